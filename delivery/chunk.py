@@ -1,0 +1,50 @@
+"""A chunk of an answer, and the store's key names (both are the bug report's, kept)."""
+
+import zlib
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece of an answer.
+
+    `index` counts from 0 within the message. `seq` counts from 1 within the session;
+    0 means that no number has been taken yet. `final` marks a message's last chunk.
+    """
+
+    session_id: str
+    message_id: str
+    index: int
+    text: str
+    final: bool = False
+    seq: int = 0
+
+    def numbered(self, seq: int) -> "Chunk":
+        """The same chunk with its sequence number."""
+        return replace(self, seq=seq)
+
+
+def digest(message_id: str, index: int, text: str, final: bool) -> int:
+    """CRC-32 over what the reader would see: whose chunk it is, where it goes, what it says.
+
+    The sequence number is left out: it is transport, and a client that gets the right text
+    under another number has been told the truth about the answer.
+    """
+    crc = zlib.crc32(message_id.encode())
+    crc = zlib.crc32(b"%d %d " % (index, final), crc)
+    return zlib.crc32(text.encode(), crc)
+
+
+def history_key(session_id: str) -> str:
+    """List of the session's saved chunks."""
+    return f"chat:history:{session_id}"
+
+
+def stream_key(session_id: str) -> str:
+    """Pub/Sub channel of the session's live chunks, and key of its stream."""
+    return f"chat:stream:{session_id}"
+
+
+def seq_key(session_id: str) -> str:
+    """Counter: the last sequence number taken in the session."""
+    return f"chat:seq:{session_id}"

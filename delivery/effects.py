@@ -1,0 +1,175 @@
+"""What an ordering may ask for. One effect is one atomic event at the store or the socket.
+
+An ordering yields an effect and is sent back the answer named in that effect's docstring.
+A driver decides when, and against what, the effect happens: a live node awaits a real store,
+the explorer tries every moment, the simulator draws one.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from delivery.chunk import Chunk
+
+
+class Sink(StrEnum):
+    """Where live chunks go from the subscription on."""
+
+    CLIENT = "client"
+    BUFFER = "buffer"
+
+
+Cursor = str
+"""A position in a stream: the id of the last entry read. `BEGINNING` is before the first."""
+
+BEGINNING: Cursor = "0-0"
+NEWEST: Cursor = "$"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRead:
+    """Answer to `ReadStream`: the entries after the cursor, and the cursor behind them."""
+
+    chunks: tuple[Chunk, ...]
+    cursor: Cursor
+
+
+# --- either side ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The process's own work between two steps (node work, save lag). Answer: None."""
+
+
+# --- connect side: what a relay node does when a client joins ------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Send SUBSCRIBE for the session; live chunks then go to `to`. Answer: None.
+
+    Sent is not subscribed: the store executes it later. Yield `Confirmed` to wait for that.
+    """
+
+    to: Sink = Sink.CLIENT
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Wait until the store has confirmed the subscription. Answer: None."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHistory:
+    """LRANGE: every saved chunk with after_seq < seq (<= to_seq). Answer: tuple[Chunk, ...]."""
+
+    after_seq: int = 0
+    to_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHead:
+    """GET the session's sequence counter. Answer: int, 0 when nothing was ever numbered."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendHistory:
+    """Write a history frame to the client. Answer: None."""
+
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendWelcome:
+    """Write the welcome frame; `head_seq` if the ordering knows it. Answer: None."""
+
+    head_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Send what the buffer holds, by seq, but for the seqs in `known`; then go straight.
+
+    One event: no live chunk can come between the last buffered one and the first direct one.
+    Answer: None.
+    """
+
+    known: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStream:
+    """XRANGE: every entry after the cursor. Answer: StreamRead."""
+
+    after: Cursor = BEGINNING
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """From now on send the client every stream entry after the cursor, in order. Answer: None.
+
+    `NEWEST` means after whatever is last when the store executes it (XREAD's `$`).
+    """
+
+    after: Cursor
+
+
+# --- write side: what the producer does with one chunk -------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NextSeq:
+    """INCR the session's counter. Answer: int, the chunk's sequence number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """PUBLISH the chunk. Answer: int, how many subscribers the store handed it to."""
+
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """RPUSH the chunk to the history list and renew its time to live. Answer: None."""
+
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAndPublish:
+    """MULTI: Save and Publish as one event. The chunk has its number. Answer: int, receivers."""
+
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSaveAndPublish:
+    """A Lua script: take the number, save, publish, as one event. Answer: int, receivers."""
+
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """XADD the chunk to the session's stream, trimmed to the configured length.
+
+    Answer: Cursor, the entry's id.
+    """
+
+    chunk: Chunk
+
+
+ConnectEffect = (
+    Pause
+    | Subscribe
+    | Confirmed
+    | ReadHistory
+    | ReadHead
+    | SendHistory
+    | SendWelcome
+    | Release
+    | ReadStream
+    | Follow
+)
+WriteEffect = Pause | NextSeq | Publish | Save | SaveAndPublish | NumberSaveAndPublish | Append

@@ -1,0 +1,52 @@
+"""The client's half of `sequence_gap_fill`: see a hole, ask for it, do not ask twice.
+
+Pure: sequence numbers in, ranges to fetch out. The load test's user, the explorer and the
+simulator run this same class.
+"""
+
+
+class GapTracker:
+    """Which sequence numbers a client still misses.
+
+    `next_seq` is the lowest number not yet received. Numbers above it that have come are kept
+    until the run closes up, so memory is bounded by what is out of order. `head_seq` is the
+    highest number the client has any evidence of: received, or told by welcome or heartbeat.
+    """
+
+    __slots__ = ("_ahead", "_asked_to", "head_seq", "next_seq")
+
+    def __init__(self, after_seq: int = 0) -> None:
+        self.next_seq = after_seq + 1
+        self.head_seq = after_seq
+        self._ahead: set[int] = set()
+        self._asked_to = after_seq
+
+    def receive(self, seq: int) -> bool:
+        """Note a received number; whether it is new (false: a duplicate)."""
+        if seq < self.next_seq or seq in self._ahead:
+            return False
+        self.head_seq = max(self.head_seq, seq)
+        self._ahead.add(seq)
+        while self.next_seq in self._ahead:
+            self._ahead.remove(self.next_seq)
+            self.next_seq += 1
+        return True
+
+    def learn_head(self, head_seq: int) -> None:
+        """A welcome or heartbeat says how far the session is. Allows asking again."""
+        self.head_seq = max(self.head_seq, head_seq)
+        self._asked_to = self.next_seq - 1
+
+    def missing(self) -> tuple[int, int] | None:
+        """The first hole as an inclusive range, or None while there is none."""
+        if self.next_seq > self.head_seq:
+            return None
+        return self.next_seq, min(self._ahead, default=self.head_seq + 1) - 1
+
+    def wanted(self) -> tuple[int, int] | None:
+        """The range to fetch now, or None; each hole is asked for once per heartbeat."""
+        hole = self.missing()
+        if hole is None or hole[1] <= self._asked_to:
+            return None
+        self._asked_to = hole[1]
+        return hole

@@ -1,0 +1,81 @@
+"""What an ordering is: a generator function over effects, with the few facts drivers need.
+
+@connect_ordering(client=ClientPolicy.DEDUPLICATES)
+def subscribe_then_history(join: Join) -> ConnectSteps:
+    yield Subscribe(to=Sink.CLIENT)
+    yield Confirmed()
+    yield SendHistory((yield ReadHistory(after_seq=join.after_seq)))
+    yield SendWelcome()
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from delivery.chunk import Chunk
+from delivery.effects import ConnectEffect, WriteEffect
+
+ConnectSteps = Generator[ConnectEffect, Any, None]
+WriteSteps = Generator[WriteEffect, Any, None]
+
+
+class Feed(StrEnum):
+    """How live chunks travel. A connect and a write ordering pair when they use the same feed."""
+
+    PUBSUB = "pubsub"
+    STREAM = "stream"
+
+
+class ClientPolicy(StrEnum):
+    """What the ordering asks of the client."""
+
+    TAKES_ALL = "takes_all"
+    DEDUPLICATES = "deduplicates"
+    FILLS_GAPS = "fills_gaps"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """One client joining one session. It already has every chunk up to `after_seq`."""
+
+    session_id: str
+    after_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectOrdering:
+    """What a node does when a client joins. `name` is unique in a registry."""
+
+    name: str
+    steps: Callable[[Join], ConnectSteps]
+    feed: Feed = Feed.PUBSUB
+    client: ClientPolicy = ClientPolicy.TAKES_ALL
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOrdering:
+    """What the producer does with one chunk."""
+
+    name: str
+    steps: Callable[[Chunk], WriteSteps]
+    feed: Feed = Feed.PUBSUB
+
+
+def connect_ordering(
+    *, feed: Feed = Feed.PUBSUB, client: ClientPolicy = ClientPolicy.TAKES_ALL
+) -> Callable[[Callable[[Join], ConnectSteps]], ConnectOrdering]:
+    """Make a generator function a connect ordering of the same name."""
+    return lambda steps: ConnectOrdering(steps.__name__, steps, feed, client)
+
+
+def write_ordering(
+    *, feed: Feed = Feed.PUBSUB
+) -> Callable[[Callable[[Chunk], WriteSteps]], WriteOrdering]:
+    """Make a generator function a write ordering of the same name."""
+    return lambda steps: WriteOrdering(steps.__name__, steps, feed)
+
+
+def pair(connect: ConnectOrdering, write: WriteOrdering) -> bool:
+    """Whether the two can work together: they use the same feed."""
+    return connect.feed is write.feed

@@ -1,0 +1,45 @@
+"""Find an ordering by name, or in a user's own file as `path/to/file.py:name`."""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from delivery.errors import UsageError
+from delivery.ordering import ConnectOrdering, WriteOrdering
+
+Ordering = TypeVar("Ordering", ConnectOrdering, WriteOrdering)
+
+
+def resolve(spec: str, registry: Mapping[str, Ordering], kind: type[Ordering]) -> Ordering:
+    """The ordering that `spec` names: a registry key, or `path/to/file.py:name`.
+
+    Raises UsageError in one line when there is none, or the file does not load.
+    """
+    if spec in registry:
+        return registry[spec]
+    path, colon, name = spec.rpartition(":")
+    if not colon or not path.endswith(".py"):
+        allowed = ", ".join(registry)
+        raise UsageError(f"unknown ordering {spec!r}: one of {allowed}, or path/to/file.py:name")
+    found = getattr(_load(Path(path)), name, None)
+    if not isinstance(found, kind):
+        raise UsageError(f"{path} has no {kind.__name__} named {name!r}")
+    return found
+
+
+def _load(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UsageError(f"no ordering file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise UsageError(f"{path}:{error.lineno}: {error.msg}") from error
+    except Exception as error:
+        raise UsageError(f"{path} does not load: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,105 @@
+"""The store in memory: what a Redis-protocol server does with our commands, one at a time.
+
+`wire.store.Store` has the same methods over a real server; a test runs one script on both and
+compares the histories whole. Here a method is one atomic event, and delivery to a subscriber is
+a mailbox that somebody else empties, whenever that is: Pub/Sub promises no more.
+"""
+
+from collections import defaultdict, deque
+
+from delivery.chunk import Chunk
+from delivery.effects import NEWEST, Cursor, StreamRead
+
+
+class MemoryStore:
+    """Lists, counters, channels and streams of any number of sessions.
+
+    `mailboxes[subscriber]` holds published chunks that the subscriber has not been given yet.
+    `stream_max_entries` trims a stream exactly at each append; None keeps everything.
+    """
+
+    def __init__(self, stream_max_entries: int | None = None) -> None:
+        self.mailboxes: dict[str, deque[Chunk]] = defaultdict(deque)
+        self._histories: dict[str, list[Chunk]] = defaultdict(list)
+        self._seqs: dict[str, int] = defaultdict(int)
+        self._subscribers: dict[str, list[str]] = defaultdict(list)
+        self._streams: dict[str, list[tuple[int, Chunk]]] = defaultdict(list)
+        self._appended: dict[str, int] = defaultdict(int)
+        self._stream_max_entries = stream_max_entries
+
+    # --- write side ---
+
+    def next_seq(self, session_id: str) -> int:
+        """INCR."""
+        self._seqs[session_id] += 1
+        return self._seqs[session_id]
+
+    def publish(self, chunk: Chunk) -> int:
+        """PUBLISH; how many subscribers it was handed to."""
+        subscribers = self._subscribers[chunk.session_id]
+        for subscriber in subscribers:
+            self.mailboxes[subscriber].append(chunk)
+        return len(subscribers)
+
+    def save(self, chunk: Chunk) -> None:
+        """RPUSH."""
+        self._histories[chunk.session_id].append(chunk)
+
+    def save_and_publish(self, chunk: Chunk) -> int:
+        """MULTI RPUSH PUBLISH EXEC; receivers."""
+        self.save(chunk)
+        return self.publish(chunk)
+
+    def number_save_and_publish(self, chunk: Chunk) -> tuple[int, int]:
+        """The Lua script; (seq, receivers)."""
+        seq = self.next_seq(chunk.session_id)
+        return seq, self.save_and_publish(chunk.numbered(seq))
+
+    def append(self, chunk: Chunk) -> Cursor:
+        """XADD with MAXLEN; the entry's id."""
+        self._appended[chunk.session_id] += 1
+        entries = self._streams[chunk.session_id]
+        entries.append((self._appended[chunk.session_id], chunk))
+        if self._stream_max_entries is not None:
+            del entries[: -self._stream_max_entries or len(entries)]
+        return _cursor(self._appended[chunk.session_id])
+
+    # --- connect side ---
+
+    def subscribe(self, subscriber: str, session_id: str) -> None:
+        """SUBSCRIBE takes effect. A second one by the same subscriber changes nothing."""
+        if subscriber not in self._subscribers[session_id]:
+            self._subscribers[session_id].append(subscriber)
+
+    def unsubscribe(self, subscriber: str, session_id: str) -> None:
+        """UNSUBSCRIBE, or the subscriber's connection broke."""
+        if subscriber in self._subscribers[session_id]:
+            self._subscribers[session_id].remove(subscriber)
+
+    def history(
+        self, session_id: str, after_seq: int = 0, to_seq: int | None = None
+    ) -> tuple[Chunk, ...]:
+        """LRANGE, then the wanted numbers of it."""
+        return tuple(
+            chunk
+            for chunk in self._histories[session_id]
+            if after_seq < chunk.seq and (to_seq is None or chunk.seq <= to_seq)
+        )
+
+    def head(self, session_id: str) -> int:
+        """GET the counter."""
+        return self._seqs[session_id]
+
+    def stream(self, session_id: str, after: Cursor) -> StreamRead:
+        """XRANGE, exclusive of `after`; `NEWEST` gives nothing and the last id ever appended."""
+        last = self._appended[session_id]
+        if after == NEWEST:
+            return StreamRead((), _cursor(last))
+        position = int(after.partition("-")[0])
+        entries = [entry for entry in self._streams[session_id] if entry[0] > position]
+        cursor = _cursor(entries[-1][0]) if entries else after
+        return StreamRead(tuple(chunk for _, chunk in entries), cursor)
+
+
+def _cursor(position: int) -> Cursor:
+    return f"{position}-0"

@@ -1,0 +1,4 @@
+"""Locust: WebSocket users that join in the middle of an answer and record what they receive.
+
+May import: delivery, wire, locust.
+"""

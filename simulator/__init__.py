@@ -1,0 +1,4 @@
+"""The pure drivers: every interleaving, and virtual time. Orderings come in as arguments.
+
+May import: delivery.
+"""

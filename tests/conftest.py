@@ -1,0 +1,57 @@
+"""Real parts for the tests: a valkey-server of our own on a Unix-assigned port."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.binaries import valkey_server
+
+
+@pytest.fixture(scope="session")
+def store_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a store that lives as long as the test session."""
+    port = _free_port()
+    folder = tmp_path_factory.mktemp("store")
+    log = folder / "store.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [valkey_server(), "--port", str(port), "--save", "", "--dir", str(folder)],
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        _wait_for_port(port, process, log)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def store_url(store_process: str) -> str:
+    """The same store, emptied."""
+    with socket.create_connection(("127.0.0.1", int(store_process.split(":")[2][:-2]))) as raw:
+        raw.sendall(b"*1\r\n$8\r\nFLUSHALL\r\n")
+        assert raw.recv(16) == b"+OK\r\n"
+    return store_process
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            return
+        except OSError:
+            time.sleep(0.01)  # poll, bounded by the deadline
+    pytest.fail(f"the store did not start: {log.read_text()}")

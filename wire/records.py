@@ -1,0 +1,239 @@
+"""What processes write down while they run: facts in columns, never verdicts.
+
+Every process appends to `<folder>/<process>.<table>.arrows`, an Arrow IPC stream, one record batch
+a second. A killed process loses at most what it had not flushed; a stream without its end mark, or
+cut inside a batch, is readable up to the last whole batch and says so (`ReadBack.complete`).
+Instants are `wire.clock.now_ns()`, columns end in their unit, null means it did not happen.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from delivery.errors import RecordError
+from wire.clock import boot_id
+
+SCHEMA_VERSION = "1"
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema(list(columns.items()))
+
+
+_TEXT, _INT, _NS, _BIT = pa.string(), pa.int64(), pa.int64(), pa.bool_()
+
+TABLES: dict[str, pa.Schema] = {
+    # Producer: one row a chunk, once its write ordering has ended (or failed).
+    "published": _schema(
+        cell=pa.int32(),
+        write=_TEXT,
+        session_id=_TEXT,
+        message_id=_TEXT,
+        index=pa.int32(),
+        seq=pa.int32(),  # 0: never numbered
+        digest=pa.uint32(),  # delivery.chunk.digest
+        final=_BIT,
+        intended_ns=_NS,
+        started_ns=_NS,
+        publish_sent_ns=_NS,
+        publish_done_ns=_NS,  # null with publish_sent_ns set: outcome unknown
+        save_sent_ns=_NS,
+        save_done_ns=_NS,
+        receivers=pa.int32(),
+        error=_TEXT,
+    ),
+    # Node: one row a join, as soon as its connect ordering has ended (or failed).
+    "joins": _schema(
+        connection_id=_INT,
+        session_id=_TEXT,
+        node=_TEXT,
+        connect=_TEXT,
+        after_seq=pa.int32(),
+        accepted_ns=_NS,
+        read_sent_ns=_NS,
+        read_done_ns=_NS,
+        history_count=pa.int32(),
+        history_first_seq=pa.int32(),
+        history_last_seq=pa.int32(),
+        subscribe_sent_ns=_NS,
+        subscribe_done_ns=_NS,  # confirmed by the store; null where nothing waited for it yet
+        subscribe_shared=_BIT,  # the node already had the channel: sent = done = attached
+        welcomed_ns=_NS,
+        error=_TEXT,
+    ),
+    # Node: one row a connection, when it ends.
+    "leaves": _schema(
+        connection_id=_INT,
+        node=_TEXT,
+        subscribe_confirmed_ns=_NS,  # for orderings that did not wait for the confirmation
+        first_live_ns=_NS,
+        live_count=pa.int64(),
+        fetch_count=pa.int32(),
+        ended_ns=_NS,
+        close_code=pa.int32(),
+        close_reason=_TEXT,
+    ),
+    # Load test: one row a connection when it is about to open; nothing else is known if it dies.
+    "opened": _schema(
+        connection_id=_INT,
+        cell=pa.int32(),
+        connect=_TEXT,
+        write=_TEXT,
+        session_id=_TEXT,
+        user=pa.int32(),
+        after_seq=pa.int32(),
+        join_earliest_ns=_NS,  # the join's moment was drawn evenly from earliest..latest
+        join_latest_ns=_NS,
+        intended_ns=_NS,
+        opening_ns=_NS,
+        leave_ns=_NS,  # when the user means to leave
+    ),
+    # Load test: one row a receipt, in the order received.
+    "receipts": _schema(
+        connection_id=_INT,
+        seq=pa.int32(),
+        digest=pa.uint32(),
+        via=pa.uint8(),  # a Via
+        at_ns=_NS,
+    ),
+    # Load test: one row a connection when it is over.
+    "closed": _schema(
+        connection_id=_INT,
+        connected_ns=_NS,  # null: never connected
+        history_ns=_NS,
+        welcome_ns=_NS,
+        closed_ns=_NS,
+        by_server=_BIT,  # the server ended it, or it broke, before the user meant to leave
+        close_code=pa.int32(),
+        close_reason=_TEXT,
+        heartbeats=pa.int32(),
+        fetches=pa.int32(),
+        error=_TEXT,
+    ),
+    # Every process: one row a second.
+    "health": _schema(at_ns=_NS, loop_lag_ms=pa.float64(), rss_bytes=_INT, open_count=pa.int32()),
+    # Nodes and producer: at start and at the end.
+    "clocks": _schema(at_ns=_NS, offset_ns=_INT, uncertainty_ns=_INT),
+    # Nodes and producer: what happened apart from the plan (docs/protocol.md names the kinds).
+    "events": _schema(at_ns=_NS, kind=_TEXT, session_id=_TEXT, detail=_TEXT),
+}
+
+
+class Via:
+    """How a chunk reached the client."""
+
+    HISTORY = 0
+    LIVE = 1
+    FETCH = 2
+
+
+class Recorder:
+    """One process's records, in memory until `flush`, which the process calls every second."""
+
+    def __init__(self, folder: Path, process: str) -> None:
+        self._folder = folder
+        self._process = process
+        self._rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
+        self._writers: dict[str, tuple[Any, pa.RecordBatchStreamWriter]] = {}
+        self._boot_id = boot_id()
+
+    def add(self, table: str, **values: Any) -> None:
+        """Note one row; columns not named are null. Raises KeyError for an unknown one."""
+        names = TABLES[table].names
+        if not values.keys() <= set(names):
+            raise KeyError(f"{table} has no column {sorted(values.keys() - set(names))}")
+        self._rows[table].append(tuple(values.get(name) for name in names))
+
+    def add_row(self, table: str, row: tuple[Any, ...]) -> None:
+        """The same for a whole row in the schema's order: the hot path."""
+        self._rows[table].append(row)
+
+    def flush(self) -> None:
+        """Append what has gathered as one batch a table, and hand it to the system."""
+        for table, rows in self._rows.items():
+            if rows:
+                self._rows[table] = []
+                self._write(table, rows)
+
+    def close(self) -> None:
+        """Flush, and mark every stream as complete."""
+        self.flush()
+        for file, writer in self._writers.values():
+            writer.close()
+            file.close()
+        self._writers = {}
+
+    def _write(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+        schema = TABLES[table]
+        columns = [
+            pa.array(column, field.type)
+            for field, column in zip(schema, zip(*rows, strict=True), strict=True)
+        ]
+        if table not in self._writers:
+            self._writers[table] = self._open(table)
+        file, writer = self._writers[table]
+        writer.write_batch(pa.record_batch(columns, schema))
+        file.flush()
+
+    def _open(self, table: str) -> tuple[Any, pa.RecordBatchStreamWriter]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{self._process}.{table}.arrows"
+        metadata = {
+            "schema": SCHEMA_VERSION,
+            "table": table,
+            "process": self._process,
+            "boot_id": self._boot_id,
+        }
+        file = path.open("xb")
+        return file, pa.ipc.new_stream(file, TABLES[table].with_metadata(metadata))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """One stream read back. `complete` is false when its process ended without closing it."""
+
+    process: str
+    boot_id: str
+    table: pa.Table
+    complete: bool
+
+
+def read_back(path: Path) -> ReadBack:
+    """Read a stream up to its last whole batch.
+
+    Raises RecordError, naming the file, when not even the head is readable or it is not ours.
+    """
+    batches: list[pa.RecordBatch] = []
+    try:
+        with path.open("rb") as file:
+            reader = pa.ipc.open_stream(file)
+            metadata = {k.decode(): v.decode() for k, v in (reader.schema.metadata or {}).items()}
+            if metadata.get("schema") != SCHEMA_VERSION:
+                raise RecordError(
+                    f"{path}: record schema {metadata.get('schema')}, not {SCHEMA_VERSION}"
+                )
+            complete = _read_batches(reader, batches) and _has_end_mark(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise RecordError(f"{path}: not a record file: {error}") from error
+    table = pa.Table.from_batches(batches, reader.schema)
+    return ReadBack(metadata["process"], metadata["boot_id"], table, complete)
+
+
+def _read_batches(reader: pa.RecordBatchStreamReader, batches: list[pa.RecordBatch]) -> bool:
+    """Whether the stream ended where a batch ends."""
+    while True:
+        try:
+            batches.append(reader.read_next_batch())
+        except StopIteration:
+            return True
+        except (pa.ArrowInvalid, OSError):
+            return False
+
+
+def _has_end_mark(path: Path) -> bool:
+    """Arrow IPC streams close with a continuation marker and a zero length."""
+    with path.open("rb") as file:
+        file.seek(-8, 2)
+        return file.read() == b"\xff\xff\xff\xff\x00\x00\x00\x00"
