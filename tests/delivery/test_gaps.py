@@ -1,0 +1,65 @@
+"""A client that tracks sequence numbers asks for exactly what it misses."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from delivery.gaps import GapTracker
+
+
+def test_in_order_numbers_want_nothing() -> None:
+    tracker = GapTracker()
+    assert [tracker.receive(seq) for seq in (1, 2, 3)] == [True, True, True]
+    assert tracker.wanted() is None
+
+
+def test_a_hole_is_asked_for_once() -> None:
+    tracker = GapTracker()
+    for seq in (1, 2, 6):
+        tracker.receive(seq)
+    assert [tracker.wanted(), tracker.wanted()] == [(3, 5), None]
+
+
+def test_a_heartbeat_lets_an_unanswered_hole_be_asked_for_again() -> None:
+    tracker = GapTracker()
+    tracker.receive(2)
+    assert tracker.wanted() == (1, 1)
+    tracker.learn_head(2)
+    assert tracker.wanted() == (1, 1)
+
+
+def test_a_hole_at_the_tail_shows_only_through_the_head() -> None:
+    """Chunks 1..6 came, 7 was the last and is lost: no later chunk reveals it."""
+    tracker = GapTracker()
+    for seq in range(1, 7):
+        tracker.receive(seq)
+    assert tracker.wanted() is None
+    tracker.learn_head(7)
+    assert tracker.wanted() == (7, 7)
+
+
+def test_a_repeated_number_is_not_new() -> None:
+    tracker = GapTracker()
+    assert [tracker.receive(seq) for seq in (1, 3, 3, 1)] == [True, True, False, False]
+
+
+def test_a_resumed_client_starts_behind_what_it_has() -> None:
+    tracker = GapTracker(after_seq=5)
+    tracker.receive(8)
+    assert tracker.wanted() == (6, 7)
+
+
+@given(st.lists(st.integers(1, 30), max_size=60), st.integers(0, 30))
+def test_answering_every_wish_leaves_no_hole(received: list[int], head: int) -> None:
+    tracker = GapTracker()
+    for seq in received:
+        tracker.receive(seq)
+    tracker.learn_head(head)
+    for _ in range(31):
+        hole = tracker.wanted()
+        if hole is None:
+            break
+        assert not set(range(hole[0], hole[1] + 1)) & set(received)
+        for seq in range(hole[0], hole[1] + 1):
+            assert tracker.receive(seq)
+    assert tracker.missing() is None
+    assert tracker.next_seq == max([head, *received], default=0) + 1

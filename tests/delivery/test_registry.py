@@ -1,0 +1,67 @@
+"""An ordering is found by name or in a user's file, or the error says what to write instead."""
+
+from pathlib import Path
+
+import pytest
+
+from delivery.errors import UsageError
+from delivery.ordering import ConnectOrdering, WriteOrdering
+from delivery.registry import resolve
+from nodes.connect import CONNECT_ORDERINGS
+from producer.write import WRITE_ORDERINGS
+
+OWN = """
+from delivery.effects import SendWelcome
+from delivery.ordering import connect_ordering
+
+@connect_ordering()
+def only_greets(join):
+    yield SendWelcome()
+"""
+
+
+def test_a_known_name_is_found() -> None:
+    found = resolve("buffered_merge", CONNECT_ORDERINGS, ConnectOrdering)
+    assert found is CONNECT_ORDERINGS["buffered_merge"]
+
+
+def test_every_ordering_is_registered_under_its_own_name() -> None:
+    for registry in (CONNECT_ORDERINGS, WRITE_ORDERINGS):
+        assert list(registry) == [ordering.name for ordering in registry.values()]
+
+
+def test_a_users_file_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    found = resolve(f"{path}:only_greets", CONNECT_ORDERINGS, ConnectOrdering)
+    assert found.name == "only_greets"
+
+
+@pytest.mark.parametrize(
+    ("content", "spec", "message"),
+    [
+        (None, "nonsense", "unknown ordering 'nonsense': one of history_then_subscribe, "),
+        (None, "{path}:x", "no ordering file {path}"),
+        ("def f(:\n", "{path}:f", "{path}:1: "),
+        ("1 / 0", "{path}:f", "{path} does not load: ZeroDivisionError: division by zero"),
+        (OWN, "{path}:other", "{path} has no ConnectOrdering named 'other'"),
+        ("f = 1", "{path}:f", "{path} has no ConnectOrdering named 'f'"),
+    ],
+)
+def test_a_bad_name_or_file_is_one_clear_line(
+    tmp_path: Path, content: str | None, spec: str, message: str
+) -> None:
+    path = tmp_path / "own.py"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UsageError) as caught:
+        resolve(spec.format(path=path), CONNECT_ORDERINGS, ConnectOrdering)
+    assert str(caught.value).startswith(message.format(path=path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_connect_ordering_is_no_write_ordering(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    with pytest.raises(UsageError, match="has no WriteOrdering named"):
+        resolve(f"{path}:only_greets", WRITE_ORDERINGS, WriteOrdering)

@@ -1,0 +1,100 @@
+"""A killed process loses at most what it had not flushed, and the damage is seen."""
+
+from pathlib import Path
+
+import pytest
+
+from delivery.errors import RecordError
+from wire.clock import boot_id
+from wire.records import TABLES, Recorder, read_back
+
+
+def recorded(folder: Path, *instants: int, close: bool = True) -> Path:
+    """A clocks stream with one batch for each instant."""
+    recorder = Recorder(folder, "node-1")
+    for at_ns in instants:
+        recorder.add("clocks", at_ns=at_ns, offset_ns=5)
+        recorder.flush()
+    if close:
+        recorder.close()
+    return folder / "node-1.clocks.arrows"
+
+
+def test_what_was_added_is_read_back(tmp_path: Path) -> None:
+    back = read_back(recorded(tmp_path, 1, 2))
+    assert back.table.to_pylist() == [
+        {"at_ns": 1, "offset_ns": 5, "uncertainty_ns": None},
+        {"at_ns": 2, "offset_ns": 5, "uncertainty_ns": None},
+    ]
+    assert (back.process, back.boot_id, back.complete) == ("node-1", boot_id(), True)
+
+
+def test_every_table_takes_an_empty_row(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "p")
+    for table in TABLES:
+        recorder.add(table)
+    recorder.close()
+    for table, schema in TABLES.items():
+        back = read_back(tmp_path / f"p.{table}.arrows")
+        assert back.table.schema.names == schema.names
+        assert back.table.num_rows == 1
+
+
+def test_a_whole_row_is_the_same_as_its_columns_by_name(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "p")
+    recorder.add("clocks", at_ns=1, offset_ns=2, uncertainty_ns=3)
+    recorder.add_row("clocks", (1, 2, 3))
+    recorder.close()
+    rows = read_back(tmp_path / "p.clocks.arrows").table.to_pylist()
+    assert rows[0] == rows[1]
+
+
+def test_an_unknown_column_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="clocks has no column"):
+        Recorder(tmp_path, "p").add("clocks", instant=1)
+
+
+def test_a_process_that_never_closed_is_seen_and_keeps_what_it_flushed(tmp_path: Path) -> None:
+    back = read_back(recorded(tmp_path, 1, 2, close=False))
+    assert (back.table.num_rows, back.complete) == (2, False)
+
+
+def test_a_stream_cut_anywhere_gives_its_whole_batches_or_names_the_file(tmp_path: Path) -> None:
+    path = recorded(tmp_path, 1, 2, 3)
+    whole = path.read_bytes()
+    rows = []
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        try:
+            back = read_back(path)
+        except RecordError:
+            rows.append(-1)
+            continue
+        assert not back.complete
+        rows.append(back.table.num_rows)
+    assert rows == sorted(rows)
+    assert set(rows) == {-1, 0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not arrow at all" * 10])
+def test_a_foreign_file_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.arrows"
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match=str(path)):
+        read_back(path)
+
+
+def test_a_record_file_of_another_version_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wire.records.SCHEMA_VERSION", "0")
+    path = recorded(tmp_path, 1)
+    monkeypatch.undo()
+    with pytest.raises(RecordError, match="record schema 0, not 1"):
+        read_back(path)
+
+
+def test_an_existing_record_is_never_overwritten(tmp_path: Path) -> None:
+    recorded(tmp_path, 1)
+    with pytest.raises(FileExistsError):
+        recorded(tmp_path, 2)
