@@ -1,0 +1,98 @@
+"""Option types that several subcommands share. A bad value ends in one UsageError line.
+
+The line names the option, what was given and what is allowed:
+`--chunk-rate -1: must be between 0.1 and 10000`.
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from delivery.errors import UsageError
+
+MAX_SEED = 2**63 - 1
+
+Value = TypeVar("Value")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that says what is wrong in one line, by UsageError, and exits nowhere."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message.removeprefix("argument "))
+
+
+Subparsers = argparse._SubParsersAction  # argparse gives the type no public name
+
+
+def in_range(option: str, text: str, value: float, low: float, high: float) -> None:
+    """Raise UsageError unless low <= value <= high; `text` is what the user wrote."""
+    if not low <= value <= high:
+        raise UsageError(f"{option} {text}: must be between {low:.15g} and {high:.15g}")
+
+
+def number(option: str, low: float, high: float) -> Callable[[str], float]:
+    """An argparse type: a float within [low, high]."""
+
+    def parse(text: str) -> float:
+        value = _parsed(option, text, float, "a number")
+        if not math.isfinite(value):
+            raise UsageError(f"{option} {text}: want a number")
+        in_range(option, text, value, low, high)
+        return value
+
+    return parse
+
+
+def whole(option: str, low: int, high: int) -> Callable[[str], int]:
+    """An argparse type: an int within [low, high]."""
+
+    def parse(text: str) -> int:
+        value = _parsed(option, text, int, "a whole number")
+        if not low <= value <= high:  # not in_range: a float cannot hold every seed
+            raise UsageError(f"{option} {text}: must be between {low} and {high}")
+        return value
+
+    return parse
+
+
+def names(values: list[str] | None) -> list[str]:
+    """What a repeatable, comma-separated option named, in the order given, once each."""
+    split = (name.strip() for value in values or [] for name in value.split(","))
+    return list(dict.fromkeys(name for name in split if name))
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """--seed."""
+    parser.add_argument(
+        "--seed",
+        type=whole("--seed", 0, MAX_SEED),
+        default=7,
+        metavar="N",
+        help="what all randomness comes from (default: %(default)s)",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON document on stdout, and nothing else there",
+    )
+
+
+def add_out(parser: argparse.ArgumentParser, default: str) -> None:
+    """--out; `default` says in words where the output goes without it."""
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help=f"folder to write into (default: {default})"
+    )
+
+
+def _parsed(option: str, text: str, convert: Callable[[str], Value], wanted: str) -> Value:
+    try:
+        return convert(text)
+    except ValueError:
+        raise UsageError(f"{option} {text}: want {wanted}") from None
