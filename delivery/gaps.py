@@ -21,6 +21,18 @@ class GapTracker:
         self._ahead: set[int] = set()
         self._asked_to = after_seq
 
+    def snapshot(self) -> tuple[int, int, int, frozenset[int]]:
+        """What the tracker knows, as a value; `restored` makes a tracker of it again."""
+        return self.next_seq, self.head_seq, self._asked_to, frozenset(self._ahead)
+
+    @classmethod
+    def restored(cls, snapshot: tuple[int, int, int, frozenset[int]]) -> "GapTracker":
+        """A tracker that knows what the snapshot says."""
+        tracker = cls()
+        tracker.next_seq, tracker.head_seq, tracker._asked_to, ahead = snapshot
+        tracker._ahead = set(ahead)
+        return tracker
+
     def receive(self, seq: int) -> bool:
         """Note a received number; whether it is new (false: a duplicate)."""
         if seq < self.next_seq or seq in self._ahead:

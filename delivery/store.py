@@ -6,9 +6,14 @@ a mailbox that somebody else empties, whenever that is: Pub/Sub promises no more
 """
 
 from collections import defaultdict, deque
+from collections.abc import Mapping
+from typing import Any
 
 from delivery.chunk import Chunk
 from delivery.effects import NEWEST, Cursor, StreamRead
+
+Snapshot = tuple[Any, ...]
+"""Everything a `MemoryStore` holds, hashable: equal snapshots, equal futures."""
 
 
 class MemoryStore:
@@ -99,6 +104,41 @@ class MemoryStore:
         entries = [entry for entry in self._streams[session_id] if entry[0] > position]
         cursor = _cursor(entries[-1][0]) if entries else after
         return StreamRead(tuple(chunk for _, chunk in entries), cursor)
+
+    # --- an operator, and the pure drivers ---
+
+    def trim(self, session_id: str, max_entries: int) -> None:
+        """LTRIM and XTRIM: only the newest `max_entries` (>= 1) of history and stream stay."""
+        del self._histories[session_id][:-max_entries]
+        del self._streams[session_id][:-max_entries]
+
+    def snapshot(self) -> Snapshot:
+        """What the store holds, as a value; `restored` makes a store of it again."""
+        return (
+            _items(self._histories),
+            _items(self._streams),
+            _items(self._subscribers),
+            _items(self.mailboxes),
+            tuple(sorted(pair for pair in self._seqs.items() if pair[1])),
+            tuple(sorted(pair for pair in self._appended.items() if pair[1])),
+        )
+
+    @classmethod
+    def restored(cls, snapshot: Snapshot, stream_max_entries: int | None = None) -> "MemoryStore":
+        """A store that holds what the snapshot says."""
+        store = cls(stream_max_entries)
+        histories, streams, subscribers, mailboxes, seqs, appended = snapshot
+        store._histories.update((key, list(values)) for key, values in histories)
+        store._streams.update((key, list(values)) for key, values in streams)
+        store._subscribers.update((key, list(values)) for key, values in subscribers)
+        store.mailboxes.update((key, deque(values)) for key, values in mailboxes)
+        store._seqs.update(seqs)
+        store._appended.update(appended)
+        return store
+
+
+def _items(table: Mapping[str, Any]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    return tuple((key, tuple(table[key])) for key in sorted(table) if table[key])
 
 
 def _cursor(position: int) -> Cursor:
