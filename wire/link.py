@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import hiredis
 
 from delivery.errors import StoreError, StoreLost, StoreUnreachable, UsageError
+from wire.clock import now_ns
 
 MAX_WAITING = 10_000
 """Commands that may wait for a reply at once; more is refused, not queued."""
@@ -35,6 +36,9 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done as soon as the connection is gone, for whatever reason."""
+        self.heard_ns = 0
+        """When the newest data came. Straight after `await link.send(...)`: when the reply came,
+        because the event loop runs who waited before it reads again."""
 
     @classmethod
     async def open(
@@ -100,6 +104,7 @@ class Link(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        self.heard_ns = now_ns()
         self._parser.feed(data)
         while (answer := self._parser.gets()) is not False:
             if self._on_push is not None:

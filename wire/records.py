@@ -48,6 +48,7 @@ TABLES: dict[str, pa.Schema] = {
     "joins": _schema(
         connection_id=_INT,
         session_id=_TEXT,
+        user_id=_TEXT,
         node=_TEXT,
         connect=_TEXT,
         after_seq=pa.int32(),
