@@ -55,6 +55,10 @@ class GapTracker:
             return None
         return self.next_seq, min(self._ahead, default=self.head_seq + 1) - 1
 
+    def missing_count(self) -> int:
+        """How many numbers up to `head_seq` have not come, over all holes."""
+        return self.head_seq - self.next_seq + 1 - len(self._ahead)
+
     def wanted(self) -> tuple[int, int] | None:
         """The range to fetch now, or None; each hole is asked for once per heartbeat."""
         hole = self.missing()

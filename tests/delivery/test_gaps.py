@@ -63,3 +63,13 @@ def test_answering_every_wish_leaves_no_hole(received: list[int], head: int) -> 
             assert tracker.receive(seq)
     assert tracker.missing() is None
     assert tracker.next_seq == max([head, *received], default=0) + 1
+
+
+@given(st.lists(st.integers(1, 30), max_size=60), st.integers(0, 30))
+def test_the_missing_are_counted_over_all_holes(received: list[int], head: int) -> None:
+    tracker = GapTracker()
+    for seq in received:
+        tracker.receive(seq)
+    tracker.learn_head(head)
+    top = max([head, *received], default=0)
+    assert tracker.missing_count() == len(set(range(1, top + 1)) - set(received))
