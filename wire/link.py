@@ -74,22 +74,31 @@ class Link(asyncio.Protocol):
         connection goes first (the command may have been executed). Raises the same at once when
         the connection is gone or MAX_WAITING replies are outstanding.
         """
-        self._write(command)
-        reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(reply)
-        return reply
+        return self.send_all(command)[0]
+
+    def send_all(self, *commands: tuple[str | bytes | int, ...]) -> "list[asyncio.Future[Any]]":
+        """Write several commands in one go, all of them or none; raises as `send`.
+
+        A transaction must go like this: a MULTI whose EXEC was refused would swallow whatever
+        is sent next.
+        """
+        self._write(commands)
+        loop = asyncio.get_running_loop()
+        replies: list[asyncio.Future[Any]] = [loop.create_future() for _ in commands]
+        self._waiting.extend(replies)
+        return replies
 
     def push(self, *command: str | bytes | int) -> None:
         """Write a command whose replies go to `on_push`; raises as `send`."""
-        self._write(command)
+        self._write((command,))
 
-    def _write(self, command: tuple[str | bytes | int, ...]) -> None:
+    def _write(self, commands: tuple[tuple[str | bytes | int, ...], ...]) -> None:
         if self._transport is None or self.lost.done():
             raise StoreLost("the connection to the store is gone")
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) + len(commands) > MAX_WAITING:
             raise StoreError(f"more than {MAX_WAITING} commands wait for the store")
         # hiredis takes any mix of these types; its stub wants a one-tuple.
-        self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type]
+        self._transport.write(b"".join(map(hiredis.pack_command, commands)))  # type: ignore[arg-type]
 
     async def close(self) -> None:
         """Disconnect; what still waits gets StoreLost."""

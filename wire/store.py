@@ -155,9 +155,8 @@ class Store:
 
     async def _transaction(self, *commands: tuple[Any, ...]) -> list[Any]:
         """MULTI commands EXEC, sent in one go; the commands' replies."""
-        queued = [self.link.send("MULTI"), *(self.link.send(*command) for command in commands)]
-        outcome = asyncio.gather(*queued, self.link.send("EXEC"), return_exceptions=True)
-        replies: Any = (await outcome)[-1]
+        queued = self.link.send_all(("MULTI",), *commands, ("EXEC",))
+        replies: Any = (await asyncio.gather(*queued, return_exceptions=True))[-1]
         if isinstance(replies, Exception):
             raise replies
         for reply in replies:

@@ -54,6 +54,22 @@ async def test_more_waiting_commands_than_the_bound_are_refused(
     await link.close()
 
 
+async def test_several_commands_are_sent_all_or_none(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A MULTI whose EXEC was refused used to swallow the commands of everybody after it."""
+    monkeypatch.setattr(link_module, "MAX_WAITING", 3)
+    link = await Link.open(store_url)
+    waiting = link.send("PING")
+    with pytest.raises(StoreError, match="more than 3 commands wait"):
+        link.send_all(("MULTI",), ("SET", "k", "v"), ("EXEC",))
+    assert await waiting == b"PONG"
+    assert await link.send("GET", "k") is None
+    replies = link.send_all(("MULTI",), ("SET", "k", "v"), ("EXEC",))
+    assert await asyncio.gather(*replies) == [b"OK", b"QUEUED", [b"OK"]]
+    await link.close()
+
+
 async def test_a_database_is_selected(store_url: str) -> None:
     link = await Link.open(store_url.removesuffix("/0") + "/3", name="me")
     info = await link.send("CLIENT", "INFO")
