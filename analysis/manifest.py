@@ -1,0 +1,63 @@
+"""What a run was asked to do: the part of `manifest.json` that judging it needs."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from delivery.errors import RecordError
+from wire.timetable import Order
+
+NAME = "manifest.json"
+SETTLE_MS = 500
+
+
+class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a connect ordering does about losses and duplicates after the handover."""
+
+    fills_gaps: bool = False
+    """The client sees holes and fetches them: a hole is not yet a loss."""
+    merges: bool = False
+    """The node removes from the live feed what the history had: an overlap is no duplicate."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """`extra` holds whatever else the writer wants to keep (versions, machine, options)."""
+
+    schema: int = 1
+    order: Order
+    """Cells, seed and load, as the producer was asked for."""
+    traits: dict[str, Traits]
+    """By connect ordering, for every one in `order.cells`."""
+    settle_ms: int = SETTLE_MS
+    """A chunk published less than this before a client left may still have been on its way."""
+    extra: dict[str, Any] = {}
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.order.seed
+
+
+def write_manifest(run_dir: Path, manifest: Manifest) -> None:
+    """Write `manifest.json`, whole or not at all."""
+    partial = run_dir / f"{NAME}.partial"
+    partial.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    partial.rename(run_dir / NAME)
+
+
+def read_manifest(run_dir: Path) -> Manifest:
+    """Read it back; raises RecordError when there is none, or it is not ours."""
+    path = run_dir / NAME
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except OSError as error:
+        raise RecordError(f"{run_dir} is no run folder: {path} cannot be read") from error
+    except msgspec.MsgspecError as error:
+        raise RecordError(f"{path}: not a manifest: {error}") from error
+    if manifest.schema != 1:
+        raise RecordError(f"{path}: manifest schema {manifest.schema}, not 1")
+    unknown = {cell.connect for cell in manifest.order.cells} - manifest.traits.keys()
+    if unknown:
+        raise RecordError(f"{path}: no traits for {', '.join(sorted(unknown))}")
+    return manifest
