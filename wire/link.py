@@ -20,6 +20,7 @@ from wire.clock import now_ns
 
 MAX_WAITING = 10_000
 """Commands that may wait for a reply at once; more is refused, not queued."""
+_CLOSE_WITHIN_S = 0.5
 
 
 class Link(asyncio.Protocol):
@@ -55,13 +56,15 @@ class Link(asyncio.Protocol):
         """
         host, port, tls, greetings = _parse(url)
         greetings.append(("CLIENT", "SETNAME", name))
+        link = cls()
         try:
             async with asyncio.timeout(timeout_s):
                 loop = asyncio.get_running_loop()
-                _, link = await loop.create_connection(cls, host, port, ssl=tls)
+                await loop.create_connection(lambda: link, host, port, ssl=tls)
                 for greeting in greetings:
                     await link.send(*greeting)
         except (OSError, StoreError) as error:
+            await link.close()
             reason = str(error) or type(error).__name__
             raise StoreUnreachable(f"no store at {host}:{port}: {reason}") from error
         link._on_push = on_push
@@ -101,10 +104,12 @@ class Link(asyncio.Protocol):
         self._transport.write(b"".join(map(hiredis.pack_command, commands)))  # type: ignore[arg-type]
 
     async def close(self) -> None:
-        """Disconnect; what still waits gets StoreLost."""
+        """Disconnect. What still waits gets StoreLost; what a hung server will not take is lost."""
         if self._transport is not None:
             self._transport.close()
-            await self.lost
+            await asyncio.wait([self.lost], timeout=_CLOSE_WITHIN_S)
+            self._transport.abort()
+            await asyncio.wait([self.lost])
 
     # --- asyncio.Protocol ---
 

@@ -3,7 +3,6 @@
 Every command is written before its method first suspends, so calls are executed in call order.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,7 +48,11 @@ class Store:
     ) -> "Store":
         """Connect and load the Lua script; raises as `Link.open`."""
         store = cls(await Link.open(url, name), history_ttl_ms, stream_max_entries)
-        await store.link.send("SCRIPT", "LOAD", _SCRIPT)
+        try:
+            await store.link.send("SCRIPT", "LOAD", _SCRIPT)
+        except BaseException:
+            await store.close()
+            raise
         return store
 
     async def close(self) -> None:
@@ -155,10 +158,13 @@ class Store:
 
     async def _transaction(self, *commands: tuple[Any, ...]) -> list[Any]:
         """MULTI commands EXEC, sent in one go; the commands' replies."""
-        queued = self.link.send_all(("MULTI",), *commands, ("EXEC",))
-        replies: Any = (await asyncio.gather(*queued, return_exceptions=True))[-1]
-        if isinstance(replies, Exception):
-            raise replies
+        *queued, executed = self.link.send_all(("MULTI",), *commands, ("EXEC",))
+        try:
+            replies = await executed
+        finally:
+            for reply in queued:  # EXEC's reply says it all; theirs must only have been looked at
+                if not reply.cancel():
+                    reply.exception()
         for reply in replies:
             if isinstance(reply, Exception):
                 raise StoreError(str(reply))

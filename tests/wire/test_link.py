@@ -98,6 +98,24 @@ async def test_a_server_that_never_answers_is_unreachable() -> None:
     server.close()
 
 
+async def test_a_server_that_takes_no_more_does_not_hold_up_the_end() -> None:
+    ended = asyncio.Event()
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"+OK\r\n")
+        await ended.wait()
+        writer.close()
+
+    server = await asyncio.start_server(deaf, "127.0.0.1", 0)
+    link = await Link.open(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    waiting = link.send("SET", "k", b"v" * 100_000_000)
+    await asyncio.wait_for(link.close(), 10)
+    with pytest.raises(StoreLost):
+        await waiting
+    ended.set()
+    server.close()
+
+
 @pytest.mark.parametrize(
     "url", ["", "http://x", "redis://", "redis://h:port", "redis://h/zero", "localhost:6379"]
 )
