@@ -91,6 +91,9 @@ class Release:
     """Send what the buffer holds, by seq, but for the seqs in `known`; then go straight.
 
     One event: no live chunk can come between the last buffered one and the first direct one.
+    A chunk of `known` that was published before the read may still be on its way to the node,
+    on another connection than the read's answer. So chunks in `known` are left out of what
+    comes after the release as well, until the first whose seq is above them all.
     Answer: None.
     """
 
