@@ -8,7 +8,7 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from delivery.errors import UsageError
 
@@ -19,6 +19,9 @@ Value = TypeVar("Value")
 
 class Parser(argparse.ArgumentParser):
     """argparse that says what is wrong in one line, by UsageError, and exits nowhere."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message.removeprefix("argument "))
@@ -54,6 +57,18 @@ def whole(option: str, low: int, high: int) -> Callable[[str], int]:
         if not low <= value <= high:  # not in_range: a float cannot hold every seed
             raise UsageError(f"{option} {text}: must be between {low} and {high}")
         return value
+
+    return parse
+
+
+def address(option: str) -> Callable[[str], tuple[str, int]]:
+    """An argparse type: HOST:PORT as a pair."""
+
+    def parse(text: str) -> tuple[str, int]:
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise UsageError(f"{option} {text}: want HOST:PORT with a port from 1 to 65535")
+        return host, int(port)
 
     return parse
 
