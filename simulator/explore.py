@@ -1,0 +1,250 @@
+"""Every interleaving of a cell's events, counted exactly; the verdict and the shortest failure.
+
+A depth-first walk over states. A state that has been walked before is not walked again: how many
+schedules lead on from it, and how many of them lose, is known, so the counts are exact numbers of
+complete schedules though only states are visited.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple
+
+from delivery.errors import OrderingError
+from simulator.explore_state import Cell, Outcome, State
+from simulator.explore_world import World
+from simulator.schedule import Schedule, Step, document
+
+_TICK_STATES = 256
+
+
+class ExploreVerdict(StrEnum):
+    """What all the schedules of a cell say together."""
+
+    LOSSLESS = "lossless"
+    """Every schedule was explored, and none loses a chunk."""
+    LOSES = "loses"
+    """A schedule that loses a chunk is known."""
+    UNKNOWN = "unknown"
+    """The bound was reached before a loss was found; there may be one beyond it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where to stop: `max_schedules` walks that end in a complete schedule or in a known state,
+    or `max_seconds` a cell. `tick` is called now and then, as a sign of life.
+    """
+
+    max_schedules: int = 1_000_000
+    max_seconds: float = 60.0
+    tick: Callable[[], None] = lambda: None
+
+
+class Best(NamedTuple):
+    """The nearest failure from a state on: how many steps away, and its lowest lost chunk."""
+
+    steps: int
+    chunk: int
+
+
+class Tally(NamedTuple):
+    """The complete schedules that lead on from a state, by how they end."""
+
+    schedules: int = 0
+    lossy: int = 0
+    duplicating: int = 0
+    out_of_order: int = 0
+    stuck: int = 0
+    loss: Best | None = None
+    jam: Best | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a walk has found. `steps` counts the events executed, `states` the different states."""
+
+    tally: Tally
+    complete: bool
+    states: int
+    steps: int
+    loss: tuple[Step, ...] | None
+    """The shortest schedule that loses a chunk, if one was found."""
+    jam: tuple[Step, ...] | None
+    """The shortest schedule after which an actor waits in vain, if one was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A cell's verdict. `counterexample` has the fewest chunks, then the fewest steps."""
+
+    cell: Cell
+    verdict: ExploreVerdict
+    search: Search
+    counterexample: Schedule | None
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        """The cell in the JSON of `chunk7 explore`."""
+        tally = self.search.tally
+        example = document(self.counterexample)["steps"] if self.counterexample else None
+        return {
+            "connect": self.cell.connect.name,
+            "write": self.cell.write.name,
+            "faults": list(self.cell.faults),
+            "verdict": str(self.verdict),
+            "schedules": tally.schedules,
+            "lossy": tally.lossy,
+            "duplicating": tally.duplicating,
+            "out_of_order": tally.out_of_order,
+            "stuck": tally.stuck,
+            "complete": self.search.complete,
+            "counterexample": example,
+        }
+
+
+def explore(cell: Cell, limits: Limits | None = None) -> Result:
+    """Explore a cell. Raises OrderingError when one of its orderings breaks the protocol.
+
+    The counter-example is sought with 1 chunk, then 2, and so on: a hole in a short session is
+    easier to read than one in a long one. A loss so found counts, too, when the whole cell is
+    too big to be explored.
+    """
+    limits = limits or Limits()
+    began = time.monotonic()
+    deadline = began + limits.max_seconds
+    search = walk(World(cell), limits, deadline)
+    loss: Schedule | None = None
+    jam: Schedule | None = None
+    if search.loss or search.jam or not search.complete:
+        for chunks in range(1, cell.chunks + 1):
+            smaller = replace(cell, chunks=chunks)
+            found = search if chunks == cell.chunks else walk(World(smaller), limits, deadline)
+            loss = loss or _schedule(smaller, found.loss)
+            jam = jam or _schedule(smaller, found.jam)
+            if loss or (jam and search.complete and not search.loss):
+                break
+    verdict = ExploreVerdict.LOSSLESS if search.complete else ExploreVerdict.UNKNOWN
+    if loss:
+        verdict = ExploreVerdict.LOSES
+    return Result(cell, verdict, search, loss or jam, time.monotonic() - began)
+
+
+def walk(world: World, limits: Limits, deadline: float) -> Search:
+    """Visit every state once, from the initial one on; go no deeper once a limit is reached.
+
+    `deadline` is an instant of time.monotonic().
+    """
+    known: dict[State, Tally | None] = {}  # None: under way
+    here = _Visit(world, world.initial())
+    known[here.state] = None
+    above: list[_Visit] = []
+    walked = steps = 0
+    complete = within = True
+    while True:
+        if here.place == len(here.moves):
+            known[here.state] = tally = here.tally()
+            if not above:
+                break
+            here = above.pop()
+            here.add(tally)
+            continue
+        after = here.moves[here.place][1]
+        here.place += 1
+        steps += 1
+        if after in known:
+            here.add(_finished(known[after]))
+            walked += 1
+        elif within:
+            known[after] = None
+            above.append(here)
+            here = _Visit(world, after)
+            walked += not here.moves
+            if not len(known) % _TICK_STATES:
+                limits.tick()
+                within = time.monotonic() < deadline
+            within = within and walked < limits.max_schedules
+        else:
+            complete = False
+    loss = tally.loss and _shortest(world, known, "loss")
+    jam = tally.jam and _shortest(world, known, "jam")
+    return Search(tally, complete, len(known), steps, loss, jam)
+
+
+class _Visit:
+    """A state whose futures are being added up."""
+
+    __slots__ = ("_counts", "_jam", "_loss", "moves", "place", "state")
+
+    def __init__(self, world: World, state: State) -> None:
+        self.state = state
+        self.place = 0
+        self.moves = world.moves(state)
+        self._loss: Best | None = None
+        self._jam: Best | None = None
+        self._counts = (0, 0, 0, 0, 0)
+        if not self.moves:
+            self._end(world.outcome(state))
+        if state.faults:
+            self.moves += world.fault_moves(state)
+
+    def _end(self, outcome: Outcome) -> None:
+        lost = [number for numbers in outcome.lost for number in numbers]
+        self._loss = Best(0, min(lost)) if lost else None
+        self._jam = Best(0, 0) if outcome.stuck else None
+        self._counts = (
+            1,
+            bool(lost),
+            outcome.duplicated,
+            outcome.disordered,
+            bool(outcome.stuck),
+        )
+
+    def add(self, tally: Tally) -> None:
+        """One more move has been followed to all its ends."""
+        a, b = self._counts, tally
+        self._counts = (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4])
+        self._loss = _nearer(self._loss, tally.loss)
+        self._jam = _nearer(self._jam, tally.jam)
+
+    def tally(self) -> Tally:
+        """The sum."""
+        return Tally(*self._counts, self._loss, self._jam)
+
+
+def _nearer(best: Best | None, beyond: Best | None) -> Best | None:
+    if beyond is None:
+        return best
+    candidate = Best(beyond.steps + 1, beyond.chunk)
+    return candidate if best is None else min(best, candidate)
+
+
+def _finished(tally: Tally | None) -> Tally:
+    if tally is None:
+        raise OrderingError("the client asks for ever: a state has come round again")
+    return tally
+
+
+def _shortest(
+    world: World, known: dict[State, Tally | None], kind: Literal["loss", "jam"]
+) -> tuple[Step, ...]:
+    """Follow the nearest failure of the kind from the initial state to its end."""
+    state = world.initial()
+    steps: list[Step] = []
+    best: Best | None = getattr(known[state], kind)
+    while best is not None and best.steps:
+        wanted = Best(best.steps - 1, best.chunk)
+        moves = [*world.moves(state), *world.fault_moves(state)]
+        step, state = next(
+            move for move in moves if getattr(known.get(move[1]), kind, None) == wanted
+        )
+        steps.append(step)
+        best = wanted
+    return tuple(steps)
+
+
+def _schedule(cell: Cell, steps: tuple[Step, ...] | None) -> Schedule | None:
+    if steps is None:
+        return None
+    connect, write = cell.connect.name, cell.write.name
+    return Schedule(connect, write, cell.chunks, cell.joiners, cell.faults, steps)
