@@ -1,0 +1,58 @@
+"""`python -m nodes`: parse, run until SIGTERM or Ctrl-C, say in one line what was wrong."""
+
+import asyncio
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+
+from delivery.errors import Chunk7Error, RecordError
+from nodes.node import Node
+from nodes.options import Options, parse_options
+
+SPARE_FILES = 64
+"""Open files apart from the clients' connections."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a node; the exit code."""
+    try:
+        options = parse_options(arguments)
+        asyncio.run(_serve(options))
+    except Chunk7Error as error:
+        sys.stderr.write(f"nodes: error: {error}\n")
+        return error.exit_code
+    return 0
+
+
+async def _serve(options: Options) -> None:
+    _allow_files(options.max_clients + SPARE_FILES)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    ready: asyncio.Future[int] = loop.create_future()
+    ready.add_done_callback(lambda port: _announce(options, port))
+    try:
+        await Node(options).run(stop, ready)
+    except OSError as error:
+        raise RecordError(f"--records: {options.records}: {error}") from error
+
+
+def _announce(options: Options, port: "asyncio.Future[int]") -> None:
+    if not port.cancelled():
+        sys.stderr.write(f"{options.name}: listening on {options.host}:{port.result()}\n")
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise the limit on open files as far as the system lets us, and say if that is too low."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < wanted:
+            sys.stderr.write(f"nodes: warning: the system allows {allowed} open files\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

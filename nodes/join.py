@@ -1,0 +1,163 @@
+"""Run an ordering for one client: each effect, as it comes, against the real store and socket."""
+
+import asyncio
+from typing import Any
+
+from delivery.effects import (
+    Confirmed,
+    Follow,
+    Pause,
+    ReadHead,
+    ReadHistory,
+    ReadStream,
+    Release,
+    SendHistory,
+    SendWelcome,
+    Subscribe,
+)
+from delivery.errors import OrderingError, StoreLost
+from delivery.ordering import ConnectOrdering, ConnectSteps, Join
+from delivery.stepping import Steps
+from nodes.backend import Backend
+from nodes.client import Client, text_frame
+from nodes.hub import Hub, Subscription
+from nodes.tail import Tail
+from wire.clock import now_ns
+from wire.frames import WelcomeFrame, encode, encode_history
+
+
+class JoinFacts:
+    """What is noted of a join, as columns of the records' `joins`; None: it did not happen.
+
+    Read and history columns are those of the last read and of the last history frame.
+    """
+
+    def __init__(self) -> None:
+        self.read_sent_ns: int | None = None
+        self.read_done_ns: int | None = None
+        self.history_count: int | None = None
+        self.history_first_seq: int | None = None
+        self.history_last_seq: int | None = None
+        self.subscribe_sent_ns: int | None = None
+        self.subscribe_done_ns: int | None = None
+        self.subscribe_shared: bool | None = None
+        self.welcomed_ns: int | None = None
+
+
+class Driver:
+    """Performs the effects of one client's orderings: its join, later its fetches.
+
+    `facts` and `subscription` are there to be read at any time, also after a failure.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        backend: Backend,
+        hub: Hub,
+        tail: Tail,
+        node: str,
+        ordering: ConnectOrdering,
+        work_ms: float,
+    ) -> None:
+        self.facts = JoinFacts()
+        self.confirmation: asyncio.Future[int] | None = None
+        self._client = client
+        self._backend = backend
+        self._hub = hub
+        self._tail = tail
+        self._node = node
+        self._ordering = ordering
+        self._work_s = work_ms / 1_000
+        self._down = backend.down
+
+    async def join(self, join: Join) -> None:
+        """Run the client's connect ordering; raises as `drive`."""
+        try:
+            generator = self._ordering.steps(join)
+        except Exception as error:
+            raise OrderingError(f"{self._ordering.name} does not start: {error}") from error
+        await self.drive(generator)
+
+    async def drive(self, generator: ConnectSteps) -> None:
+        """Run a generator of effects to its end.
+
+        Raises OrderingError, StoreError, BufferFull, msgspec.MsgspecError for a history that
+        holds something else than chunks, and OSError when the client's connection breaks. A loss
+        of the store after the driver was made is final for it, though the node reconnects.
+        """
+        steps = Steps(generator)
+        while steps.effect is not None:
+            try:
+                answer = await self._perform(steps.effect)
+            except (AttributeError, TypeError, ValueError) as error:
+                raise OrderingError(f"cannot perform {steps.effect!r}: {error}") from error
+            if self._down.done():
+                raise StoreLost(self._down.result())
+            steps.advance(answer)
+
+    def subscribed_ns(self) -> int | None:
+        """When the store confirmed the subscription, whether or not the ordering waited for it."""
+        if self.facts.subscribe_shared:
+            return self.facts.subscribe_sent_ns
+        if self.confirmation is None or not self.confirmation.done():
+            return None
+        return None if self.confirmation.exception() else self.confirmation.result()
+
+    async def _perform(self, effect: Any) -> Any:
+        """Do it; the answer that the effect's docstring promises."""
+        match effect:
+            case Pause():
+                if self._work_s:
+                    await asyncio.wait([self._down], timeout=self._work_s)
+            case Subscribe(to=sink):
+                self._subscribed(self._hub.join(self._client, sink))
+            case Confirmed():
+                await self._confirmed()
+            case ReadHistory(after_seq=after_seq, to_seq=to_seq):
+                session_id = self._client.session_id
+                return await self._read(self._backend.store.history(session_id, after_seq, to_seq))
+            case ReadStream(after=after):
+                return await self._read(self._backend.store.stream(self._client.session_id, after))
+            case ReadHead():
+                return await self._backend.store.head(self._client.session_id)
+            case SendHistory(chunks=chunks):
+                await self._send_history(chunks)
+            case SendWelcome(head_seq=head_seq):
+                frame = WelcomeFrame(self._node, self._ordering.name, head_seq)
+                self._client.write(text_frame(encode(frame)))
+                self.facts.welcomed_ns = now_ns()
+            case Release(known=known):
+                self._hub.release(self._client, known)
+            case Follow(after=after):
+                await self._tail.follow(self._client, after)
+            case _:
+                raise OrderingError(f"a node does not perform {type(effect).__name__}")
+        return None
+
+    def _subscribed(self, subscription: Subscription) -> None:
+        """Note it. One that is shared took effect on attaching, or is still on its way."""
+        self.confirmation = subscription.confirmed
+        self.facts.subscribe_shared = subscription.confirmed.done()
+        self.facts.subscribe_sent_ns = (
+            now_ns() if self.facts.subscribe_shared else subscription.sent_ns
+        )
+
+    async def _confirmed(self) -> None:
+        if self.confirmation is None:
+            raise OrderingError("the ordering waits for a subscription that it did not ask for")
+        await asyncio.shield(self.confirmation)
+        self.facts.subscribe_done_ns = self.subscribed_ns()
+
+    async def _read(self, reading: Any) -> Any:
+        """The link writes when first stepped, and says when it heard the reply."""
+        self.facts.read_sent_ns = now_ns()
+        answer = await reading
+        self.facts.read_done_ns = self._backend.store.link.heard_ns
+        return answer
+
+    async def _send_history(self, chunks: Any) -> None:
+        self.facts.history_count = len(chunks)
+        self.facts.history_first_seq = chunks[0].seq if chunks else None
+        self.facts.history_last_seq = chunks[-1].seq if chunks else None
+        await self._client.write_history(text_frame(encode_history(chunks)))

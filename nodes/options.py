@@ -1,0 +1,124 @@
+"""The node's command line: parsed once, checked here, frozen from then on."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from delivery.errors import UsageError
+from delivery.ordering import ConnectOrdering
+from delivery.registry import resolve
+from nodes.connect import CONNECT_ORDERINGS
+
+MAX_WORK_MS = 10_000
+Number = TypeVar("Number", int, float)
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a node was told. `connect` is the default ordering's name, a key of `orderings`."""
+
+    host: str
+    port: int
+    redis: str
+    name: str
+    records: Path
+    connect: str
+    orderings: dict[str, ConnectOrdering]
+    node_work_ms: float
+    heartbeat_ms: int
+    max_outbox_kb: int
+    max_clients: int
+    drain_s: float
+
+
+def parse_options(arguments: Sequence[str] | None = None) -> Options:
+    """The options of a command line, sys.argv's by default.
+
+    Raises UsageError, one line that names the option and what it may be.
+    """
+    given = _parser().parse_args(arguments)
+    if not _NAME.fullmatch(given.name):
+        raise UsageError(f"--name: {given.name!r} is not 1 to 64 letters, digits, - or _")
+    host, port = _address(given.listen)
+    orderings = _registry(given.ordering)
+    return Options(
+        host=host,
+        port=port,
+        redis=given.redis,
+        name=given.name,
+        records=given.records,
+        connect=_default(given.connect, orderings),
+        orderings=orderings,
+        node_work_ms=_within("--node-work-ms", given.node_work_ms, 0, MAX_WORK_MS),
+        heartbeat_ms=_within("--heartbeat-ms", given.heartbeat_ms, 10, 60_000),
+        max_outbox_kb=_within("--max-outbox-kb", given.max_outbox_kb, 1, 1_048_576),
+        max_clients=_within("--max-clients", given.max_clients, 1, 100_000),
+        drain_s=_within("--drain-s", given.drain_s, 0, 600),
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message.removeprefix("argument "))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="nodes", description="A relay node.", allow_abbrev=False)
+    add = parser.add_argument
+    add("--listen", required=True, metavar="HOST:PORT", help="port 0: any free one")
+    add("--redis", required=True, metavar="URL", help="redis://host:port/db")
+    add("--name", required=True, help="the node's name in frames, records and metrics")
+    add("--records", required=True, type=Path, metavar="DIR", help="where the records go")
+    add("--connect", default="history_then_subscribe", metavar="NAME", help="default ordering")
+    add("--ordering", action="append", default=[], metavar="FILE.py:NAME", help="one of yours")
+    add("--node-work-ms", type=float, default=0, help="the node's own work between its two steps")
+    add("--heartbeat-ms", type=int, default=500)
+    add("--max-outbox-kb", type=int, default=1024, help="a client that is further behind is closed")
+    add("--max-clients", type=int, default=5000)
+    add("--drain-s", type=float, default=5, help="longest time from SIGTERM to the end")
+    return parser
+
+
+def _within(option: str, value: Number, low: int, high: int) -> Number:
+    if not low <= value <= high:  # also refuses nan
+        raise UsageError(f"{option}: {value} is not {low} to {high}")
+    return value
+
+
+def _address(listen: str) -> tuple[str, int]:
+    """(host, port) of HOST:PORT; an IPv6 host is in brackets."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise UsageError(f"--listen: {listen!r} is not HOST:PORT with a port of 0 to 65535")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _registry(specs: Sequence[str]) -> dict[str, ConnectOrdering]:
+    """The built-in orderings and the user's own."""
+    registry = dict(CONNECT_ORDERINGS)
+    for spec in specs:
+        ordering = _resolve("--ordering", spec, CONNECT_ORDERINGS)
+        if ordering.name in registry:
+            raise UsageError(f"--ordering: there already is an ordering named {ordering.name!r}")
+        registry[ordering.name] = ordering
+    return registry
+
+
+def _default(spec: str, registry: dict[str, ConnectOrdering]) -> str:
+    """The default ordering's name; one that is given as a file joins the registry."""
+    ordering = _resolve("--connect", spec, registry)
+    if spec not in registry and ordering.name in registry:
+        raise UsageError(f"--connect: there already is an ordering named {ordering.name!r}")
+    return registry.setdefault(ordering.name, ordering).name
+
+
+def _resolve(option: str, spec: str, registry: dict[str, ConnectOrdering]) -> ConnectOrdering:
+    try:
+        return resolve(spec, registry, ConnectOrdering)
+    except UsageError as error:
+        raise UsageError(f"{option}: {error}") from error
