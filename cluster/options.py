@@ -5,14 +5,14 @@ The line names the option, what was given and what is allowed:
 """
 
 import argparse
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from delivery.errors import UsageError
 
-MAX_SEED = 2**63 - 1
+MAX_SEED = 2**53
+"""What every JSON reader keeps exactly."""
 
 Value = TypeVar("Value")
 
@@ -30,20 +30,13 @@ class Parser(argparse.ArgumentParser):
 Subparsers = argparse._SubParsersAction  # argparse gives the type no public name
 
 
-def in_range(option: str, text: str, value: float, low: float, high: float) -> None:
-    """Raise UsageError unless low <= value <= high; `text` is what the user wrote."""
-    if not low <= value <= high:
-        raise UsageError(f"{option} {text}: must be between {low:.15g} and {high:.15g}")
-
-
 def number(option: str, low: float, high: float) -> Callable[[str], float]:
     """An argparse type: a float within [low, high]."""
 
     def parse(text: str) -> float:
         value = _parsed(option, text, float, "a number")
-        if not math.isfinite(value):
-            raise UsageError(f"{option} {text}: want a number")
-        in_range(option, text, value, low, high)
+        if not low <= value <= high:  # also refuses nan
+            raise UsageError(f"{option} {text}: must be between {low:.15g} and {high:.15g}")
         return value
 
     return parse
@@ -54,7 +47,7 @@ def whole(option: str, low: int, high: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         value = _parsed(option, text, int, "a whole number")
-        if not low <= value <= high:  # not in_range: a float cannot hold every seed
+        if not low <= value <= high:
             raise UsageError(f"{option} {text}: must be between {low} and {high}")
         return value
 

@@ -1,6 +1,7 @@
 """How to see that a part is ready: by its own answer, never by waiting a while."""
 
 import asyncio
+import contextlib
 import socket
 
 from cluster.parts import Probe
@@ -29,11 +30,24 @@ def answers_http(host: str, port: int, path: str = "/healthz") -> Probe:
     return ready
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port nobody listens on at this moment; somebody may a moment later."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+async def accepts(host: str, port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        async with asyncio.timeout(_ANSWER_WITHIN_S):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """Different TCP ports that nobody has at this moment; somebody may a moment later."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in sockets:
+            probe.bind((host, 0))
+        return [int(probe.getsockname()[1]) for probe in sockets]
 
 
 async def _ask(host: str, port: int, question: bytes) -> bytes:

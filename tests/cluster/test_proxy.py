@@ -1,7 +1,7 @@
 """A real nginx in front of tiny servers."""
 
-import asyncio
 import contextlib
+import functools
 import os
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from cluster.parts import Part
-from cluster.probes import answers_http, free_port
+from cluster.probes import accepts, answers_http, free_ports
 from cluster.proxy import nginx_command, render
 from cluster.supervise import Cluster
 from delivery.errors import UsageError
@@ -41,16 +41,10 @@ async def servers(*names: str) -> AsyncIterator[list[tuple[str, int]]]:
 @contextlib.asynccontextmanager
 async def proxy(folder: Path, nodes: list[tuple[str, int]]) -> AsyncIterator[str]:
     """nginx in front of the nodes; its WebSocket URL."""
-    port = free_port()
+    [port] = free_ports(1)
     command = nginx_command(folder / "nginx", (HOST, port), nodes, 100)
 
-    async def listens() -> bool:
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection(HOST, port)
-            writer.close()
-            return True
-        return False
-
+    listens = functools.partial(accepts, HOST, port)
     async with Cluster(folder) as cluster:
         await cluster.start(Part("nginx", command, folder / "nginx.log", ready=listens))
         yield f"ws://{HOST}:{port}/"
@@ -75,7 +69,7 @@ async def test_connections_go_round_the_nodes_strictly(tmp_path: Path) -> None:
 
 
 async def test_a_dead_node_is_passed_over_and_no_client_notices(tmp_path: Path) -> None:
-    dead = (HOST, free_port())
+    dead = (HOST, free_ports(1)[0])
     async with servers("a", "b") as nodes, proxy(tmp_path, [nodes[0], dead, nodes[1]]) as url:
         met = await names_met(url, 12)
     assert set(met) == {"a", "b"}
@@ -85,7 +79,7 @@ async def test_readiness_is_asked_of_a_node_through_the_proxy(tmp_path: Path) ->
     async with servers("a") as nodes, proxy(tmp_path, nodes) as url:
         port = int(url.rpartition(":")[2].strip("/"))
         assert not await answers_http(HOST, port)()  # the tiny server has no /healthz
-        assert not await answers_http(HOST, free_port())()
+        assert not await answers_http(HOST, free_ports(1)[0])()
 
 
 async def test_nginx_writes_into_its_folder_only(tmp_path: Path) -> None:

@@ -1,0 +1,162 @@
+"""Which connect x write cells a run has: from --connect and --write to orderings that pair."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.manifest import Traits
+from delivery.effects import (
+    BEGINNING,
+    ConnectEffect,
+    ReadHead,
+    ReadHistory,
+    ReadStream,
+    Release,
+    StreamRead,
+)
+from delivery.errors import UsageError
+from delivery.ordering import ClientPolicy, ConnectOrdering, Join, WriteOrdering, pair
+from delivery.registry import Ordering, resolve
+from delivery.stepping import Steps
+from nodes.connect import CONNECT_ORDERINGS
+from producer.write import WRITE_ORDERINGS
+from wire.timetable import Cell
+
+ALL = "all"
+
+DEFAULT_CELLS: dict[str, tuple[str, ...]] = {
+    "history_then_subscribe": ("publish_then_save", "save_then_publish", "atomic_lua"),
+    "subscribe_then_history": ("publish_then_save", "save_then_publish", "atomic_lua"),
+    "sequence_gap_fill": ("publish_then_save", "atomic_lua"),
+    "buffered_merge": ("publish_then_save", "atomic_lua"),
+    "redis_streams": ("stream_append",),
+}
+"""The cells of a run that names none: those whose difference matters."""
+
+_DEFAULT_WRITES = ("publish_then_save", "save_then_publish", "atomic_lua", "stream_append")
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """What a run does, and the orderings' files that nodes and producer must be told of."""
+
+    cells: tuple[Cell, ...]
+    traits: Mapping[str, Traits]
+    """By connect ordering, for every one in `cells`."""
+    connect_files: tuple[str, ...] = ()
+    write_files: tuple[str, ...] = ()
+
+
+def choose(connects: Sequence[str], writes: Sequence[str]) -> Cells:
+    """The cells for these orderings: names, `path/to/file.py:name`, or `all`; none: the default.
+
+    One side alone goes with what pairs with it on the other. Raises UsageError in one line for
+    an unknown name, and for an ordering that pairs with none of those named on the other side.
+    """
+    connect = _Side.of("--connect", connects, CONNECT_ORDERINGS, ConnectOrdering)
+    write = _Side.of("--write", writes, WRITE_ORDERINGS, WriteOrdering)
+    if not connects and not writes:
+        wanted = [(c, w) for c, names in DEFAULT_CELLS.items() for w in names]
+    else:
+        wanted = _product(connect, write)
+    used = {name: connect.orderings[name] for name, _ in wanted}
+    return Cells(
+        cells=tuple(Cell(*names) for names in wanted),
+        traits={name: traits(ordering) for name, ordering in used.items()},
+        connect_files=connect.files,
+        write_files=write.files,
+    )
+
+
+def traits(ordering: ConnectOrdering) -> Traits:
+    """What judging needs to know of an ordering, found by stepping it against an empty store.
+
+    Raises OrderingError when it breaks the protocol.
+    """
+    return Traits(
+        fills_gaps=ordering.client is ClientPolicy.FILLS_GAPS,
+        merges=any(isinstance(effect, Release) for effect in _dry_run(ordering)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What one option named. `explicit` are the names that the user wrote out."""
+
+    option: str
+    orderings: dict[str, Any]
+    explicit: frozenset[str]
+    files: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        option: str,
+        specs: Sequence[str],
+        registry: Mapping[str, Ordering],
+        kind: type[Ordering],
+    ) -> "_Side":
+        orderings: dict[str, Any] = {}
+        files = []
+        for spec in specs:
+            if spec == ALL:
+                orderings |= registry
+                continue
+            found = _named(option, spec, registry, kind)
+            if spec not in registry:
+                files.append(spec)
+                if found.name in registry or found.name in orderings:
+                    raise UsageError(f"{option} {spec}: there already is one named {found.name}")
+            orderings[found.name] = found
+        explicit = frozenset(orderings) if ALL not in specs else frozenset()
+        if not specs:
+            default = DEFAULT_CELLS if option == "--connect" else _DEFAULT_WRITES
+            orderings = {name: registry[name] for name in default}
+        return cls(option, orderings, explicit, tuple(files))
+
+
+def _named(
+    option: str, spec: str, registry: Mapping[str, Ordering], kind: type[Ordering]
+) -> Ordering:
+    try:
+        return resolve(spec, registry, kind)
+    except UsageError as error:
+        raise UsageError(f"{option}: {error}") from error
+
+
+def _product(connect: _Side, write: _Side) -> list[tuple[str, str]]:
+    pairs = [
+        (c, w)
+        for c, connect_ordering in connect.orderings.items()
+        for w, write_ordering in write.orderings.items()
+        if pair(connect_ordering, write_ordering)
+    ]
+    for place, side, other in ((0, connect, write), (1, write, connect)):
+        for name in sorted(side.explicit - {names[place] for names in pairs}):
+            raise UsageError(
+                f"{side.option} {name}: pairs with none of {other.option} "
+                f"{', '.join(other.orderings)}: one uses Pub/Sub, the other a stream"
+            )
+    return pairs
+
+
+def _dry_run(ordering: ConnectOrdering) -> list[ConnectEffect]:
+    """The effects of a join to a session in which nothing was ever said."""
+    effects = []
+    steps = Steps(ordering.steps(Join("dry-run")))
+    while steps.effect is not None:
+        effects.append(steps.effect)
+        steps.advance(_nothing(steps.effect))
+    return effects
+
+
+def _nothing(effect: ConnectEffect) -> Any:
+    """The store's answer when there is nothing."""
+    match effect:
+        case ReadHistory():
+            return ()
+        case ReadHead():
+            return 0
+        case ReadStream():
+            return StreamRead((), BEGINNING)
+    return None

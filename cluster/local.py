@@ -1,0 +1,191 @@
+"""A cluster of local processes: store, delay, nodes, producer, nginx, and how they are wired.
+
+```
+Locust --ws--> nginx --> node-1..N --\
+   \\--http--> producer --------------+--> [delay] --> store
+```
+"""
+
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from cluster.binaries import valkey_server
+from cluster.parts import Part
+from cluster.probes import answers_http, free_ports, pings
+from cluster.proxy import nginx_command
+from cluster.supervise import Cluster
+from delivery.errors import PartDied, UsageError
+from wire.link import Link
+
+HOST = "127.0.0.1"
+_STARTS = 3
+_TAKEN = ("address already in use", "address in use")
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What to start. `redis` None: a store of our own."""
+
+    nodes: int
+    users: int
+    """Most clients at a time."""
+    node_work_ms: float
+    store_latency_ms: float
+    redis: str | None
+    answers: Path | None
+    connect_files: tuple[str, ...]
+    write_files: tuple[str, ...]
+    websocket_port: int | None = None
+    """Where nginx listens; None: any free port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where a started cluster is reached."""
+
+    store: str
+    websocket: str
+    producer: str
+
+    @property
+    def producer_address(self) -> tuple[str, int]:
+        """(host, port)."""
+        parts = urlsplit(self.producer)
+        return str(parts.hostname), int(parts.port or 80)
+
+
+def python(module: str, options: Mapping[str, object]) -> tuple[str, ...]:
+    """The command that runs a module with these options."""
+    # -P: a folder called `nodes` where the user happens to be is not ours.
+    words = (str(word) for option in options.items() for word in option)
+    return (sys.executable, "-P", "-u", "-m", module, *words)
+
+
+async def check_store(redis: str, store_latency_ms: float) -> None:
+    """Raise UsageError or StoreUnreachable if a user's store cannot be used so."""
+    if store_latency_ms and urlsplit(redis).scheme == "rediss":
+        raise UsageError("--store-latency-ms: cannot delay rediss://, whose end must be the store")
+    link = await Link.open(redis, "chunk7-check")
+    await link.close()
+
+
+async def start(cluster: Cluster, local: Local, folder: Path) -> Endpoints:
+    """Start everything but Locust, and wait until all of it is healthy.
+
+    A port that was free when it was looked for may be taken a moment later; then all is started
+    again on others. Raises PartDied as `Cluster.start`.
+    """
+    for left in reversed(range(_STARTS)):
+        try:
+            return await _start_once(cluster, local, folder)
+        except PartDied as error:
+            if left == 0 or not any(taken in str(error).lower() for taken in _TAKEN):
+                raise
+            await cluster.stop()
+            shutil.rmtree(folder / "raw", ignore_errors=True)  # nothing was streamed yet
+    raise AssertionError("the last start returns or raises")
+
+
+async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints:
+    store_port, delay_port, producer_port, proxy_port, *node_ports = free_ports(4 + local.nodes)
+    proxy_port = local.websocket_port or proxy_port
+    store = local.redis or f"redis://{HOST}:{store_port}/0"
+    if local.redis is None:
+        await cluster.start(_store(folder, store_port))
+    near = store
+    if local.store_latency_ms:
+        near = _moved(store, delay_port)
+        await cluster.start(_delay(folder, delay_port, store, local.store_latency_ms))
+    await cluster.start(
+        *(_node(local, folder, f"node-{i}", port, near) for i, port in enumerate(node_ports, 1)),
+        _producer(local, folder, producer_port, near),
+    )
+    await cluster.start(_nginx(local, folder, proxy_port, node_ports))
+    return Endpoints(store, f"ws://{HOST}:{proxy_port}", f"http://{HOST}:{producer_port}")
+
+
+def _store(folder: Path, port: int) -> Part:
+    data = folder / "store"
+    data.mkdir(exist_ok=True)
+    address = ("--bind", HOST, "--port", str(port), "--dir", data)
+    in_memory = ("--save", "", "--appendonly", "no")
+    return Part(
+        "store",
+        (valkey_server(), *address, *in_memory),
+        folder / "logs" / "store.log",
+        ready=pings(HOST, port),
+    )
+
+
+def _delay(folder: Path, port: int, store: str, latency_ms: float) -> Part:
+    parts = urlsplit(store)
+    to = f"{parts.hostname}:{parts.port or 6379}"
+    options = {"--listen": f"{HOST}:{port}", "--to": to, "--latency-ms": f"{latency_ms:g}"}
+    return Part(
+        "delay",
+        python("cluster.delay", options),
+        folder / "logs" / "delay.log",
+        ready=pings(HOST, port),
+    )
+
+
+def _node(local: Local, folder: Path, name: str, port: int, store: str) -> Part:
+    options = {
+        "--listen": f"{HOST}:{port}",
+        "--redis": store,
+        "--name": name,
+        "--records": folder / "raw",
+        "--node-work-ms": f"{local.node_work_ms:g}",
+        "--max-clients": max(5_000, local.users),
+        "--drain-s": 1,
+    }
+    return Part(
+        name,
+        python("nodes", options) + _files(local.connect_files),
+        folder / "logs" / f"{name}.log",
+        ready=answers_http(HOST, port),
+    )
+
+
+def _producer(local: Local, folder: Path, port: int, store: str) -> Part:
+    options = {
+        "--listen": f"{HOST}:{port}",
+        "--redis": store,
+        "--name": "producer",
+        "--records": folder / "raw",
+    }
+    if local.answers is not None:
+        options["--answers"] = local.answers
+    return Part(
+        "producer",
+        python("producer", options) + _files(local.write_files),
+        folder / "logs" / "producer.log",
+        ready=answers_http(HOST, port),
+    )
+
+
+def _nginx(local: Local, folder: Path, port: int, node_ports: list[int]) -> Part:
+    nodes = [(HOST, node_port) for node_port in node_ports]
+    return Part(
+        "nginx",
+        nginx_command(folder / "nginx", (HOST, port), nodes, local.users),
+        folder / "logs" / "nginx.log",
+        ready=answers_http(HOST, port),
+        orphan_signal=signal.SIGTERM,  # its worker would survive it
+    )
+
+
+def _files(specs: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for spec in specs for word in ("--ordering", spec))
+
+
+def _moved(url: str, port: int) -> str:
+    """The store's URL with the delay's address in place of its own."""
+    parts = urlsplit(url)
+    login, at, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{login}{at}{HOST}:{port}"))

@@ -1,0 +1,89 @@
+"""What one run was asked to do: frozen, and checked as far as one value can be without another."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.cells import Cells, choose
+from cluster.options import names
+from delivery.errors import UsageError
+from loadtest.itinerary import STAY, slot_count
+from wire.timetable import Order
+
+SETTLE_MS = 1_200
+LEAD_MS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of `chunk7 run`. Times and rates as in docs/command-line.md."""
+
+    cells: Cells
+    nodes: int
+    users: int
+    sessions: int
+    chunk_rate: float
+    duration_s: float
+    node_work_ms: float
+    store_latency_ms: float
+    save_lag_ms: float
+    jitter: float
+    answers: Path | None
+    seed: int
+    redis: str | None
+    processes: int
+    thresholds: tuple[str, ...]
+
+    @property
+    def settle_ms(self) -> int:
+        """Quiet time after each cell: long enough for the last join and the last write to end."""
+        slow_ms = self.node_work_ms + self.save_lag_ms + 12 * self.store_latency_ms
+        return SETTLE_MS + round(slow_ms / STAY)
+
+    def order(self, run_name: str) -> Order:
+        """What the load test will ask the producer for."""
+        return Order(
+            run=run_name,
+            cells=list(self.cells.cells),
+            seed=self.seed,
+            sessions=self.sessions,
+            duration_ms=round(self.duration_s * 1_000),
+            settle_ms=self.settle_ms,
+            lead_ms=LEAD_MS,
+            chunk_rate=self.chunk_rate,
+            jitter=self.jitter,
+            save_lag_ms=self.save_lag_ms,
+        )
+
+    @property
+    def length_s(self) -> float:
+        """How long the load lasts, by the timetable."""
+        return len(self.cells.cells) * (self.duration_s + self.settle_ms / 1_000)
+
+
+def read_settings(args: argparse.Namespace) -> Settings:
+    """The settings of a parsed command line; raises UsageError in one line."""
+    settings = Settings(
+        cells=choose(names(args.connect), names(args.write)),
+        nodes=args.nodes,
+        users=args.users,
+        sessions=args.sessions,
+        chunk_rate=args.chunk_rate,
+        duration_s=args.duration,
+        node_work_ms=args.node_work_ms,
+        store_latency_ms=args.store_latency_ms,
+        save_lag_ms=args.save_lag_ms,
+        jitter=args.jitter,
+        answers=args.answers,
+        seed=args.seed,
+        redis=args.redis,
+        processes=args.processes,
+        thresholds=tuple(args.threshold),
+    )
+    slots = slot_count(round(settings.duration_s * 1_000))
+    if slots > 1 and settings.settle_ms >= settings.duration_s * 1_000 / slots:
+        raise UsageError(
+            f"--duration {settings.duration_s:g}: a join may take {settings.settle_ms} ms with "
+            f"these latencies, so it must be below 7.5 s, which is one join a user"
+        )
+    return settings
