@@ -1,0 +1,216 @@
+"""What a simulated cell comes to: the fields of `chunk7 run --json`, from either engine.
+
+An engine gives an `Outcome` for each block of connections; `Tally` adds them up.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.chunks import Timeline
+from simulator.distributions import Durations
+from simulator.population import Integers
+from simulator.settings import Settings
+
+_Z_95 = 1.959963984540054
+"""Standard normal quantile of 0.975."""
+
+Quantiles = dict[str, float]
+"""`p50`, `p95`, `p99`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened to a block's connections. Arrays have shape (count,).
+
+    `window_ms` is the W of the law, 0 for a stream's cursor, nan without read or subscription.
+    `join_ms` runs from the join to the welcome, nan without one.
+    """
+
+    session: Integers
+    lost: Integers
+    duplicate: Integers
+    out_of_order: Integers
+    window_ms: Durations
+    join_ms: Durations
+    causes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellResult:
+    """One connect x write cell. Names and units are those of `chunk7 run --json`.
+
+    A connection's gap is its W and the median L of its session. Quantiles are None where nothing
+    could be measured: no window without a subscription, no L for a chunk that is published or saved
+    more than once. Nothing is undetermined or unexpected in virtual time; these fields are there so
+    that accounts cross-foot. Clients that fill gaps are predicted to lose nothing in the end.
+    """
+
+    connect: str
+    write: str
+    connections: int
+    lossy_connections: int
+    loss_rate: float
+    loss_rate_low: float
+    loss_rate_high: float
+    chunks_expected: int
+    chunks_delivered: int
+    chunks_lost: int
+    chunks_undetermined: int
+    chunks_duplicate: int
+    chunks_out_of_order: int
+    chunks_unexpected: int
+    chunks_lost_predicted: float
+    causes: dict[str, int]
+    window_ms: Quantiles | None
+    gap_ms: Quantiles | None
+    join_ms: Quantiles | None
+    chunk_latency_ms: Quantiles | None
+
+
+class Tally:
+    """Sums a cell's outcomes. Memory: 12 bytes a connection, for the quantiles."""
+
+    def __init__(
+        self, settings: Settings, timelines: Sequence[Timeline], *, repaired: bool
+    ) -> None:
+        self._timelines = timelines
+        self._repaired = repaired
+        self._chunks = np.array([timeline.chunks for timeline in timelines], dtype=np.int64)
+        self._lags = np.array([_median_lag(timeline) for timeline in timelines])
+        self._law = expected_losses(settings, timelines)
+        self._predicted = 0.0
+        self._counts: Counter[str] = Counter()
+        self._causes: Counter[str] = Counter()
+        self._samples: dict[str, list[NDArray[np.float32]]] = {"window": [], "gap": [], "join": []}
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in a block."""
+        self._counts["connections"] += len(outcome.lost)
+        self._counts["lossy"] += int(np.count_nonzero(outcome.lost))
+        self._counts["expected"] += int(self._chunks[outcome.session].sum())
+        self._counts["lost"] += int(outcome.lost.sum())
+        self._counts["duplicate"] += int(outcome.duplicate.sum())
+        self._counts["out_of_order"] += int(outcome.out_of_order.sum())
+        self._causes.update(outcome.causes)
+        self._predicted += self._law.total(outcome.window_ms)
+        for name, values in (
+            ("window", outcome.window_ms),
+            ("gap", outcome.window_ms + self._lags[outcome.session]),
+            ("join", outcome.join_ms),
+        ):
+            self._samples[name].append(values.astype(np.float32))
+
+    def result(self, connect: str, write: str) -> CellResult:
+        """The cell; `connect` and `write` name it."""
+        count = self._counts
+        low, high = wilson(count["lossy"], count["connections"])
+        late = [
+            timeline.arrive_ms - timeline.intended_ms
+            for timeline in self._timelines
+            if timeline.regular
+        ]
+        window = self._quantiles("window")
+        return CellResult(
+            connect=connect,
+            write=write,
+            connections=count["connections"],
+            lossy_connections=count["lossy"],
+            loss_rate=count["lossy"] / count["connections"],
+            loss_rate_low=low,
+            loss_rate_high=high,
+            chunks_expected=count["expected"],
+            chunks_delivered=count["expected"] - count["lost"],
+            chunks_lost=count["lost"],
+            chunks_undetermined=0,
+            chunks_duplicate=count["duplicate"],
+            chunks_out_of_order=count["out_of_order"],
+            chunks_unexpected=0,
+            chunks_lost_predicted=0.0 if self._repaired else self._predicted,
+            causes={name: number for name, number in sorted(self._causes.items()) if number},
+            window_ms=window,
+            gap_ms=self._quantiles("gap"),
+            join_ms=self._quantiles("join"),
+            chunk_latency_ms=quantiles(np.concatenate(late)) if late else None,
+        )
+
+    def _quantiles(self, name: str) -> Quantiles | None:
+        values = np.concatenate(self._samples.pop(name))
+        return quantiles(values)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedLosses:
+    """The law for whole answers: E[(W + L)+] for each chunk, times chunks, over the wave.
+
+    A connection with window W, joining evenly in a wave of `wave_ms`, loses chunk i with
+    probability (W + L_i)+ / wave_ms (docs/architecture.md), the clipping at the wave's two ends
+    apart. `lags_ms` is descending, `sums_ms[k]` the sum of its first k, both over all sessions.
+    """
+
+    lags_ms: Durations
+    sums_ms: Durations
+    scale: float
+
+    def total(self, window_ms: Durations) -> float:
+        """Expected lost chunks of connections with these windows, shape (count,); nan: none."""
+        windows = window_ms[~np.isnan(window_ms)]
+        if len(windows) == 0:
+            return 0.0
+        first = windows[0]
+        if np.all(windows == first):
+            return float(len(windows) * self._of(windows[:1])[0])
+        return float(self._of(windows).sum())
+
+    def _of(self, windows: Durations) -> Durations:
+        """(count,): for each W the sum of W + L over the chunks with L > -W, scaled."""
+        positive = np.searchsorted(-self.lags_ms, windows, side="left")
+        expected: Durations = self.scale * (positive * windows + self.sums_ms[positive])
+        return expected
+
+
+def expected_losses(settings: Settings, timelines: Sequence[Timeline]) -> ExpectedLosses:
+    """The law for these answers; irregular ones, which have no L for each chunk, count nothing."""
+    regular = [timeline for timeline in timelines if timeline.regular]
+    lags = [timeline.save_ms - timeline.publish_ms for timeline in regular]
+    ordered = -np.sort(-np.concatenate([np.zeros(0), *lags]))
+    return ExpectedLosses(
+        ordered,
+        np.concatenate(([0.0], np.cumsum(ordered))),
+        1 / (settings.wave_ms * len(timelines)),
+    )
+
+
+def _median_lag(timeline: Timeline) -> float:
+    if not timeline.regular or not timeline.chunks:
+        return math.nan
+    return float(np.median(timeline.save_ms - timeline.publish_ms))
+
+
+def quantiles(values: NDArray[np.floating]) -> Quantiles | None:
+    """p50, p95, p99 of what is not nan; None when nothing is."""
+    known = values[~np.isnan(values)]
+    if len(known) == 0:
+        return None
+    p50, p95, p99 = np.percentile(known, (50, 95, 99)).tolist()
+    return {"p50": p50, "p95": p95, "p99": p99}
+
+
+def wilson(hits: int, trials: int) -> tuple[float, float]:
+    """95% interval of a proportion.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22 (1927).
+    """
+    if trials == 0:
+        return 0.0, 1.0
+    share, weight = hits / trials, _Z_95**2 / trials
+    centre = (share + weight / 2) / (1 + weight)
+    half = _Z_95 / (1 + weight) * math.sqrt(share * (1 - share) / trials + weight / (4 * trials))
+    return max(0.0, centre - half) if hits else 0.0, min(
+        1.0, centre + half
+    ) if hits < trials else 1.0

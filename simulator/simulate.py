@@ -1,0 +1,30 @@
+"""Simulate one cell: settings and two orderings in, one result out, by either engine."""
+
+from delivery.errors import UsageError
+from delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering, pair
+from simulator import events, vectorised
+from simulator.chunks import timelines_by_events, timelines_by_law
+from simulator.results import CellResult, Tally
+from simulator.settings import Engine, Settings
+
+
+def simulate(settings: Settings, connect: ConnectOrdering, write: WriteOrdering) -> CellResult:
+    """What the cell comes to under these settings. The same arguments give the same result.
+
+    Raises UsageError when the two orderings do not pair or the engine cannot express one of them,
+    OrderingError when one is broken.
+    """
+    if not pair(connect, write):
+        raise UsageError(
+            f"{connect.name} reads the {connect.feed} feed and {write.name} writes to {write.feed}"
+        )
+    if settings.engine is Engine.EVENTS:
+        timelines = timelines_by_events(settings, write)
+        found = events.outcomes(settings, connect, timelines)
+    else:
+        timelines = timelines_by_law(settings, write)
+        found = vectorised.outcomes(settings, connect, timelines)
+    tally = Tally(settings, timelines, repaired=connect.client is ClientPolicy.FILLS_GAPS)
+    for outcome in found:
+        tally.add(outcome)
+    return tally.result(connect.name, write.name)
