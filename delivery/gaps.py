@@ -60,9 +60,16 @@ class GapTracker:
         return self.head_seq - self.next_seq + 1 - len(self._ahead)
 
     def wanted(self) -> tuple[int, int] | None:
-        """The range to fetch now, or None; each hole is asked for once per heartbeat."""
-        hole = self.missing()
-        if hole is None or hole[1] <= self._asked_to:
+        """The range to fetch now, or None; each hole is asked for once per heartbeat.
+
+        The first hole that has not been asked for: one that cannot be filled (a number was taken
+        and its chunk never written) hides none behind it.
+        """
+        first = max(self.next_seq, self._asked_to + 1)
+        while first in self._ahead:
+            first += 1
+        if first > self.head_seq:
             return None
-        self._asked_to = hole[1]
-        return hole
+        above = (seq for seq in self._ahead if seq > first)
+        self._asked_to = min(above, default=self.head_seq + 1) - 1
+        return first, self._asked_to

@@ -42,6 +42,22 @@ def test_a_repeated_number_is_not_new() -> None:
     assert [tracker.receive(seq) for seq in (1, 3, 3, 1)] == [True, True, False, False]
 
 
+def test_a_hole_that_stays_hides_none_behind_it() -> None:
+    """The producer took 1 and never wrote it; 3 was lost and can be fetched."""
+    tracker = GapTracker()
+    tracker.receive(2)
+    tracker.learn_head(3)
+    assert [tracker.wanted(), tracker.wanted(), tracker.wanted()] == [(1, 1), (3, 3), None]
+
+
+def test_of_a_hole_that_has_grown_only_what_is_new_is_asked_for() -> None:
+    tracker = GapTracker()
+    tracker.learn_head(2)
+    assert tracker.wanted() == (1, 2)
+    tracker.receive(5)
+    assert tracker.wanted() == (3, 4)
+
+
 def test_a_resumed_client_starts_behind_what_it_has() -> None:
     tracker = GapTracker(after_seq=5)
     tracker.receive(8)
