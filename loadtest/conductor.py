@@ -1,0 +1,138 @@
+"""The load test's beginning and end, where Locust decides them: on the master or local runner."""
+
+import logging
+import math
+from typing import Any
+
+import gevent
+
+from delivery.errors import Chunk7Error, UsageError
+from loadtest.itinerary import end_ms
+from loadtest.options import Options
+from loadtest.producer_api import cancel, epoch_ns, place
+from loadtest.rounds import FAILED, ROUND, ROUND_WANTED, to_message
+from wire.clock import now_ns
+from wire.timetable import Timetable
+
+LEAD_MS = 1_000
+"""From an order to its first cell, beside the time that Locust takes to start the users."""
+LATE_USER_STEP = 1_000_000
+"""A worker that comes late gets users from a range of its own."""
+
+logger = logging.getLogger(__name__)
+
+
+class Conductor:
+    """Orders timetables from the producer, shares them with the workers, ends the test.
+
+    `exit_code` is what Locust should end with: 0 the test itself worked, losses or not; 1 it could
+    not be made; 2 bad input.
+    """
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+        self._options: Options | None = None
+        self._timetable: Timetable | None = None
+        self._number = 0
+        self._ranks: dict[str, int] = {}
+        self._workers = 1
+        self._baton: gevent.Greenlet | None = None
+        self.exit_code = 0
+        runner.register_message(ROUND_WANTED, self._answer_worker)
+        runner.register_message(FAILED, lambda msg, **_: self.fail(**msg.data))
+
+    def start(self, options: Options) -> None:
+        """A test starts: order the first round. Raises UsageError, ProducerUnreachable."""
+        self.exit_code = 0
+        if self._options is None or self._options.records != options.records:
+            _check_records(options)
+        self._options = options
+        self._rank_workers()
+        self._order(options, self._lead_ms())
+        self._baton = gevent.spawn(self._conduct, options)
+
+    def stop(self) -> None:
+        """The test stops, whoever decided it: the producer need not go on."""
+        baton, self._baton = self._baton, None
+        if baton is not None and baton is not gevent.getcurrent():
+            baton.kill()
+        timetable, self._timetable = self._timetable, None
+        if self._options is None or timetable is None or _left_s(timetable) <= 0:
+            return
+        try:
+            cancel(self._options.producer)
+        except Chunk7Error as error:
+            logger.warning("the producer was not stopped: %s", error)
+
+    def fail(self, line: str, exit_code: int) -> None:
+        """End the test with one line, in the log and under the web UI's exceptions."""
+        if self.exit_code:
+            return  # the first failure is the cause
+        self.exit_code = exit_code
+        logger.error(line)
+        self._runner.log_exception("chunk7", line, line)
+        gevent.spawn(self._end)
+
+    def _conduct(self, options: Options) -> None:
+        try:
+            while True:  # until stopped; each pass waits for a round's end
+                assert self._timetable is not None, "ordered by start, and below"
+                gevent.sleep(max(0.0, _left_s(self._timetable)))
+                if options.once:
+                    self._end()
+                    return
+                self._order(options, LEAD_MS)
+        except Chunk7Error as error:
+            self.fail(str(error), error.exit_code)
+
+    def _end(self) -> None:
+        if self._runner.environment.parsed_options.headless:
+            self._runner.quit()
+        else:
+            self._runner.stop()
+
+    def _order(self, options: Options, lead_ms: int) -> None:
+        self._number += 1
+        self._timetable = place(options.producer, options.order(self._number, lead_ms))
+        targets: list[str | None] = [*self._ranks] or [None]
+        for client_id in targets:
+            self._share(client_id)
+
+    def _share(self, client_id: str | None) -> None:
+        """Send the round to one worker; None is this process itself."""
+        assert self._timetable is not None, "callers have seen to it"
+        rank = 0 if client_id is None else self._ranks[client_id]
+        first, step = (rank, self._workers) if rank < self._workers else (rank * LATE_USER_STEP, 1)
+        message = to_message(self._number, self._timetable, first, step)
+        self._runner.send_message(ROUND, message, client_id)
+
+    def _answer_worker(self, msg: Any, **_: Any) -> None:
+        if self._timetable is not None:
+            self._ranks.setdefault(msg.node_id, len(self._ranks))
+            self._share(msg.node_id)
+
+    def _rank_workers(self) -> None:
+        """By their ids, as Locust deals out users; so users are numbered without holes."""
+        clients = sorted(getattr(self._runner, "clients", ()))
+        self._ranks = {client_id: rank for rank, client_id in enumerate(clients)}
+        self._workers = max(1, len(clients))
+
+    def _lead_ms(self) -> int:
+        """Time for all users to be there when the first cell starts."""
+        rate = float(self._runner.environment.parsed_options.spawn_rate or 1)
+        users: int = self._runner.target_user_count
+        ramp_s = max(0, math.ceil(users / rate) - 1)
+        return LEAD_MS + 1_000 * ramp_s
+
+
+def _left_s(timetable: Timetable) -> float:
+    """Until the last cell has settled."""
+    return (epoch_ns(timetable) - now_ns()) / 1e9 + end_ms(timetable.order) / 1e3
+
+
+def _check_records(options: Options) -> None:
+    """Records of two load tests in one folder could not be told apart."""
+    if any(options.records.glob("locust*.arrows")):
+        raise UsageError(f"--records: {options.records} already has records of a load test")
+    if options.records.exists() and not options.records.is_dir():
+        raise UsageError(f"--records: {options.records} is not a folder")

@@ -1,0 +1,74 @@
+"""The producer's control API, as docs/protocol.md has it: order a timetable, stop it.
+
+HTTP by the standard library, which Locust has made cooperative; no proxy, whatever the
+environment says, because the producer is ours.
+"""
+
+import time
+from http.client import HTTPException
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
+
+import msgspec
+
+from delivery.errors import Chunk7Error, UsageError
+from wire.clock import boot_id, now_ns
+from wire.timetable import Order, Timetable
+
+REQUEST_TIMEOUT_S = 10.0
+_ANSWER_BYTES = 64 * 1024 * 1024
+
+
+class ProducerUnreachable(Chunk7Error):
+    """Nobody, or no producer, answers at --producer."""
+
+
+def place(producer: str, order: Order) -> Timetable:
+    """Order a timetable; what runs now is stopped by it.
+
+    Raises UsageError with the producer's own line if it refuses the order, ProducerUnreachable.
+    """
+    answer = _ask(producer, "POST", msgspec.json.encode(order))
+    try:
+        return msgspec.json.decode(answer, type=Timetable)
+    except msgspec.MsgspecError as error:
+        raise ProducerUnreachable(f"--producer {producer} sent no timetable: {error}") from error
+
+
+def cancel(producer: str) -> None:
+    """Stop the current timetable, if any; raises ProducerUnreachable."""
+    _ask(producer, "DELETE", None)
+
+
+def epoch_ns(timetable: Timetable) -> int:
+    """The timetable's epoch on our own CLOCK_MONOTONIC: by Unix time if on another host."""
+    if timetable.boot_id and timetable.boot_id == boot_id():
+        return timetable.epoch_ns
+    return now_ns() + timetable.epoch_unix_ns - time.time_ns()
+
+
+def _ask(producer: str, method: str, body: bytes | None) -> bytes:
+    request = Request(  # noqa: S310 - options let only http:// through
+        f"{producer}/timetable",
+        data=body,
+        method=method,
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT_S) as answer:
+            content: bytes = answer.read(_ANSWER_BYTES)
+            return content
+    except HTTPError as error:
+        with error:
+            line = _first_line(error.read(4_096)) or str(error.reason)
+        if error.code == 400:
+            raise UsageError(line) from error
+        raise ProducerUnreachable(f"--producer {producer}: HTTP {error.code}: {line}") from error
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise ProducerUnreachable(f"--producer {producer} does not answer: {reason}") from error
+
+
+def _first_line(body: bytes) -> str:
+    lines = body.decode(errors="replace").strip().splitlines()
+    return lines[0][:300] if lines else ""

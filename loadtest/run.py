@@ -1,0 +1,82 @@
+"""The load test's parts, tied to Locust's events.
+
+master or local runner: a Conductor orders the rounds and ends the test.
+worker or local runner: a Stage has what the users of the process share.
+"""
+
+import sys
+from typing import Any
+
+from locust import log
+
+from delivery.errors import Chunk7Error, UsageError
+from loadtest.conductor import Conductor
+from loadtest.options import add_arguments, read_options
+from loadtest.stage import Stage
+from loadtest.user import REQUEST_TYPE
+
+
+def install(events: Any) -> None:
+    """Make these events (`locust.events`) run the load test; for a locustfile, once."""
+    events.init_command_line_parser.add_listener(add_arguments)
+    events.init.add_listener(_prepare)
+
+
+def _prepare(environment: Any, runner: Any, **_: Any) -> None:
+    """Locust knows its options and has its runner."""
+    parsed = environment.parsed_options
+    if parsed.headless and not parsed.worker:
+        try:
+            read_options(parsed, environment.host)
+        except UsageError as error:
+            print(f"chunk7: {error}", file=sys.stderr)  # noqa: T201 - the one clear line
+            sys.exit(error.exit_code)
+    if not parsed.worker:
+        _follow_conductor(environment, Conductor(runner))
+    if not parsed.master:
+        environment.chunk7_stage = Stage(runner)
+        _follow_stage(environment, environment.chunk7_stage)
+
+
+def _follow_stage(environment: Any, stage: Stage) -> None:
+    def start(**_: Any) -> None:
+        try:
+            options = read_options(environment.parsed_options, environment.host)
+        except UsageError:
+            return  # the conductor has said so, and ends the test
+        stage.start(options)
+
+    def quit_(**_: Any) -> None:
+        environment.runner.stop()  # the users write down how they ended
+        stage.close()
+        if environment.parsed_options.worker:
+            environment.process_exit_code = 0  # the master answers for the test
+
+    environment.events.test_start.add_listener(start)
+    environment.events.test_stop.add_listener(lambda **_: stage.stop())
+    environment.events.quitting.add_listener(quit_)
+
+
+def _follow_conductor(environment: Any, conductor: Conductor) -> None:
+    def start(**_: Any) -> None:
+        try:
+            conductor.start(read_options(environment.parsed_options, environment.host))
+        except Chunk7Error as error:
+            conductor.fail(str(error), error.exit_code)
+
+    def quit_(**_: Any) -> None:
+        environment.process_exit_code = _exit_code(environment, conductor)
+
+    environment.events.test_start.add_listener(start)
+    environment.events.test_stop.add_listener(lambda **_: conductor.stop())
+    environment.events.quitting.add_listener(quit_)
+
+
+def _exit_code(environment: Any, conductor: Conductor) -> int:
+    """Failed requests are results; 1 only if no connection at all was made, or we broke."""
+    if conductor.exit_code:
+        return conductor.exit_code
+    connects = environment.stats.entries.get(("connect", REQUEST_TYPE))
+    none_made = connects is not None and connects.num_failures >= connects.num_requests
+    broken = environment.runner.exceptions or log.unhandled_greenlet_exception
+    return 1 if none_made or broken else 0

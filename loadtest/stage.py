@@ -1,0 +1,142 @@
+"""What the users of one process share: options, the round, the records, numbers to go by."""
+
+import heapq
+from typing import Any
+
+import gevent
+import psutil
+from gevent.event import Event
+
+from loadtest.health import HubLag
+from loadtest.options import Options
+from loadtest.rounds import FAILED, ROUND, ROUND_WANTED, Round, from_message
+from wire.clock import now_ns
+from wire.records import Recorder
+
+FLUSH_S = 1.0
+_WORKER_SHIFT = 40
+"""A connection's number has the worker's index above these bits and a count within them."""
+
+
+class Stage:
+    """One process that has users: Locust's local runner, or a worker.
+
+    `start` and `stop` follow Locust's test_start and test_stop; `close` ends the process's part.
+    """
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+        self._options: Options | None = None
+        self._recorder: Recorder | None = None
+        self._keeper: gevent.Greenlet | None = None
+        self._round: Round | None = None
+        self._round_came = Event()
+        self._free_ordinals: list[int] = []
+        self._ordinals = 0
+        self._connections = 0
+        self.open_count = 0
+        runner.register_message(ROUND, self._take_round)
+
+    # --- Locust's events ---
+
+    def start(self, options: Options) -> None:
+        """A test starts. On a worker: ask the master for the round, in case it was missed."""
+        if self._options is None or self._options.records != options.records:
+            self.close()
+            process = f"locust-{self._runner.worker_index}" if self._is_worker() else "locust"
+            self._recorder = Recorder(options.records, process)
+            self._keeper = gevent.spawn(self._keep_records, self._recorder)
+        self._options = options
+        if self._is_worker() and self._round is None:
+            self._runner.send_message(ROUND_WANTED, {})
+
+    def stop(self) -> None:
+        """The test stops: there is no round any more."""
+        self._round = None
+        self._round_came.clear()
+
+    def close(self) -> None:
+        """Write everything down and close the records; a second call changes nothing."""
+        keeper, self._keeper = self._keeper, None
+        recorder, self._recorder = self._recorder, None
+        if keeper is not None:
+            keeper.kill()
+        if recorder is not None:
+            recorder.close()
+
+    # --- what users ask for ---
+
+    @property
+    def options(self) -> Options:
+        """The running test's options."""
+        assert self._options is not None, "users exist between test_start and test_stop only"
+        return self._options
+
+    @property
+    def recorder(self) -> Recorder:
+        """The process's records."""
+        assert self._recorder is not None, "users exist between test_start and test_stop only"
+        return self._recorder
+
+    def wait_for_round(self, after: int, timeout_s: float) -> Round | None:
+        """The current round, if it is later than number `after`; waits at most `timeout_s`."""
+        if self._round is None or self._round.number <= after:
+            self._round_came.clear()
+            self._round_came.wait(timeout_s)
+        current = self._round
+        return current if current is not None and current.number > after else None
+
+    def take_ordinal(self) -> int:
+        """The lowest number that no user of this process has."""
+        if self._free_ordinals:
+            return heapq.heappop(self._free_ordinals)
+        self._ordinals += 1
+        return self._ordinals - 1
+
+    def give_back_ordinal(self, ordinal: int) -> None:
+        """The user that had it has stopped."""
+        heapq.heappush(self._free_ordinals, ordinal)
+
+    def next_connection_id(self) -> int:
+        """A number that no other connection of this load test has, below 2**63."""
+        self._connections += 1
+        worker: int = self._runner.worker_index
+        return (worker << _WORKER_SHIFT) + self._connections
+
+    def fail(self, line: str, exit_code: int) -> None:
+        """End the whole test with one line."""
+        self._runner.send_message(FAILED, {"line": line, "exit_code": exit_code})
+
+    # --- within ---
+
+    def _is_worker(self) -> bool:
+        return bool(self._runner.environment.parsed_options.worker)
+
+    def _take_round(self, msg: Any, **_: Any) -> None:
+        coming = from_message(msg.data)
+        if self._round is None or coming.number > self._round.number:
+            self._round = coming
+            self._round_came.set()
+
+    def _keep_records(self, recorder: Recorder) -> None:
+        """Once a second: a row of health, and everything to the system."""
+        lag = HubLag()
+        process = psutil.Process()
+        try:
+            while True:  # until killed
+                gevent.sleep(FLUSH_S)
+                rss_bytes = process.memory_info().rss
+                row = (now_ns(), lag.take_ms(), rss_bytes, self.open_count)
+                recorder.add_row("health", row)
+                recorder.flush()
+        except OSError as error:
+            self.fail(f"--records: cannot write: {error}", 1)
+        finally:
+            lag.stop()
+
+
+def stage_of(environment: Any) -> Stage:
+    """The stage of this process, which `loadtest.run` has put into Locust's environment."""
+    stage = environment.chunk7_stage
+    assert isinstance(stage, Stage)
+    return stage
