@@ -139,6 +139,7 @@ class Recorder:
         self._rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
         self._writers: dict[str, tuple[Any, pa.RecordBatchStreamWriter]] = {}
         self._boot_id = boot_id()
+        pa.array([None])  # imports pandas, if installed: half a second, not to be spent in a flush
 
     def add(self, table: str, **values: Any) -> None:
         """Note one row; columns not named are null. Raises KeyError for an unknown one."""

@@ -1,5 +1,7 @@
 """A killed process loses at most what it had not flushed, and the damage is seen."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,24 @@ def test_what_was_added_is_read_back(tmp_path: Path) -> None:
         {"at_ns": 2, "offset_ns": 5, "uncertainty_ns": None},
     ]
     assert (back.process, back.boot_id, back.complete) == ("node-1", boot_id(), True)
+
+
+def test_the_first_flush_imports_nothing(tmp_path: Path) -> None:
+    """pyarrow imports pandas at its first conversion, which held the event loop for 0.7 s."""
+    program = """
+import sys
+from pathlib import Path
+from wire.records import Recorder
+recorder = Recorder(Path(sys.argv[1]), "p")
+recorder.add("clocks", at_ns=1)
+before = set(sys.modules)
+recorder.close()
+print(sorted(set(sys.modules) - before))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "[]\n"
 
 
 def test_every_table_takes_an_empty_row(tmp_path: Path) -> None:
