@@ -1,0 +1,127 @@
+"""`python -m producer`: serve the control API, or carry out one order and end."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from delivery.errors import Chunk7Error, UsageError
+from producer.answers import read_answers
+from producer.http import served
+from producer.journal import Journal, Totals, open_recorder
+from producer.keeper import StoreKeeper
+from producer.metrics import Metrics
+from producer.options import Options, as_option, parse_options
+from producer.service import Producer
+from wire.timetable import Order
+
+log = logging.getLogger("producer")
+
+
+def main() -> int:
+    """Run until told to stop; the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    try:
+        options = parse_options()
+        totals = asyncio.run(run(options))
+    except Chunk7Error as error:
+        sys.stderr.write(f"producer: error: {error}\n")
+        return error.exit_code
+    if options.order is not None:
+        sys.stdout.write(_told(options.order, totals, options.json) + "\n")
+    return 0
+
+
+async def run(options: Options) -> Totals:
+    """The whole life of a producer. Raises UsageError and StoreUnreachable before it begins."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    answers = read_answers(options.answers)
+    recorder = None if options.records is None else open_recorder(options.records, options.name)
+    journal = Journal(recorder, Metrics())
+    keeper = await StoreKeeper.open(
+        options.redis, options.name, options.history_ttl_ms, options.stream_max_entries
+    )
+    try:
+        await keeper.note_clock(journal)
+        async with _in_background(journal, keeper) as group:
+            producer = Producer(keeper, journal, answers, options.orderings, group)
+            async with _listening(producer, options):
+                await _work(producer, options.order, stop)
+                await producer.stop()
+        await keeper.note_clock(journal)
+    finally:
+        journal.close()
+        await keeper.close()
+    return journal.totals
+
+
+@contextlib.asynccontextmanager
+async def _in_background(journal: Journal, keeper: StoreKeeper) -> AsyncIterator[asyncio.TaskGroup]:
+    """Keep the journal and the store meanwhile; a failure in the group ends the block."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(journal.keep()), group.create_task(keeper.watch(journal))]
+            yield group
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as failures:
+        raise _first(failures) from failures
+
+
+@contextlib.asynccontextmanager
+async def _listening(producer: Producer, options: Options) -> AsyncIterator[None]:
+    """Serve the control API meanwhile, if so told."""
+    if options.listen is None:
+        yield
+        return
+    host, port = options.listen
+    async with served(producer, host, port) as bound:
+        log.info("%s: listening on %s:%d", options.name, host, bound)
+        yield
+
+
+async def _work(producer: Producer, order: Order | None, stop: asyncio.Event) -> None:
+    """Until the order is carried out, or we are told to stop."""
+    until: set[asyncio.Task[object]] = {asyncio.create_task(stop.wait())}
+    if order is not None:
+        try:
+            await producer.take(order)
+        except UsageError as error:
+            raise UsageError(as_option(str(error))) from error
+        until.add(asyncio.create_task(producer.finished()))
+    try:
+        await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in until:
+            task.cancel()
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """One failure says enough."""
+    failure: BaseException = failures
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
+
+
+def _told(order: Order, totals: Totals, as_json: bool) -> str:
+    """What was done, in one line."""
+    write = order.cells[0].write
+    if as_json:
+        document = {"schema": 1, "run": order.run, "write": write, "sessions": order.sessions}
+        return msgspec.json.encode({**document, **msgspec.to_builtins(totals)}).decode()
+    return (
+        f"{order.run}: {write}, {order.sessions} sessions: {totals.chunks} chunks, "
+        f"{totals.published} published ({totals.without_receivers} to nobody), "
+        f"{totals.saved} saved, {totals.errors} errors"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""The control API (docs/protocol.md), health and metrics over HTTP."""
+
+import errno
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from delivery.errors import StoreError, UsageError
+from producer.service import Producer
+from wire.timetable import Order, Timetable
+
+SHUTDOWN_WITHIN_S = 0.2
+_decode_order = msgspec.json.Decoder(Order).decode
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+@asynccontextmanager
+async def served(producer: Producer, host: str, port: int) -> AsyncIterator[int]:
+    """Answer requests while the block runs; gives the port, which differs from 0.
+
+    Raises UsageError when the address cannot be listened on.
+    """
+    runner = web.AppRunner(_application(producer), access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, shutdown_timeout=SHUTDOWN_WITHIN_S)
+        try:
+            await site.start()
+        except OSError as error:
+            reason = errno.errorcode.get(error.errno or 0, "")
+            raise UsageError(f"--listen {host}:{port}: cannot listen there ({reason})") from error
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def _application(producer: Producer) -> web.Application:
+    application = web.Application()
+    application.add_routes(
+        [
+            web.post("/timetable", _post(producer)),
+            web.get("/timetable", _get(producer)),
+            web.delete("/timetable", _delete(producer)),
+            web.get("/healthz", _healthz(producer)),
+            web.get("/metrics", _metrics(producer)),
+        ]
+    )
+    return application
+
+
+def _post(producer: Producer) -> _Handler:
+    async def post(request: web.Request) -> web.Response:
+        try:
+            order = _decode_order(await request.read())
+            return _json(await producer.take(order))
+        except (msgspec.DecodeError, UnicodeDecodeError, UsageError) as error:
+            return web.Response(status=400, text=f"{error}\n")
+
+    return post
+
+
+def _get(producer: Producer) -> _Handler:
+    async def get(request: web.Request) -> web.Response:
+        if producer.timetable is None:
+            return web.Response(status=404, text="no timetable\n")
+        return _json(producer.timetable)
+
+    return get
+
+
+def _delete(producer: Producer) -> _Handler:
+    async def delete(request: web.Request) -> web.Response:
+        await producer.stop()
+        return web.Response(status=204)
+
+    return delete
+
+
+def _healthz(producer: Producer) -> _Handler:
+    async def healthz(request: web.Request) -> web.Response:
+        try:
+            await producer.keeper.ping()
+        except (StoreError, TimeoutError) as error:
+            return web.Response(status=503, text=f"{error or 'the store does not answer'}\n")
+        return web.Response(text="ok\n")
+
+    return healthz
+
+
+def _metrics(producer: Producer) -> _Handler:
+    async def metrics(request: web.Request) -> web.Response:
+        body = generate_latest(producer.journal.metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return metrics
+
+
+def _json(timetable: Timetable) -> web.Response:
+    return web.Response(body=msgspec.json.encode(timetable), content_type="application/json")

@@ -1,0 +1,161 @@
+"""The producer's command line: parsed once, checked here, frozen from then on."""
+
+import argparse
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from delivery.errors import UsageError
+from delivery.ordering import WriteOrdering
+from delivery.registry import resolve
+from producer.answers import SHIPPED
+from producer.order import check
+from producer.write import WRITE_ORDERINGS
+from wire.timetable import Cell, Order
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ALONE = ("sessions", "chunk_rate", "jitter", "ttft_ms", "message_chunks", "save_lag_ms", "seed")
+_SETTLE_MS = 1_000
+"""Alone there is no next cell; this only bounds the time for measuring memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the producer was told. With an `order` it carries that out and ends."""
+
+    redis: str
+    listen: tuple[str, int] | None
+    records: Path | None
+    name: str
+    answers: Path
+    orderings: dict[str, WriteOrdering]
+    history_ttl_ms: int
+    stream_max_entries: int | None
+    order: Order | None
+    json: bool
+
+
+def parse_options(arguments: Sequence[str] | None = None) -> Options:
+    """The options of a command line, sys.argv's by default.
+
+    Raises UsageError, one line that names the option and what it may be.
+    """
+    given = _parser().parse_args(arguments)
+    if not _NAME.fullmatch(given.name):
+        raise UsageError(f"--name: {given.name!r} is not 1 to 64 letters, digits, - or _")
+    if given.duration_s is None and (given.listen is None or given.records is None):
+        raise UsageError("want --listen and --records, or --duration-s to stream one order alone")
+    orderings = _registry(given.ordering)
+    return Options(
+        redis=given.redis,
+        listen=None if given.listen is None else _address(given.listen),
+        records=given.records,
+        name=given.name,
+        answers=given.answers,
+        orderings=orderings,
+        history_ttl_ms=1_000 * _within("--history-ttl-s", given.history_ttl_s, 31_536_000),
+        stream_max_entries=given.stream_max_entries
+        and _within("--stream-max-entries", given.stream_max_entries, 2**31 - 1),
+        order=_order(given, orderings),
+        json=given.json,
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message.removeprefix("argument "))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="producer",
+        description="The AI producer: streams recorded answers into the store, "
+        "as ordered over HTTP, or one order by itself with --duration-s.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--redis", required=True, metavar="URL", help="redis://host:port/db")
+    add("--listen", metavar="HOST:PORT", help="where to take orders; port 0: any free one")
+    add("--records", type=Path, metavar="DIR", help="where the records go")
+    add("--name", default="producer", help="its name in records and at the store")
+    add("--answers", type=Path, default=SHIPPED, metavar="DIR", help="recorded answers")
+    add("--ordering", action="append", default=[], metavar="FILE.py:NAME", help="one of yours")
+    add("--history-ttl-s", type=int, default=3_600, metavar="S", help="%(default)s by default")
+    add("--stream-max-entries", type=int, metavar="N", help="trim streams to this; never if absent")
+    _add_alone(parser.add_argument_group("one order by itself"))
+    return parser
+
+
+def _add_alone(group: "argparse._ArgumentGroup") -> None:
+    add = group.add_argument
+    add("--duration-s", type=float, metavar="S", help="stream for so long, and end")
+    add("--write", default="save_then_publish", metavar="NAME", help="write ordering")
+    add("--sessions", type=int, default=8, metavar="N", help="at the same time")
+    add("--chunk-rate", type=float, metavar="R", help="chunks a second and session")
+    add("--jitter", type=float, default=0.0, metavar="F", help="in mean chunk intervals")
+    add("--ttft-ms", type=float, metavar="T", help="time to the first token; as recorded if absent")
+    add("--message-chunks", type=int, metavar="N", help="longest answer")
+    add("--save-lag-ms", type=float, default=0.0, metavar="L", help="between the two writes")
+    add("--seed", type=int, default=1, metavar="S")
+    add("--run", metavar="NAME", help="prefix of the session ids; the time if absent")
+    add("--json", action="store_true", help="totals as one JSON document")
+
+
+def _order(given: argparse.Namespace, orderings: dict[str, WriteOrdering]) -> Order | None:
+    """The order of a command line with --duration-s; its errors name the options."""
+    if given.duration_s is None:
+        return None
+    if not 0.001 <= given.duration_s <= 86_400:
+        raise UsageError(f"--duration-s: {given.duration_s:g} is not 0.001 to 86400")
+    orderings.setdefault(given.write, resolve(given.write, orderings, WriteOrdering))
+    order = Order(
+        run=f"alone-{time.time_ns() // 1_000_000}" if given.run is None else given.run,
+        cells=[Cell(connect="", write=given.write)],
+        duration_ms=round(given.duration_s * 1_000),
+        settle_ms=_SETTLE_MS,
+        lead_ms=0,
+        **{field: getattr(given, field) for field in _ALONE},
+    )
+    try:
+        check(order, orderings)
+    except UsageError as error:
+        raise UsageError(as_option(str(error))) from error
+    return order
+
+
+def as_option(message: str) -> str:
+    """An order's error, with its field as the option of the command line."""
+    field, colon, rest = message.partition(":")
+    known = field in (*_ALONE, "run")
+    return f"--{field.replace('_', '-')}{colon}{rest}" if known else message
+
+
+def _within(option: str, value: int, high: int) -> int:
+    if not 1 <= value <= high:
+        raise UsageError(f"{option}: {value} is not 1 to {high}")
+    return value
+
+
+def _address(listen: str) -> tuple[str, int]:
+    """(host, port) of HOST:PORT; an IPv6 host is in brackets."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise UsageError(f"--listen: {listen!r} is not HOST:PORT with a port of 0 to 65535")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _registry(specs: Sequence[str]) -> dict[str, WriteOrdering]:
+    """The built-in orderings, and the user's own under their name and as they were given."""
+    registry = dict(WRITE_ORDERINGS)
+    for spec in specs:
+        try:
+            ordering = resolve(spec, WRITE_ORDERINGS, WriteOrdering)
+        except UsageError as error:
+            raise UsageError(f"--ordering: {error}") from error
+        if ordering.name in registry:
+            raise UsageError(f"--ordering: there already is an ordering named {ordering.name!r}")
+        registry[spec] = registry[ordering.name] = ordering
+    return registry

@@ -1,0 +1,72 @@
+"""The producer between its control API and its streaming: at most one timetable at a time."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+
+from delivery.ordering import WriteOrdering
+from producer.answers import Answer
+from producer.journal import Journal
+from producer.keeper import StoreKeeper
+from producer.order import check
+from producer.streaming import Streaming
+from producer.timetable import plan, session_plans
+from wire.clock import boot_id, now_ns
+from wire.timetable import Order, Timetable
+
+
+class Producer:
+    """Takes orders. Streams run in `group`, so that a failure of ours ends the process."""
+
+    def __init__(
+        self,
+        keeper: StoreKeeper,
+        journal: Journal,
+        answers: Sequence[Answer],
+        orderings: Mapping[str, WriteOrdering],
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self.keeper = keeper
+        self.journal = journal
+        self.timetable: Timetable | None = None
+        self._answers = answers
+        self._orderings = orderings
+        self._group = group
+        self._streaming: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
+
+    async def take(self, order: Order) -> Timetable:
+        """Stop what is under way and begin with this order; UsageError leaves all as it is."""
+        check(order, self._orderings)
+        async with self._changing:
+            scripts = await asyncio.to_thread(plan, order, self._answers)
+            await self._stop()
+            self.timetable = Timetable(
+                order=order,
+                epoch_ns=now_ns(),
+                epoch_unix_ns=time.time_ns(),
+                boot_id=boot_id(),
+                sessions=session_plans(order, scripts),
+            )
+            streaming = Streaming(
+                self.timetable, scripts, self._orderings, self.keeper, self.journal
+            )
+            self._streaming = self._group.create_task(streaming.run())
+            return self.timetable
+
+    async def stop(self) -> None:
+        """Stop streaming and forget the timetable; nothing happens without one."""
+        async with self._changing:
+            await self._stop()
+
+    async def finished(self) -> None:
+        """Wait until the current timetable has been streamed."""
+        if self._streaming is not None:
+            await asyncio.wait([self._streaming])
+
+    async def _stop(self) -> None:
+        self.timetable = None
+        if self._streaming is not None:
+            self._streaming.cancel()
+            await asyncio.wait([self._streaming])
+            self._streaming = None

@@ -1,0 +1,114 @@
+"""One timetable under way: every session's chunks, each started at its intended instant."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from delivery.chunk import history_key, stream_key
+from delivery.errors import StoreError
+from delivery.ordering import Feed, WriteOrdering
+from producer.journal import Journal
+from producer.keeper import StoreKeeper
+from producer.timetable import Script, cell_start_ms, session_id
+from producer.writing import CellWriter
+from wire.clock import now_ns
+from wire.timetable import Timetable
+
+FINISH_WITHIN_S = 10.0
+"""After a cell's last chunk was started, beyond the save lag."""
+STOP_WITHIN_S = 0.5
+KEYS_AT_ONCE = 50
+log = logging.getLogger("producer")
+
+
+class Streaming:
+    """Streams one timetable. `scripts` has one entry a session, `orderings` every cell's write."""
+
+    def __init__(
+        self,
+        timetable: Timetable,
+        scripts: Sequence[Script],
+        orderings: Mapping[str, WriteOrdering],
+        keeper: StoreKeeper,
+        journal: Journal,
+    ) -> None:
+        self._timetable = timetable
+        self._scripts = scripts
+        self._keeper = keeper
+        self._journal = journal
+        order = timetable.order
+        self._feeds = [orderings[cell.write].feed for cell in order.cells]
+        self._writers = [
+            CellWriter(
+                keeper, journal, number, cell.write, orderings[cell.write], order.save_lag_ms
+            )
+            for number, cell in enumerate(order.cells)
+        ]
+
+    async def run(self) -> None:
+        """Stream every cell; ends after the last one's memory is measured. Cancelling stops it."""
+        order = self._timetable.order
+        self._journal.event("order", detail=msgspec.json.encode(order).decode())
+        try:
+            async with asyncio.TaskGroup() as cells:
+                for cell in range(len(order.cells)):
+                    cells.create_task(self._stream_cell(cell))
+        finally:
+            # Stopped: what is under way may end, briefly. Otherwise nothing is left here.
+            await asyncio.gather(*(writer.finish(STOP_WITHIN_S) for writer in self._writers))
+            self._journal.flush()
+
+    async def _stream_cell(self, cell: int) -> None:
+        order = self._timetable.order
+        writer = self._writers[cell]
+        await asyncio.sleep((self._instant_ns(cell, 0) - now_ns()) / 1e9)
+        await asyncio.gather(*(self._walk(cell, session) for session in range(order.sessions)))
+        await writer.finish(FINISH_WITHIN_S + order.save_lag_ms / 1_000)
+        if cell == len(order.cells) - 1:
+            self._journal.event("order_done", detail=order.run)
+        self._journal.flush()
+        await self._measure_memory(cell)
+
+    async def _walk(self, cell: int, session: int) -> None:
+        """Start one session's chunks, sleeping in between. A late one is started at once."""
+        start = self._writers[cell].start
+        of_session = session_id(self._timetable.order, cell, session)
+        for offset_ms, chunk in self._scripts[session].chunks(of_session):
+            intended_ns = self._instant_ns(cell, offset_ms)
+            await asyncio.sleep(max(0.0, (intended_ns - now_ns()) / 1e9))  # 0: the others' turn
+            start(chunk, intended_ns)
+
+    def _instant_ns(self, cell: int, offset_ms: float) -> int:
+        since_epoch_ms = cell_start_ms(self._timetable.order, cell) + offset_ms
+        return self._timetable.epoch_ns + round(since_epoch_ms * 1e6)
+
+    async def _measure_memory(self, cell: int) -> None:
+        """What the cell's histories or streams take in the store, asked for in its settle time."""
+        order = self._timetable.order
+        ends_ns = self._instant_ns(cell, order.duration_ms + order.settle_ms)
+        try:
+            async with asyncio.timeout((ends_ns - now_ns()) / 1e9):
+                stored = await self._memory_bytes(cell)
+        except (StoreError, TimeoutError) as error:
+            reason = error or "the settle time was too short"
+            log.warning("memory of cell %d was not measured: %s", cell, reason)
+            return
+        found = {"cell": cell, "bytes": stored, "chunks": self._writers[cell].saved}
+        self._journal.event("memory", detail=json.dumps(found))
+        self._journal.flush()
+
+    async def _memory_bytes(self, cell: int) -> int:
+        order = self._timetable.order
+        key_of = stream_key if self._feeds[cell] is Feed.STREAM else history_key
+        keys = [key_of(session_id(order, cell, session)) for session in range(order.sessions)]
+        total = 0
+        for first in range(0, len(keys), KEYS_AT_ONCE):
+            asked = [
+                ("MEMORY", "USAGE", key, "SAMPLES", 0) for key in keys[first : first + KEYS_AT_ONCE]
+            ]
+            replies = self._keeper.store.link.send_all(*asked)
+            total += sum(size or 0 for size in await asyncio.gather(*replies))
+        return total

@@ -1,0 +1,171 @@
+"""Chunks under way: each runs its write ordering against the store, and is written down.
+
+A chunk is started, never waited for, so a late one does not delay the next. Order in a session
+holds all the same: tasks run in the order they were started, a store command is sent before its
+caller first suspends, all go over one link, and replies wake their callers in that order.
+"""
+
+import asyncio
+from typing import Any, assert_never
+
+from delivery.chunk import Chunk, digest
+from delivery.effects import (
+    Append,
+    NextSeq,
+    NumberSaveAndPublish,
+    Pause,
+    Publish,
+    Save,
+    SaveAndPublish,
+    WriteEffect,
+)
+from delivery.errors import OrderingError, StoreError
+from delivery.ordering import WriteOrdering
+from delivery.stepping import Steps
+from producer.journal import Journal
+from producer.keeper import StoreKeeper
+from producer.written import Written
+from wire.clock import now_ns
+from wire.store import Store
+
+MAX_UNDER_WAY = 10_000
+"""Chunks of a cell that may be under way; one more is not started, and recorded as such."""
+SATURATED = "producer saturated"
+
+
+class CellWriter:
+    """Writes the chunks of one cell. `write` is the ordering's name as the cell gives it."""
+
+    def __init__(
+        self,
+        keeper: StoreKeeper,
+        journal: Journal,
+        cell: int,
+        write: str,
+        ordering: WriteOrdering,
+        save_lag_ms: float,
+    ) -> None:
+        self._keeper = keeper
+        self._journal = journal
+        self._cell = cell
+        self._write = write
+        self._ordering = ordering
+        self._save_lag_s = save_lag_ms / 1_000
+        self._under_way: set[asyncio.Task[None]] = set()
+        self.saved = 0
+        """Chunks that are in the history or the stream."""
+
+    def start(self, chunk: Chunk, intended_ns: int) -> None:
+        """Begin to write a chunk now, whatever became of the ones before."""
+        written = Written(
+            self._cell,
+            self._write,
+            chunk.session_id,
+            chunk.message_id,
+            chunk.index,
+            0,
+            digest(chunk.message_id, chunk.index, chunk.text, chunk.final),
+            chunk.final,
+            intended_ns,
+            now_ns(),
+        )
+        if len(self._under_way) >= MAX_UNDER_WAY:
+            written.error = SATURATED
+            self._end(written)
+            return
+        self._journal.under_way += 1
+        task = asyncio.create_task(self._run(chunk, written))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def finish(self, within_s: float) -> None:
+        """Wait for the chunks under way; those that take longer are abandoned and recorded so."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=within_s)
+        abandoned = list(self._under_way)
+        for task in abandoned:
+            task.cancel()
+        await asyncio.gather(*abandoned, return_exceptions=True)
+
+    async def _run(self, chunk: Chunk, written: Written) -> None:
+        written.started_ns = now_ns()
+        try:
+            steps = Steps(self._ordering.steps(chunk))
+            while steps.effect is not None:
+                steps.advance(await self._perform(steps.effect, written))
+        except (StoreError, OrderingError) as error:
+            written.error = str(error)
+        except asyncio.CancelledError:
+            written.error = "abandoned: the producer ended before the store answered"
+            raise
+        finally:
+            self._journal.under_way -= 1
+            self._end(written)
+
+    def _end(self, written: Written) -> None:
+        self.saved += written.save_done_ns is not None
+        self._journal.written(written)
+
+    async def _perform(self, effect: WriteEffect, written: Written) -> Any:
+        """Carry out one effect; its answer as delivery.effects names it."""
+        store = self._keeper.store
+        match effect:
+            case Pause():
+                return await asyncio.sleep(self._save_lag_s) if self._save_lag_s else None
+            case NextSeq():
+                written.seq = await store.next_seq(written.session_id)
+                return written.seq
+            case Publish() | Save() | SaveAndPublish() | NumberSaveAndPublish() | Append():
+                return await _write(store, effect, written)
+            case _:
+                raise OrderingError(f"{effect!r} is no effect of a write ordering")
+
+
+ChunkEffect = Publish | Save | SaveAndPublish | NumberSaveAndPublish | Append
+
+
+async def _write(store: Store, effect: ChunkEffect, written: Written) -> Any:
+    """One command, or transaction, that carries the chunk; notes its instants."""
+    _check(effect.chunk, written)
+    publishes = not isinstance(effect, Save)
+    saves = not isinstance(effect, Publish)
+    sent_ns = now_ns()
+    if publishes and written.publish_sent_ns is None:
+        written.publish_sent_ns = sent_ns
+    if saves and written.save_sent_ns is None:
+        written.save_sent_ns = sent_ns
+    answer = await _command(store, effect, written)
+    done_ns = store.link.heard_ns
+    if publishes and written.publish_done_ns is None:
+        written.publish_done_ns = done_ns
+        written.receivers = answer if isinstance(answer, int) else None
+    if saves and written.save_done_ns is None:
+        written.save_done_ns = done_ns
+    return answer
+
+
+async def _command(store: Store, effect: ChunkEffect, written: Written) -> Any:
+    chunk = effect.chunk
+    match effect:
+        case Publish():
+            return await store.publish(chunk)
+        case Save():
+            return await store.save(chunk)
+        case SaveAndPublish():
+            return await store.save_and_publish(chunk)
+        case NumberSaveAndPublish():
+            written.seq, receivers = await store.number_save_and_publish(chunk)
+            return receivers
+        case Append():
+            return await store.append(chunk)
+        case _:
+            assert_never(effect)
+
+
+def _check(chunk: Chunk, written: Written) -> None:
+    """An ordering of somebody else's may hand us anything."""
+    if not isinstance(chunk, Chunk) or chunk.session_id != written.session_id:
+        raise OrderingError(f"{chunk!r} is no chunk of the session {written.session_id}")
+    if type(chunk.seq) is not int or not 0 <= chunk.seq < 2**31:
+        raise OrderingError(f"seq {chunk.seq!r} is not an integer of 0 to 2^31 - 1")
+    written.seq = chunk.seq
