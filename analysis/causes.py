@@ -1,0 +1,188 @@
+"""Why each lost chunk was lost: the first rule that fits what was recorded.
+
+The rules, in their order, are argued in docs/verdicts.md. They read one table, `LossTable`, so a
+test can write down a loss by hand. Comparisons with an instant that does not exist are false.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.run_folder import Instants, Run
+from analysis.verdicts import Bits, Ints, Judgement
+from analysis.windows import JoinTimes, WriteTimes
+from delivery.verdicts import Cause
+
+BROKEN = (1001, 1006, 1011, 1012)
+"""Close codes of a node that goes away: gone, broken off, failed, draining."""
+SLOW_CLIENT = "slow_client"
+
+
+@dataclass(frozen=True, slots=True)
+class LossTable:
+    """Lost chunks and all that may explain them; every array has the shape (losses,).
+
+    Instants are ns since the run's origin, NaN when they did not happen. `subscribe_latest_ns` is
+    infinite for a subscription that was sent and never confirmed.
+    """
+
+    seq: Ints
+    publish_sent_ns: Instants
+    published_ns: Instants
+    publish_done_ns: Instants
+    save_sent_ns: Instants
+    saved_ns: Instants
+    save_done_ns: Instants
+    read_sent_ns: Instants
+    read_ns: Instants
+    read_done_ns: Instants
+    subscribe_sent_ns: Instants
+    subscribe_done_ns: Instants
+    subscribe_ns: Instants
+    subscribe_latest_ns: Instants
+    history_first_seq: Instants
+    history_count: Instants
+    join_failed: Bits
+    cut_ns: Instants
+    """When the server or the network ended the connection; NaN when the client did."""
+    slow_client: Bits
+    node_went: Bits
+    """It ended with one of BROKEN, or its node ended without closing its records."""
+    store_was_lost: Bits
+    """Published while its node was without the store."""
+    fills_gaps: Bits
+    last_seq: Ints
+    """The highest number that the client received."""
+
+
+def explain(losses: LossTable, settle_ns: float) -> NDArray[Any]:
+    """The Cause of each loss, as its name."""
+    t = losses
+    not_subscribed = t.published_ns < t.subscribe_ns
+    # Chunks on their way as the node died were published a little before it.
+    cut = t.join_failed | (~not_subscribed & (t.publish_sent_ns > t.cut_ns - settle_ns))
+    absent = (t.history_first_seq > t.seq) | (t.history_count == 0)
+    did_not_wait = (t.subscribe_sent_ns <= t.read_sent_ns) & ~(
+        t.subscribe_done_ns <= t.read_sent_ns
+    )
+    before_subscribed = t.publish_sent_ns <= t.subscribe_latest_ns
+    rules: list[tuple[Cause, Any]] = [
+        (Cause.SLOW_CLIENT, t.slow_client & ~not_subscribed),
+        (Cause.NODE_GONE, t.node_went & ~np.isnan(t.cut_ns) & cut),
+        (Cause.STORE_RECONNECT, t.store_was_lost),
+        (Cause.TRIMMED, absent & (t.save_done_ns <= t.read_sent_ns)),
+        (Cause.TAIL, t.fills_gaps & (t.last_seq < t.seq)),
+        (
+            Cause.UNCONFIRMED_SUBSCRIBE,
+            did_not_wait & (t.published_ns >= t.read_ns) & before_subscribed,
+        ),
+        (Cause.HANDOVER_GAP, not_subscribed & (t.published_ns >= t.read_ns)),
+        (Cause.SAVE_LAG, not_subscribed & (t.published_ns < t.read_ns) & (t.saved_ns > t.read_ns)),
+        # The same two, as far as the uncertainty of the instants allows.
+        (Cause.HANDOVER_GAP, before_subscribed & (t.publish_done_ns >= t.read_sent_ns)),
+        (Cause.SAVE_LAG, before_subscribed & (t.save_done_ns >= t.read_sent_ns)),
+    ]
+    return np.select([fits for _, fits in rules], [c.value for c, _ in rules], Cause.UNKNOWN.value)
+
+
+def loss_table(
+    run: Run, judgement: Judgement, joins: JoinTimes, writes: WriteTimes
+) -> tuple[LossTable, Ints]:
+    """The losses of a run in the order of `judgement.missing`, and the connection row of each."""
+    lost = judgement.missing[judgement.missing["lost"].to_numpy(dtype=bool)]
+    chunk, who = lost["chunk"].to_numpy(), lost["connection"].to_numpy()
+    join = pd.Index(run.joins["connection_id"]).get_indexer(run.connections["connection_id"])[who]
+    published = _of_chunks(run, writes, chunk)
+    ended = _of_ends(run, who, join)
+    traits = run.manifest.traits
+    fills_gaps = run.connections["connect"].map({n: t.fills_gaps for n, t in traits.items()})
+    table = LossTable(
+        **published,
+        **_of_joins(run, joins, join),
+        **ended,
+        store_was_lost=_store_was_lost(run, joins, join, published["publish_sent_ns"]),
+        fills_gaps=fills_gaps.to_numpy(dtype=bool)[who],
+        last_seq=judgement.accounts["last_seq"].to_numpy()[who],
+    )
+    return table, who
+
+
+def _of_chunks(run: Run, writes: WriteTimes, chunk: Ints) -> dict[str, Any]:
+    return {
+        "seq": run.published["seq"].to_numpy(dtype=np.int64)[chunk],
+        "publish_sent_ns": writes.publish.earliest_ns[chunk],
+        "published_ns": writes.publish.at_ns[chunk],
+        "publish_done_ns": writes.publish.latest_ns[chunk],
+        "save_sent_ns": writes.save.earliest_ns[chunk],
+        "saved_ns": writes.save.at_ns[chunk],
+        "save_done_ns": writes.save.latest_ns[chunk],
+    }
+
+
+def _of_joins(run: Run, joins: JoinTimes, join: Ints) -> dict[str, Any]:
+    """`join` is a row of `Run.joins`, -1 for a connection that no node recorded."""
+    frame = run.joins
+    sent = run.instants(frame, "subscribe_sent_ns")
+    latest = np.where(
+        ~np.isnan(sent) & np.isnan(joins.subscribe.latest_ns), np.inf, joins.subscribe.latest_ns
+    )
+    numbers = {
+        "read_sent_ns": joins.read.earliest_ns,
+        "read_ns": joins.read.at_ns,
+        "read_done_ns": joins.read.latest_ns,
+        "subscribe_sent_ns": sent,
+        "subscribe_done_ns": run.instants(frame, "subscribe_done_ns"),
+        "subscribe_ns": np.where(np.isinf(latest), np.inf, joins.subscribe.at_ns),
+        "subscribe_latest_ns": latest,
+        "history_first_seq": frame["history_first_seq"].to_numpy(dtype=float, na_value=np.nan),
+        "history_count": frame["history_count"].to_numpy(dtype=float, na_value=np.nan),
+    }
+    return {name: _take(values, join, np.nan) for name, values in numbers.items()}
+
+
+def _of_ends(run: Run, who: Ints, join: Ints) -> dict[str, Any]:
+    frame = run.connections.iloc[who]
+    code = frame["close_code"].to_numpy(dtype=float, na_value=np.nan)
+    by_server = frame["by_server"].to_numpy(dtype=bool, na_value=False)
+    said = _take(run.joins["close_reason"].to_numpy(dtype=object, na_value=""), join, "")
+    cut_short = run.processes.loc[~run.processes["complete"].astype(bool), "process"]
+    node_died = run.joins["process"].isin(cut_short).to_numpy(dtype=bool)
+    failed = run.joins["error"].notna().to_numpy(dtype=bool)
+    slow = (frame["close_reason"].to_numpy(dtype=object, na_value="") == SLOW_CLIENT) | (
+        said == SLOW_CLIENT
+    )
+    return {
+        "cut_ns": np.where(by_server, run.instants(frame, "closed_ns"), np.nan),
+        "slow_client": by_server & slow,
+        "node_went": np.isin(code, BROKEN) | np.isnan(code) | _take(node_died, join, False),
+        "join_failed": _take(failed, join, False),
+    }
+
+
+def _store_was_lost(run: Run, joins: JoinTimes, join: Ints, publish_sent_ns: Instants) -> Bits:
+    """Whether each loss's node was without the store as the chunk was published.
+
+    A node notices the loss a delivery late, so the time without begins a round trip (the join's
+    read) before the node says so. Without a `store_back` it lasts for ever.
+    """
+    events = run.events[run.events["kind"].isin(["store_lost", "store_back"])]
+    at_ns, process = run.instants(events, "at_ns"), events["process"].to_numpy(dtype=object)
+    is_loss = (events["kind"] == "store_lost").to_numpy(dtype=bool)
+    node = _take(run.joins["process"].to_numpy(dtype=object), join, "")
+    trip = _take(joins.read.latest_ns - joins.read.earliest_ns, join, 0.0)
+    inside = np.zeros(len(join), bool)
+    for begin, name in zip(at_ns[is_loss], process[is_loss], strict=True):
+        back = at_ns[~is_loss & (process == name) & (at_ns >= begin)]
+        early, late = begin - np.nan_to_num(trip), back.min(initial=np.inf)
+        inside |= (node == name) & (publish_sent_ns >= early) & (publish_sent_ns <= late)
+    return inside
+
+
+def _take(values: Any, rows: Ints, missing: Any) -> Any:
+    """`values[rows]`, and `missing` where the row is -1."""
+    if len(values) == 0:
+        return np.full(len(rows), missing)
+    return np.where(rows >= 0, values[rows], missing)

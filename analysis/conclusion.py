@@ -1,0 +1,51 @@
+"""One plain sentence on each ordering: whether it loses, and at what price it does not."""
+
+from analysis.results import Result
+
+
+def conclusion(result: Result) -> str:
+    """What the numbers of one cell say."""
+    if result.connections == 0 or result.chunks_expected == 0:
+        return f"{result.name} cannot be judged: nobody was there to receive a chunk."
+    told = _loses(result) if result.chunks_lost else _keeps(result)
+    notes = [told]
+    if result.chunks_unexpected:
+        notes.append(f"{result.chunks_unexpected} receipts were of no chunk that was published")
+    if result.chunks_undetermined:
+        notes.append(f"{result.chunks_undetermined} chunks are undetermined")
+    return f"{result.name} {'; '.join(notes)}."
+
+
+def _loses(result: Result) -> str:
+    causes = ", ".join(f"{cause} {count}" for cause, count in result.causes.items())
+    low, high = _percent(result.loss_rate_low), _percent(result.loss_rate_high)
+    return (
+        f"loses: {result.lossy_connections} of {result.connections} connections lost "
+        f"{_count(result.chunks_lost, 'chunk')} ({causes}), {low} to {high} of all"
+    )
+
+
+def _keeps(result: Result) -> str:
+    keeps = (
+        f"keeps all: 0 of {result.connections} connections lost a chunk "
+        f"(at most {_percent(result.loss_rate_high)})"
+    )
+    price = [
+        text
+        for count, text in (
+            (result.chunks_duplicate, _count(result.chunks_duplicate, "duplicate")),
+            (result.chunks_out_of_order, f"{result.chunks_out_of_order} out of order"),
+            (result.chunks_fetched, f"{result.chunks_fetched} fetched later"),
+        )
+        if count
+    ]
+    return f"{keeps}, at the price of {', '.join(price)}" if price else f"{keeps}, at no price"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _percent(share: float | None) -> str:
+    """Two significant digits."""
+    return "unknown" if share is None else f"{float(f'{share * 100:.2g}'):g}%"

@@ -1,0 +1,206 @@
+"""Whether a run may be believed. Every reason against it is one line with its numbers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.run_folder import Run
+from analysis.verdicts import Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may have and still be valid."""
+
+    never_opened: float = 0.01
+    """Of a cell's connections."""
+    loop_lag_ms: float = 50.0
+    """95% of a process's seconds: the worst lateness of its event loop."""
+    joins_late_ms: float = 100.0
+    """95% of a cell's joins, against their plan."""
+    chunks_late_ms: float = 100.0
+    """95% of a cell's chunks, against their plan."""
+    clock_skew_ms: float = 5.0
+    """Beyond the uncertainty of the measurement."""
+    undetermined: float = 0.05
+    """Of a cell's expected chunks."""
+
+
+def reasons(run: Run, judgement: Judgement, limits: Limits = Limits()) -> list[str]:
+    """Why the run is not valid; empty when it is."""
+    return [
+        *_cut_short(run),
+        *_clocks(run, limits),
+        *_contradictions(run, judgement),
+        *_nothing_happened(run),
+        *_never_opened(run, limits),
+        *_saturated(run, limits),
+        *_late(run, limits),
+        *_do_not_cross_foot(run, judgement),
+        *_undetermined(run, judgement, limits),
+    ]
+
+
+def _cut_short(run: Run) -> Iterator[str]:
+    for process in run.processes.loc[~run.processes["complete"].astype(bool), "process"]:
+        yield f"{process} was cut short: its records have no end"
+
+
+def _clocks(run: Run, limits: Limits) -> Iterator[str]:
+    for process in run.processes.loc[~run.processes["aligned"].astype(bool), "process"]:
+        yield f"{process} runs on another host and has no clock offset"
+    boots = run.processes.set_index("process")["boot_id"]
+    clocks = run.clocks.assign(boot_id=boots.reindex(run.clocks["process"]).to_numpy())
+    for boot_id, rows in clocks.groupby("boot_id"):
+        offset_ms = rows["offset_ns"].to_numpy(dtype=float) / 1e6
+        uncertain_ms = 2 * rows["uncertainty_ns"].to_numpy(dtype=float).max() / 1e6
+        skew_ms = offset_ms.max() - offset_ms.min()
+        if skew_ms > limits.clock_skew_ms + uncertain_ms:
+            who = ", ".join(sorted(set(rows["process"])))
+            yield (
+                f"clock skew: the offset of host {boot_id or 'local'} to the store varies by "
+                f"{skew_ms:.1f} ms (limit {limits.clock_skew_ms:g} + {uncertain_ms:.1f} ms) "
+                f"over {who}"
+            )
+
+
+_IN_ORDER = {
+    "published": [("publish_sent_ns", "publish_done_ns"), ("save_sent_ns", "save_done_ns")],
+    "joins": [
+        ("accepted_ns", "read_sent_ns"),
+        ("read_sent_ns", "read_done_ns"),
+        ("accepted_ns", "subscribe_sent_ns"),
+        ("subscribe_sent_ns", "subscribe_done_ns"),
+        ("read_sent_ns", "welcomed_ns"),
+    ],
+    "connections": [("opening_ns", "connected_ns"), ("opening_ns", "closed_ns")],
+}
+
+
+def _contradictions(run: Run, judgement: Judgement) -> Iterator[str]:
+    frames = {"published": run.published, "joins": run.joins, "connections": run.connections}
+    for name, pairs in _IN_ORDER.items():
+        for before, after in pairs:
+            backwards = run.instants(frames[name], after) < run.instants(frames[name], before)
+            if backwards.any():
+                yield f"negative window: {backwards.sum()} {name} have {after} before {before}"
+    yield from _both_ways(run)
+    uncertain_ms = 2 * run.clocks["uncertainty_ns"].to_numpy(dtype=float).max(initial=0) / 1e6
+    several = run.processes.loc[run.processes["boot_id"] != "", "boot_id"].nunique() > 1
+    earliest_ms = -uncertain_ms if several else 0.0
+    early = sum(int((latency < earliest_ms).sum()) for latency in judgement.latency_ms.values())
+    if early:
+        yield f"clock skew: {early} live chunks were received before they were published"
+
+
+def _both_ways(run: Run) -> Iterator[str]:
+    """An ordering has one order of its read and its subscription, so its joins must agree."""
+    sign = np.sign(
+        run.instants(run.joins, "subscribe_sent_ns") - run.instants(run.joins, "read_sent_ns")
+    )
+    for connect, signs in pd.Series(sign).groupby(run.joins["connect"]):
+        before, after = int((signs < 0).sum()), int((signs > 0).sum())
+        if before and after:
+            yield (
+                f"negative window: {connect} subscribed before it read in {before} joins and "
+                f"after it in {after}"
+            )
+
+
+def _nothing_happened(run: Run) -> Iterator[str]:
+    for cell, of_cell in enumerate(run.manifest.order.cells):
+        sent = run.published.loc[run.published["cell"] == cell, "seq"]
+        if not (sent > 0).any():
+            yield f"nothing was published for {of_cell.name}"
+        if not (run.connections["cell"] == cell).any():
+            yield f"nobody connected for {of_cell.name}"
+
+
+def _never_opened(run: Run, limits: Limits) -> Iterator[str]:
+    never = run.connections["connected_ns"].isna() & run.connections["closed_ns"].notna()
+    for name, part in _by_cell(run, run.connections, never):
+        if part.mean() > limits.never_opened:
+            yield (
+                f"{part.sum()} of {len(part)} connections of {name} never opened "
+                f"(limit {limits.never_opened:.0%})"
+            )
+
+
+def _saturated(run: Run, limits: Limits) -> Iterator[str]:
+    for process, rows in run.health.groupby("process"):
+        lag_ms = _p95(rows["loop_lag_ms"])
+        if lag_ms > limits.loop_lag_ms:
+            yield (
+                f"{process} was saturated: its event loop ran {lag_ms:.0f} ms late "
+                f"(p95 of {len(rows)} seconds; limit {limits.loop_lag_ms:g} ms)"
+            )
+
+
+def _late(run: Run, limits: Limits) -> Iterator[str]:
+    for what, frame, actual, limit_ms in (
+        ("joins", run.connections, "opening_ns", limits.joins_late_ms),
+        ("chunks", run.published, "started_ns", limits.chunks_late_ms),
+    ):
+        late_ns = run.instants(frame, actual) - run.instants(frame, "intended_ns")
+        for name, part in _by_cell(run, frame, pd.Series(late_ns / 1e6, frame.index)):
+            late_ms = _p95(part)
+            if late_ms > limit_ms:
+                yield (
+                    f"{what} of {name} came {late_ms:.0f} ms after their plan "
+                    f"(p95 of {len(part)}; limit {limit_ms:g} ms)"
+                )
+
+
+def _do_not_cross_foot(run: Run, judgement: Judgement) -> Iterator[str]:
+    a = judgement.accounts
+    wrong = (a["expected"] != a["delivered"] + a["lost"] + a["undetermined"]) | (
+        a["receipts"] != a["delivered"] + a["duplicate"] + a["unexpected"] + a["unrecorded"]
+    )
+    if wrong.any():
+        yield f"the accounts of {wrong.sum()} connections do not cross-foot"
+    if _complete(run, "loadtest"):
+        endless = int(run.connections["closed_ns"].isna().sum())
+        if endless:
+            yield f"{endless} connections have no recorded end"
+        strange = int((~run.joins["connection_id"].isin(run.connections["connection_id"])).sum())
+        if strange:
+            yield f"nodes recorded {strange} joins of connections that the load test did not open"
+    if _complete(run, "node"):
+        welcomed = run.connections.loc[run.connections["welcome_ns"].notna(), "connection_id"]
+        unseen = int((~welcomed.isin(run.joins["connection_id"])).sum())
+        if unseen:
+            yield f"no node recorded the joins of {unseen} connections that were welcomed"
+
+
+def _undetermined(run: Run, judgement: Judgement, limits: Limits) -> Iterator[str]:
+    accounts = judgement.accounts.groupby(run.connections["cell"])[["undetermined", "expected"]]
+    for cell, row in accounts.sum().iterrows():
+        if row["undetermined"] > limits.undetermined * row["expected"]:
+            yield (
+                f"{row['undetermined']} of {row['expected']} chunks expected in "
+                f"{_cell_name(run, cell)} are undetermined (limit {limits.undetermined:.0%})"
+            )
+
+
+def _by_cell(run: Run, frame: pd.DataFrame, values: pd.Series) -> Iterator[tuple[str, pd.Series]]:
+    for cell, part in values.groupby(frame["cell"]):
+        yield _cell_name(run, cell), part
+
+
+def _cell_name(run: Run, cell: Any) -> str:
+    cells = run.manifest.order.cells
+    return cells[int(cell)].name if 0 <= int(cell) < len(cells) else f"unknown cell {cell}"
+
+
+def _complete(run: Run, part: str) -> bool:
+    """Whether every process of this part, and every one of unknown part, ended properly."""
+    of_part = run.processes["part"].isin([part, ""])
+    return bool(run.processes.loc[of_part, "complete"].astype(bool).all())
+
+
+def _p95(values: pd.Series) -> float:
+    known = values.dropna().to_numpy(dtype=float)
+    return float(np.quantile(known, 0.95)) if len(known) else 0.0

@@ -1,0 +1,349 @@
+"""What every connection saw of every chunk. The rules are argued in docs/verdicts.md.
+
+All of it is arithmetic on arrays. Chunks are sorted by session and number; the chunks that a
+connection may expect are therefore one range of rows, and a **pair** is one connection and one row
+of its range. Pairs are numbered through, connection by connection.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.run_folder import Instants, Receipts, Run
+from wire.records import Via
+
+Ints = NDArray[np.int64]
+Bits = NDArray[np.bool_]
+
+ACCOUNTS = (
+    "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "unexpected",
+    "unrecorded", "fetched", "receipts",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """What was sent to the store, sorted by (session, seq); every array has the shape (chunks,).
+
+    `row` is the row of `Run.published`. `due_ns` is when a client could first have it. `known`
+    says that every command of its write ordering was answered, and none with an error.
+    """
+
+    row: Ints
+    session: Ints
+    seq: Ints
+    digest: Ints
+    due_ns: Instants
+    known: Bits
+
+    @property
+    def key(self) -> Ints:
+        """Session and number in one integer, ascending."""
+        return _key(self.session, self.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who listened to what, and for how long; every array has the shape (connections,).
+
+    Chunks due before `until_ns` are expected. One that is missing is lost if it was due, and the
+    client there, before `certain_ns`; otherwise nobody can know. `ended` is false where the end is
+    not on record; `judged` is false for clients that never got a connection.
+    """
+
+    session: Ints
+    after_seq: Ints
+    opening_ns: Instants
+    until_ns: Instants
+    certain_ns: Instants
+    ended: Bits
+    judged: Bits
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdicts on a run, or on some connections of it.
+
+    accounts: a row a connection (index: row of `Run.connections`), columns ACCOUNTS and
+        `last_seq`, the highest number received. They cross-foot:
+        expected = delivered + lost + undetermined,
+        receipts = delivered + duplicate + unexpected + unrecorded.
+    missing: a row an expected chunk that never came: `connection` and `chunk` (rows of
+        `Run.connections` and `Run.published`), `lost` (false: undetermined).
+    latency_ms: by first row of a batch, of each live receipt since its publication was sent.
+    """
+
+    accounts: pd.DataFrame
+    missing: pd.DataFrame
+    latency_ms: dict[int, NDArray[np.float32]]
+
+
+def judge(run: Run) -> Judgement:
+    """Judge every connection of a run."""
+    codes = pd.Index(run.published["session_id"].unique())
+    chunks = number_from_receipts(_chunks(run, codes), _listeners(run, codes), run.receipts())
+    producer_died = _any_cut_short(run, "producer")
+    sent_ns = run.instants(run.published, "publish_sent_ns")[chunks.row]
+    listeners = _listeners(run, codes)
+    parts = [
+        judge_batch(chunks, sent_ns, listeners, batch, producer_died) for batch in run.receipts()
+    ]
+    if not parts:
+        return _nothing()
+    return Judgement(
+        pd.concat([part.accounts for part in parts]),
+        pd.concat([part.missing for part in parts], ignore_index=True),
+        {first: latency for part in parts for first, latency in part.latency_ms.items()},
+    )
+
+
+def judge_batch(
+    chunks: Chunks,
+    sent_ns: Instants,
+    listeners: Listeners,
+    receipts: Receipts,
+    producer_died: bool = False,
+) -> Judgement:
+    """Judge the connections of one batch of receipts; `sent_ns`, shape (chunks,): publications.
+
+    With `producer_died` a receipt of a number that nobody recorded is not held against anyone.
+    """
+    these = _of_batch(listeners, receipts)
+    pairs = _pairs(chunks, these)
+    came = _arrivals(chunks, these, pairs, receipts)
+    delivered = np.zeros(len(pairs.who), bool)
+    delivered[came.pair[came.is_first]] = True
+
+    due_ns = chunks.due_ns[pairs.chunk]
+    missing = ~delivered & (due_ns < these.until_ns[pairs.who])
+    sure = np.maximum(due_ns, these.opening_ns[pairs.who]) < these.certain_ns[pairs.who]
+    lost = missing & sure & chunks.known[pairs.chunk]
+    foreign = came.chunk < 0
+    unrecorded = foreign & producer_died & ~_numbered(chunks, these.session[came.who], receipts.seq)
+    first_who, first_seq = came.who[came.is_first], receipts.seq[came.is_first]
+    tallies = {
+        "expected": pairs.who[delivered | missing],
+        "delivered": first_who,
+        "lost": pairs.who[lost],
+        "undetermined": pairs.who[missing & ~lost],
+        "duplicate": came.who[~foreign & ~came.is_first],
+        "out_of_order": first_who[_overtaken(first_who, first_seq)],
+        "unexpected": came.who[foreign & ~unrecorded],
+        "unrecorded": came.who[unrecorded],
+        "fetched": came.who[came.is_first & (receipts.via == Via.FETCH)],
+        "receipts": came.who,
+    }
+    count = len(these.session)
+    index = pd.RangeIndex(receipts.first_row, receipts.first_row + count)
+    accounts = pd.DataFrame({n: np.bincount(t, minlength=count) for n, t in tallies.items()}, index)
+    accounts["last_seq"] = _highest(came.who[~foreign], receipts.seq[~foreign], count)
+    rows = {
+        "connection": pairs.who[missing] + receipts.first_row,
+        "chunk": chunks.row[pairs.chunk[missing]],
+        "lost": lost[missing],
+    }
+    latency_ms = _latency_ms(came, sent_ns, receipts)
+    return Judgement(accounts, pd.DataFrame(rows), {receipts.first_row: latency_ms})
+
+
+def number_from_receipts(
+    chunks: Chunks, listeners: Listeners, batches: Iterable[Receipts]
+) -> Chunks:
+    """Give chunks without a number the one they were received under; drop those never received.
+
+    The producer does not learn the number when the reply to its Lua script is lost; the store
+    may have executed it all the same. Content names the chunk (delivery.chunk.digest).
+    """
+    nameless = chunks.seq == 0
+    if not nameless.any():
+        return chunks
+    wanted = pd.Index(_key(chunks.session, chunks.digest)[nameless])
+    seq = chunks.seq.copy()
+    for batch in batches:
+        who = np.repeat(np.arange(len(batch.offsets) - 1), np.diff(batch.offsets))
+        session = listeners.session[batch.first_row + who]
+        found = wanted.get_indexer(pd.Index(_key(session, batch.digest)))
+        seq[np.flatnonzero(nameless)[found[found >= 0]]] = batch.seq[found >= 0]
+    return _sorted(replace(chunks, seq=seq), keep=seq > 0)
+
+
+# --- who listened, what was sent -----------------------------------------------------------
+
+
+def _chunks(run: Run, sessions: pd.Index) -> Chunks:
+    frame = run.published
+    publish, publish_done, save, save_done = (
+        run.instants(frame, name)
+        for name in ("publish_sent_ns", "publish_done_ns", "save_sent_ns", "save_done_ns")
+    )
+    due_ns = np.where(np.isnan(publish), save, publish)
+    answered = (np.isnan(publish) == np.isnan(publish_done)) & (
+        np.isnan(save) == np.isnan(save_done)
+    )
+    chunks = Chunks(
+        row=np.arange(len(frame)),
+        session=sessions.get_indexer(frame["session_id"]).astype(np.int64),
+        seq=frame["seq"].to_numpy(dtype=np.int64, na_value=0),
+        digest=frame["digest"].to_numpy(dtype=np.int64),
+        due_ns=due_ns,
+        known=answered & frame["error"].isna().to_numpy(),
+    )
+    return _sorted(chunks, keep=~np.isnan(due_ns))
+
+
+def _sorted(chunks: Chunks, keep: Bits) -> Chunks:
+    order = np.lexsort((chunks.row, chunks.seq, chunks.session))
+    order = order[keep[order]]
+    return Chunks(*(getattr(chunks, name)[order] for name in Chunks.__dataclass_fields__))
+
+
+def _listeners(run: Run, sessions: pd.Index) -> Listeners:
+    frame = run.connections
+    settle_ns = run.manifest.settle_ms * 1e6
+    leave, closed = run.instants(frame, "leave_ns"), run.instants(frame, "closed_ns")
+    connected = run.instants(frame, "connected_ns")
+    by_server = frame["by_server"].to_numpy(dtype=bool, na_value=False)
+    ended = ~np.isnan(closed)
+    until_ns = np.where(by_server | ~ended, leave, np.fmin(leave, closed))
+    known_until = pd.Series(run.instants(run.processes, "known_until_ns"), run.processes["process"])
+    recorded_ns = known_until.reindex(frame["process"]).to_numpy()
+    certain_ns = np.where(ended, until_ns, np.fmin(until_ns, recorded_ns)) - settle_ns
+    certain_ns[~ended & np.isnan(recorded_ns)] = -np.inf
+    return Listeners(
+        session=sessions.get_indexer(frame["session_id"]).astype(np.int64),
+        after_seq=frame["after_seq"].to_numpy(dtype=np.int64, na_value=0),
+        opening_ns=run.instants(frame, "opening_ns"),
+        until_ns=until_ns,
+        certain_ns=certain_ns,
+        ended=ended,
+        judged=~ended | ~np.isnan(connected),
+    )
+
+
+def _of_batch(listeners: Listeners, receipts: Receipts) -> Listeners:
+    """The listeners of a batch.
+
+    Nothing is expected of who never got a connection. One whose end is not recorded and that
+    received nothing may never have got one either.
+    """
+    rows = slice(receipts.first_row, receipts.first_row + len(receipts.offsets) - 1)
+    parts = {name: getattr(listeners, name)[rows] for name in Listeners.__dataclass_fields__}
+    these = Listeners(**parts)
+    doubtful = ~these.ended & (np.diff(receipts.offsets) == 0)
+    return replace(
+        these,
+        until_ns=np.where(these.judged, these.until_ns, -np.inf),
+        certain_ns=np.where(doubtful, -np.inf, these.certain_ns),
+    )
+
+
+def _any_cut_short(run: Run, part: str) -> bool:
+    processes = run.processes
+    return bool(((processes["part"] == part) & ~processes["complete"].astype(bool)).any())
+
+
+# --- pairs and arrivals --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """`who` and `chunk` of each pair; `low` and `base`, the first chunk and pair of each client."""
+
+    who: Ints
+    chunk: Ints
+    low: Ints
+    base: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrivals:
+    """Per receipt: `who` received which `chunk` (-1: none that was sent) and so of which `pair`.
+
+    `pair` is -1 too for a chunk that the client said it had (`after_seq`).
+    """
+
+    who: Ints
+    chunk: Ints
+    pair: Ints
+    is_first: Bits
+
+
+def _pairs(chunks: Chunks, these: Listeners) -> _Pairs:
+    low = np.searchsorted(chunks.key, _key(these.session, these.after_seq + 1))
+    end = np.searchsorted(chunks.key, _key(these.session + 1, np.zeros_like(these.session)))
+    sizes = np.maximum(end - low, 0)
+    base = np.cumsum(sizes) - sizes
+    who = np.repeat(np.arange(len(sizes)), sizes)
+    return _Pairs(who, np.arange(len(who)) + (low - base)[who], low, base)
+
+
+def _arrivals(chunks: Chunks, these: Listeners, pairs: _Pairs, receipts: Receipts) -> _Arrivals:
+    who = np.repeat(np.arange(len(these.session)), np.diff(receipts.offsets))
+    chunk = _match(chunks, these.session[who], receipts)
+    wanted = (chunk >= 0) & (chunk >= pairs.low[who])
+    pair = np.where(wanted, chunk + (pairs.base - pairs.low)[who], -1)
+    # Assigned backwards: of several writes to one pair the last one, the first receipt, stays.
+    first = np.full(len(pairs.who), -1)
+    backwards = np.flatnonzero(wanted)[::-1]
+    first[pair[backwards]] = backwards
+    is_first = np.zeros(len(who), bool)
+    is_first[first[first >= 0]] = True
+    return _Arrivals(who, chunk, pair, is_first)
+
+
+def _latency_ms(came: _Arrivals, sent_ns: Instants, receipts: Receipts) -> NDArray[np.float32]:
+    live = (came.chunk >= 0) & (receipts.via == Via.LIVE)
+    latency_ms: Instants = (receipts.at_ns[live] - sent_ns[came.chunk[live]]) / 1e6
+    return latency_ms[~np.isnan(latency_ms)].astype(np.float32)
+
+
+# --- arithmetic ----------------------------------------------------------------------------
+
+
+def _key(high: Ints, low: Ints) -> Ints:
+    """Two numbers of 32 bits in one integer, ordered by `high`, then `low`."""
+    return (high << 32) | low
+
+
+def _match(chunks: Chunks, session: Ints, receipts: Receipts) -> Ints:
+    """The chunk of each receipt: same session, number and content; -1 if there is none.
+
+    A number used twice in a session (a counter that was reset) is tried for each of its chunks.
+    """
+    key = _key(session, receipts.seq)
+    keys = chunks.key
+    low = np.searchsorted(keys, key)
+    found = np.full(len(key), -1)
+    most = int(np.unique(keys, return_counts=True)[1].max(initial=0))
+    for step in range(most):
+        at = np.minimum(low + step, len(keys) - 1)
+        same = (keys[at] == key) & (chunks.digest[at] == receipts.digest) & (found < 0)
+        found[same] = at[same]
+    return found
+
+
+def _numbered(chunks: Chunks, session: Ints, seq: Ints) -> Bits:
+    """Whether a chunk with this number was recorded at all."""
+    return np.isin(_key(session, seq), chunks.key)
+
+
+def _overtaken(who: Ints, seq: Ints) -> Bits:
+    """Which of these first receipts came after one with a higher number, by connection."""
+    key = _key(who, seq)
+    return key < np.maximum.accumulate(key)
+
+
+def _highest(who: Ints, seq: Ints, count: int) -> Ints:
+    highest = np.zeros(count, np.int64)
+    np.maximum.at(highest, who, seq)
+    return highest
+
+
+def _nothing() -> Judgement:
+    accounts: Any = pd.DataFrame({name: [] for name in (*ACCOUNTS, "last_seq")}, dtype=np.int64)
+    missing = pd.DataFrame({"connection": [], "chunk": []}, dtype=np.int64)
+    return Judgement(accounts, missing.assign(lost=np.zeros(0, bool)), {})
