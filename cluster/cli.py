@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from cluster.commands import run
+from cluster.commands import explore, run
 from cluster.options import Parser, Subparsers
 from delivery.errors import Chunk7Error
 
@@ -26,6 +26,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "run": run,
+    "explore": explore,
 }
 
 

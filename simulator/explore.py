@@ -16,7 +16,8 @@ from simulator.explore_state import Cell, Outcome, State
 from simulator.explore_world import World
 from simulator.schedule import Schedule, Step, document
 
-_TICK_STATES = 256
+_STATES_A_LOOK = 256
+"""How many states are visited between two looks at the clock."""
 
 
 class ExploreVerdict(StrEnum):
@@ -33,7 +34,7 @@ class ExploreVerdict(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Where to stop: `max_schedules` walks that end in a complete schedule or in a known state,
-    or `max_seconds` a cell. `tick` is called now and then, as a sign of life.
+    or `max_seconds` a cell. `tick` is called at every new state, as a sign of life.
     """
 
     max_schedules: int = 1_000_000
@@ -160,8 +161,8 @@ def walk(world: World, limits: Limits, deadline: float) -> Search:
             above.append(here)
             here = _Visit(world, after)
             walked += not here.moves
-            if not len(known) % _TICK_STATES:
-                limits.tick()
+            limits.tick()
+            if not len(known) % _STATES_A_LOOK:
                 within = time.monotonic() < deadline
             within = within and walked < limits.max_schedules
         else:
