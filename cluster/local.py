@@ -24,7 +24,7 @@ from wire.link import Link
 
 HOST = "127.0.0.1"
 _STARTS = 3
-_TAKEN = ("address already in use", "address in use")
+_TAKEN = ("address already in use", "address in use", "eaddrinuse")
 
 
 @dataclass(frozen=True, slots=True)

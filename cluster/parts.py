@@ -113,11 +113,11 @@ class Process:
         return PartDied(f"{self.part.name} {_how(self._process.returncode)}{self.last_lines()}")
 
     def last_lines(self) -> str:
-        """The end of its log, indented, each line after a line break; '' for an empty log."""
+        """Where its log is, and the end of it: an indented line each."""
         lines = _tail(self.part.log, QUOTED_LINES)
         if not lines:
-            return f" (nothing in {self.part.log})"
-        return f"; the end of {self.part.log}:" + "".join(f"\n  {line}" for line in lines)
+            return f" ({self.part.log}, empty)"
+        return f" ({self.part.log}):" + "".join(f"\n  {line}" for line in lines)
 
     async def _ended_within(self, within_s: float) -> None:
         with contextlib.suppress(TimeoutError):

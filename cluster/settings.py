@@ -4,7 +4,9 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.thresholds import Threshold, parse_threshold
 from cluster.cells import Cells, choose
+from cluster.local import Local
 from cluster.options import names
 from delivery.errors import UsageError
 from loadtest.itinerary import STAY, slot_count
@@ -32,7 +34,7 @@ class Settings:
     seed: int
     redis: str | None
     processes: int
-    thresholds: tuple[str, ...]
+    thresholds: tuple[Threshold, ...]
 
     @property
     def settle_ms(self) -> int:
@@ -53,6 +55,20 @@ class Settings:
             chunk_rate=self.chunk_rate,
             jitter=self.jitter,
             save_lag_ms=self.save_lag_ms,
+        )
+
+    @property
+    def local(self) -> Local:
+        """The cluster that the run needs."""
+        return Local(
+            nodes=self.nodes,
+            users=self.users,
+            node_work_ms=self.node_work_ms,
+            store_latency_ms=self.store_latency_ms,
+            redis=self.redis,
+            answers=self.answers,
+            connect_files=self.cells.connect_files,
+            write_files=self.cells.write_files,
         )
 
     @property
@@ -78,7 +94,7 @@ def read_settings(args: argparse.Namespace) -> Settings:
         seed=args.seed,
         redis=args.redis,
         processes=args.processes,
-        thresholds=tuple(args.threshold),
+        thresholds=tuple(map(parse_threshold, args.threshold)),
     )
     slots = slot_count(round(settings.duration_s * 1_000))
     if slots > 1 and settings.settle_ms >= settings.duration_s * 1_000 / slots:

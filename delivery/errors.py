@@ -8,6 +8,7 @@ Chunk7Error                 1   chunk7 could not do its job
 |   +-- StoreUnreachable    1   nobody answered at the address
 +-- PartDied                1   a process of the cluster ended before it was told to
 +-- RecordError             1   a run folder is damaged, foreign or contradictory
++-- Interrupted           128+N   a signal told chunk7 to stop
 """
 
 
@@ -45,3 +46,11 @@ class PartDied(Chunk7Error):
 
 class RecordError(Chunk7Error):
     """A recorded file cannot be trusted; the message names the file."""
+
+
+class Interrupted(Chunk7Error):
+    """SIGINT, SIGTERM or SIGHUP came; the exit code is 128 plus its number, as shells have it."""
+
+    def __init__(self, name: str, number: int) -> None:
+        super().__init__(f"stopped by {name}")
+        self.exit_code = 128 + number

@@ -1,9 +1,22 @@
 """`chunk7 run`: a local cluster, every ordering in turn under the same load, a table."""
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Console
 
 from cluster.options import Parser, Subparsers, add_json, add_out, add_seed, number, whole
+
+if TYPE_CHECKING:
+    from analysis.results import Summary
+    from analysis.thresholds import Threshold
+
+CROSSED, NOT_VALID = 99, 98
+"""Exit codes: a threshold was crossed; the run, or a threshold, cannot be judged."""
 
 
 def add_parser(subparsers: "Subparsers[Parser]") -> None:
@@ -112,8 +125,38 @@ def add_load(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it; the exit code."""
-    raise NotImplementedError(args)
+    """Do it; the exit code. Raises Chunk7Error for what ended the run early."""
+    # Imported here, because they bring pandas: not every subcommand should wait for that.
+    from cluster.run import execute
+    from cluster.settings import read_settings
+    from cluster.table import show, stdout_console
+
+    settings = read_settings(args)
+    outcome = execute(settings, args.out, Console(stderr=True))
+    if args.json:
+        sys.stdout.buffer.write(msgspec.json.encode(outcome.summary) + b"\n")
+        sys.stdout.flush()
+    else:
+        show(outcome.summary, stdout_console())
+    if outcome.error is not None:
+        raise outcome.error
+    return _exit_code(outcome.summary, settings.thresholds)
+
+
+def _exit_code(summary: "Summary", thresholds: "Sequence[Threshold]") -> int:
+    """Whether the thresholds held, which only a valid run can tell; says so if they did not."""
+    from analysis.thresholds import evaluate
+
+    if not summary.valid:
+        return NOT_VALID
+    held = evaluate(thresholds, summary.results)
+    for sentence in held.crossed:
+        sys.stderr.write(f"threshold crossed: {sentence}\n")
+    for sentence in held.unknown:
+        sys.stderr.write(f"threshold unknown: {sentence}\n")
+    if held.unknown:
+        return NOT_VALID
+    return CROSSED if held.crossed else 0
 
 
 def _add_ms(parser: argparse.ArgumentParser, option: str, what: str) -> None:

@@ -87,14 +87,14 @@ async def test_a_part_that_dies_ends_the_work_and_is_named_with_its_last_lines(
         with pytest.raises(PartDied) as caught:
             await cluster.while_alive(asyncio.sleep(60))
     told = str(caught.value).splitlines()
-    assert told[0] == f"victim was killed by SIGKILL; the end of {tmp_path}/victim.log:"
+    assert told[0] == f"victim was killed by SIGKILL ({tmp_path}/victim.log):"
     assert told[-1] == "  up"
     assert len(told) <= 16
 
 
 async def test_a_part_that_dies_at_start_is_not_waited_for(tmp_path: Path) -> None:
     broken = part(tmp_path, "broken", "raise SystemExit('no good')")
-    with pytest.raises(PartDied, match=r"broken ended by itself with exit code 1; .*\n  no good"):
+    with pytest.raises(PartDied, match=r"broken ended by itself with exit code 1 .*\n  no good"):
         async with Cluster(tmp_path) as cluster:
             await cluster.start(broken)
 
@@ -104,7 +104,7 @@ async def test_a_part_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
         return False
 
     mute = part(tmp_path, "mute", "import time; time.sleep(60)", ready=never, ready_within_s=0.3)
-    with pytest.raises(PartDied, match=r"mute was not ready within 0.3 s \(nothing in .*mute.log"):
+    with pytest.raises(PartDied, match=r"mute was not ready within 0.3 s \(.*mute.log, empty\)"):
         async with Cluster(tmp_path) as cluster:
             await cluster.start(mute)
 

@@ -1,0 +1,132 @@
+"""The main job: a cluster, a load, and what was recorded of it, judged.
+
+Whatever ends the load (its timetable, a dead part, a signal), everything is stopped, and what was
+recorded until then is gathered and judged; then the run is not valid, and says why.
+"""
+
+import asyncio
+import os
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.manifest import Manifest, write_manifest
+from analysis.results import Summary
+from cluster import load, local
+from cluster.interrupts import run_interruptibly
+from cluster.judge import judge
+from cluster.parts import Process
+from cluster.progress import follow
+from cluster.settings import Settings
+from cluster.supervise import Cluster
+from cluster.surroundings import surroundings, without_password
+from delivery.errors import Chunk7Error, UsageError
+from producer.answers import SHIPPED, read_answers
+
+_BEYOND_TIMETABLE_S = 45.0
+"""What Locust may need beside the timetable: to start, to spawn its users, to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run. `error` is what ended it early, if anything did."""
+
+    folder: Path
+    summary: Summary
+    error: Chunk7Error | None
+
+
+def execute(settings: Settings, out: Path | None, console: Console) -> Outcome:
+    """Do a whole run; progress goes to `console`.
+
+    Raises UsageError and StoreUnreachable, before anything is started, for input that cannot be
+    used. What goes wrong later is in the outcome.
+    """
+    read_answers(settings.answers or SHIPPED)
+    if settings.redis is not None:
+        asyncio.run(local.check_store(settings.redis, settings.store_latency_ms))
+    started = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    run_name = f"{started}-{settings.seed}-{os.getpid()}"
+    folder = new_folder(out or Path("runs", f"{started}-{settings.seed}"))
+    write_manifest(folder, _manifest(settings, run_name))
+    error = _attempt(settings, folder, run_name, console)
+    return Outcome(folder, judge(folder, error), error)
+
+
+def new_folder(folder: Path) -> Path:
+    """Make an empty run folder; raises UsageError if there is something in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UsageError(f"--out {folder}: exists and is not empty")
+        (folder / "logs").mkdir()
+    except OSError as error:
+        raise UsageError(f"--out {folder}: {error.strerror}") from error
+    return folder
+
+
+def _attempt(
+    settings: Settings, folder: Path, run_name: str, console: Console
+) -> Chunk7Error | None:
+    """Run the load; what ended it early, or None. An unforeseen error leaves its trace in a log."""
+    try:
+        run_interruptibly(_drive(settings, folder, run_name, console))
+    except Chunk7Error as error:
+        return error
+    except Exception as error:
+        log = folder / "logs" / "chunk7.log"
+        log.write_text(traceback.format_exc())
+        return Chunk7Error(f"unexpected {type(error).__name__}: {error}; its trace is in {log}")
+    return None
+
+
+async def _drive(settings: Settings, folder: Path, run_name: str, console: Console) -> None:
+    """From the first part's start to the last one's stop."""
+    console.print(f"starting a cluster of {settings.nodes} nodes", highlight=False)
+    async with Cluster(folder) as cluster:
+        endpoints = await local.start(cluster, settings.local, folder)
+        [locust] = await cluster.start(load.headless(settings, endpoints, folder, run_name))
+        limit_s = settings.length_s + _BEYOND_TIMETABLE_S
+        progress = follow(endpoints.producer, settings.cells.cells, console)
+        try:
+            async with asyncio.timeout(limit_s):
+                await cluster.while_alive(_until_ended(locust, asyncio.create_task(progress)))
+        except TimeoutError:
+            late = f"the load test did not end within {limit_s:.0f} s"
+            raise Chunk7Error(late + locust.last_lines()) from None
+
+
+async def _until_ended(locust: Process, progress: "asyncio.Task[None]") -> None:
+    try:
+        await locust.wait()
+    finally:
+        progress.cancel()
+        [outcome] = await asyncio.gather(progress, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        raise outcome
+
+
+def _manifest(settings: Settings, run_name: str) -> Manifest:
+    cells = settings.cells
+    return Manifest(
+        order=settings.order(run_name),
+        traits=dict(cells.traits),
+        extra={
+            "settings": {
+                "nodes": settings.nodes,
+                "users": settings.users,
+                "node_work_ms": settings.node_work_ms,
+                "store_latency_ms": settings.store_latency_ms,
+                "answers": str(settings.answers) if settings.answers else None,
+                "redis": without_password(settings.redis) if settings.redis else None,
+                "processes": settings.processes,
+                "thresholds": [threshold.text for threshold in settings.thresholds],
+                "connect_files": list(cells.connect_files),
+                "write_files": list(cells.write_files),
+            },
+            **surroundings(),
+        },
+    )
