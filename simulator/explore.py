@@ -6,10 +6,10 @@ complete schedules though only states are visited.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from delivery.errors import OrderingError
 from simulator.explore_state import Cell, Outcome, State
@@ -42,11 +42,19 @@ class Limits:
     tick: Callable[[], None] = lambda: None
 
 
-class Best(NamedTuple):
-    """The nearest failure from a state on: how many steps away, and its lowest lost chunk."""
+class Failure(StrEnum):
+    """How a schedule can go wrong; the names of the counts in the JSON."""
 
-    steps: int
-    chunk: int
+    LOSSY = "lossy"
+    DUPLICATING = "duplicating"
+    OUT_OF_ORDER = "out_of_order"
+    STUCK = "stuck"
+
+
+_STEP = 256
+_NONE = 2**60
+Distance = int
+"""To a failure: _STEP a step, the lowest lost chunk on top; _NONE or more when there is none."""
 
 
 class Tally(NamedTuple):
@@ -57,8 +65,8 @@ class Tally(NamedTuple):
     duplicating: int = 0
     out_of_order: int = 0
     stuck: int = 0
-    loss: Best | None = None
-    jam: Best | None = None
+    nearest: tuple[Distance, Distance, Distance, Distance] = (_NONE,) * 4
+    """In the order of `Failure`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +77,8 @@ class Search:
     complete: bool
     states: int
     steps: int
-    loss: tuple[Step, ...] | None
-    """The shortest schedule that loses a chunk, if one was found."""
-    jam: tuple[Step, ...] | None
-    """The shortest schedule after which an actor waits in vain, if one was found."""
+    shortest: Mapping[Failure, tuple[Step, ...]]
+    """For each failure found, the schedule with the fewest steps, then the lowest lost chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +123,13 @@ def explore(cell: Cell, limits: Limits | None = None) -> Result:
     search = walk(World(cell), limits, deadline)
     loss: Schedule | None = None
     jam: Schedule | None = None
-    if search.loss or search.jam or not search.complete:
+    if {Failure.LOSSY, Failure.STUCK} & search.shortest.keys() or not search.complete:
         for chunks in range(1, cell.chunks + 1):
             smaller = replace(cell, chunks=chunks)
             found = search if chunks == cell.chunks else walk(World(smaller), limits, deadline)
-            loss = loss or _schedule(smaller, found.loss)
-            jam = jam or _schedule(smaller, found.jam)
-            if loss or (jam and search.complete and not search.loss):
+            loss = loss or _schedule(smaller, found.shortest.get(Failure.LOSSY))
+            jam = jam or _schedule(smaller, found.shortest.get(Failure.STUCK))
+            if loss or (jam and search.complete and Failure.LOSSY not in search.shortest):
                 break
     verdict = ExploreVerdict.LOSSLESS if search.complete else ExploreVerdict.UNKNOWN
     if loss:
@@ -167,57 +173,52 @@ def walk(world: World, limits: Limits, deadline: float) -> Search:
             within = within and walked < limits.max_schedules
         else:
             complete = False
-    loss = tally.loss and _shortest(world, known, "loss")
-    jam = tally.jam and _shortest(world, known, "jam")
-    return Search(tally, complete, len(known), steps, loss, jam)
+    shortest = {
+        failure: _shortest(world, known, place)
+        for place, failure in enumerate(Failure)
+        if tally.nearest[place] < _NONE
+    }
+    return Search(tally, complete, len(known), steps, shortest)
 
 
 class _Visit:
     """A state whose futures are being added up."""
 
-    __slots__ = ("_counts", "_jam", "_loss", "moves", "place", "state")
+    __slots__ = ("_counts", "_nearest", "moves", "place", "state")
 
     def __init__(self, world: World, state: State) -> None:
         self.state = state
         self.place = 0
         self.moves = world.moves(state)
-        self._loss: Best | None = None
-        self._jam: Best | None = None
         self._counts = (0, 0, 0, 0, 0)
+        self._nearest = (_NONE,) * 4
         if not self.moves:
             self._end(world.outcome(state))
         if state.faults:
             self.moves += world.fault_moves(state)
 
     def _end(self, outcome: Outcome) -> None:
-        lost = [number for numbers in outcome.lost for number in numbers]
-        self._loss = Best(0, min(lost)) if lost else None
-        self._jam = Best(0, 0) if outcome.stuck else None
-        self._counts = (
-            1,
-            bool(lost),
-            outcome.duplicated,
-            outcome.disordered,
-            bool(outcome.stuck),
-        )
+        chunk = min((number for numbers in outcome.lost for number in numbers), default=0)
+        ends = (bool(chunk), outcome.duplicated, outcome.disordered, bool(outcome.stuck))
+        self._counts = (1, *ends)
+        lossy, duplicating, out_of_order, stuck = (0 if failed else _NONE for failed in ends)
+        self._nearest = (lossy + chunk, duplicating, out_of_order, stuck)
 
     def add(self, tally: Tally) -> None:
         """One more move has been followed to all its ends."""
         a, b = self._counts, tally
         self._counts = (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4])
-        self._loss = _nearer(self._loss, tally.loss)
-        self._jam = _nearer(self._jam, tally.jam)
+        n, m = self._nearest, tally.nearest
+        self._nearest = (
+            min(n[0], m[0] + _STEP),
+            min(n[1], m[1] + _STEP),
+            min(n[2], m[2] + _STEP),
+            min(n[3], m[3] + _STEP),
+        )
 
     def tally(self) -> Tally:
         """The sum."""
-        return Tally(*self._counts, self._loss, self._jam)
-
-
-def _nearer(best: Best | None, beyond: Best | None) -> Best | None:
-    if beyond is None:
-        return best
-    candidate = Best(beyond.steps + 1, beyond.chunk)
-    return candidate if best is None else min(best, candidate)
+        return Tally(*self._counts, self._nearest)
 
 
 def _finished(tally: Tally | None) -> Tally:
@@ -226,21 +227,20 @@ def _finished(tally: Tally | None) -> Tally:
     return tally
 
 
-def _shortest(
-    world: World, known: dict[State, Tally | None], kind: Literal["loss", "jam"]
-) -> tuple[Step, ...]:
-    """Follow the nearest failure of the kind from the initial state to its end."""
+def _shortest(world: World, known: dict[State, Tally | None], place: int) -> tuple[Step, ...]:
+    """Follow the nearest failure of a kind from the initial state to its end."""
     state = world.initial()
     steps: list[Step] = []
-    best: Best | None = getattr(known[state], kind)
-    while best is not None and best.steps:
-        wanted = Best(best.steps - 1, best.chunk)
+    distance = _finished(known[state]).nearest[place]
+    while distance >= _STEP:
+        distance -= _STEP
         moves = [*world.moves(state), *world.fault_moves(state)]
         step, state = next(
-            move for move in moves if getattr(known.get(move[1]), kind, None) == wanted
+            (step, after)
+            for step, after in moves
+            if after in known and _finished(known[after]).nearest[place] == distance
         )
         steps.append(step)
-        best = wanted
     return tuple(steps)
 
 

@@ -1,0 +1,43 @@
+"""Broken fixes that chunk7 must catch, one file each: its story, its code, its shortest failure.
+
+To add one: write the file, name it here with the layers that must catch it, and add its line to
+the table in docs/exploration.md (a test compares the two).
+"""
+
+from mutants import (
+    asks_only_once,
+    dedup_on_index_alone,
+    dollar_reread,
+    forgetful_release,
+    history_up_to_an_old_head,
+    publish_before_save,
+    released_before_the_history,
+    reset_sequence_after_restart,
+    resumes_from_the_newest,
+    tail_hole,
+    trim_too_short,
+    two_subscriptions,
+    unconfirmed_subscribe,
+)
+from mutants.mutant import Mutant
+
+MUTANTS: dict[str, Mutant] = {
+    "asks_only_once": asks_only_once.MUTANT,
+    "dedup_on_index_alone": dedup_on_index_alone.MUTANT,
+    "dollar_reread": dollar_reread.MUTANT,
+    "forgetful_release": forgetful_release.MUTANT,
+    "history_up_to_an_old_head": history_up_to_an_old_head.MUTANT,
+    "publish_before_save": publish_before_save.MUTANT,
+    "released_before_the_history": released_before_the_history.MUTANT,
+    "reset_sequence_after_restart": reset_sequence_after_restart.MUTANT,
+    "resumes_from_the_newest": resumes_from_the_newest.MUTANT,
+    "tail_hole": tail_hole.MUTANT,
+    "trim_too_short": trim_too_short.MUTANT,
+    "two_subscriptions": two_subscriptions.MUTANT,
+    "unconfirmed_subscribe": unconfirmed_subscribe.MUTANT,
+}
+
+EXPLORE = "explore"
+
+CAUGHT_BY: dict[str, frozenset[str]] = {name: frozenset({EXPLORE}) for name in MUTANTS}
+"""Which layers must catch a mutant. Only what a test holds is claimed here."""

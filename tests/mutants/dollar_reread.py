@@ -1,0 +1,38 @@
+"""Streams, but the blocking read starts from `$` again instead of the last id it has.
+
+After a time-out `$` means "newer than now": what was appended since the last read is skipped.
+
+    node: read stream           (empty)
+    producer: append 1
+    node: follow from $         1 is already old
+"""
+
+from delivery.effects import NEWEST, Follow, ReadStream, SendHistory, SendWelcome
+from delivery.ordering import ConnectSteps, Feed, Join, connect_ordering
+from mutants.mutant import Failure, Mutant, schedule
+from producer.write.stream_append import stream_append
+
+
+@connect_ordering(feed=Feed.STREAM)
+def dollar_reread(join: Join) -> ConnectSteps:
+    read = yield ReadStream()
+    yield SendHistory(read.chunks)
+    yield Follow(after=NEWEST)
+    yield SendWelcome()
+
+
+MUTANT = Mutant(
+    connect=dollar_reread,
+    write=stream_append,
+    fails=Failure.LOSSY,
+    shortest=schedule(
+        """
+        producer next_seq 1
+        node1.join1 read_stream
+        producer append 1
+        node1.join1 send_history
+        node1.join1 follow
+        node1.join1 send_welcome
+        """
+    ),
+)

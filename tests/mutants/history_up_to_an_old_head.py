@@ -1,0 +1,49 @@
+"""Read the head first, "so that history and live part cannot overlap", and read up to it.
+
+They cannot overlap. They can be apart: what is written between the head and the subscription is
+above the one and before the other.
+
+    node: read head -> 0
+    producer: save and publish 1   -> 0 receivers
+    node: subscribe, read history up to 0
+"""
+
+from delivery.effects import (
+    Confirmed,
+    ReadHead,
+    ReadHistory,
+    SendHistory,
+    SendWelcome,
+    Subscribe,
+)
+from delivery.ordering import ConnectSteps, Join, connect_ordering
+from mutants.mutant import Failure, Mutant, schedule
+from producer.write.atomic_lua import atomic_lua
+
+
+@connect_ordering()
+def history_up_to_an_old_head(join: Join) -> ConnectSteps:
+    head = yield ReadHead()
+    yield Subscribe()
+    yield Confirmed()
+    yield SendHistory((yield ReadHistory(after_seq=join.after_seq, to_seq=head)))
+    yield SendWelcome()
+
+
+MUTANT = Mutant(
+    connect=history_up_to_an_old_head,
+    write=atomic_lua,
+    fails=Failure.LOSSY,
+    shortest=schedule(
+        """
+        node1.join1 read_head
+        producer number_save_and_publish 1
+        node1.join1 subscribe
+        store subscription
+        node1.join1 confirmed
+        node1.join1 read_history
+        node1.join1 send_history
+        node1.join1 send_welcome
+        """
+    ),
+)

@@ -1,0 +1,43 @@
+"""What a mutant is: a fix that somebody could have shipped, and how chunk7 must see it fail."""
+
+from dataclasses import dataclass
+
+from delivery.ordering import ConnectOrdering, WriteOrdering
+from simulator.explore import Failure
+from simulator.explore_client import Client
+from simulator.explore_state import Cell
+from simulator.schedule import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A broken fix. `shortest` is its shortest failing schedule, which needs `chunks` chunks.
+
+    `fails` is the failure to be seen, at the default setting: 3 chunks and one client.
+    """
+
+    connect: ConnectOrdering
+    write: WriteOrdering
+    fails: Failure
+    shortest: tuple[Step, ...]
+    chunks: int = 1
+    client: Client | None = None
+    stream_max_entries: int | None = None
+    faults: tuple[str, ...] = ()
+
+    def cell(self, chunks: int = 3) -> Cell:
+        """The cell to explore."""
+        return Cell(
+            self.connect,
+            self.write,
+            chunks=chunks,
+            faults=self.faults,
+            client=self.client,
+            stream_max_entries=self.stream_max_entries,
+        )
+
+
+def schedule(text: str) -> tuple[Step, ...]:
+    """Steps written one a line, as `actor effect [chunk]`."""
+    words = [line.split() for line in text.strip().splitlines()]
+    return tuple(Step(actor, effect, *map(int, chunk)) for actor, effect, *chunk in words)

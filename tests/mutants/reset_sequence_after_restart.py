@@ -1,0 +1,44 @@
+"""The producer counts in its own memory, and is restarted between two messages.
+
+The second message begins with number 1 again, and whoever merges or de-duplicates by number
+takes it for a chunk that it has.
+
+    producer: save and publish m1/0 as 1, m1/1 as 2, m2/0 as 1
+    node: joins in between, has 1, drops the second 1
+"""
+
+from dataclasses import replace
+
+from delivery.chunk import Chunk
+from delivery.effects import SaveAndPublish
+from delivery.ordering import WriteSteps, write_ordering
+from mutants.mutant import Failure, Mutant, schedule
+from nodes.connect.buffered_merge import buffered_merge
+
+
+@write_ordering()
+def reset_sequence_after_restart(chunk: Chunk) -> WriteSteps:
+    yield SaveAndPublish(replace(chunk, seq=chunk.index + 1))
+
+
+MUTANT = Mutant(
+    connect=buffered_merge,
+    write=reset_sequence_after_restart,
+    fails=Failure.LOSSY,
+    chunks=3,
+    shortest=schedule(
+        """
+        producer save_and_publish 1
+        producer save_and_publish 2
+        node1.join1 subscribe
+        store subscription
+        node1.join1 confirmed
+        node1.join1 read_history
+        producer save_and_publish 3
+        node1.join1 send_history
+        node1.join1 release
+        node1.join1 send_welcome
+        node1 deliver 3
+        """
+    ),
+)

@@ -1,0 +1,56 @@
+"""Option 1 and a client that connects again "after the highest number I have".
+
+Subscribe-first delivers live chunks before the history. If the node dies in between, the client
+has 2 and not 1, and asks for what comes after 2.
+
+    node: subscribe, deliver 2   and dies before it sends the history
+    client: joins again with after_seq 2
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+from mutants.mutant import Failure, Mutant, schedule
+from nodes.connect.subscribe_then_history import subscribe_then_history
+from producer.write.atomic_lua import atomic_lua
+from simulator.explore_client import Deduplicates
+
+
+class ResumesFromTheNewest(Deduplicates):
+    """Remembers the highest number it was given."""
+
+    def start(self) -> Hashable:
+        return super().start(), 0
+
+    def take(self, memory: Any, chunk: Any) -> tuple[Hashable, bool]:
+        identities, shown = super().take(memory[0], chunk)
+        return (identities, max(memory[1], chunk.seq)), shown
+
+    def resume_after(self, memory: Any) -> int:
+        return int(memory[1])
+
+
+MUTANT = Mutant(
+    connect=subscribe_then_history,
+    write=atomic_lua,
+    client=ResumesFromTheNewest(),
+    faults=("node_crash_and_rejoin",),
+    fails=Failure.LOSSY,
+    chunks=2,
+    shortest=schedule(
+        """
+        producer number_save_and_publish 1
+        node1.join1 subscribe
+        store subscription
+        producer number_save_and_publish 2
+        node1 deliver 2
+        node1 node_crash
+        node2.join1 subscribe
+        store subscription
+        node2.join1 confirmed
+        node2.join1 read_history
+        node2.join1 send_history
+        node2.join1 send_welcome
+        """
+    ),
+)

@@ -1,0 +1,52 @@
+"""Option 3 as the bug report words it: the client sees a gap when a later number arrives.
+
+Nothing is later than the last chunk. Without a head number in welcome and heartbeat, a hole at
+the tail is silent; every other hole is found. So this loses the tail and nothing else.
+
+    node: read history          (empty)
+    producer: save and publish 1, the last   -> 0 receivers
+    node: subscribe             nothing that comes later reveals 1
+"""
+
+from collections.abc import Hashable
+
+from delivery.effects import Confirmed, ReadHistory, SendHistory, SendWelcome, Subscribe
+from delivery.ordering import ClientPolicy, ConnectSteps, Join, connect_ordering
+from mutants.mutant import Failure, Mutant, schedule
+from producer.write.atomic_lua import atomic_lua
+from simulator.explore_client import FillsGaps
+
+
+class IgnoresHeads(FillsGaps):
+    """Believes in received numbers only."""
+
+    def learn_head(self, memory: Hashable, head_seq: int) -> Hashable:
+        return memory
+
+
+@connect_ordering(client=ClientPolicy.FILLS_GAPS)
+def tail_hole(join: Join) -> ConnectSteps:
+    yield SendHistory((yield ReadHistory(after_seq=join.after_seq)))
+    yield Subscribe()
+    yield Confirmed()
+    yield SendWelcome()
+
+
+MUTANT = Mutant(
+    connect=tail_hole,
+    write=atomic_lua,
+    client=IgnoresHeads(),
+    fails=Failure.LOSSY,
+    shortest=schedule(
+        """
+        node1.join1 read_history
+        producer number_save_and_publish 1
+        node1.join1 send_history
+        node1.join1 subscribe
+        store subscription
+        node1.join1 confirmed
+        node1.join1 send_welcome
+        node1.join1 heartbeat
+        """
+    ),
+)
