@@ -91,7 +91,8 @@ class Client:
     def close(self, code: int, reason: str) -> asyncio.Task[None]:
         """Begin to close; the first code and reason stand. The task ends when it is done."""
         if self._closing_task is None:
-            self._closing = code, reason
+            if self._connection.state is State.OPEN:
+                self._closing = code, reason
             self._closing_task = asyncio.create_task(self._close(code, reason))
         return self._closing_task
 

@@ -100,10 +100,10 @@ class Tail:
         """Read for ever. Raises StoreError, StoreLost, TimeoutError when no reply comes in time."""
         while True:
             self._added.clear()
-            if not self._streams:
+            if self._streams:
+                await self._read(reader)
+            else:
                 await self._added.wait()
-                self._added.clear()
-            await self._read(reader)
 
     async def follow(self, client: Client, after: Cursor) -> None:
         """From now on send the client every entry after the cursor, in order.

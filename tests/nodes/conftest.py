@@ -1,14 +1,12 @@
 """A node factory that ends its nodes, and a store connection."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from node_kit import RunningNode, start_node
+from node_kit import RunningNode, StartNode, start_node
 
 from wire.store import Store
-
-StartNode = Callable[..., Awaitable[RunningNode]]
 
 
 @pytest.fixture

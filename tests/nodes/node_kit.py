@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,23 @@ import aiohttp
 import pyarrow as pa
 from websockets.asyncio.client import ClientConnection, connect
 
-from delivery.chunk import Chunk
+from delivery.chunk import Chunk, stream_key
+from delivery.effects import (
+    Append,
+    NextSeq,
+    NumberSaveAndPublish,
+    Pause,
+    Publish,
+    Save,
+    SaveAndPublish,
+)
+from delivery.stepping import Steps
 from nodes.node import Node
 from nodes.options import parse_options
+from producer.write import WRITE_ORDERINGS
 from wire.frames import HeartbeatFrame, decode_server_frame
 from wire.records import ReadBack, read_back
+from wire.store import Store
 
 DEADLINE_S = 10.0
 
@@ -41,7 +53,7 @@ class RunningNode:
         self, ordering: str, session_id: str = "s", **fields: Any
     ) -> AsyncIterator["User"]:
         url = self.url(session_id, ordering=ordering, **fields)
-        async with connect(url, compression=None, max_queue=None) as connection:
+        async with connect(url, compression=None, max_queue=None, max_size=None) as connection:
             yield User(connection)
 
     async def get(self, path: str) -> tuple[int, str]:
@@ -116,6 +128,10 @@ def chunk(seq: int, session_id: str = "s", text: str | None = None) -> Chunk:
     return Chunk(session_id, "m", seq - 1, f"text {seq}" if text is None else text, False, seq)
 
 
+StartNode = Callable[..., Awaitable[RunningNode]]
+"""The fixture `start`."""
+
+
 async def start_node(store_url: str, records: Path, *more: str, name: str = "n1") -> RunningNode:
     required = ("--listen", "127.0.0.1:0", "--redis", store_url, "--records", str(records))
     node = Node(parse_options([*required, "--name", name, *more]))
@@ -126,6 +142,33 @@ async def start_node(store_url: str, records: Path, *more: str, name: str = "n1"
     if task.done():
         task.result()
     return RunningNode(node, ready.result(), records, name, stop, task)
+
+
+async def write(store: Store, ordering: str, one: Chunk) -> None:
+    """Run a write ordering for a chunk, effect after effect, with nothing in between."""
+    steps = Steps(WRITE_ORDERINGS[ordering].steps(one))
+    while steps.effect is not None:
+        match steps.effect:
+            case Pause():
+                answer: Any = None
+            case NextSeq():
+                answer = await store.next_seq(one.session_id)
+            case Publish(chunk=numbered):
+                answer = await store.publish(numbered)
+            case Save(chunk=numbered):
+                answer = await store.save(numbered)
+            case SaveAndPublish(chunk=numbered):
+                answer = await store.save_and_publish(numbered)
+            case NumberSaveAndPublish(chunk=unnumbered):
+                answer = (await store.number_save_and_publish(unnumbered))[1]
+            case Append(chunk=numbered):
+                answer = await store.append(numbered)
+        steps.advance(answer)
+
+
+async def subscribers(store: Store, session_id: str = "s") -> int:
+    """How many connections the store has subscribed to the session's channel."""
+    return int((await store.link.send("PUBSUB", "NUMSUB", stream_key(session_id)))[1])
 
 
 async def eventually(condition: Callable[[], Any]) -> None:

@@ -1,0 +1,46 @@
+"""Heartbeats: the head of every session, whatever its clients were sent."""
+
+from typing import Any
+
+import pytest
+from node_kit import StartNode, User, chunk, write
+
+from nodes.connect import CONNECT_ORDERINGS
+from wire.frames import HeartbeatFrame
+from wire.store import Store
+
+
+async def head(user: User, wanted: int) -> Any:
+    """The first heartbeat with this head."""
+    while True:
+        frame = await user.frame(heartbeats=True)
+        if isinstance(frame, HeartbeatFrame) and frame.head_seq == wanted:
+            return frame
+
+
+@pytest.mark.parametrize("ordering", CONNECT_ORDERINGS)
+async def test_every_ordering_s_clients_are_told_the_head(
+    start: StartNode, store: Store, ordering: str
+) -> None:
+    node = await start("--heartbeat-ms", "20")
+    async with node.client(ordering) as user:
+        assert await head(user, 0) == HeartbeatFrame(0)
+        await store.next_seq("s")  # numbered, and never published
+        assert await head(user, 1) == HeartbeatFrame(1)
+
+
+async def test_each_session_is_told_its_own_head(start: StartNode, store: Store) -> None:
+    node = await start("--heartbeat-ms", "20")
+    await write(store, "atomic_lua", chunk(0, "a"))
+    await write(store, "atomic_lua", chunk(0, "b"))
+    await write(store, "atomic_lua", chunk(0, "b"))
+    async with node.client("buffered_merge", "a") as a, node.client("buffered_merge", "b") as b:
+        assert await head(a, 1) == HeartbeatFrame(1)
+        assert await head(b, 2) == HeartbeatFrame(2)
+
+
+async def test_no_heartbeat_comes_before_the_welcome(start: StartNode) -> None:
+    node = await start("--heartbeat-ms", "10")
+    async with node.client("history_then_subscribe", work_ms=100) as user:
+        frames = [type(await user.frame(heartbeats=True)).__name__ for _ in range(3)]
+    assert frames == ["HistoryFrame", "WelcomeFrame", "HeartbeatFrame"]

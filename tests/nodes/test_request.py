@@ -1,0 +1,74 @@
+"""Connect URLs: what they ask for, and how a bad field is answered."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from delivery.errors import UsageError
+from nodes.connect import CONNECT_ORDERINGS
+from nodes.options import Options
+from nodes.request import JoinRequest, parse_request
+
+OPTIONS = Options(
+    "127.0.0.1", 0, "redis://x", "n", Path(), "buffered_merge", CONNECT_ORDERINGS, 7, 500, 1, 1, 1
+)
+
+
+def test_fields_that_are_not_given_have_the_node_s_defaults() -> None:
+    merge = CONNECT_ORDERINGS["buffered_merge"]
+    expected = JoinRequest("s", merge, "anonymous", None, 0, 7)
+    assert parse_request("/ws/s", OPTIONS) == expected
+
+
+def test_every_field_is_taken() -> None:
+    target = (
+        "/ws/caf%C3%A9%20%3A1?ordering=redis_streams&user_id=a%20b"
+        "&connection_id=9223372036854775807&after_seq=5&work_ms=2.5"
+    )
+    streams = CONNECT_ORDERINGS["redis_streams"]
+    assert parse_request(target, OPTIONS) == JoinRequest(
+        "café :1", streams, "a b", 2**63 - 1, 5, 2.5
+    )
+
+
+BAD = {
+    "/ws/": "session_id: '' is not 1 to 128",
+    "/ws/a/b": "session_id: 'a/b' is not",
+    "/ws/a%2Fb": "session_id: 'a/b' is not",
+    "/ws/a%0Ab": "session_id: 'a\\nb' is not",
+    "/ws/" + "a" * 129: "session_id: ",
+    "/ws/s?ordering=fastest": "ordering: 'fastest' is none of history_then_subscribe, ",
+    "/ws/s?ordering=own.py:own": "ordering: 'own.py:own' is none of",
+    "/ws/s?user_id=": "user_id: '' is not",
+    "/ws/s?connection_id=-1": "connection_id: '-1' is not 0 to 9223372036854775807",
+    "/ws/s?connection_id=9223372036854775808": "connection_id: ",
+    "/ws/s?connection_id=one": "connection_id: 'one' is not",
+    "/ws/s?after_seq=2147483648": "after_seq: '2147483648' is not 0 to 2147483647",
+    "/ws/s?after_seq=1.5": "after_seq: '1.5' is not",
+    "/ws/s?work_ms=nan": "work_ms: 'nan' is not 0 to 10000",
+    "/ws/s?work_ms=10001": "work_ms: '10001' is not",
+    "/ws/s?odering=x": "'odering': no such field; there are ordering, ",
+    "/ws/s?after_seq=1&after_seq=2": "query: a field is given twice",
+    "/ws/s?after_seq": "query: ",
+    "/ws/s?" + "&".join(f"a{i}=1" for i in range(99)): "query: ",
+}
+
+
+@pytest.mark.parametrize(("target", "reason"), BAD.items())
+def test_a_bad_field_is_named_in_one_line(target: str, reason: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_request(target, OPTIONS)
+    assert str(error.value).startswith(reason)
+    assert "\n" not in str(error.value)
+
+
+@given(st.text())
+def test_whatever_follows_the_prefix_is_understood_or_refused_in_one_line(text: str) -> None:
+    refusal = "understood"
+    try:
+        parse_request(f"/ws/{text}", OPTIONS)
+    except UsageError as error:
+        refusal = str(error)
+    assert len(refusal.splitlines()) == 1
