@@ -31,15 +31,17 @@ CHUNK_START = b'{"type":"chunk",'
 class Subscription:
     """A channel of the store, and who on this node listens to it.
 
+    `merging` are released clients that may yet be sent a chunk they know, and what they know.
     `confirmed` becomes the instant of the store's confirmation, or raises StoreLost.
     """
 
-    __slots__ = ("buffers", "channel", "clients", "confirmed", "sent_ns")
+    __slots__ = ("buffers", "channel", "clients", "confirmed", "merging", "sent_ns")
 
     def __init__(self, channel: bytes) -> None:
         self.channel = channel
         self.clients: set[Client] = set()
         self.buffers: dict[Client, Buffer] = {}
+        self.merging: dict[Client, frozenset[int]] = {}
         self.sent_ns = 0
         self.confirmed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -142,7 +144,26 @@ class Hub:
             client.write_live(frame)
         for buffer in subscription.buffers.values():
             buffer.put(payload)
-        self._on_message(len(subscription.clients))
+        receivers = len(subscription.clients)
+        if subscription.merging:
+            receivers += self._merge(subscription, payload)
+        self._on_message(receivers)
+
+    def _merge(self, subscription: Subscription, payload: bytes) -> int:
+        """Send the chunk to released clients that do not know it; how many.
+
+        One that gets a chunk above all it knows has nothing old to come, and goes straight.
+        """
+        sent = 0
+        for seq, _ in self._numbered(subscription.channel, [payload]):
+            for client, known in list(subscription.merging.items()):
+                if seq not in known:
+                    client.write_live(text_frame(payload))
+                    sent += 1
+                    if seq > max(known):
+                        del subscription.merging[client]
+                        subscription.clients.add(client)
+        return sent
 
     # --- the clients' side ---
 
@@ -159,7 +180,8 @@ class Hub:
             subscription = Subscription(channel)
             self._subscribe(subscription)
             self._subscriptions[channel] = subscription
-        if client in subscription.clients or client in subscription.buffers:
+        listeners = (subscription.clients, subscription.buffers, subscription.merging)
+        if any(client in those for those in listeners):
             raise OrderingError("the ordering subscribes twice")
         if to is Sink.CLIENT:
             subscription.clients.add(client)
@@ -170,7 +192,9 @@ class Hub:
     def release(self, client: Client, known: frozenset[int]) -> None:
         """Send the buffered chunks by seq, but for the known ones, and go straight from now on.
 
-        No other coroutine runs in between, so no live chunk can overtake a buffered one.
+        No other coroutine runs in between, so no live chunk can overtake a buffered one. Known
+        chunks are left out of what comes later, too, until the first above them all: one that
+        was published before the read may be on its way still, on this other connection.
         Raises OrderingError without a buffer, BufferFull when it did not hold everything.
         """
         subscription = self._subscriptions.get(stream_key(client.session_id).encode())
@@ -182,7 +206,10 @@ class Hub:
         ):
             if seq not in known:
                 client.write_live(text_frame(payload))
-        subscription.clients.add(client)
+        if known:
+            subscription.merging[client] = known
+        else:
+            subscription.clients.add(client)
 
     def leave(self, client: Client) -> None:
         """Forget the client; unsubscribe after the last one. Does nothing if it never joined."""
@@ -192,7 +219,8 @@ class Hub:
             return
         subscription.clients.discard(client)
         subscription.buffers.pop(client, None)
-        if subscription.clients or subscription.buffers:
+        subscription.merging.pop(client, None)
+        if subscription.clients or subscription.buffers or subscription.merging:
             return
         del self._subscriptions[channel]
         self._live.pop(channel, None)

@@ -1,0 +1,83 @@
+"""A chunk of the history that is still on its way when the buffer is released comes only once.
+
+Exploring buffered_merge x atomic_lua found it: the store hands the publication to the hub's
+connection and answers the read on another, and the answer may be there first.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from delivery.chunk import Chunk, stream_key
+from delivery.effects import Sink
+from delivery.errors import OrderingError
+from nodes.client import text_frame
+from nodes.hub import Hub
+from wire.frames import encode_chunk
+from wire.link import Link
+
+
+class Listener:
+    """As much of a client as the hub needs: it keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.session_id = "s"
+        self.got: list[bytes] = []
+
+    def write_live(self, frame: bytes) -> None:
+        self.got.append(frame)
+
+
+@pytest.fixture
+async def hub(store_url: str) -> AsyncIterator[Hub]:
+    hub = Hub(10_000, lambda _: None, lambda _channel, _payload: None)
+    link = await Link.open(store_url, on_push=hub.on_push)
+    await hub.connect(link)
+    yield hub
+    await link.close()
+
+
+def payload(seq: int) -> bytes:
+    return encode_chunk(Chunk("s", "m", seq - 1, "text", seq=seq))
+
+
+def arrive(hub: Hub, *seqs: int) -> None:
+    """Publications reach the node now, whenever they were made."""
+    for seq in seqs:
+        hub.on_push([b"message", stream_key("s").encode(), payload(seq)])
+
+
+def frames(*seqs: int) -> list[bytes]:
+    return [text_frame(payload(seq)) for seq in seqs]
+
+
+async def test_a_known_chunk_that_arrives_after_the_release_is_left_out(hub: Hub) -> None:
+    listener = Listener()
+    await hub.join(listener, Sink.BUFFER).confirmed
+    arrive(hub, 1)
+    hub.release(listener, known=frozenset({1, 2}))
+    arrive(hub, 2, 3, 4)
+    assert listener.got == frames(3, 4)
+
+
+async def test_above_all_it_knows_a_client_goes_straight(hub: Hub) -> None:
+    listener = Listener()
+    subscription = hub.join(listener, Sink.BUFFER)
+    await subscription.confirmed
+    hub.release(listener, known=frozenset({1}))
+    assert (subscription.merging, subscription.clients) == ({listener: frozenset({1})}, set())
+    arrive(hub, 2)
+    assert (subscription.merging, subscription.clients) == ({}, {listener})
+
+
+async def test_a_merging_client_holds_the_subscription_until_it_leaves(hub: Hub) -> None:
+    listener = Listener()
+    await hub.join(listener, Sink.BUFFER).confirmed
+    hub.release(listener, known=frozenset({1}))
+    with pytest.raises(OrderingError):
+        hub.join(listener, Sink.CLIENT)
+    assert hub.channels == 1
+    hub.leave(listener)
+    assert hub.channels == 0
+    arrive(hub, 2)
+    assert listener.got == []
