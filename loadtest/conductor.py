@@ -16,6 +16,8 @@ from wire.timetable import Timetable
 
 LEAD_MS = 1_000
 """From an order to its first cell, beside the time that Locust takes to start the users."""
+MAX_LEAD_MS = 600_000
+"""What a producer accepts; users that come later still join what is left of the round."""
 LATE_USER_STEP = 1_000_000
 """A worker that comes late gets users from a range of its own."""
 
@@ -122,7 +124,7 @@ class Conductor:
         rate = float(self._runner.environment.parsed_options.spawn_rate or 1)
         users: int = self._runner.target_user_count
         ramp_s = max(0, math.ceil(users / rate) - 1)
-        return LEAD_MS + 1_000 * ramp_s
+        return min(LEAD_MS + 1_000 * ramp_s, MAX_LEAD_MS)
 
 
 def _left_s(timetable: Timetable) -> float:

@@ -20,7 +20,8 @@ from wire.timetable import Cell, Order
 
 Number = TypeVar("Number", int, float)
 
-_RUN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_RUN_NAME = re.compile(r"[A-Za-z0-9_-]{1,56}")
+"""The producer takes 64; the rest is for the number of the round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def read_options(parsed: Any, host: str | None) -> Options:
     """
     run_name = _text(parsed.run_name)
     if not _RUN_NAME.fullmatch(run_name):
-        raise UsageError(f"--run-name: {run_name!r} is not 1 to 64 letters, digits, - _ or .")
+        raise UsageError(f"--run-name: {run_name!r} is not 1 to 56 letters, digits, - or _")
     options = Options(
         host=_address("--host", host, "ws"),
         producer=_address("--producer", parsed.producer, "http"),
@@ -133,7 +134,7 @@ def _within(
 
 
 def _chunk_rate(text: str) -> float | None:
-    return _within("--chunk-rate", text, float, 0.01, 100_000) if text else None
+    return _within("--chunk-rate", text, float, 0.01, 10_000) if text else None
 
 
 def _address(option: str, url: str | None, scheme: str) -> str:

@@ -1,0 +1,404 @@
+"""The load test as users run it: the `locust` command against a real node, producer and store."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from delivery.errors import RecordError
+from wire.records import Via, read_back
+
+pytestmark = pytest.mark.live
+
+ROOT = Path(__file__).parents[2]
+LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtest/locustfile.py")]
+
+
+@dataclass
+class Backend:
+    """A node and a producer, and where they write."""
+
+    host: str
+    producer: str
+    records: Path
+    node: "subprocess.Popen[bytes]"
+    source: "subprocess.Popen[bytes]"
+
+    def end(self) -> None:
+        """Stop both, so that their records are complete."""
+        end(self.source)
+        end(self.node)
+
+    def options(self, **changes: object) -> list[str]:
+        """A short headless load test of one cell, with options changed or added."""
+        options = {
+            "host": self.host,
+            "producer": self.producer,
+            "records": self.records,
+            "users": 8,
+            "spawn-rate": 8,
+            "sessions": 3,
+            "chunk-rate": 50,
+            "cell-duration-s": 2,
+            "settle-ms": 800,
+            "run-name": "test",
+        } | {name.replace("_", "-"): value for name, value in changes.items()}
+        flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        return ["--headless", "--once", "--only-summary", *flags]
+
+
+def start(
+    arguments: list[str], log: Path, pattern: str
+) -> tuple["subprocess.Popen[bytes]", re.Match[str]]:
+    """Start a process and wait until it has written what `pattern` finds."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], stdout=output, stderr=output, cwd=ROOT
+        )
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := re.search(pattern, log.read_text()):
+            return process, found
+        time.sleep(0.02)  # poll, bounded by the deadline
+    process.kill()
+    process.wait(10)
+    pytest.fail(f"{arguments[0]} did not start: {log.read_text()}")
+
+
+@pytest.fixture
+def backend(store_url: str, tmp_path: Path) -> Iterator[Backend]:
+    records = tmp_path / "raw"
+    common = ["--listen", "127.0.0.1:0", "--redis", store_url, "--records", str(records)]
+    listening = r"listening on (\S+:\d+)"
+    node, at = start(["nodes", *common, "--name", "node-1"], tmp_path / "node.log", listening)
+    try:
+        producer, producer_at = start(
+            ["producer", *common, "--name", "producer"], tmp_path / "producer.log", listening
+        )
+        try:
+            yield Backend(f"ws://{at[1]}", f"http://{producer_at[1]}", records, node, producer)
+        finally:
+            end(producer)
+    finally:
+        end(node)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    process.send_signal(signal.SIGCONT)
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+
+
+def locust(options: list[str], timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*LOCUST, *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def rows(folder: Path, table: str, process: str = "locust*") -> list[dict[str, Any]]:
+    """A table's rows out of all matching processes' files, each of which must be complete."""
+    found = []
+    for path in sorted(folder.glob(f"{process}.{table}.arrows")):
+        read = read_back(path)
+        assert read.complete, path
+        found += read.table.to_pylist()
+    return found
+
+
+def test_what_is_received_is_what_was_published_and_records_agree(backend: Backend) -> None:
+    outcome = locust(backend.options(connect="buffered_merge", write="atomic_lua"))
+    assert outcome.returncode == 0, outcome.stderr
+    backend.end()
+    opened, closed = rows(backend.records, "opened"), rows(backend.records, "closed")
+    assert sorted(row["user"] for row in opened) == list(range(8))
+    ids = {row["connection_id"] for row in opened}
+    assert len(ids) == 8
+    assert {row["connection_id"] for row in closed} == ids
+    assert {row["connection_id"] for row in rows(backend.records, "joins", "node-1")} == ids
+
+    published: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for row in rows(backend.records, "published", "producer"):
+        published[row["session_id"]].append((row["seq"], row["digest"]))
+    assert len(published) == 3
+    received: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for row in rows(backend.records, "receipts"):
+        received[row["connection_id"]].append((row["seq"], row["digest"]))
+    for row in opened:  # buffered_merge x atomic_lua: everything once and in order
+        assert received[row["connection_id"]] == sorted(published[row["session_id"]])
+    for row in closed:
+        assert row["connected_ns"] < row["history_ns"] <= row["welcome_ns"] < row["closed_ns"]
+        assert (row["by_server"], row["error"], row["close_code"]) == (False, None, None)
+    for row in opened:
+        assert row["join_earliest_ns"] <= row["intended_ns"] <= row["join_latest_ns"]
+        assert row["intended_ns"] <= row["opening_ns"] < row["leave_ns"]
+    health = rows(backend.records, "health")
+    assert 0 < max(row["open_count"] for row in health) <= 8
+    assert all(row["loop_lag_ms"] >= 0 and row["rss_bytes"] > 0 for row in health)
+    assert "WS       complete" in outcome.stdout + outcome.stderr
+
+
+def test_holes_are_filled_by_fetching_and_the_bug_is_seen(backend: Backend) -> None:
+    cells = "history_then_subscribe x atomic_lua; sequence_gap_fill x atomic_lua"
+    outcome = locust(backend.options(cells=cells, node_work_ms=60, users=12, spawn_rate=12))
+    assert outcome.returncode == 0, outcome.stderr  # losses are results
+    assert "chunks missing, first seq" in outcome.stdout + outcome.stderr
+    connect_of = {row["connection_id"]: row["connect"] for row in rows(backend.records, "opened")}
+    via: dict[str, Counter[int]] = defaultdict(Counter)
+    seqs: dict[int, set[int]] = defaultdict(set)
+    for row in rows(backend.records, "receipts"):
+        via[connect_of[row["connection_id"]]][row["via"]] += 1
+        seqs[row["connection_id"]].add(row["seq"])
+    assert via["history_then_subscribe"][Via.FETCH] == 0
+    assert via["sequence_gap_fill"][Via.FETCH] > 0
+    holes = Counter(
+        connect_of[connection]
+        for connection, got in seqs.items()
+        if got != set(range(1, max(got) + 1))
+    )
+    assert holes["history_then_subscribe"] > 0
+    assert holes["sequence_gap_fill"] == 0
+    fetches = {row["connection_id"]: row["fetches"] for row in rows(backend.records, "closed")}
+    assert sum(fetches.values()) > 0
+    assert {connect_of[connection] for connection, n in fetches.items() if n} == {
+        "sequence_gap_fill"
+    }
+
+
+def test_cells_see_the_same_joins_and_they_are_the_itinerarys(backend: Backend) -> None:
+    cells = "buffered_merge x atomic_lua; history_then_subscribe x atomic_lua"
+    outcome = locust(backend.options(cells=cells))
+    assert outcome.returncode == 0, outcome.stderr
+    opened = rows(backend.records, "opened")
+    joins: dict[int, dict[int, tuple[int, str]]] = defaultdict(dict)
+    start_ns = {
+        cell: min(row["join_earliest_ns"] for row in opened if row["cell"] == cell)
+        for cell in (0, 1)
+    }
+    for row in opened:
+        joins[row["cell"]][row["user"]] = (
+            round((row["intended_ns"] - start_ns[row["cell"]]) / 1e6),
+            row["session_id"].rsplit("-", 1)[-1],
+        )
+    assert len(joins[0]) == 8
+    assert joins[0] == joins[1]
+
+
+def test_two_workers_share_the_users_of_one_itinerary(backend: Backend) -> None:
+    port = free_port()
+    options = backend.options(users=9, spawn_rate=9, processes=2)
+    outcome = locust([*options, f"--master-bind-port={port}", f"--master-port={port}"])
+    assert outcome.returncode == 0, outcome.stderr
+    assert {path.name.split(".")[0] for path in backend.records.glob("locust*")} == {
+        "locust-0",
+        "locust-1",
+    }
+    opened = rows(backend.records, "opened")
+    assert sorted(row["user"] for row in opened) == list(range(9))
+    assert len({row["connection_id"] for row in opened}) == 9
+    assert max(row["connection_id"] for row in opened) < 2**63
+    assert len(rows(backend.records, "closed")) == 9
+    assert rows(backend.records, "receipts")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_users_leave_in_time_although_the_node_has_gone_silent(backend: Backend) -> None:
+    process = subprocess.Popen(
+        [*LOCUST, *backend.options()], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        wait_until(lambda: (backend.records / "locust.receipts.arrows").exists())
+        backend.node.send_signal(signal.SIGSTOP)
+        output, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0, output.decode()
+    opened = {row["connection_id"]: row for row in rows(backend.records, "opened")}
+    closed = {row["connection_id"]: row for row in rows(backend.records, "closed")}
+    assert opened.keys() == closed.keys()
+    for connection, row in closed.items():
+        assert row["closed_ns"] - opened[connection]["leave_ns"] < 2e9
+        assert row["by_server"] is False
+
+
+def wait_until(condition: Any, within_s: float = 20) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail("waited in vain")
+        time.sleep(0.02)  # poll, bounded by the deadline
+
+
+def test_sigterm_ends_it_with_everything_written_down(backend: Backend) -> None:
+    process = subprocess.Popen(
+        [*LOCUST, *backend.options(cell_duration_s=30)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        wait_until(lambda: (backend.records / "locust.receipts.arrows").exists())
+        process.terminate()
+        output, _ = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert process.returncode == 0, output.decode()
+    opened, closed = rows(backend.records, "opened"), rows(backend.records, "closed")
+    assert opened
+    assert {row["connection_id"] for row in opened} == {row["connection_id"] for row in closed}
+    assert b"Traceback" not in output
+
+
+def test_a_killed_node_ends_its_connections_and_not_the_test(backend: Backend) -> None:
+    process = subprocess.Popen(
+        [*LOCUST, *backend.options()], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        wait_until(lambda: (backend.records / "locust.receipts.arrows").exists())
+        backend.node.kill()
+        output, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0, output.decode()
+    ended = [row for row in rows(backend.records, "closed") if row["by_server"]]
+    assert ended
+    assert {row["close_code"] for row in ended} == {1006}
+
+
+def test_nobody_to_connect_to_is_exit_code_1(backend: Backend) -> None:
+    outcome = locust(backend.options(host=f"ws://127.0.0.1:{free_port()}"))
+    assert outcome.returncode == 1, outcome.stderr
+    assert "Connection refused" in outcome.stdout + outcome.stderr
+    assert len(rows(backend.records, "closed")) == 8
+
+
+def test_no_producer_is_exit_code_1_and_one_line(backend: Backend) -> None:
+    outcome = locust(backend.options(producer=f"http://127.0.0.1:{free_port()}"))
+    assert outcome.returncode == 1, outcome.stderr
+    lines = [line for line in outcome.stderr.splitlines() if "--producer" in line]
+    assert len(lines) == 1
+    assert "does not answer" in lines[0]
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"write": "wishful"}, "unknown write ordering 'wishful'"),
+        ({"connect": "wishful"}, "the node refuses the connection: HTTP 400"),
+    ],
+)
+def test_an_ordering_that_the_others_do_not_know_is_exit_code_2(
+    backend: Backend, changes: dict[str, str], line: str
+) -> None:
+    outcome = locust(backend.options(**changes))
+    assert outcome.returncode == 2, outcome.stderr
+    assert len([told for told in outcome.stderr.splitlines() if line in told]) == 1
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--host", "http://x"], "--host: 'http://x' is not ws://HOST:PORT"),
+        ([], "--host: None is not ws://HOST:PORT"),
+        (["--host", "ws://x", "--sessions", "0"], "--sessions: 0 is not a number from 1 to 10000"),
+        (["--host", "ws://x", "--chunk-rate", "nan"], "--chunk-rate: 'nan' is not a number"),
+        (["--host", "ws://x", "--cells", "a"], "--cells: 'a' is not CONNECT x WRITE"),
+    ],
+)
+def test_a_bad_option_is_exit_code_2_and_one_line(options: list[str], line: str) -> None:
+    outcome = locust(["--headless", "--once", *options])
+    assert outcome.returncode == 2
+    assert line in outcome.stderr.splitlines()[-1]
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.fixture
+def web(backend: Backend, tmp_path: Path) -> Iterator[str]:
+    """The URL of Locust's web UI, with the backend's addresses as defaults."""
+    options = [option for option in backend.options() if option not in ("--headless", "--once")]
+    port = free_port()
+    arguments = [*LOCUST[2:], *options, "--web-host", "127.0.0.1", "--web-port", str(port)]
+    process, _ = start(arguments, tmp_path / "locust.log", r"Starting web interface")
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: answers(f"{url}/stats/requests"))
+        yield url
+    finally:
+        end(process)
+
+
+def answers(url: str) -> bool:
+    try:
+        ask(url)
+    except OSError:
+        return False
+    return True
+
+
+def ask(url: str, **form: object) -> Any:
+    body = urllib.parse.urlencode(form).encode() if form else None
+    with urllib.request.urlopen(url, body, timeout=10) as answer:  # noqa: S310 - ours
+        return json.load(answer)
+
+
+def test_the_web_ui_shows_what_is_wrong_with_an_option_and_then_takes_a_good_one(
+    web: str, backend: Backend
+) -> None:
+    swarm = {"user_count": 4, "spawn_rate": 4, "host": backend.host}
+    assert ask(f"{web}/swarm", **swarm, sessions="-3")["success"]
+    wait_until(lambda: ask(f"{web}/exceptions")["exceptions"])
+    line = "--sessions: -3 is not a number from 1 to 10000"
+    assert ask(f"{web}/exceptions")["exceptions"][0]["msg"] == line
+    wait_until(lambda: ask(f"{web}/stats/requests")["state"] == "stopped")
+    ask(f"{web}/swarm", **swarm, sessions="2")
+    wait_until(lambda: runs_joined(backend) >= {"test"})
+    assert ask(f"{web}/exceptions")["exceptions"] == []
+
+
+def test_under_the_web_ui_rounds_repeat_until_stopped_and_can_be_started_again(
+    web: str, backend: Backend
+) -> None:
+    swarm = {"user_count": 4, "spawn_rate": 4, "host": backend.host, "cell_duration_s": "0.5"}
+    ask(f"{web}/swarm", **swarm)
+    wait_until(lambda: runs_joined(backend) >= {"test", "test-2"})
+    ask(f"{web}/stop", now="yes")
+    wait_until(lambda: ask(f"{web}/stats/requests")["state"] == "stopped")
+    before = runs_joined(backend)
+    ask(f"{web}/swarm", **swarm)
+    wait_until(lambda: runs_joined(backend) > before)
+
+
+def runs_joined(backend: Backend) -> set[str]:
+    """Whose sessions have been opened, as far as it is written down."""
+    try:
+        opened = read_back(backend.records / "locust.opened.arrows").table
+    except RecordError:  # not there yet, or only begun
+        return set()
+    return {re.sub(r"-\d+-\d+$", "", session) for session in opened["session_id"].to_pylist()}
