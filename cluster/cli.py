@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from cluster.commands import explore, run
+from cluster.commands import explore, reproduce, run
 from cluster.options import Parser, Subparsers
 from delivery.errors import Chunk7Error
 
@@ -27,6 +27,7 @@ class Command(Protocol):
 COMMANDS: dict[str, Command] = {
     "run": run,
     "explore": explore,
+    "reproduce": reproduce,
 }
 
 

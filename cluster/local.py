@@ -96,7 +96,7 @@ async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints
     proxy_port = local.websocket_port or proxy_port
     store = local.redis or f"redis://{HOST}:{store_port}/0"
     if local.redis is None:
-        await cluster.start(_store(folder, store_port))
+        await cluster.start(store_part(folder, store_port))
     near = store
     if local.store_latency_ms:
         near = _moved(store, delay_port)
@@ -109,7 +109,8 @@ async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints
     return Endpoints(store, f"ws://{HOST}:{proxy_port}", f"http://{HOST}:{producer_port}")
 
 
-def _store(folder: Path, port: int) -> Part:
+def store_part(folder: Path, port: int) -> Part:
+    """A valkey-server that keeps everything in memory; its files and log are in `folder`."""
     data = folder / "store"
     data.mkdir(exist_ok=True)
     address = ("--bind", HOST, "--port", str(port), "--dir", data)

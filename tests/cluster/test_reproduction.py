@@ -1,0 +1,196 @@
+"""The bug report's schedule on a real store, and the explorer's counter-examples beside it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from cluster.reproduction import CHUNKS, Reproduction, execute, seed_schedule, turns_before_pause
+from delivery.errors import Chunk7Error
+from delivery.ordering import pair
+from nodes.connect import CONNECT_ORDERINGS
+from producer.write import WRITE_ORDERINGS
+from simulator.explore import Limits, explore
+from simulator.explore_state import Cell
+from simulator.faults import FAULTS
+from simulator.schedule import Schedule, Step
+from wire.store import Store
+
+CELLS = [
+    (connect, write)
+    for connect in CONNECT_ORDERINGS.values()
+    for write in WRITE_ORDERINGS.values()
+    if pair(connect, write)
+]
+names = [f"{connect.name} x {write.name}" for connect, write in CELLS]
+
+
+async def on_a_store(url: str, cell: Cell, schedule: Schedule) -> Reproduction:
+    """Execute the schedule in a session of its own."""
+    store = await Store.open(url)
+    try:
+        session_id = f"test-{uuid4().hex}"
+        return await execute(cell, schedule, store, url, session_id, lambda step, answer: None)
+    finally:
+        await store.close()
+
+
+async def test_the_bug_loses_exactly_chunk_seven(store_url: str) -> None:
+    connect = CONNECT_ORDERINGS["history_then_subscribe"]
+    for write in ("publish_then_save", "save_then_publish", "atomic_multi", "atomic_lua"):
+        cell = Cell(connect, WRITE_ORDERINGS[write], CHUNKS)
+        done = await on_a_store(store_url, cell, seed_schedule(cell))
+        [seen] = done.clients
+        assert (seen.received, seen.missing) == ((1, 2, 3, 4, 5, 6, 8, 9, 10), (7,)), write
+        assert done.receivers == dict.fromkeys(range(1, 8), 0) | {8: 1, 9: 1, 10: 1}
+
+
+@pytest.mark.parametrize(("connect", "write"), CELLS[4:], ids=names[4:])
+async def test_the_fixed_orderings_receive_all_ten(
+    store_url: str, connect: Any, write: Any
+) -> None:
+    """The report's schedule only: some of these lose in others, which explore finds."""
+    cell = Cell(connect, write, CHUNKS)
+    [seen] = (await on_a_store(store_url, cell, seed_schedule(cell))).clients
+    assert seen.missing == ()
+    assert set(seen.received) == set(range(1, 11))
+
+
+@pytest.mark.parametrize("faults", [(), *((name,) for name in FAULTS)], ids=str)
+@pytest.mark.parametrize(("connect", "write"), CELLS, ids=names)
+async def test_every_counter_example_loses_the_same_on_the_real_store(
+    store_url: str, connect: Any, write: Any, faults: tuple[str, ...]
+) -> None:
+    cell = Cell(connect, write, chunks=2, faults=faults)
+    example = explore(cell, Limits(max_schedules=20_000)).counterexample
+    if example is None:
+        return  # nothing to reproduce: tests of explore say which cells those are
+    smaller = Cell(connect, write, example.chunks, 1, faults)
+    done = await on_a_store(store_url, smaller, example)
+    assert tuple(seen.missing for seen in done.clients) == done.replay.outcome.lost
+    assert any(seen.missing for seen in done.clients)
+
+
+async def test_two_clients_of_one_node_share_its_subscription(store_url: str) -> None:
+    cell = Cell(
+        CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["atomic_lua"], 2, joiners=2
+    )
+    example = explore(cell).counterexample
+    assert example is not None
+    smaller = Cell(cell.connect, cell.write, example.chunks, 2)
+    done = await on_a_store(store_url, smaller, example)
+    assert tuple(seen.missing for seen in done.clients) == done.replay.outcome.lost
+
+
+async def test_a_store_that_answers_otherwise_than_the_model_is_a_failure(store_url: str) -> None:
+    """A chunk that somebody else saved in the session shows at the next read."""
+    cell = Cell(
+        CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["publish_then_save"], CHUNKS
+    )
+    store = await Store.open(store_url)
+    await store.next_seq("meddled")
+    with pytest.raises(Chunk7Error, match="step 1, producer next_seq: the real store answers 2"):
+        await execute(cell, seed_schedule(cell), store, store_url, "meddled", lambda *_: None)
+    await store.close()
+
+
+def test_the_window_is_where_the_ordering_pauses() -> None:
+    turns = {name: turns_before_pause(ordering) for name, ordering in CONNECT_ORDERINGS.items()}
+    assert turns == {
+        "history_then_subscribe": 2,
+        "subscribe_then_history": 2,
+        "redis_streams": 2,
+        "sequence_gap_fill": 2,
+        "buffered_merge": 2,
+    }
+
+
+def test_the_reports_five_instants_in_order() -> None:
+    cell = Cell(
+        CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["publish_then_save"], CHUNKS
+    )
+    steps = [step for step in seed_schedule(cell).steps if step.effect != "next_seq"]
+    start = steps.index(Step("node1.join1", "read_history"))
+    assert steps[start : start + 9] == [
+        Step("node1.join1", "read_history"),
+        Step("node1.join1", "send_history"),
+        Step("producer", "publish", 7),
+        Step("producer", "save", 7),
+        Step("node1.join1", "subscribe"),
+        Step("store", "subscription"),
+        Step("node1.join1", "confirmed"),
+        Step("node1.join1", "send_welcome"),
+        Step("producer", "publish", 8),
+    ]
+
+
+# --- the command ---
+
+
+def chunk7(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the real command."""
+    command = [sys.executable, "-m", "cluster.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_command_prints_the_reports_result_as_json() -> None:
+    done = chunk7("reproduce", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == {
+        "schema": 1,
+        "connect": "history_then_subscribe",
+        "write": "publish_then_save",
+        "received": [1, 2, 3, 4, 5, 6, 8, 9, 10],
+        "missing": [7],
+        "duplicates": [],
+        "receivers": {str(n): int(n > 7) for n in range(1, 11)},
+    }
+
+
+def test_the_command_shows_steps_answers_and_the_timeline(store_url: str) -> None:
+    done = chunk7("reproduce", "--redis", store_url)
+    assert done.returncode == 0
+    assert "publish 7 -> 0 receivers" in done.stdout
+    assert "<- RISK WINDOW starts" in done.stdout
+    assert "Chunk 7: LOST" in done.stdout
+
+
+def test_a_schedule_of_explore_is_replayed_with_the_same_outcome(tmp_path: Path) -> None:
+    explored = chunk7(
+        "explore", "--connect", "subscribe_then_history", "--write", "publish_then_save",
+        "--out", str(tmp_path), "--json",
+    )  # fmt: skip
+    assert explored.returncode == 0, explored.stderr
+    [schedule] = tmp_path.glob("subscribe_then_history-*.json")
+    done = chunk7("reproduce", "--schedule", str(schedule), "--json", "--out", str(tmp_path / "r"))
+    document = json.loads(done.stdout)
+    assert (document["missing"], document["write"]) == ([1], "publish_then_save")
+    written = json.loads((tmp_path / "r" / "reproduce.json").read_text())
+    assert written == document
+    assert "Chunk 1: LOST" in (tmp_path / "r" / "timeline.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--connect", "nonsense"], 2, "--connect: unknown ordering 'nonsense': one of history_"),
+        (
+            ["--connect", "buffered_merge", "--write", "stream_append"],
+            2,
+            "--connect buffered_merge does not pair with --write stream_append",
+        ),
+        (["--schedule", "no-such-file"], 2, "no-such-file: No such file or directory"),
+        (["--redis", "redis://127.0.0.1:1"], 1, "no store at 127.0.0.1:1"),
+        (["--redis", "http://x"], 2, "--redis 'http://x': want redis://"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], code: int, message: str) -> None:
+    done = chunk7("reproduce", *arguments)
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"chunk7 reproduce: error: {message}")
+    assert done.stderr.count("\n") == 1
