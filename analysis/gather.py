@@ -242,7 +242,8 @@ def _connections(opened: pa.Table, closed: pa.Table) -> pa.Table:
     for table in (opened, closed):
         if pc.count_distinct(table["connection_id"]).as_py() != table.num_rows:
             raise RecordError("contradictory records: a connection_id was used twice")
-    return _beside(opened.sort_by([("cell", "ascending"), ("opening_ns", "ascending")]), closed)
+    by = [(name, "ascending") for name in ("cell", "opening_ns", "connection_id")]
+    return _beside(opened.sort_by(by), closed)
 
 
 def _grouped_receipts(receipts: pa.Table, ids: pa.ChunkedArray) -> tuple[Any, list[pa.Array]]:

@@ -25,7 +25,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _FORM = re.compile(
     r"^(?:(?P<cell>[^:<>=]+(?:\.py:\w+)?(?: x [^:<>=]+(?:\.py:\w+)?)?):\s*)?"
-    r"(?P<metric>[a-z0-9_.]+)\s*(?P<operator><=|>=|==|<|>)\s*(?P<limit>\S+)$"
+    r"(?P<metric>[a-z0-9_.]+)\s*(?P<operator><=|>=|==|<|>)\s*(?P<limit>[^\s<>=]+)$"
 )
 
 

@@ -1,0 +1,259 @@
+"""Each cause: the smallest history that has it, and the rule that finds it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from story import CELL, Story, ns
+
+from analysis import causes
+from analysis.causes import explain, loss_table
+from analysis.gather import gather
+from analysis.manifest import Traits
+from analysis.run_folder import load_run
+from analysis.verdicts import judge
+from analysis.windows import join_times, write_times
+from delivery.verdicts import Cause
+
+FILLS_GAPS = {CELL.connect: Traits(fills_gaps=True)}
+CUT = {"closed_ns": ns(100), "by_server": True}
+
+
+def found(folder: Path) -> list[str]:
+    """The causes of a run's losses, in the order of connections and chunks."""
+    gather(folder)
+    run = load_run(folder)
+    table, _ = loss_table(run, judge(run), join_times(run), write_times(run))
+    return list(explain(table, run.manifest.settle_ms * 1e6))
+
+
+def handover_gap(folder: Path) -> Story:
+    """Read at 20, published and saved at 30, subscribed at 40."""
+    story = Story(folder)
+    story.chunk(1, 30)
+    story.connection(1)
+    story.join(1, read_ms=(20, 20), subscribe_ms=(40, 40))
+    return story
+
+
+def save_lag(folder: Path) -> Story:
+    """Published at 10, subscribed at 20, read at 30, saved at 40."""
+    story = Story(folder)
+    story.chunk(1, 10, save_ms=40)
+    story.connection(1)
+    story.join(1, read_ms=(30, 30), subscribe_ms=(20, 20))
+    return story
+
+
+def unconfirmed_subscribe(folder: Path) -> Story:
+    """Subscribe sent at 10, read at 20, published at 30, the subscription confirmed at 40."""
+    story = Story(folder)
+    story.chunk(1, 30)
+    story.connection(1)
+    story.join(
+        1, (20, 20), (10, 10), subscribe_done_ns=None, leaves={"subscribe_confirmed_ns": ns(40)}
+    )
+    return story
+
+
+def store_reconnect(folder: Path) -> Story:
+    """Subscribed at 3; the node is without the store from 20 to 40, the chunk comes at 30."""
+    story = Story(folder)
+    story.chunk(1, 30)
+    story.connection(1)
+    story.join(1)
+    story.of("node").add("events", kind="store_lost", at_ns=ns(20))
+    story.of("node").add("events", kind="store_back", at_ns=ns(40))
+    return story
+
+
+def slow_client(folder: Path) -> Story:
+    """Subscribed at 3, published at 30, and the node closes the slow client at 100."""
+    story = Story(folder)
+    story.chunk(1, 30)
+    story.connection(1, **CUT, close_code=1013, close_reason="slow_client")
+    story.join(1)
+    return story
+
+
+def trimmed(folder: Path) -> Story:
+    """Chunk 1 is saved at 10; the history read at 20 begins with chunk 2."""
+    story = Story(folder)
+    story.chunk(1, 10)
+    story.chunk(2, 11)
+    story.connection(1, [(25, 2)], open_ms=15)
+    story.join(1, (20, 20), (21, 21), history_first_seq=2, history_last_seq=2, history_count=1)
+    return story
+
+
+def tail(folder: Path) -> Story:
+    """As handover_gap, with a client that fills gaps and sees nothing after this one."""
+    story = Story(folder, traits=FILLS_GAPS)
+    story.chunk(1, 30)
+    story.connection(1)
+    story.join(1, read_ms=(20, 20), subscribe_ms=(40, 40))
+    return story
+
+
+def node_gone(folder: Path) -> Story:
+    """Subscribed at 3, the connection breaks at 100, the chunk is published at 200."""
+    story = Story(folder)
+    story.chunk(1, 200)
+    story.connection(1, **CUT, close_code=1006)
+    story.join(1)
+    return story
+
+
+def unknown(folder: Path) -> Story:
+    """Subscribed at 3, published at 30, and nothing went wrong that was recorded."""
+    story = Story(folder)
+    story.chunk(1, 30)
+    story.connection(1)
+    story.join(1)
+    return story
+
+
+HISTORIES = [
+    (Cause.HANDOVER_GAP, handover_gap),
+    (Cause.SAVE_LAG, save_lag),
+    (Cause.UNCONFIRMED_SUBSCRIBE, unconfirmed_subscribe),
+    (Cause.STORE_RECONNECT, store_reconnect),
+    (Cause.SLOW_CLIENT, slow_client),
+    (Cause.TRIMMED, trimmed),
+    (Cause.TAIL, tail),
+    (Cause.NODE_GONE, node_gone),
+    (Cause.UNKNOWN, unknown),
+]
+
+
+def test_every_cause_has_its_history() -> None:
+    assert [cause for cause, _ in HISTORIES] == list(Cause)
+
+
+@pytest.mark.parametrize(("cause", "history"), HISTORIES)
+def test_the_smallest_history_of_a_cause_is_given_that_cause(
+    cause: Cause, history: Any, tmp_path: Path
+) -> None:
+    assert found(history(tmp_path / "run").end()) == [cause]
+
+
+class Without:
+    """The names of causes as `explain` sees them, with one that can never be told."""
+
+    def __init__(self, cause: Cause) -> None:
+        self._cause = cause
+
+    def __getattr__(self, name: str) -> Any:
+        return type("Other", (), {"value": "other"}) if Cause[name] is self._cause else Cause[name]
+
+
+@pytest.mark.parametrize(("cause", "history"), HISTORIES)
+def test_a_checker_that_never_gives_a_cause_does_not_pass(
+    cause: Cause, history: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(causes, "Cause", Without(cause))
+    assert found(history(tmp_path / "run").end()) == ["other"]
+
+
+# --- where the rules meet ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [1001, 1006, 1011, 1012, None])
+def test_every_way_of_a_node_to_go_is_node_gone(code: int | None, tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, 200)
+    story.connection(1, **CUT, close_code=code)
+    story.join(1)
+    assert found(story.end()) == [Cause.NODE_GONE]
+
+
+def test_a_node_that_was_killed_is_gone_whatever_the_client_was_told(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, 200)
+    story.connection(1, **CUT, close_code=1000)
+    story.join(1)
+    assert found(story.end("node")) == [Cause.NODE_GONE]
+
+
+def test_a_join_that_failed_is_node_gone_for_all_it_missed(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, -900)
+    story.connection(1, **CUT, close_code=1011)
+    story.join(1, None, None, error="StoreLost")
+    assert found(story.end()) == [Cause.NODE_GONE]
+
+
+def test_a_node_that_went_later_does_not_explain_a_handover_gap(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, 30)
+    story.connection(1, **CUT, close_code=1006)
+    story.join(1, read_ms=(20, 20), subscribe_ms=(40, 40))
+    assert found(story.end()) == [Cause.HANDOVER_GAP]
+
+
+def test_a_store_that_never_came_back_explains_all_that_follows(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, 10)
+    story.chunk(2, 30)
+    story.connection(1)
+    story.join(1)
+    story.of("node").add("events", kind="store_lost", at_ns=ns(20))
+    assert found(story.end()) == [Cause.UNKNOWN, Cause.STORE_RECONNECT]
+
+
+def test_another_nodes_lost_store_explains_nothing(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, 30)
+    story.connection(1)
+    story.join(1)
+    story.of("other").add("events", kind="store_lost", at_ns=ns(20))
+    assert found(story.end()) == [Cause.UNKNOWN]
+
+
+def test_an_empty_history_that_was_saved_is_trimmed(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, 10)
+    story.connection(1, open_ms=15)
+    story.join(1, (20, 20), (21, 21), history_count=0)
+    assert found(story.end()) == [Cause.TRIMMED]
+
+
+def test_a_filled_gap_is_no_tail_once_something_later_came(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run", traits=FILLS_GAPS)
+    story.chunk(1, 30)
+    story.chunk(2, 50)
+    story.connection(1, [(51, 2)])
+    story.join(1, read_ms=(20, 20), subscribe_ms=(40, 40))
+    assert found(story.end()) == [Cause.HANDOVER_GAP]
+
+
+def test_within_the_uncertainty_of_the_instants_a_gap_is_still_a_gap(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, 30)
+    story.connection(1)
+    story.join(1, read_ms=(10, 12), subscribe_ms=(20, 31))  # its middle is before the chunk
+    assert found(story.end()) == [Cause.HANDOVER_GAP]
+
+
+def test_a_shared_subscription_begins_a_delivery_before_the_newcomer_is_attached(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, 30)
+    story.connection(1)
+    story.join(1, read_ms=(20, 28), subscribe_ms=(36, 36), subscribe_shared=True)
+    assert found(story.end()) == [Cause.HANDOVER_GAP]
+    times = join_times(load_run(story.folder))
+    assert (times.window_ns / 1e6).tolist() == [36 - 8 / 2 - 24]
+    assert (times.subscribe.off_ns / 1e6).tolist() == [4]
+
+
+def test_without_a_join_record_the_cause_of_a_loss_is_unknown(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, 30)
+    story.connection(1)
+    assert found(story.end()) == [Cause.UNKNOWN]
+
+
+def test_no_losses_have_no_causes(tmp_path: Path) -> None:
+    assert found(Story(tmp_path / "run").end()) == []
