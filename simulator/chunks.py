@@ -165,13 +165,20 @@ def _arrivals(settings: Settings, session: int, publish_ms: Durations) -> Durati
     return np.maximum.accumulate(publish_ms + settings.delivery.draw(rng, len(publish_ms)))
 
 
-def timelines_by_events(settings: Settings, write: WriteOrdering) -> list[Timeline]:
-    """Every session's timeline, by running the write ordering for each chunk.
+def timelines_by_events(
+    settings: Settings, write: WriteOrdering, tick: Callable[[], None] = lambda: None
+) -> list[Timeline]:
+    """Every session's timeline, by running the write ordering for each chunk. `tick` is called for
+    every session.
 
     Raises OrderingError for a broken ordering, UsageError for one that needs its receivers.
     """
     write_program(write)
-    return [_by_events(settings, write, session) for session in range(settings.sessions)]
+    timelines = []
+    for session in range(settings.sessions):
+        timelines.append(_by_events(settings, write, session))
+        tick()
+    return timelines
 
 
 @dataclass(slots=True)

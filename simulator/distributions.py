@@ -230,7 +230,7 @@ def parse_distribution(text: str, option: str) -> Distribution:
             return shape(*take_numbers(call, names, option))
         if call.name == "empirical":
             return empirical(_measured(call, option))
-        if not call.positional and not call.named and call.name[:1] in "0123456789.+-":
+        if "(" not in text and call.name.startswith(tuple("0123456789.+-")):
             return Constant(to_number(call.name, option))
     except UsageError as error:
         message = str(error)

@@ -66,16 +66,19 @@ MAX_BEATS = 1_000
 
 
 def outcomes(
-    settings: Settings, connect: ConnectOrdering, timelines: list[Timeline]
+    settings: Settings,
+    connect: ConnectOrdering,
+    timelines: list[Timeline],
+    tick: Callable[[], None] = lambda: None,
 ) -> Iterator[Outcome]:
-    """What happens to every block, computed join by join.
+    """What happens to every block, computed join by join. `tick` is called for every answer.
 
     Raises OrderingError when the ordering breaks the protocol.
     """
     sessions = [_Session(number, timeline) for number, timeline in enumerate(timelines)]
     schedule = draw_schedule(settings) if settings.faults else None
     for block in blocks(settings):
-        yield _Run(settings, connect, sessions, schedule, block).outcome()
+        yield _Run(settings, connect, sessions, schedule, block).outcome(tick)
 
 
 class _Session:
@@ -84,6 +87,7 @@ class _Session:
     __slots__ = (
         "arrive_ms",
         "chunks",
+        "last_ms",
         "number_ms",
         "publish_ms",
         "published",
@@ -100,6 +104,7 @@ class _Session:
         self.publish_ms: list[float] = timeline.publish_ms.tolist()
         self.save_ms: list[float] = timeline.save_ms.tolist()
         self.arrive_ms: list[float] = timeline.arrive_ms.tolist()
+        self.last_ms = max([0.0, *self.arrive_ms[-1:], *self.save_ms[-1:]])
         self.published = timeline.published
         self.saved = timeline.saved
         self.regular = timeline.regular
@@ -217,8 +222,8 @@ class _Run:
         self._works: list[list[float]] = []
         self._delay_ms = settings.delivery.mean_ms
         self._causes: Counter[str] = Counter()
-        self._rows: list[tuple[int, int, int, float, float]] = [
-            (0, 0, 0, math.nan, math.nan)
+        self._rows: list[tuple[int, int, int, int, float, float]] = [
+            (0, 0, 0, 0, math.nan, math.nan)
         ] * block.count
         self._perform: dict[type[Any], Callable[[_Life, Any, float], Answer]] = {
             Pause: self._pause,
@@ -237,7 +242,7 @@ class _Run:
         self._epoch_ms = 0.0
         self._channels: dict[tuple[int, int], Channel] = {}
 
-    def outcome(self) -> Outcome:
+    def outcome(self, tick: Callable[[], None]) -> Outcome:
         """Run every group of the block."""
         block, settings = self._block, self._settings
         joins, nodes = block.join_ms.tolist(), block.node.tolist()
@@ -257,12 +262,14 @@ class _Run:
             )
             for client in clients:
                 self._settle(client)
-        lost, duplicate, late, window, join = zip(*self._rows, strict=True)
+            tick()
+        lost, duplicate, late, fetched, window, join = zip(*self._rows, strict=True)
         return Outcome(
             block.session,
             np.array(lost),
             np.array(duplicate),
             np.array(late),
+            np.array(fetched),
             np.array(window),
             np.array(join),
             dict(self._causes),
@@ -306,8 +313,9 @@ class _Run:
         steps = Steps(self._connect.steps(Join(self._session.session_id, after_seq)))
         life = _Life(client, node, join_ms, steps)
         if schedule is not None:
-            crash_ms = schedule.crashes[node].next_start(at_ms)
-            life.end_ms = crash_ms - self._epoch_ms
+            crash_ms = schedule.crashes[node].next_start(at_ms) - self._epoch_ms
+            if crash_ms < self._session.last_ms:  # later the answer is complete, and clients gone
+                life.end_ms = crash_ms
         client.lives.append(life)
         return life
 
@@ -424,7 +432,8 @@ class _Run:
         """Judge a client's receipts, and note its row."""
         session = self._session
         duplicate, late, missing = judge(self._received(client), session.chunks)
-        if missing and self._fills and self._fill(client, missing):
+        fetched = self._fill(client, missing) if missing and self._fills else 0
+        if fetched:
             duplicate, late, missing = judge(self._received(client), session.chunks)
         for begin, end in missing:
             self._blame(client, begin, end)
@@ -436,7 +445,7 @@ class _Run:
             if welcome_ms is None
             else welcome_ms - float(self._block.join_ms[client.place])
         )
-        self._rows[client.place] = (lost, duplicate, late, window, took)
+        self._rows[client.place] = (lost, duplicate, late, fetched, window, took)
 
     def _received(self, client: _Client) -> list[Range]:
         """Everything written to the client, over its lives, in order."""
@@ -526,14 +535,14 @@ class _Run:
             for start, stop in spells
         ]
 
-    def _fill(self, client: _Client, missing: list[Range]) -> bool:
-        """Fetch what is missing as soon as the client can know; whether anything was fetched."""
+    def _fill(self, client: _Client, missing: list[Range]) -> int:
+        """Fetch what is missing as soon as the client can know; how many chunks that brings."""
         life = client.lives[-1]
         if life.welcome_ms is None:
-            return False
+            return 0
         fetched = [fetch for begin, end in missing for fetch in self._fetches(life, begin, end)]
         life.writes = sorted([*life.writes, *fetched], key=lambda write: write[0])
-        return bool(fetched)
+        return sum(end - begin for _, ranges in fetched for begin, end in ranges)
 
     def _fetches(self, life: _Life, begin: int, end: int) -> list[tuple[float, list[Range]]]:
         """The answers to the fetches for one hole: (instant, chunks).

@@ -117,6 +117,11 @@ def check_regular(ordering: WriteOrdering) -> None:
         raise _refusal(ordering.name, "a chunk is not numbered, published and saved once each")
 
 
+def merges(ordering: ConnectOrdering) -> bool:
+    """Whether the node leaves out of its buffer what it has sent, as a dry run shows."""
+    return any(isinstance(e, Release) and e.known for e in _dry_join(ordering, _SAVED))
+
+
 def _check_connect(ordering: ConnectOrdering, effects: list[Any]) -> None:
     reads = [e for e in effects if isinstance(e, ReadHistory | ReadStream)]
     sends = [e for e in effects if isinstance(e, SendHistory)]

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from simulator.chunks import Timeline
 from simulator.distributions import Durations
+from simulator.expected import Z_95, Expectation, ExpectedChunks
 from simulator.population import Integers
 from simulator.settings import Settings
-
-_Z_95 = 1.959963984540054
-"""Standard normal quantile of 0.975."""
 
 Quantiles = dict[str, float]
 """`p50`, `p95`, `p99`."""
@@ -35,6 +33,7 @@ class Outcome:
     lost: Integers
     duplicate: Integers
     out_of_order: Integers
+    fetched: Integers
     window_ms: Durations
     join_ms: Durations
     causes: dict[str, int]
@@ -47,7 +46,8 @@ class CellResult:
     A connection's gap is its W and the median L of its session. Quantiles are None where nothing
     could be measured: no window without a subscription, no L for a chunk that is published or saved
     more than once. Nothing is undetermined or unexpected in virtual time; these fields are there so
-    that accounts cross-foot. Clients that fill gaps are predicted to lose nothing in the end.
+    that accounts cross-foot. Holes that the client fetches are predicted as fetched, not as lost;
+    overlaps that the node merges are no duplicates.
     """
 
     connect: str
@@ -64,7 +64,16 @@ class CellResult:
     chunks_duplicate: int
     chunks_out_of_order: int
     chunks_unexpected: int
+    chunks_fetched: int
     chunks_lost_predicted: float
+    chunks_lost_predicted_low: float
+    chunks_lost_predicted_high: float
+    chunks_duplicate_predicted: float
+    chunks_duplicate_predicted_low: float
+    chunks_duplicate_predicted_high: float
+    chunks_fetched_predicted: float
+    chunks_fetched_predicted_low: float
+    chunks_fetched_predicted_high: float
     causes: dict[str, int]
     window_ms: Quantiles | None
     gap_ms: Quantiles | None
@@ -76,14 +85,14 @@ class Tally:
     """Sums a cell's outcomes. Memory: 12 bytes a connection, for the quantiles."""
 
     def __init__(
-        self, settings: Settings, timelines: Sequence[Timeline], *, repaired: bool
+        self, settings: Settings, timelines: Sequence[Timeline], *, fills: bool, merges: bool
     ) -> None:
         self._timelines = timelines
-        self._repaired = repaired
+        self._fills = fills
+        self._merges = merges
         self._chunks = np.array([timeline.chunks for timeline in timelines], dtype=np.int64)
         self._lags = np.array([_median_lag(timeline) for timeline in timelines])
-        self._law = expected_losses(settings, timelines)
-        self._predicted = 0.0
+        self._law = ExpectedChunks(settings, timelines)
         self._counts: Counter[str] = Counter()
         self._causes: Counter[str] = Counter()
         self._samples: dict[str, list[NDArray[np.float32]]] = {"window": [], "gap": [], "join": []}
@@ -96,8 +105,9 @@ class Tally:
         self._counts["lost"] += int(outcome.lost.sum())
         self._counts["duplicate"] += int(outcome.duplicate.sum())
         self._counts["out_of_order"] += int(outcome.out_of_order.sum())
+        self._counts["fetched"] += int(outcome.fetched.sum())
         self._causes.update(outcome.causes)
-        self._predicted += self._law.total(outcome.window_ms)
+        self._law.add(outcome.window_ms)
         for name, values in (
             ("window", outcome.window_ms),
             ("gap", outcome.window_ms + self._lags[outcome.session]),
@@ -114,7 +124,6 @@ class Tally:
             for timeline in self._timelines
             if timeline.regular
         ]
-        window = self._quantiles("window")
         return CellResult(
             connect=connect,
             write=write,
@@ -130,59 +139,32 @@ class Tally:
             chunks_duplicate=count["duplicate"],
             chunks_out_of_order=count["out_of_order"],
             chunks_unexpected=0,
-            chunks_lost_predicted=0.0 if self._repaired else self._predicted,
+            chunks_fetched=count["fetched"],
+            **self._predictions(),
             causes={name: number for name, number in sorted(self._causes.items()) if number},
-            window_ms=window,
+            window_ms=self._quantiles("window"),
             gap_ms=self._quantiles("gap"),
             join_ms=self._quantiles("join"),
             chunk_latency_ms=quantiles(np.concatenate(late)) if late else None,
         )
 
+    def _predictions(self) -> dict[str, float]:
+        holes, overlap = self._law.expectations()
+        predicted = {
+            "lost": Expectation() if self._fills else holes,
+            "duplicate": Expectation() if self._merges else overlap,
+            "fetched": holes if self._fills else Expectation(),
+        }
+        fields = {}
+        for name, expectation in predicted.items():
+            fields[f"chunks_{name}_predicted"] = expectation.mean
+            fields[f"chunks_{name}_predicted_low"] = expectation.low
+            fields[f"chunks_{name}_predicted_high"] = expectation.high
+        return fields
+
     def _quantiles(self, name: str) -> Quantiles | None:
         values = np.concatenate(self._samples.pop(name))
         return quantiles(values)
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedLosses:
-    """The law for whole answers: E[(W + L)+] for each chunk, times chunks, over the wave.
-
-    A connection with window W, joining evenly in a wave of `wave_ms`, loses chunk i with
-    probability (W + L_i)+ / wave_ms (docs/architecture.md), the clipping at the wave's two ends
-    apart. `lags_ms` is descending, `sums_ms[k]` the sum of its first k, both over all sessions.
-    """
-
-    lags_ms: Durations
-    sums_ms: Durations
-    scale: float
-
-    def total(self, window_ms: Durations) -> float:
-        """Expected lost chunks of connections with these windows, shape (count,); nan: none."""
-        windows = window_ms[~np.isnan(window_ms)]
-        if len(windows) == 0:
-            return 0.0
-        first = windows[0]
-        if np.all(windows == first):
-            return float(len(windows) * self._of(windows[:1])[0])
-        return float(self._of(windows).sum())
-
-    def _of(self, windows: Durations) -> Durations:
-        """(count,): for each W the sum of W + L over the chunks with L > -W, scaled."""
-        positive = np.searchsorted(-self.lags_ms, windows, side="left")
-        expected: Durations = self.scale * (positive * windows + self.sums_ms[positive])
-        return expected
-
-
-def expected_losses(settings: Settings, timelines: Sequence[Timeline]) -> ExpectedLosses:
-    """The law for these answers; irregular ones, which have no L for each chunk, count nothing."""
-    regular = [timeline for timeline in timelines if timeline.regular]
-    lags = [timeline.save_ms - timeline.publish_ms for timeline in regular]
-    ordered = -np.sort(-np.concatenate([np.zeros(0), *lags]))
-    return ExpectedLosses(
-        ordered,
-        np.concatenate(([0.0], np.cumsum(ordered))),
-        1 / (settings.wave_ms * len(timelines)),
-    )
 
 
 def _median_lag(timeline: Timeline) -> float:
@@ -208,9 +190,9 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     """
     if trials == 0:
         return 0.0, 1.0
-    share, weight = hits / trials, _Z_95**2 / trials
+    share, weight = hits / trials, Z_95**2 / trials
     centre = (share + weight / 2) / (1 + weight)
-    half = _Z_95 / (1 + weight) * math.sqrt(share * (1 - share) / trials + weight / (4 * trials))
+    half = Z_95 / (1 + weight) * math.sqrt(share * (1 - share) / trials + weight / (4 * trials))
     return max(0.0, centre - half) if hits else 0.0, min(
         1.0, centre + half
     ) if hits < trials else 1.0

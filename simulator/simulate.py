@@ -1,15 +1,25 @@
 """Simulate one cell: settings and two orderings in, one result out, by either engine."""
 
+from collections.abc import Callable
+
 from delivery.errors import UsageError
 from delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering, pair
 from simulator import events, vectorised
 from simulator.chunks import timelines_by_events, timelines_by_law
+from simulator.program import merges
 from simulator.results import CellResult, Tally
 from simulator.settings import Engine, Settings
 
 
-def simulate(settings: Settings, connect: ConnectOrdering, write: WriteOrdering) -> CellResult:
+def simulate(
+    settings: Settings,
+    connect: ConnectOrdering,
+    write: WriteOrdering,
+    tick: Callable[[], None] = lambda: None,
+) -> CellResult:
     """What the cell comes to under these settings. The same arguments give the same result.
+
+    `tick` is called now and then, as a sign of life: other people's orderings may never end.
 
     Raises UsageError when the two orderings do not pair or the engine cannot express one of them,
     OrderingError when one is broken.
@@ -19,12 +29,14 @@ def simulate(settings: Settings, connect: ConnectOrdering, write: WriteOrdering)
             f"{connect.name} reads the {connect.feed} feed and {write.name} writes to {write.feed}"
         )
     if settings.engine is Engine.EVENTS:
-        timelines = timelines_by_events(settings, write)
-        found = events.outcomes(settings, connect, timelines)
+        timelines = timelines_by_events(settings, write, tick)
+        found = events.outcomes(settings, connect, timelines, tick)
     else:
         timelines = timelines_by_law(settings, write)
         found = vectorised.outcomes(settings, connect, timelines)
-    tally = Tally(settings, timelines, repaired=connect.client is ClientPolicy.FILLS_GAPS)
+    fills = connect.client is ClientPolicy.FILLS_GAPS
+    tally = Tally(settings, timelines, fills=fills, merges=merges(connect))
     for outcome in found:
         tally.add(outcome)
+        tick()
     return tally.result(connect.name, write.name)

@@ -188,16 +188,18 @@ def _outcome(
         early = instants.before(instants.arrive_ms, block.session, state.sent_ms) > first
         out_of_order = np.where(early, np.minimum(history, first), 0)
     causes = _causes(instants, block, state, history, first)
+    fetched = np.zeros_like(lost)
     if fills:
         out_of_order = out_of_order + _filled_late(
             settings, program, instants, block, state, history, first, draws
         )
-        lost, causes = np.zeros_like(lost), {}
+        lost, fetched, causes = fetched, lost, {}
     return Outcome(
         block.session,
         lost,
         duplicate,
         out_of_order,
+        fetched,
         _window(settings, program, state),
         state.welcomed_ms - block.join_ms,
         causes,
