@@ -25,8 +25,9 @@ SLOW_CLIENT = "slow_client"
 class LossTable:
     """Lost chunks and all that may explain them; every array has the shape (losses,).
 
-    Instants are ns since the run's origin, NaN when they did not happen. `subscribe_latest_ns` is
-    infinite for a subscription that was sent and never confirmed.
+    Instants are ns since the run's origin, NaN when they did not happen. `subscribe_sent_ns` is
+    NaN as well for a client that found the node's SUBSCRIBE already under way;
+    `subscribe_latest_ns` is infinite for a subscription that was sent and never confirmed.
     """
 
     seq: Ints
@@ -129,11 +130,12 @@ def _of_joins(run: Run, joins: JoinTimes, join: Ints) -> dict[str, Any]:
     latest = np.where(
         ~np.isnan(sent) & np.isnan(joins.subscribe.latest_ns), np.inf, joins.subscribe.latest_ns
     )
+    own = sent >= run.instants(frame, "accepted_ns")
     numbers = {
         "read_sent_ns": joins.read.earliest_ns,
         "read_ns": joins.read.at_ns,
         "read_done_ns": joins.read.latest_ns,
-        "subscribe_sent_ns": sent,
+        "subscribe_sent_ns": np.where(own, sent, np.nan),
         "subscribe_done_ns": run.instants(frame, "subscribe_done_ns"),
         "subscribe_ns": np.where(np.isinf(latest), np.inf, joins.subscribe.at_ns),
         "subscribe_latest_ns": latest,

@@ -72,7 +72,6 @@ _IN_ORDER = {
     "joins": [
         ("accepted_ns", "read_sent_ns"),
         ("read_sent_ns", "read_done_ns"),
-        ("accepted_ns", "subscribe_sent_ns"),
         ("subscribe_sent_ns", "subscribe_done_ns"),
         ("read_sent_ns", "welcomed_ns"),
     ],
@@ -97,12 +96,17 @@ def _contradictions(run: Run, judgement: Judgement) -> Iterator[str]:
 
 
 def _both_ways(run: Run) -> Iterator[str]:
-    """An ordering has one order of its read and its subscription, so its joins must agree."""
-    sign = np.sign(
-        run.instants(run.joins, "subscribe_sent_ns") - run.instants(run.joins, "read_sent_ns")
+    """An ordering has one order of its read and its subscription, so its joins must agree.
+
+    Those whose read and subscription were under way at once say nothing about it.
+    """
+    read_sent, read_done, subscribe_sent, subscribe_done = (
+        run.instants(run.joins, f"{name}_ns")
+        for name in ("read_sent", "read_done", "subscribe_sent", "subscribe_done")
     )
-    for connect, signs in pd.Series(sign).groupby(run.joins["connect"]):
-        before, after = int((signs < 0).sum()), int((signs > 0).sum())
+    order = pd.DataFrame({"first": subscribe_done < read_sent, "after": subscribe_sent > read_done})
+    for connect, joins in order.groupby(run.joins["connect"]):
+        before, after = int(joins["first"].sum()), int(joins["after"].sum())
         if before and after:
             yield (
                 f"negative window: {connect} subscribed before it read in {before} joins and "

@@ -248,6 +248,16 @@ def test_a_shared_subscription_begins_a_delivery_before_the_newcomer_is_attached
     assert (times.subscribe.off_ns / 1e6).tolist() == [4]
 
 
+def test_a_subscription_that_another_client_asked_for_is_a_handover_not_an_omission(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, 30)
+    story.connection(1)
+    story.join(1, read_ms=(20, 22), subscribe_ms=(18, 60), accepted_ns=ns(19))
+    assert found(story.end()) == [Cause.HANDOVER_GAP]
+
+
 def test_without_a_join_record_the_cause_of_a_loss_is_unknown(tmp_path: Path) -> None:
     story = Story(tmp_path / "run")
     story.chunk(1, 30)
