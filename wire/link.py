@@ -96,7 +96,7 @@ class Link(asyncio.Protocol):
         self._write((command,))
 
     def _write(self, commands: tuple[tuple[str | bytes | int, ...], ...]) -> None:
-        if self._transport is None or self.lost.done():
+        if self._transport is None or self._transport.is_closing():
             raise StoreLost("the connection to the store is gone")
         if len(self._waiting) + len(commands) > MAX_WAITING:
             raise StoreError(f"more than {MAX_WAITING} commands wait for the store")
