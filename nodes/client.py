@@ -29,8 +29,11 @@ class Client:
         "_closing",
         "_closing_task",
         "_connection",
+        "_credit_bytes",
         "_max_outbox_bytes",
         "_on_slow",
+        "_protocol",
+        "_transport",
         "connection_id",
         "fetch_count",
         "first_live_ns",
@@ -52,21 +55,31 @@ class Client:
         self.live_count = 0
         self.fetch_count = 0
         self._connection = connection
+        self._protocol = connection.protocol
+        self._transport = connection.transport
         self._max_outbox_bytes = max_outbox_bytes
+        self._credit_bytes = max_outbox_bytes
+        """What may be written before the outbox could be full, whether or not it has emptied."""
         self._on_slow = on_slow
         self._closing: tuple[int, str] | None = None
         self._closing_task: asyncio.Task[None] | None = None
 
     def write(self, frame: bytes) -> bool:
         """Write a ready-made frame; false when the client is gone or going."""
-        if self._closing is not None or self._connection.state is not State.OPEN:
+        if self._closing is not None or self._protocol.state is not State.OPEN:
             return False
-        transport = self._connection.transport
-        transport.write(frame)
-        if transport.get_write_buffer_size() > self._max_outbox_bytes:
+        self._transport.write(frame)
+        self._credit_bytes -= len(frame)
+        if self._credit_bytes < 0:
+            self._renew_credit()
+        return True
+
+    def _renew_credit(self) -> None:
+        """Look how full the outbox is: that costs time in its length, so not at every write."""
+        self._credit_bytes = self._max_outbox_bytes - self._transport.get_write_buffer_size()
+        if self._credit_bytes < 0:
             self.close(1013, "slow_client")
             self._on_slow(self)
-        return True
 
     def write_live(self, frame: bytes) -> None:
         """Write a live chunk's frame, and count it."""
@@ -82,11 +95,13 @@ class Client:
         Raises OSError when the connection breaks.
         """
         self._max_outbox_bytes += len(frame)
+        self._credit_bytes += len(frame)
         try:
             if self.write(frame):
                 await self._connection.drain()
         finally:
             self._max_outbox_bytes -= len(frame)
+            self._credit_bytes = 0  # look again at the next write
 
     def close(self, code: int, reason: str) -> asyncio.Task[None]:
         """Begin to close; the first code and reason stand. The task ends when it is done."""
@@ -98,7 +113,7 @@ class Client:
 
     def abort(self) -> None:
         """Cut the connection."""
-        self._connection.transport.abort()
+        self._transport.abort()
 
     async def _close(self, code: int, reason: str) -> None:
         try:

@@ -7,6 +7,7 @@ one that is over: it is not delivered.
 """
 
 import asyncio
+import contextlib
 from collections import defaultdict, deque
 from collections.abc import Callable
 from operator import itemgetter
@@ -224,8 +225,9 @@ class Hub:
             return
         del self._subscriptions[channel]
         self._live.pop(channel, None)
-        if self._link is not None and not self._link.lost.done():
-            self._link.push("UNSUBSCRIBE", channel)
+        if self._link is not None:
+            with contextlib.suppress(StoreLost):  # the store forgets us by itself
+                self._link.push("UNSUBSCRIBE", channel)
 
     def _subscribe(self, subscription: Subscription) -> None:
         assert self._link is not None

@@ -25,6 +25,8 @@ HEALTH_EVERY_S = 1.0
 CLOCK_TIMEOUT_S = 1.0
 DRAIN_SHARE = 0.8
 """Of --drain-s, for clients to close; the rest is for cutting off those that did not."""
+CUT_S = 0.1
+"""What a cut takes at least until it is recorded, also with --drain-s 0."""
 MAX_DETAIL = 100
 
 
@@ -108,7 +110,7 @@ class Node:
             client.abort()
         server.close()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout((1 - DRAIN_SHARE) / 2 * self._options.drain_s):
+            async with asyncio.timeout(max(CUT_S, (1 - DRAIN_SHARE) / 2 * self._options.drain_s)):
                 await server.wait_closed()
 
     async def _end(self, duties: "list[asyncio.Task[None]]") -> None:

@@ -114,6 +114,9 @@ class Edge:
     async def _handle(self, connection: ServerConnection) -> None:
         """A connection's whole life."""
         accepted_ns = now_ns()
+        if self.draining:  # since the handshake began
+            await connection.close(1012, "drain")
+            return
         assert connection.request is not None
         request = parse_request(connection.request.path, self._options)
         client = Client(

@@ -1,5 +1,7 @@
 """Every ordering on a real node, and what the node writes down of it."""
 
+import asyncio
+import random
 from pathlib import Path
 from typing import Any
 
@@ -287,3 +289,41 @@ async def test_the_second_client_of_a_channel_is_subscribed_on_attaching(
     [_, join] = node.table("joins")
     assert join["subscribe_shared"]
     assert join["subscribe_sent_ns"] == join["subscribe_done_ns"] > join["read_done_ns"]
+
+
+# --- joins at any moment of an answer ---
+
+
+@pytest.mark.parametrize(
+    ("connect", "writes"),
+    [
+        ("buffered_merge", "atomic_lua"),
+        ("buffered_merge", "save_then_publish"),
+        ("redis_streams", "stream_append"),
+    ],
+)
+async def test_whenever_it_joins_a_client_gets_every_chunk_once_and_in_order(
+    node: RunningNode, store: Store, connect: str, writes: str
+) -> None:
+    last, sessions = 150, ("a", "b")
+    rng = random.Random(7)
+
+    async def produce(session_id: str) -> None:
+        for seq in range(1, last + 1):
+            await write(store, writes, chunk(seq, session_id))
+            await asyncio.sleep(0.004)
+
+    async def attend(session_id: str, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        async with node.client(connect, session_id, work_ms=rng.choice([0, 5])) as user:
+            words = await user.until(f"chunk {last}")
+        history, *live = [item for item in words if item != "welcome"]
+        read = [int(seq) for seq in history.split()[1:]]
+        seqs = read + [int(item.split()[1]) for item in live]
+        assert seqs == list(range(1, last + 1))
+
+    async with asyncio.TaskGroup() as tasks:
+        for session_id in sessions:
+            tasks.create_task(produce(session_id))
+            for _ in range(25):
+                tasks.create_task(attend(session_id, rng.uniform(0, 0.5)))
