@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from delivery.effects import StreamRead
+from delivery.errors import UsageError
 from simulator.explore_state import SUBSCRIBED, Cell, Outcome, State
 from simulator.explore_world import World, replay
 from simulator.schedule import Schedule, Step
@@ -61,9 +62,15 @@ class Replay:
 
 
 def rerun(cell: Cell, schedule: Schedule) -> Replay:
-    """Run the schedule in memory. Raises UsageError when a step cannot happen where it stands."""
+    """Run the schedule in memory.
+
+    Raises UsageError when a step cannot happen where it stands, and when the last is not the end.
+    """
     world = World(cell, receipts=True)
     states = tuple(replay(world, schedule.steps))
+    rest = world.moves(states[-1])
+    if rest:
+        raise UsageError(f"the schedule ends early: {rest[0][0].actor} {rest[0][0].effect} is due")
     return Replay(world, schedule, states, world.outcome(states[-1]))
 
 
@@ -180,7 +187,7 @@ def _window(run: Replay) -> tuple[int, int] | None:
         for place, step in enumerate(steps)
         if step.chunk == chunk and step.effect != "next_seq"
     ]
-    if not chunk or chunk in run.outcome.receipts[client - 1]:
+    if not written or chunk in run.outcome.receipts[client - 1]:
         return None
     published = [place for place in written if steps[place].effect in _PUBLISHES]
     saved = [place for place in written if steps[place].effect in _SAVES]

@@ -1,0 +1,156 @@
+"""The slow, obvious explorer that the fast one is held against, and orderings to hold it with."""
+
+from collections.abc import Callable
+
+from hypothesis import strategies as st
+
+from delivery.chunk import Chunk
+from delivery.effects import (
+    Confirmed,
+    NextSeq,
+    NumberSaveAndPublish,
+    Publish,
+    ReadHead,
+    ReadHistory,
+    Release,
+    Save,
+    SaveAndPublish,
+    SendHistory,
+    SendWelcome,
+    Sink,
+    Subscribe,
+)
+from delivery.ordering import (
+    ClientPolicy,
+    ConnectOrdering,
+    ConnectSteps,
+    Join,
+    WriteOrdering,
+    WriteSteps,
+    pair,
+)
+from nodes.connect import CONNECT_ORDERINGS
+from producer.write import WRITE_ORDERINGS
+from simulator.explore_state import State
+from simulator.explore_world import World
+from simulator.schedule import Step
+
+PAIRS = [
+    (connect, write)
+    for connect in CONNECT_ORDERINGS.values()
+    for write in WRITE_ORDERINGS.values()
+    if pair(connect, write)
+]
+PAIR_NAMES = [f"{connect.name}-{write.name}" for connect, write in PAIRS]
+
+
+def every_schedule(world: World, visit: Callable[[tuple[Step, ...], State], None]) -> None:
+    """Walk the whole tree of schedules, remembering nothing."""
+
+    def descend(state: State, steps: tuple[Step, ...]) -> None:
+        moves = world.moves(state)
+        if not moves:
+            visit(steps, state)
+        for step, after in [*moves, *world.fault_moves(state)]:
+            descend(after, (*steps, step))
+
+    descend(world.initial(), ())
+
+
+def counts(world: World) -> tuple[int, int, int, int, int]:
+    """Schedules, and how many lose, double, reorder, never end; by walking them all."""
+    total = [0] * 5
+
+    def visit(_steps: tuple[Step, ...], state: State) -> None:
+        end = world.outcome(state)
+        for place, holds in enumerate(
+            (True, any(end.lost), end.duplicated, end.disordered, bool(end.stuck))
+        ):
+            total[place] += holds
+
+    every_schedule(world, visit)
+    lossless, lossy, duplicating, out_of_order, stuck = total
+    return lossless, lossy, duplicating, out_of_order, stuck
+
+
+# --- toy orderings -----------------------------------------------------------------------------
+
+
+def toy_connect(words: list[str], client: ClientPolicy) -> ConnectOrdering:
+    """An ordering that does these things in this order, sensible or not."""
+
+    def steps(join: Join) -> ConnectSteps:
+        history: tuple[Chunk, ...] = ()
+        head = None
+        for word in words:
+            match word:
+                case "subscribe":
+                    yield Subscribe()
+                case "buffer":
+                    yield Subscribe(Sink.BUFFER)
+                case "confirmed":
+                    yield Confirmed()
+                case "read":
+                    history = yield ReadHistory(join.after_seq)
+                case "head":
+                    head = yield ReadHead()
+                case "send":
+                    yield SendHistory(history)
+                case "release":
+                    yield Release(frozenset(chunk.seq for chunk in history))
+                case "welcome":
+                    yield SendWelcome(head)
+
+    return ConnectOrdering("toy", steps, client=client)
+
+
+def toy_write(words: list[str]) -> WriteOrdering:
+    """The same for a producer."""
+
+    def steps(chunk: Chunk) -> WriteSteps:
+        for word in words:
+            match word:
+                case "number":
+                    chunk = chunk.numbered((yield NextSeq()))
+                case "publish":
+                    yield Publish(chunk)
+                case "save":
+                    yield Save(chunk)
+                case "both":
+                    yield SaveAndPublish(chunk)
+                case "lua":
+                    yield NumberSaveAndPublish(chunk)
+
+    return WriteOrdering("toy", steps)
+
+
+def _sound(words: list[str]) -> bool:
+    """At most one subscription, and a release only of a buffer that is there."""
+    subscriptions = words.count("subscribe") + words.count("buffer")
+    if "release" not in words:
+        return subscriptions <= 1
+    buffered = "buffer" in words and words.index("buffer") < words.index("release")
+    return subscriptions == 1 and buffered and words.count("release") == 1
+
+
+CONNECT_WORDS = ["subscribe", "buffer", "confirmed", "read", "head", "send", "release", "welcome"]
+toy_connects = st.builds(
+    toy_connect,
+    st.lists(st.sampled_from(CONNECT_WORDS), max_size=5).filter(_sound),
+    st.sampled_from([ClientPolicy.TAKES_ALL, ClientPolicy.DEDUPLICATES]),
+)
+toy_writes = st.builds(
+    toy_write,
+    st.sampled_from(
+        [
+            ["number", "publish", "save"],
+            ["number", "save", "publish"],
+            ["number", "both"],
+            ["lua"],
+            ["lua", "publish"],
+            ["number", "save"],
+            ["number"],
+            [],
+        ]
+    ),
+)

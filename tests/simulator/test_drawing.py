@@ -1,0 +1,116 @@
+"""A counter-example is drawn as the bug report draws its own."""
+
+import pytest
+from mutants.mutant import schedule
+
+from delivery.errors import UsageError
+from nodes.connect import CONNECT_ORDERINGS
+from producer.write import WRITE_ORDERINGS
+from simulator.drawing import draw, rerun
+from simulator.explore import explore
+from simulator.explore_client import Deduplicates
+from simulator.explore_state import Cell
+from simulator.schedule import Schedule, Step
+
+
+def drawn(connect: str, write: str, **options: object) -> str:
+    options = {"chunks": 1} | options
+    cell = Cell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write], **options)
+    return draw(rerun(cell, explore(cell).counterexample))
+
+
+def test_the_bug() -> None:
+    assert drawn("history_then_subscribe", "publish_then_save") == (
+        """\
+history_then_subscribe x publish_then_save: client1 loses chunk 1
+
+     producer                   store                    node1                     client1
+T1   take a number for 1 -> 1
+T2   publish 1 -> 0 receivers                                                                <- RISK WINDOW starts
+T3                                                       read history -> nothing             |
+T4   save 1                                                                                  |
+T5                                                       send history                        |
+T6                                                       send SUBSCRIBE                      |
+T7                              SUBSCRIBE takes effect                                       <- RISK WINDOW ends
+T8                                                       confirmed
+T9                                                       send welcome
+
+client1 receives: nothing
+Chunk 1: LOST
+"""  # noqa: E501 - a drawing is as wide as it is
+    )
+
+
+def test_the_recommended_fix_with_the_bug_reports_producer() -> None:
+    drawing = drawn("subscribe_then_history", "publish_then_save")
+    marked = [line.split("  ")[0] for line in drawing.splitlines() if "RISK" in line]
+    assert marked == ["T2", "T7"]
+    assert "T7   save 1" in drawing
+
+
+def test_two_clients_of_one_node_share_its_subscription() -> None:
+    drawing = drawn("buffered_merge", "publish_then_save", joiners=2)
+    assert "[client2] share the subscription" in drawing
+    assert drawing.endswith("client1 receives: nothing\nChunk 1: LOST\nclient2 receives: 1\n")
+
+
+def test_a_fault_ends_the_risk_window_of_a_chunk_that_was_on_its_way() -> None:
+    drawing = drawn("buffered_merge", "atomic_lua", faults=("store_reconnect",))
+    last = next(line for line in drawing.splitlines() if "RISK WINDOW ends" in line)
+    assert " ".join(last.split()) == "T9 LOSES THE STORE, reconnects <- RISK WINDOW ends"
+
+
+def test_a_chunk_that_comes_and_is_not_shown_is_lost_to_the_reader() -> None:
+    client = Deduplicates(identity=lambda chunk: chunk.index)
+    drawing = drawn("subscribe_then_history", "atomic_lua", client=client, chunks=3)
+    assert "RISK WINDOW" not in drawing
+    assert drawing.endswith(
+        "client1 receives: 1, 2, 3\nChunk 3: received, and LOST to the reader\n"
+    )
+
+
+STREAMED = schedule(
+    """
+    producer next_seq 1
+    node1.join1 read_stream
+    node1.join1 send_history
+    producer append 1
+    node1.join1 follow
+    node1.join1 tail
+    node1.join1 send_welcome
+    """
+)
+
+
+def test_a_schedule_that_loses_nothing() -> None:
+    cell = Cell(CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"], chunks=1)
+    run = rerun(cell, Schedule("redis_streams", "stream_append", 1, 1, (), STREAMED))
+    assert draw(run) == (
+        """\
+redis_streams x stream_append: nothing is lost
+
+     producer                   node1                    client1
+T1   take a number for 1 -> 1
+T2                              read stream -> nothing
+T3                              send history
+T4   append 1
+T5                              follow the stream
+T6                              pass on what is new      gets 1
+T7                              send welcome
+
+client1 receives: 1
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "says"),
+    [
+        (STREAMED[:-1], "the schedule ends early: node1.join1 send_welcome is due"),
+        (STREAMED[1:], "step 3: producer append cannot happen here"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused(steps: tuple[Step, ...], says: str) -> None:
+    cell = Cell(CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"], chunks=1)
+    with pytest.raises(UsageError, match=says):
+        rerun(cell, Schedule("redis_streams", "stream_append", 1, 1, (), steps))

@@ -1,0 +1,234 @@
+"""The explorer's verdicts: the known facts, exact counts, honest bounds."""
+
+import pytest
+from explore_kit import PAIR_NAMES, PAIRS, counts, every_schedule, toy_connects, toy_writes
+from hypothesis import given, settings
+
+from delivery.effects import Confirmed, SendWelcome
+from delivery.errors import OrderingError
+from delivery.ordering import ConnectOrdering, ConnectSteps, Join, WriteOrdering
+from nodes.connect import CONNECT_ORDERINGS
+from producer.write import WRITE_ORDERINGS
+from simulator.explore import ExploreVerdict, Failure, Limits, Result, explore, walk
+from simulator.explore_state import Cell
+from simulator.explore_world import World
+from simulator.faults import FAULTS
+
+PUBSUB_WRITES = [name for name in WRITE_ORDERINGS if name != "stream_append"]
+ORDERED_WRITES = [name for name in PUBSUB_WRITES if name != "publish_then_save"]
+
+QUICK_PAIRS = [
+    (connect, write)
+    for connect, write in PAIRS
+    if connect.name != "sequence_gap_fill" or write.name == "atomic_lua"
+]
+"""Cells whose schedules can all be walked within a second or so under a fault."""
+
+
+def explored(connect: str, write: str, **options: object) -> Result:
+    return explore(Cell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write], **options))
+
+
+def seen(result: Result) -> dict[str, bool]:
+    """Which failures some schedule of a completely explored cell has."""
+    assert result.search.complete
+    return {str(kind): getattr(result.search.tally, kind) > 0 for kind in Failure}
+
+
+# --- the known facts ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write", PUBSUB_WRITES)
+def test_history_then_subscribe_loses_under_every_write_ordering(write: str) -> None:
+    assert explored("history_then_subscribe", write).verdict == ExploreVerdict.LOSES
+
+
+def test_the_recommended_fix_loses_with_the_bug_reports_own_producer() -> None:
+    result = explored("subscribe_then_history", "publish_then_save")
+    assert result.verdict == ExploreVerdict.LOSES
+
+
+@pytest.mark.parametrize("write", ORDERED_WRITES)
+def test_the_recommended_fix_with_an_ordered_producer_duplicates_and_never_loses(
+    write: str,
+) -> None:
+    result = explored("subscribe_then_history", write)
+    assert result.verdict == ExploreVerdict.LOSSLESS
+    assert seen(result) == {
+        "lossy": False,
+        "duplicating": True,
+        "out_of_order": True,
+        "stuck": False,
+    }
+
+
+@pytest.mark.parametrize("write", ORDERED_WRITES)
+@pytest.mark.parametrize("joiners", [1, 2])
+def test_buffered_merge_with_an_ordered_producer_neither_loses_nor_duplicates_nor_reorders(
+    write: str, joiners: int
+) -> None:
+    result = explored("buffered_merge", write, joiners=joiners)
+    assert not any(seen(result).values())
+
+
+def test_streams_are_lossless_without_duplicates_and_in_order() -> None:
+    assert not any(seen(explored("redis_streams", "stream_append")).values())
+
+
+@pytest.mark.parametrize("write", PUBSUB_WRITES)
+def test_gap_filling_with_heads_loses_nothing_whoever_writes(write: str) -> None:
+    assert explored("sequence_gap_fill", write).verdict == ExploreVerdict.LOSSLESS
+
+
+# --- counts ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("connect", "write"), PAIRS, ids=PAIR_NAMES)
+def test_pruned_counts_are_those_of_walking_every_schedule(
+    connect: ConnectOrdering, write: WriteOrdering
+) -> None:
+    vast = connect.name == "sequence_gap_fill" and write.name != "atomic_lua"
+    cell = Cell(connect, write, chunks=1 if vast else 2)
+    assert explore(cell).search.tally[:5] == counts(World(cell))
+
+
+def test_pruned_counts_hold_without_heartbeats_while_the_producer_writes() -> None:
+    gap_fill, multi = CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["atomic_multi"]
+    cell = Cell(gap_fill, multi, chunks=2, early_beats=0)
+    assert explore(cell).search.tally[:5] == counts(World(cell))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("connect", "write"), QUICK_PAIRS)
+def test_pruned_counts_are_those_of_walking_every_schedule_under_a_fault(
+    connect: ConnectOrdering, write: WriteOrdering, fault: str
+) -> None:
+    cell = Cell(connect, write, chunks=1, faults=(fault,), early_beats=0)
+    assert explore(cell).search.tally[:5] == counts(World(cell))
+
+
+@given(toy_connects, toy_writes)
+@settings(max_examples=60, deadline=None)
+def test_pruned_counts_hold_for_orderings_that_nobody_has_thought_of(
+    connect: ConnectOrdering, write: WriteOrdering
+) -> None:
+    cell = Cell(connect, write, chunks=2)
+    assert explore(cell).search.tally[:5] == counts(World(cell))
+
+
+@pytest.mark.parametrize("faults", [(), *((fault,) for fault in FAULTS)])
+@pytest.mark.parametrize(("connect", "write"), PAIRS, ids=PAIR_NAMES)
+def test_a_client_that_hears_at_once_changes_no_verdict(
+    connect: ConnectOrdering, write: WriteOrdering, faults: tuple[str, ...]
+) -> None:
+    chunks = 1 if connect.name == "sequence_gap_fill" else 2
+    cell = Cell(connect, write, chunks=chunks, faults=faults)
+    found = [walk(World(cell, wires=wires), Limits(), float("inf")) for wires in (False, True)]
+    at_once, later = ({kind: getattr(s.tally, kind) > 0 for kind in Failure} for s in found)
+    assert all(search.complete for search in found)
+    assert at_once == later
+
+
+def test_the_shortest_failure_is_the_shortest_of_all_schedules() -> None:
+    cell = Cell(
+        CONNECT_ORDERINGS["subscribe_then_history"], WRITE_ORDERINGS["publish_then_save"], chunks=2
+    )
+    world = World(cell)
+    shortest = dict.fromkeys(Failure, 99)
+
+    def visit(steps: tuple[object, ...], state: object) -> None:
+        end = world.outcome(state)
+        for kind, holds in zip(
+            Failure, (any(end.lost), end.duplicated, end.disordered, end.stuck), strict=True
+        ):
+            if holds:
+                shortest[kind] = min(shortest[kind], len(steps))
+
+    every_schedule(world, visit)
+    found = explore(cell).search.shortest
+    assert {kind: len(steps) for kind, steps in found.items()} == {
+        kind: steps for kind, steps in shortest.items() if steps < 99
+    }
+
+
+# --- bounds and broken orderings ---------------------------------------------------------------
+
+
+def test_a_bound_that_is_reached_without_a_loss_is_unknown_and_never_lossless() -> None:
+    cell = Cell(CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"])
+    result = explore(cell, Limits(max_schedules=5))
+    assert result.verdict == ExploreVerdict.UNKNOWN
+    assert not result.search.complete
+    assert 0 < result.search.tally.schedules < explore(cell).search.tally.schedules
+    assert explore(cell, Limits(max_seconds=0)).verdict in ("unknown", "lossless")
+
+
+def test_time_bounds_a_cell_that_is_too_big() -> None:
+    cell = Cell(CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["save_then_publish"], 20, 2)
+    result = explore(cell, Limits(max_seconds=0.1))
+    assert result.verdict == ExploreVerdict.UNKNOWN
+
+
+def test_a_loss_within_a_bound_is_a_loss() -> None:
+    cell = Cell(CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["atomic_lua"], 20, 2)
+    result = explore(cell, Limits(max_schedules=2_000))
+    assert not result.search.complete
+    assert result.verdict == ExploreVerdict.LOSES
+    assert result.counterexample is not None
+    assert result.counterexample.chunks == 1
+
+
+def test_who_waits_for_a_subscription_that_nobody_sent_is_stuck() -> None:
+    def waits(join: Join) -> ConnectSteps:
+        yield Confirmed()
+        yield SendWelcome()
+
+    result = explore(Cell(ConnectOrdering("waits", waits), WRITE_ORDERINGS["atomic_lua"]))
+    tally = result.search.tally
+    assert tally.schedules == tally.stuck == tally.lossy
+    assert result.search.shortest[Failure.STUCK]
+
+
+def test_an_effect_of_the_other_side_is_refused() -> None:
+    swapped = ConnectOrdering("swapped", WRITE_ORDERINGS["atomic_multi"].steps)
+    with pytest.raises(OrderingError, match="swapped"):
+        explore(Cell(swapped, WRITE_ORDERINGS["atomic_lua"]))
+
+
+def test_an_ordering_that_is_not_deterministic_is_refused() -> None:
+    calls = []
+
+    def moody(join: Join) -> ConnectSteps:
+        calls.append(join)
+        if len(calls) == 1:
+            yield from CONNECT_ORDERINGS["history_then_subscribe"].steps(join)
+        else:
+            yield SendWelcome()
+
+    with pytest.raises(OrderingError, match="deterministic"):
+        explore(Cell(ConnectOrdering("moody", moody), WRITE_ORDERINGS["atomic_lua"]))
+
+
+def test_the_document_is_the_one_of_the_issue() -> None:
+    document = explored("history_then_subscribe", "atomic_lua", chunks=1).document()
+    assert document == {
+        "connect": "history_then_subscribe",
+        "write": "atomic_lua",
+        "faults": [],
+        "verdict": "loses",
+        "schedules": 10,
+        "lossy": 3,
+        "duplicating": 0,
+        "out_of_order": 0,
+        "stuck": 0,
+        "complete": True,
+        "counterexample": [
+            {"actor": "node1.join1", "effect": "read_history", "chunk": None},
+            {"actor": "producer", "effect": "number_save_and_publish", "chunk": 1},
+            {"actor": "node1.join1", "effect": "send_history", "chunk": None},
+            {"actor": "node1.join1", "effect": "subscribe", "chunk": None},
+            {"actor": "store", "effect": "subscription", "chunk": None},
+            {"actor": "node1.join1", "effect": "confirmed", "chunk": None},
+            {"actor": "node1.join1", "effect": "send_welcome", "chunk": None},
+        ],
+    }

@@ -1,0 +1,193 @@
+"""`chunk7 explore` as a process: what it prints, and what becomes of broken files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulator.schedule import load
+
+HEAD = """
+from delivery.effects import *
+from delivery.ordering import Feed, connect_ordering, write_ordering
+"""
+ENDLESS_YIELDS = """
+@connect_ordering()
+def mine(join):
+    while True:
+        yield ReadHistory()
+"""
+ENDLESS_SILENCE = """
+@connect_ordering()
+def mine(join):
+    yield ReadHistory()
+    while True:
+        pass
+"""
+SILENT_IN_C = """
+import itertools
+@connect_ordering()
+def mine(join):
+    yield ReadHistory()
+    sum(itertools.repeat(0))
+"""
+NEVER_SUBSCRIBES = """
+@connect_ordering()
+def mine(join):
+    print("hello from an ordering file")
+    yield SendHistory((yield ReadHistory()))
+    yield SendWelcome()
+"""
+ENDLESS_WRITE = """
+@write_ordering()
+def mine(chunk):
+    while True:
+        yield Publish(chunk)
+"""
+
+
+def chunk7(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "cluster.cli", "explore", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def ordering_file(folder: Path, body: str) -> str:
+    path = folder / "ordering.py"
+    path.write_text(HEAD + body)
+    return f"{path}:mine"
+
+
+def test_the_default_matrix_is_complete_and_as_expected() -> None:
+    done = chunk7("--json", "--seed", "5")
+    assert (done.returncode, done.stderr) == (0, "")
+    document = json.loads(done.stdout)
+    assert document["schema"] == 1
+    cells = document["cells"]
+    assert len(cells) == 17
+    assert all(cell["complete"] for cell in cells)
+    losing = {(cell["connect"], cell["write"]) for cell in cells if cell["verdict"] == "loses"}
+    assert losing == {
+        ("history_then_subscribe", "publish_then_save"),
+        ("history_then_subscribe", "save_then_publish"),
+        ("history_then_subscribe", "atomic_multi"),
+        ("history_then_subscribe", "atomic_lua"),
+        ("subscribe_then_history", "publish_then_save"),
+        ("buffered_merge", "publish_then_save"),
+    }
+    assert all(
+        (cell["counterexample"] is None) == (cell["verdict"] == "lossless") for cell in cells
+    )
+
+
+def test_the_table_names_cells_and_verdicts_and_draws_what_is_broken() -> None:
+    done = chunk7("--connect", "history_then_subscribe,buffered_merge", "--write", "atomic_lua")
+    assert done.returncode == 0
+    assert "history_then_subscribe" in done.stdout
+    assert "<- RISK WINDOW starts" in done.stdout
+    assert done.stdout.count("LOST") == 1
+    assert "2 cells: 1 loses, 1 lossless; " in done.stdout
+
+
+def test_out_holds_the_document_the_schedules_and_their_drawings(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "folder"
+    done = chunk7(
+        "--connect", "buffered_merge", "--write", "all", "--chunks", 1,
+        "--faults", "trim, store_reconnect", "--joiners", 2, "--json", "--out", out,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert (out / "explore.json").read_text() == done.stdout
+    cells = json.loads(done.stdout)["cells"]
+    assert [cell["verdict"] for cell in cells] == ["loses"] * 4
+    for cell in cells:
+        name = f"{cell['connect']}-{cell['write']}"
+        schedule = load(out / f"{name}.json")
+        assert schedule.faults == ("store_reconnect", "trim")
+        assert [step._asdict() for step in schedule.steps] == cell["counterexample"]
+        assert "LOST" in (out / f"{name}.txt").read_text()
+
+
+def test_a_bound_makes_the_verdict_unknown() -> None:
+    done = chunk7(
+        "--connect", "buffered_merge", "--write", "atomic_lua", "--max-schedules", 1, "--json"
+    )
+    (cell,) = json.loads(done.stdout)["cells"]
+    assert (cell["verdict"], cell["complete"]) == ("unknown", False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--connect", "nope"], "--connect nope: one of history_then_subscribe, "),
+        (["--faults", "flood"], "--faults flood: one of store_reconnect, "),
+        (["--chunks", "0"], "--chunks 0: must be between 1 and 20"),
+        (["--joiners", "3"], "--joiners 3: must be between 1 and 2"),
+        (["--connect", "redis_streams", "--write", "atomic_lua"], "pairs with none of --write"),
+        (["--connect", "no/such/file.py:mine"], "--connect: no ordering file no/such/file.py"),
+        (["--out", "/proc/nowhere", "--chunks", "1"], "--out /proc/nowhere: "),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], says: str) -> None:
+    done = chunk7(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert done.stderr.startswith("chunk7 explore: error: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "body", "code", "says"),
+    [
+        ("--connect", "def mine(:", 2, "ordering.py:4: invalid syntax"),
+        ("--connect", "mine = 7", 2, "has no ConnectOrdering named 'mine'"),
+        ("--connect", "1 / 0", 2, "does not load: ZeroDivisionError"),
+        (
+            "--connect",
+            "@connect_ordering()\ndef mine(join):\n    yield 'sub'",
+            1,
+            "yielded 'sub', which is no effect",
+        ),
+        (
+            "--connect",
+            "@connect_ordering()\ndef mine(join):\n    return None",
+            1,
+            "mine: ",
+        ),
+        (
+            "--connect",
+            "@connect_ordering()\ndef mine(join):\n    yield Save(None)",
+            1,
+            "Save belongs to the other side",
+        ),
+        ("--connect", ENDLESS_YIELDS, 1, "asked for more than 1000 effects"),
+        ("--write", ENDLESS_WRITE, 1, "asked for more than 1000 effects"),
+        ("--connect", ENDLESS_SILENCE, 1, "seems to loop for ever"),
+        ("--connect", SILENT_IN_C, 1, "seems to loop for ever"),
+        ("--connect", "while True: pass", 1, "seems to loop for ever"),
+        ("--connect", "import os; os._exit(0)", 1, "has ended the process"),
+        ("--connect", "raise SystemExit", 1, "has ended the process"),
+    ],
+)
+def test_a_broken_file_is_a_clear_error_and_never_a_hang(
+    tmp_path: Path, option: str, body: str, code: int, says: str
+) -> None:
+    other = ("--write", "atomic_lua") if option == "--connect" else ("--connect", "buffered_merge")
+    done = chunk7(option, ordering_file(tmp_path, body), *other)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_ordering_that_never_subscribes_loses_and_cannot_spoil_the_json(tmp_path: Path) -> None:
+    spec = ordering_file(tmp_path, NEVER_SUBSCRIBES)
+    done = chunk7("--connect", spec, "--write", "atomic_lua", "--json")
+    assert done.returncode == 0
+    (cell,) = json.loads(done.stdout)["cells"]
+    assert (cell["connect"], cell["verdict"]) == (spec, "loses")
+    assert "hello from an ordering file" in done.stderr

@@ -1,0 +1,179 @@
+"""Each shipped ordering's docstring shows its shortest failing schedule, or says there is none.
+
+The schedules are written out here, step for step, next to the docstring's own lines; each must
+end as the docstring says, and be as short as the explorer's.
+"""
+
+from dataclasses import dataclass
+from inspect import getdoc, getmodule
+
+import pytest
+from mutants.mutant import schedule
+
+from nodes.connect import CONNECT_ORDERINGS
+from producer.write import WRITE_ORDERINGS
+from simulator.explore import ExploreVerdict, Failure, explore
+from simulator.explore_state import Cell
+from simulator.explore_world import World, replay
+from simulator.schedule import Step
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`words` stand in the docstring of one of the pair's modules; `steps` are what they mean."""
+
+    connect: str
+    write: str
+    words: tuple[str, ...]
+    steps: tuple[Step, ...]
+    faults: tuple[str, ...] = ()
+    chunks: int = 1
+
+
+READ_THEN_SUBSCRIBE = """
+node1.join1 read_history
+{written}
+node1.join1 send_history
+node1.join1 subscribe
+store subscription
+node1.join1 confirmed
+node1.join1 send_welcome
+"""
+PUBLISHED_THEN_READ = """
+producer next_seq 1
+producer publish 1
+node1.join1 subscribe
+store subscription
+node1.join1 confirmed
+node1.join1 read_history
+producer save 1
+node1.join1 send_history
+{released}
+node1.join1 send_welcome
+"""
+BUG = ("node: read history", "producer: publish and save 1", "node: subscribe")
+LATE_SAVE = ("producer: publish 1", "node: subscribe, read", "producer: save 1")
+
+CLAIMS = [
+    Claim(
+        "history_then_subscribe",
+        "publish_then_save",
+        BUG,
+        schedule(
+            READ_THEN_SUBSCRIBE.format(
+                written="producer next_seq 1\nproducer publish 1\nproducer save 1"
+            )
+        ),
+    ),
+    Claim(
+        "history_then_subscribe",
+        "save_then_publish",
+        BUG,
+        schedule(
+            READ_THEN_SUBSCRIBE.format(
+                written="producer next_seq 1\nproducer save 1\nproducer publish 1"
+            )
+        ),
+    ),
+    Claim(
+        "history_then_subscribe",
+        "atomic_multi",
+        BUG,
+        schedule(
+            READ_THEN_SUBSCRIBE.format(written="producer next_seq 1\nproducer save_and_publish 1")
+        ),
+    ),
+    Claim(
+        "history_then_subscribe",
+        "atomic_lua",
+        BUG,
+        schedule(READ_THEN_SUBSCRIBE.format(written="producer number_save_and_publish 1")),
+    ),
+    Claim(
+        "subscribe_then_history",
+        "publish_then_save",
+        LATE_SAVE,
+        schedule(PUBLISHED_THEN_READ.format(released="").replace("\n\n", "\n")),
+    ),
+    Claim(
+        "buffered_merge",
+        "publish_then_save",
+        LATE_SAVE,
+        schedule(PUBLISHED_THEN_READ.format(released="node1.join1 release")),
+    ),
+    Claim(
+        "redis_streams",
+        "stream_append",
+        ("producer: append 1, append 2", "node: read from the beginning  gets 2"),
+        schedule(
+            """
+            producer next_seq 1
+            producer append 1
+            producer next_seq 2
+            producer append 2
+            store trim
+            node1.join1 read_stream
+            node1.join1 send_history
+            node1.join1 follow
+            node1.join1 send_welcome
+            """
+        ),
+        faults=("trim",),
+        chunks=2,
+    ),
+]
+IDS = [f"{claim.connect}-{claim.write}" for claim in CLAIMS]
+
+
+def cell(claim: Claim) -> Cell:
+    return Cell(
+        CONNECT_ORDERINGS[claim.connect],
+        WRITE_ORDERINGS[claim.write],
+        chunks=claim.chunks,
+        faults=claim.faults,
+    )
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=IDS)
+def test_the_docstring_says_so(claim: Claim) -> None:
+    words = getdoc(getmodule(CONNECT_ORDERINGS[claim.connect].steps))
+    places = [words.find(line) for line in claim.words]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=IDS)
+def test_the_docstrings_schedule_loses_chunk_1(claim: Claim) -> None:
+    world = World(cell(claim))
+    end = replay(world, claim.steps)[-1]
+    assert world.moves(end) == []
+    assert world.outcome(end).lost == ((1,),)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=IDS)
+def test_no_schedule_is_shorter_than_the_docstrings(claim: Claim) -> None:
+    shortest = explore(cell(claim)).search.shortest[Failure.LOSSY]
+    assert len(shortest) == len(claim.steps)
+
+
+def test_the_producers_docstring_shows_the_same_schedule() -> None:
+    words = getdoc(getmodule(WRITE_ORDERINGS["publish_then_save"].steps))
+    assert [line in words for line in LATE_SAVE] == [True] * 3
+
+
+@pytest.mark.parametrize("name", ["save_then_publish", "atomic_multi", "atomic_lua"])
+def test_guarantee_who_subscribes_and_only_then_reads_misses_nothing(name: str) -> None:
+    for connect in ("subscribe_then_history", "buffered_merge"):
+        result = explore(Cell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[name]))
+        assert result.verdict == ExploreVerdict.LOSSLESS
+
+
+def test_guarantee_of_option_2_every_entry_once_and_in_order() -> None:
+    result = explore(Cell(CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"]))
+    assert (result.verdict, dict(result.search.shortest)) == ("lossless", {})
+
+
+def test_guarantee_of_option_3_the_price_is_duplicates_and_disorder() -> None:
+    result = explore(Cell(CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["atomic_lua"]))
+    assert result.verdict == ExploreVerdict.LOSSLESS
+    assert set(result.search.shortest) == {Failure.DUPLICATING, Failure.OUT_OF_ORDER}

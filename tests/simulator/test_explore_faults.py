@@ -1,0 +1,109 @@
+"""What each fault does to the orderings that are lossless without it."""
+
+from dataclasses import replace
+
+import pytest
+from explore_kit import PAIRS
+from mutants.mutant import schedule
+
+from nodes.connect import CONNECT_ORDERINGS
+from producer.write import WRITE_ORDERINGS
+from simulator.explore import ExploreVerdict, explore
+from simulator.explore_state import Cell
+from simulator.explore_world import World, replay
+from simulator.faults import FAULTS
+
+
+def survivors(fault: str) -> set[str]:
+    """The connect orderings that lose nothing under it, with any producer safe without it."""
+    verdicts: dict[str, set[str]] = {}
+    for connect, write in PAIRS:
+        cell = Cell(connect, write, chunks=2)
+        if explore(cell).verdict == ExploreVerdict.LOSSLESS:
+            struck = explore(replace(cell, faults=(fault,)))
+            verdicts.setdefault(connect.name, set()).add(str(struck.verdict))
+    return {name for name, words in verdicts.items() if words == {"lossless"}}
+
+
+@pytest.mark.parametrize(
+    ("fault", "survive"),
+    [
+        ("store_reconnect", {"redis_streams", "sequence_gap_fill"}),
+        (
+            "node_crash_and_rejoin",
+            {"redis_streams", "sequence_gap_fill", "subscribe_then_history", "buffered_merge"},
+        ),
+        ("trim", set()),
+        (
+            "slow_client",
+            {"redis_streams", "sequence_gap_fill", "subscribe_then_history", "buffered_merge"},
+        ),
+        (
+            "producer_timeout",
+            {"redis_streams", "sequence_gap_fill", "subscribe_then_history", "buffered_merge"},
+        ),
+    ],
+)
+def test_who_survives(fault: str, survive: set[str]) -> None:
+    assert survivors(fault) == survive
+
+
+def test_every_fault_is_tested_above() -> None:
+    assert len(FAULTS) == 5
+
+
+def test_a_hole_that_cannot_be_filled_does_not_hide_one_that_can() -> None:
+    """Chunk 1 took a number and was never written; chunk 3 is fetched all the same."""
+    gap_fill = CONNECT_ORDERINGS["sequence_gap_fill"]
+    cell = Cell(gap_fill, WRITE_ORDERINGS["atomic_multi"], faults=("producer_timeout",))
+    assert explore(cell).verdict == ExploreVerdict.LOSSLESS
+
+
+def test_two_faults_may_both_strike() -> None:
+    merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
+    one, other, both = (
+        explore(Cell(merge, lua, chunks=2, faults=faults)).search.tally.schedules
+        for faults in (("slow_client",), ("trim",), ("slow_client", "trim"))
+    )
+    assert both > max(one, other)
+
+
+def test_a_chunk_without_a_known_outcome_is_not_lost() -> None:
+    bug, multi = CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["atomic_multi"]
+    world = World(Cell(bug, multi, chunks=1, faults=("producer_timeout",)))
+    steps = schedule(
+        """
+        producer next_seq 1
+        producer timeout_not_executed 1
+        node1.join1 read_history
+        node1.join1 send_history
+        node1.join1 subscribe
+        store subscription
+        node1.join1 confirmed
+        node1.join1 send_welcome
+        """
+    )
+    assert world.outcome(replay(world, steps)[-1]).lost == ((),)
+
+
+def test_who_rejoins_at_another_node_takes_nothing_along_from_the_first() -> None:
+    merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
+    world = World(Cell(merge, lua, chunks=1, faults=("node_crash_and_rejoin",)), receipts=True)
+    steps = schedule(
+        """
+        node1.join1 subscribe
+        store subscription
+        producer number_save_and_publish 1
+        node1 deliver 1
+        node1 node_crash
+        node2.join1 subscribe
+        store subscription
+        node2.join1 confirmed
+        node2.join1 read_history
+        node2.join1 send_history
+        node2.join1 release
+        node2.join1 send_welcome
+        """
+    )
+    end = world.outcome(replay(world, steps)[-1])
+    assert (end.receipts, end.lost) == (((1,),), ((),))
