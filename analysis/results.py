@@ -16,6 +16,7 @@ from analysis.run_folder import Run, load_run
 from analysis.validity import reasons
 from analysis.verdicts import Judgement, judge
 from analysis.windows import JoinTimes, gap_ns, join_times, write_times
+from delivery.errors import RecordError
 from delivery.verdicts import Cause
 
 NAME = "summary.json"
@@ -221,7 +222,10 @@ class _Memory(msgspec.Struct):
 def _memory(run: Run) -> dict[int, float]:
     """Bytes a chunk takes in the store, from the producer's `memory` events, by cell."""
     details = run.events.loc[run.events["kind"] == "memory", "detail"]
-    rows = [msgspec.json.decode(detail, type=_Memory) for detail in details]
+    try:
+        rows = [msgspec.json.decode(detail, type=_Memory) for detail in details]
+    except msgspec.MsgspecError as error:
+        raise RecordError(f"{run.folder}: a memory event cannot be read: {error}") from error
     cells = {row.cell for row in rows}
     totals = {
         k: (sum(r.bytes for r in rows if r.cell == k), sum(r.chunks for r in rows if r.cell == k))

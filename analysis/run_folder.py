@@ -82,9 +82,21 @@ def load_run(run_dir: Path) -> Run:
     manifest = read_manifest(run_dir)
     names = ("processes", "published", "joins", "connections", "health", "events", "clocks")
     frames = {name: _frame(run_dir / f"{name}.parquet") for name in names}
+    _check_cells(run_dir, manifest, frames["published"], frames["connections"])
     firsts = [frames["published"]["started_ns"].min(), frames["connections"]["opening_ns"].min()]
     origin_ns = min((int(first) for first in firsts if not pd.isna(first)), default=0)
     return Run(folder=run_dir, manifest=manifest, origin_ns=origin_ns, **frames)
+
+
+def _check_cells(
+    run_dir: Path, manifest: Manifest, published: pd.DataFrame, connections: pd.DataFrame
+) -> None:
+    """Every record is of a cell of the manifest, and of that cell's orderings."""
+    cells = manifest.order.cells
+    for frame, side in ((published, "write"), (connections, "connect")):
+        for cell, name in frame[["cell", side]].drop_duplicates().itertuples(index=False):
+            if not 0 <= cell < len(cells) or getattr(cells[cell], side) != name:
+                raise RecordError(f"{run_dir}: contradictory records: cell {cell} with {name}")
 
 
 def _frame(path: Path) -> pd.DataFrame:

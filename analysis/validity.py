@@ -195,8 +195,7 @@ def _by_cell(run: Run, frame: pd.DataFrame, values: pd.Series) -> Iterator[tuple
 
 
 def _cell_name(run: Run, cell: Any) -> str:
-    cells = run.manifest.order.cells
-    return cells[int(cell)].name if 0 <= int(cell) < len(cells) else f"unknown cell {cell}"
+    return run.manifest.order.cells[int(cell)].name
 
 
 def _complete(run: Run, part: str) -> bool:

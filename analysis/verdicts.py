@@ -123,7 +123,9 @@ def judge_batch(
     sure = np.maximum(due_ns, these.opening_ns[pairs.who]) < these.certain_ns[pairs.who]
     lost = missing & sure & chunks.known[pairs.chunk]
     foreign = came.chunk < 0
-    unrecorded = foreign & producer_died & ~_numbered(chunks, these.session[came.who], receipts.seq)
+    unrecorded = np.zeros_like(foreign)
+    if producer_died:
+        unrecorded = foreign & ~_numbered(chunks, these.session[came.who], receipts.seq)
     first_who, first_seq = came.who[came.is_first], receipts.seq[came.is_first]
     tallies = {
         "expected": pairs.who[delivered | missing],

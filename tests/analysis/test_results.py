@@ -218,6 +218,23 @@ def test_many_joins_lose_what_the_law_predicts(tmp_path: Path) -> None:
     assert first.causes.keys() == {Cause.HANDOVER_GAP, Cause.SAVE_LAG}
 
 
+@pytest.mark.parametrize(
+    "other", [{"cell": 5}, {"cell": -1}, {"write": "atomic_lua"}], ids=lambda other: str(other)
+)
+def test_records_of_another_run_are_contradictory(other: dict[str, Any], tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    story.of("producer").add("published", **({"cell": 0, "write": CELL.write, "seq": 1} | other))
+    with pytest.raises(RecordError, match="contradictory records: cell"):
+        analyse(story.end())
+
+
+def test_a_memory_event_that_is_none_is_said(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    story.of("producer").add("events", kind="memory", detail="much")
+    with pytest.raises(RecordError, match="a memory event cannot be read"):
+        analyse(story.end())
+
+
 def test_a_cell_nobody_joined_has_nulls_and_zeros(tmp_path: Path) -> None:
     (first,) = analyse(Story(tmp_path / "run").end()).results
     assert (first.connections, first.loss_rate, first.loss_rate_high) == (0, None, None)
