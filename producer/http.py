@@ -23,10 +23,12 @@ async def served(producer: Producer, host: str, port: int) -> AsyncIterator[int]
 
     Raises UsageError when the address cannot be listened on.
     """
-    runner = web.AppRunner(_application(producer), access_log=None)
+    runner = web.AppRunner(
+        _application(producer), access_log=None, shutdown_timeout=SHUTDOWN_WITHIN_S
+    )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, shutdown_timeout=SHUTDOWN_WITHIN_S)
+        site = web.TCPSite(runner, host, port)
         try:
             await site.start()
         except OSError as error:
@@ -84,7 +86,7 @@ def _healthz(producer: Producer) -> _Handler:
         try:
             await producer.keeper.ping()
         except (StoreError, TimeoutError) as error:
-            return web.Response(status=503, text=f"{error or 'the store does not answer'}\n")
+            return web.Response(status=503, text=f"{str(error) or 'the store does not answer'}\n")
         return web.Response(text="ok\n")
 
     return healthz

@@ -64,7 +64,7 @@ class StoreKeeper:
             async with asyncio.timeout(CLOCK_WITHIN_S):
                 journal.clock(*await measure_offset(self.store.time_us))
         except (StoreError, TimeoutError) as error:
-            log.warning("the clock was not measured: %s", error or "no answer")
+            log.warning("the clock was not measured: %s", str(error) or "no answer")
 
     async def close(self) -> None:
         """Disconnect."""

@@ -57,8 +57,9 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         answers=given.answers,
         orderings=orderings,
         history_ttl_ms=1_000 * _within("--history-ttl-s", given.history_ttl_s, 31_536_000),
-        stream_max_entries=given.stream_max_entries
-        and _within("--stream-max-entries", given.stream_max_entries, 2**31 - 1),
+        stream_max_entries=None
+        if given.stream_max_entries is None
+        else _within("--stream-max-entries", given.stream_max_entries, 2**31 - 1),
         order=_order(given, orderings),
         json=given.json,
     )
@@ -110,7 +111,7 @@ def _order(given: argparse.Namespace, orderings: dict[str, WriteOrdering]) -> Or
         return None
     if not 0.001 <= given.duration_s <= 86_400:
         raise UsageError(f"--duration-s: {given.duration_s:g} is not 0.001 to 86400")
-    orderings.setdefault(given.write, resolve(given.write, orderings, WriteOrdering))
+    orderings.setdefault(given.write, _resolve("--write", given.write, orderings))
     order = Order(
         run=f"alone-{time.time_ns() // 1_000_000}" if given.run is None else given.run,
         cells=[Cell(connect="", write=given.write)],
@@ -151,11 +152,15 @@ def _registry(specs: Sequence[str]) -> dict[str, WriteOrdering]:
     """The built-in orderings, and the user's own under their name and as they were given."""
     registry = dict(WRITE_ORDERINGS)
     for spec in specs:
-        try:
-            ordering = resolve(spec, WRITE_ORDERINGS, WriteOrdering)
-        except UsageError as error:
-            raise UsageError(f"--ordering: {error}") from error
+        ordering = _resolve("--ordering", spec, WRITE_ORDERINGS)
         if ordering.name in registry:
             raise UsageError(f"--ordering: there already is an ordering named {ordering.name!r}")
         registry[spec] = registry[ordering.name] = ordering
     return registry
+
+
+def _resolve(option: str, spec: str, registry: dict[str, WriteOrdering]) -> WriteOrdering:
+    try:
+        return resolve(spec, registry, WriteOrdering)
+    except UsageError as error:
+        raise UsageError(f"{option}: {error}") from error

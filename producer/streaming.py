@@ -93,7 +93,7 @@ class Streaming:
             async with asyncio.timeout((ends_ns - now_ns()) / 1e9):
                 stored = await self._memory_bytes(cell)
         except (StoreError, TimeoutError) as error:
-            reason = error or "the settle time was too short"
+            reason = str(error) or "the settle time was too short"
             log.warning("memory of cell %d was not measured: %s", cell, reason)
             return
         found = {"cell": cell, "bytes": stored, "chunks": self._writers[cell].saved}

@@ -34,6 +34,8 @@ from wire.timetable import Order, SessionPlan
 
 MAX_CHUNKS = 10_000_000
 """Chunks of all sessions of a cell together."""
+FASTEST_MS = 0.1
+"""Shortest mean chunk interval, as for chunk_rate: an answer that takes no time never ends."""
 STAGGER = 0.1
 """Sessions start in this first part of the cell."""
 
@@ -208,8 +210,11 @@ def _as_recorded(
             _check_count(chunks, most)
         if fitting < count:
             break
-        if at[-1] == at_ms:
-            raise UsageError(f"answer {answer.name}: takes no time; give chunk_rate or ttft_ms")
+        if at[-1] - at_ms < count * FASTEST_MS:
+            raise UsageError(
+                f"answer {answer.name}: {count} chunks in less than {count * FASTEST_MS:g} ms; "
+                "give chunk_rate or ttft_ms"
+            )
         at_ms = float(at[-1])
     if not parts:
         raise UsageError(f"duration_ms: {order.duration_ms} is over before the first chunk")

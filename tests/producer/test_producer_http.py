@@ -1,0 +1,134 @@
+"""The control API answers as docs/protocol.md says."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+from producer_kit import Bench, OwnStore, an_order, bench, until
+
+from delivery.errors import UsageError
+from producer.http import served
+from wire.timetable import Order, Timetable
+
+
+@pytest.fixture
+async def at(store_url: str, tmp_path: Path) -> AsyncIterator[Bench]:
+    """A producer in this process."""
+    async with bench(store_url, tmp_path) as producing:
+        yield producing
+
+
+@pytest.fixture
+async def http(at: Bench) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of its API."""
+    async with (
+        served(at.producer, "127.0.0.1", 0) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+    ):
+        yield session
+
+
+async def post(http: aiohttp.ClientSession, body: bytes) -> tuple[int, bytes]:
+    """Status and body of the answer to an order."""
+    async with http.post("/timetable", data=body) as answer:
+        return answer.status, await answer.read()
+
+
+async def test_an_order_is_answered_with_its_timetable_and_carried_out(
+    http: aiohttp.ClientSession, at: Bench
+) -> None:
+    order = an_order()
+    status, body = await post(http, msgspec.json.encode(order))
+    timetable = msgspec.json.decode(body, type=Timetable)
+    assert status == 200
+    assert timetable.order == order
+    assert [plan.session_id for plan in timetable.sessions] == ["r-0-0", "r-0-1"]
+    async with http.get("/timetable") as answer:
+        assert (answer.status, await answer.read()) == (200, body)
+    await at.producer.finished()
+    rows = at.rows("published")
+    assert len(rows) == sum(plan.chunks for plan in timetable.sessions)
+    assert min(row["intended_ns"] for row in rows) >= timetable.epoch_ns
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "truncated"),
+        (b"{}", "missing required field `run`"),
+        (b"\xff", "malformed"),
+        (msgspec.json.encode(an_order(sessions=0)), "sessions: 0 is not 1 to 10000"),
+        (msgspec.json.encode(an_order()).replace(b'"seed"', b'"sead"'), "`sead`"),
+        (msgspec.json.encode(an_order(ttft_ms=5_000.0)), "ttft_ms: 5000 before each"),
+    ],
+)
+async def test_a_bad_order_is_400_and_one_line_and_stops_nothing(
+    http: aiohttp.ClientSession, at: Bench, body: bytes, reason: str
+) -> None:
+    current = await at.producer.take(an_order())
+    status, text = await post(http, body)
+    assert status == 400
+    assert reason in text.decode()
+    assert text.decode().count("\n") == 1
+    assert at.producer.timetable is current
+
+
+async def test_delete_stops_the_timetable(http: aiohttp.ClientSession, at: Bench) -> None:
+    await at.producer.take(an_order(duration_ms=10_000))
+    await until(lambda: at.journal.totals.chunks >= 5)
+    async with http.delete("/timetable") as answer:
+        assert answer.status == 204
+    assert at.journal.under_way == 0
+    async with http.get("/timetable") as answer:
+        assert answer.status == 404
+    async with http.delete("/timetable") as answer:
+        assert answer.status == 204
+    assert "order_done" not in at.kinds()
+
+
+async def test_metrics_name_what_was_written(http: aiohttp.ClientSession, at: Bench) -> None:
+    rows = await at.stream(an_order())
+    async with http.get("/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    label = '{write="save_then_publish"}'
+    for name in ("chunks_published", "chunks_saved", "publishes_without_receivers"):
+        assert f"chunk7_producer_{name}_total{label} {len(rows)}.0" in lines
+    assert f"chunk7_producer_chunk_lateness_seconds_count {len(rows)}.0" in lines
+    assert any(line.startswith("chunk7_producer_event_loop_lag_seconds ") for line in lines)
+
+
+async def test_health_is_the_stores(tmp_path: Path) -> None:
+    store = OwnStore(tmp_path)
+    await store.start()
+    try:
+        async with (
+            bench(store.url, tmp_path) as at,
+            served(at.producer, "127.0.0.1", 0) as port,
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+        ):
+            async with http.get("/healthz") as answer:
+                assert answer.status == 200
+            store.kill()
+            async with http.get("/healthz") as answer:
+                assert answer.status == 503
+                assert "gone" in await answer.text() or "went away" in await answer.text()
+            await store.start()
+            await until(lambda: "store_back" in at.kinds())
+            async with http.get("/healthz") as answer:
+                assert answer.status == 200
+    finally:
+        store.kill()
+
+
+async def test_an_address_in_use_is_named(at: Bench) -> None:
+    async with served(at.producer, "127.0.0.1", 0) as port:
+        with pytest.raises(UsageError, match=f"--listen 127.0.0.1:{port}: .*EADDRINUSE"):
+            async with served(at.producer, "127.0.0.1", port):
+                pytest.fail("two listeners on one port")
+
+
+def test_the_api_takes_the_order_of_the_wire() -> None:
+    order = an_order()
+    assert msgspec.json.decode(msgspec.json.encode(order), type=Order) == order
