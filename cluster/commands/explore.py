@@ -225,7 +225,8 @@ def _print(findings: list[Finding], heading: str) -> None:
     seconds = sum(finding.seconds for finding in findings)
     verdicts = [finding.document["verdict"] for finding in findings]
     summary = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts))
-    sys.stdout.write(f"\n{len(findings)} cells: {summary}; {steps} steps in {seconds:.2f} s\n")
+    cells = f"{len(findings)} cell{'s' * (len(findings) != 1)}"
+    sys.stdout.write(f"\n{cells}: {summary}; {steps} steps in {seconds:.2f} s\n")
 
 
 def _count(count: int, complete: bool) -> str:
