@@ -1,19 +1,29 @@
 """One plain sentence on each ordering: whether it loses, and at what price it does not."""
 
 from analysis.results import Result
+from analysis.validity import Limits
 
 
 def conclusion(result: Result) -> str:
     """What the numbers of one cell say."""
     if result.connections == 0 or result.chunks_expected == 0:
         return f"{result.name} cannot be judged: nobody was there to receive a chunk."
-    told = _loses(result) if result.chunks_lost else _keeps(result)
-    notes = [told]
+    notes = [_verdict(result)]
     if result.chunks_unexpected:
         notes.append(f"{result.chunks_unexpected} receipts were of no chunk that was published")
     if result.chunks_undetermined:
-        notes.append(f"{result.chunks_undetermined} chunks are undetermined")
+        notes.append(
+            f"{result.chunks_undetermined} of {result.chunks_expected} chunks are undetermined"
+        )
     return f"{result.name} {'; '.join(notes)}."
+
+
+def _verdict(result: Result) -> str:
+    if result.chunks_lost:
+        return _loses(result)
+    if result.chunks_undetermined > Limits().undetermined * result.chunks_expected:
+        return f"cannot be judged: no loss was seen in {result.connections} connections"
+    return _keeps(result)
 
 
 def _loses(result: Result) -> str:

@@ -8,18 +8,10 @@ import numpy as np
 import pytest
 from story import CELL, Story, ns
 
-from analysis import (
-    Quantiles,
-    Result,
-    Summary,
-    Traits,
-    analyse,
-    conclusion,
-    load_run,
-    read_summary,
-    write_manifest,
-)
-from analysis.manifest import Manifest, read_manifest
+from analysis.conclusion import conclusion
+from analysis.manifest import Manifest, Traits, read_manifest, write_manifest
+from analysis.results import Quantiles, Result, Summary, analyse, read_summary
+from analysis.run_folder import load_run
 from delivery.errors import RecordError
 from delivery.verdicts import Cause
 from wire.records import Via
@@ -260,10 +252,15 @@ SENTENCES = [
     (
         {"connections": 200, "loss_rate_high": 0.0188, "chunks_duplicate": 1,
          "chunks_out_of_order": 3, "chunks_fetched": 4, "chunks_undetermined": 5,
-         "chunks_unexpected": 6},
+         "chunks_expected": 100, "chunks_unexpected": 6},
         "a x b keeps all: 0 of 200 connections lost a chunk (at most 1.9%), at the price of "
         "1 duplicate, 3 out of order, 4 fetched later; 6 receipts were of no chunk that was "
-        "published; 5 chunks are undetermined.",
+        "published; 5 of 100 chunks are undetermined.",
+    ),
+    (
+        {"connections": 16, "chunks_undetermined": 6},
+        "a x b cannot be judged: no loss was seen in 16 connections; 6 of 10 chunks are "
+        "undetermined.",
     ),
     (
         {"connections": 0, "loss_rate": None},
