@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from cluster.commands import explore, reproduce, run
+from cluster.commands import explore, reproduce, run, simulate
 from cluster.options import Parser, Subparsers
 from delivery.errors import Chunk7Error
 
@@ -28,6 +28,7 @@ COMMANDS: dict[str, Command] = {
     "run": run,
     "explore": explore,
     "reproduce": reproduce,
+    "simulate": simulate,
 }
 
 

@@ -12,11 +12,18 @@ Model time is in milliseconds. Every connection of a simulation watches one answ
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 from delivery.errors import UsageError
-from simulator.distributions import Constant, Distribution, parse_call, take_numbers
+from simulator.distributions import (
+    Constant,
+    Distribution,
+    LogNormal,
+    parse_call,
+    parse_distribution,
+    take_numbers,
+)
 
 
 class Engine(StrEnum):
@@ -83,6 +90,18 @@ def parse_fault(text: str, option: str) -> Fault:
         ) from None
 
 
+def parse_arrivals(text: str, option: str) -> Arrivals | Distribution:
+    """A process by name, or the distribution of the gaps. Raises UsageError in one line."""
+    if text in list(Arrivals):
+        return Arrivals(text)
+    if "(" not in text:
+        raise UsageError(
+            f"{option} {text}: must be one of {', '.join(Arrivals)}, or a distribution such as "
+            "lognormal(median_ms=10,sigma=1)"
+        )
+    return parse_distribution(text, option)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a simulation depends on. Raises UsageError, naming the field, when made wrong."""
@@ -98,7 +117,7 @@ class Settings:
     message_chunks: int = 200
     duty: float = 1.0
     joins: Joins = Joins.UNIFORM
-    store_latency: Distribution = field(default_factory=lambda: Constant(0.5))
+    store_latency: Distribution = field(default_factory=lambda: LogNormal(0.5, 0.5))
     """One way, process to store or back; drawn anew for every command and every reply."""
     node_work: Distribution = field(default_factory=lambda: Constant(0.0))
     """What a node does at an ordering's Pause."""
@@ -155,6 +174,20 @@ class Settings:
     def delivery(self) -> Distribution:
         """The delivery delay that holds."""
         return self.delivery_delay or self.store_latency
+
+
+def describe(settings: Settings) -> dict[str, str | int | float | list[str]]:
+    """Every setting as a plain value, in the notation of the command line."""
+    described: dict[str, str | int | float | list[str]] = {}
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if item.name == "faults":
+            described["faults"] = [f"{f.kind}({f.every_ms:g},{f.for_ms:g})" for f in value]
+        elif item.name == "delivery_delay":
+            described["delivery_delay"] = str(settings.delivery)
+        else:
+            described[item.name] = value if isinstance(value, int | float) else str(value)
+    return described
 
 
 def _require(holds: bool, name: str, value: float, allowed: str) -> None:

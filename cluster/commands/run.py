@@ -140,10 +140,10 @@ def run(args: argparse.Namespace) -> int:
         show(outcome.summary, stdout_console())
     if outcome.error is not None:
         raise outcome.error
-    return _exit_code(outcome.summary, settings.thresholds)
+    return exit_code(outcome.summary, settings.thresholds)
 
 
-def _exit_code(summary: "Summary", thresholds: "Sequence[Threshold]") -> int:
+def exit_code(summary: "Summary", thresholds: "Sequence[Threshold]") -> int:
     """Whether the thresholds held, which only a valid run can tell; says so if they did not."""
     from analysis.thresholds import evaluate
 

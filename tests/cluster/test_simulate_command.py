@@ -1,0 +1,208 @@
+"""`chunk7 simulate` as a user meets it: a process, its output and its exit code."""
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from analysis.results import Summary
+from cluster.cells import DEFAULT_CELLS
+
+
+def chunk7(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "cluster.cli", "simulate", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def document(*arguments: str) -> Any:
+    done = chunk7(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+def test_by_default_it_simulates_the_cells_of_a_run() -> None:
+    found = document("--connections", "500")
+    cells = [(result["connect"], result["write"]) for result in found["results"]]
+    assert cells == [(c, w) for c, writes in DEFAULT_CELLS.items() for w in writes]
+    assert len(cells) == 11
+
+
+def test_the_document_is_that_of_a_run() -> None:
+    done = chunk7("--connections", "300", "--json")
+    summary = msgspec.json.decode(done.stdout, type=Summary)
+    assert (summary.schema, summary.valid, summary.seed, summary.run_dir) == (1, True, 7, "")
+    fields = {field.name for field in msgspec.structs.fields(type(summary.results[0]))}
+    assert set(json.loads(done.stdout)["results"][0]) == fields
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    options = ("--connections", "400", "--node-work-ms", "exponential(10)", "--json")
+    once = chunk7(*options).stdout
+    assert once == chunk7(*options).stdout
+    assert once != chunk7(*options, "--seed", "8").stdout
+
+
+def test_the_engines_print_the_same_document() -> None:
+    options = ("--connections", "2000", "--store-latency-ms", "0.5", "--save-lag-ms", "20")
+    assert document(*options, "--engine", "events") == document(*options, "--engine", "vectorised")
+
+
+def test_the_headline_subscribing_first_still_loses_with_the_reports_producer() -> None:
+    done = chunk7("--connect", "subscribe_then_history", "--save-lag-ms", "20")
+    assert done.returncode == 0
+    assert "subscribe_then_history x publish_then_save loses" in done.stdout
+    assert "subscribe_then_history x atomic_lua keeps all" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("preset", "claimed", "at_least"),
+    [("seed-single-node-low-load", 0.01, 0.4), ("seed-multi-node-high-load", 0.1, 0.9)],
+)
+def test_a_preset_puts_the_claim_beside_what_comes_out(
+    preset: str, claimed: float, at_least: float
+) -> None:
+    options = ("--preset", preset, "--connections", "20000")
+    claim = document(*options)["claim"]
+    assert claim["loss_rate_high"] == claimed
+    assert claim["loss_rate"] > at_least
+    duty = claim["implied_duty"][1]
+    again = document(*options, "--duty", str(duty))["claim"]
+    assert again["loss_rate"] == pytest.approx(claimed, rel=0.25)  # 200 lossy: 3.5 sigma
+    assert again["implied_duty"][1] == pytest.approx(duty, rel=0.25)
+    text = chunk7(*options).stdout
+    assert "The bug report claims" in text
+    assert "would have to fall into a streaming answer" in text
+
+
+def test_results_and_settings_are_written_where_out_says(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "folder"
+    found = document("--connections", "100", "--out", str(folder), "--save-lag-ms", "uniform(1,2)")
+    assert json.loads((folder / "summary.json").read_text()) == found
+    assert found["run_dir"] == str(folder)
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["save_lag"] == "uniform(1,2)"
+    assert settings["connections"] == 100
+
+
+def test_a_crossed_threshold_ends_in_99() -> None:
+    options = ("--connections", "2000", "--connect", "history_then_subscribe")
+    held = chunk7(*options, "--threshold", "loss_rate<=1")
+    crossed = chunk7(*options, "--threshold", "loss_rate==0")
+    assert (held.returncode, crossed.returncode) == (0, 99)
+    assert "threshold crossed: history_then_subscribe x publish_then_save" in crossed.stderr
+
+
+def test_faults_come_from_the_command_line() -> None:
+    options = ("--connect", "buffered_merge", "--write", "atomic_lua", "--connections", "2000")
+    (calm,) = document(*options)["results"]
+    (rough,) = document(*options, "--faults", "store_reconnect(4000,100)")["results"]
+    assert calm["chunks_lost"] == 0
+    assert set(rough["causes"]) == {"store_reconnect"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--preset", "seed"), "--preset seed: one of seed-single-node-low-load"),
+        (("--connections", "0"), "--connections 0: must be between 1 and 1000000000"),
+        (("--chunk-rate", "-1"), "--chunk-rate -1: must be between 0.001 and 1000000"),
+        (("--duty", "2"), "--duty 2: must be between 1e-06 and 1"),
+        (("--node-work-ms", "gauss(1)"), "--node-work-ms 'gauss(1)': must be a number, constant"),
+        (("--save-lag-ms", "-3"), "--save-lag-ms: value_ms is -3: must be 0 or more"),
+        (("--arrivals", "often"), "--arrivals often: must be one of even, poisson, bursty"),
+        (("--joins", "x"), "--joins x: must be one of uniform, poisson"),
+        (("--engine", "gpu"), "--engine gpu: must be one of events, vectorised"),
+        (("--faults", "fire"), "--faults 'fire': must be one of store_reconnect"),
+        (("--engine", "vectorised", "--faults", "store_reconnect"), "faults need the engine"),
+        (("--connect", "nope"), "--connect: unknown ordering 'nope'"),
+        (
+            ("--connect", "redis_streams", "--write", "atomic_lua"),
+            "--connect redis_streams: pairs with",
+        ),
+        (("--threshold", "loss"), "threshold 'loss': write METRIC"),
+        (("--out", "/proc/none"), "--out /proc/none: "),
+        (("--sessions", "100000", "--message-chunks", "1000"), "sessions x message_chunks"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments: tuple[str, ...], complaint: str) -> None:
+    done = chunk7(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"chunk7 simulate: error: {complaint}")
+    assert done.stderr.count("\n") == 1
+
+
+# --- a user's own file ---
+
+HEADER = """
+from delivery.effects import *
+from delivery.ordering import connect_ordering
+"""
+
+
+def own(folder: Path, body: str) -> str:
+    path = folder / "mine.py"
+    path.write_text(HEADER + textwrap.dedent(body))
+    return f"{path}:mine"
+
+
+def test_a_users_own_ordering_runs_in_both_engines(tmp_path: Path) -> None:
+    spec = own(
+        tmp_path,
+        """
+        @connect_ordering()
+        def mine(join):
+            yield Subscribe()
+            yield SendHistory((yield ReadHistory(after_seq=join.after_seq)))
+            yield SendWelcome()
+        """,
+    )
+    for engine in ("events", "vectorised"):
+        (found,) = document(
+            "--connect", spec, "--write", "atomic_lua", "--engine", engine,
+            "--store-latency-ms", "exponential(5)", "--connections", "3000",
+        )["results"]  # fmt: skip
+        assert found["connect"] == "mine"
+        assert set(found["causes"]) == {"unconfirmed_subscribe"}
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint", "code"),
+    [
+        ("def mine(join)\n    pass", "mine.py:4: expected ':'", 2),
+        (
+            "@connect_ordering()\ndef mine(join):\n    yield 'subscribe'",
+            "yielded 'subscribe', which is no effect",
+            1,
+        ),
+        (
+            "@connect_ordering()\ndef mine(join):\n    while True:\n        yield Pause()",
+            "asked for more than 1000 effects",
+            1,
+        ),
+        (
+            "@connect_ordering()\ndef mine(join):\n    while 1:\n        pass\n    yield Pause()",
+            "it seems to loop for ever",
+            1,
+        ),
+    ],
+    ids=["syntax", "effect", "endless", "hang"],
+)
+def test_a_broken_file_is_named_and_never_hangs(
+    tmp_path: Path, body: str, complaint: str, code: int
+) -> None:
+    done = chunk7("--connect", own(tmp_path, body), "--write", "atomic_lua")
+    assert complaint in done.stderr
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
