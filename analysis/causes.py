@@ -70,6 +70,7 @@ def explain(losses: LossTable, settle_ns: float) -> NDArray[Any]:
         t.subscribe_done_ns <= t.read_sent_ns
     )
     before_subscribed = t.publish_sent_ns <= t.subscribe_latest_ns
+    may_have_read_first = t.read_sent_ns <= t.subscribe_latest_ns
     rules: list[tuple[Cause, Any]] = [
         (Cause.SLOW_CLIENT, t.slow_client & ~not_subscribed),
         (Cause.NODE_GONE, t.node_went & ~np.isnan(t.cut_ns) & cut),
@@ -83,7 +84,10 @@ def explain(losses: LossTable, settle_ns: float) -> NDArray[Any]:
         (Cause.HANDOVER_GAP, not_subscribed & (t.published_ns >= t.read_ns)),
         (Cause.SAVE_LAG, not_subscribed & (t.published_ns < t.read_ns) & (t.saved_ns > t.read_ns)),
         # The same two, as far as the uncertainty of the instants allows.
-        (Cause.HANDOVER_GAP, before_subscribed & (t.publish_done_ns >= t.read_sent_ns)),
+        (
+            Cause.HANDOVER_GAP,
+            may_have_read_first & before_subscribed & (t.publish_done_ns >= t.read_sent_ns),
+        ),
         (Cause.SAVE_LAG, before_subscribed & (t.save_done_ns >= t.read_sent_ns)),
     ]
     return np.select([fits for _, fits in rules], [c.value for c, _ in rules], Cause.UNKNOWN.value)

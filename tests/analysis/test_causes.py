@@ -235,6 +235,18 @@ def test_within_the_uncertainty_of_the_instants_a_gap_is_still_a_gap(tmp_path: P
     assert found(story.end()) == [Cause.HANDOVER_GAP]
 
 
+def test_who_subscribed_before_reading_has_no_handover_gap(tmp_path: Path) -> None:
+    """PUBLISH may have been executed before or after the subscription; the read came after both.
+
+    A live run once blamed a handover gap on an ordering that cannot have one.
+    """
+    story = Story(tmp_path / "run")
+    story.chunk(1, 10, save_ms=40, publish_done_ns=ns(36))
+    story.connection(1)
+    story.join(1, read_ms=(25, 30), subscribe_ms=(12, 20))
+    assert found(story.end()) == [Cause.SAVE_LAG]
+
+
 def test_a_shared_subscription_begins_a_delivery_before_the_newcomer_is_attached(
     tmp_path: Path,
 ) -> None:
