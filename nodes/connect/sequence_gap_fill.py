@@ -2,7 +2,8 @@
 
 Guarantee: every saved chunk arrives in the end, because the welcome and each heartbeat carry the
 head sequence number: the client sees a hole, even at the tail, and fetches it. The price is a
-round trip per hole and disorder (the fetched chunk comes after later ones).
+round trip per hole, disorder (the fetched chunk comes after later ones) and duplicates (what was
+fetched may have been on its way).
 
 It has a failing schedule only without the head in heartbeats: a hole at the tail is then silent.
 

@@ -173,6 +173,21 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], says: str) 
         ("--connect", "import os; os._exit(0)", 1, "has ended the process"),
         ("--connect", "raise SystemExit", 1, "has ended the process"),
     ],
+    ids=[
+        "syntax error",
+        "no ordering",
+        "raises on loading",
+        "unknown effect",
+        "no generator",
+        "effect of the other side",
+        "yields for ever",
+        "producer yields for ever",
+        "loops in Python",
+        "loops in C",
+        "loops on loading",
+        "exits hard",
+        "exits",
+    ],
 )
 def test_a_broken_file_is_a_clear_error_and_never_a_hang(
     tmp_path: Path, option: str, body: str, code: int, says: str

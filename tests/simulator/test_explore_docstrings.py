@@ -177,3 +177,6 @@ def test_guarantee_of_option_3_the_price_is_duplicates_and_disorder() -> None:
     result = explore(Cell(CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["atomic_lua"]))
     assert result.verdict == ExploreVerdict.LOSSLESS
     assert set(result.search.shortest) == {Failure.DUPLICATING, Failure.OUT_OF_ORDER}
+    words = getdoc(getmodule(CONNECT_ORDERINGS["sequence_gap_fill"].steps))
+    assert "disorder" in words
+    assert "duplicates" in words
