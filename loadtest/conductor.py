@@ -1,7 +1,6 @@
 """The load test's beginning and end, where Locust decides them: on the master or local runner."""
 
 import logging
-import math
 from typing import Any
 
 import gevent
@@ -15,9 +14,7 @@ from wire.clock import now_ns
 from wire.timetable import Timetable
 
 LEAD_MS = 1_000
-"""From an order to its first cell, beside the time that Locust takes to start the users."""
-MAX_LEAD_MS = 600_000
-"""What a producer accepts; users that come later still join what is left of the round."""
+"""From an order to its first cell: time for every user to hear of it."""
 LATE_USER_STEP = 1_000_000
 """A worker that comes late gets users from a range of its own."""
 
@@ -28,7 +25,7 @@ class Conductor:
     """Orders timetables from the producer, shares them with the workers, ends the test.
 
     `exit_code` is what Locust should end with: 0 the test itself worked, losses or not; 1 it could
-    not be made; 2 bad input.
+    not be made; 2 bad input. `rounds_over` counts the rounds that came to their end.
     """
 
     def __init__(self, runner: Any) -> None:
@@ -38,23 +35,31 @@ class Conductor:
         self._number = 0
         self._ranks: dict[str, int] = {}
         self._workers = 1
+        self._waiting = False
         self._baton: gevent.Greenlet | None = None
         self.exit_code = 0
+        self.rounds_over = 0
         runner.register_message(ROUND_WANTED, self._answer_worker)
         runner.register_message(FAILED, lambda msg, **_: self.fail(**msg.data))
 
     def start(self, options: Options) -> None:
-        """A test starts: order the first round. Raises UsageError, ProducerUnreachable."""
+        """A test starts; the round has to wait for the users. Raises UsageError."""
         self.exit_code = 0
         if self._options is None or self._options.records != options.records:
             _check_records(options)
         self._options = options
-        self._rank_workers()
-        self._order(options, self._lead_ms())
-        self._baton = gevent.spawn(self._conduct, options)
+        self._waiting = True
+
+    def begin(self) -> None:
+        """All users are there: order the first round. Later calls in a test change nothing."""
+        if self._waiting and self._options is not None:
+            self._waiting = False
+            self._rank_workers()
+            self._baton = gevent.spawn(self._conduct, self._options)
 
     def stop(self) -> None:
         """The test stops, whoever decided it: the producer need not go on."""
+        self._waiting = False
         baton, self._baton = self._baton, None
         if baton is not None and baton is not gevent.getcurrent():
             baton.kill()
@@ -77,13 +82,16 @@ class Conductor:
 
     def _conduct(self, options: Options) -> None:
         try:
-            while True:  # until stopped; each pass waits for a round's end
-                assert self._timetable is not None, "ordered by start, and below"
+            while True:  # until stopped; each pass is a round
+                self._number += 1
+                order = options.order(self._number, LEAD_MS)
+                self._timetable = place(options.producer, order)
+                self._share_with_all()
                 gevent.sleep(max(0.0, _left_s(self._timetable)))
+                self.rounds_over += 1
                 if options.once:
                     self._end()
                     return
-                self._order(options, LEAD_MS)
         except Chunk7Error as error:
             self.fail(str(error), error.exit_code)
 
@@ -93,9 +101,7 @@ class Conductor:
         else:
             self._runner.stop()
 
-    def _order(self, options: Options, lead_ms: int) -> None:
-        self._number += 1
-        self._timetable = place(options.producer, options.order(self._number, lead_ms))
+    def _share_with_all(self) -> None:
         targets: list[str | None] = [*self._ranks] or [None]
         for client_id in targets:
             self._share(client_id)
@@ -118,13 +124,6 @@ class Conductor:
         clients = sorted(getattr(self._runner, "clients", ()))
         self._ranks = {client_id: rank for rank, client_id in enumerate(clients)}
         self._workers = max(1, len(clients))
-
-    def _lead_ms(self) -> int:
-        """Time for all users to be there when the first cell starts."""
-        rate = float(self._runner.environment.parsed_options.spawn_rate or 1)
-        users: int = self._runner.target_user_count
-        ramp_s = max(0, math.ceil(users / rate) - 1)
-        return min(LEAD_MS + 1_000 * ramp_s, MAX_LEAD_MS)
 
 
 def _left_s(timetable: Timetable) -> float:

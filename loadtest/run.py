@@ -4,6 +4,7 @@ master or local runner: a Conductor orders the rounds and ends the test.
 worker or local runner: a Stage has what the users of the process share.
 """
 
+import logging
 import sys
 from typing import Any
 
@@ -14,6 +15,8 @@ from loadtest.conductor import Conductor
 from loadtest.options import add_arguments, read_options
 from loadtest.stage import Stage
 from loadtest.user import REQUEST_TYPE
+
+logger = logging.getLogger(__name__)
 
 
 def install(events: Any) -> None:
@@ -68,6 +71,7 @@ def _follow_conductor(environment: Any, conductor: Conductor) -> None:
         environment.process_exit_code = _exit_code(environment, conductor)
 
     environment.events.test_start.add_listener(start)
+    environment.events.spawning_complete.add_listener(lambda **_: conductor.begin())
     environment.events.test_stop.add_listener(lambda **_: conductor.stop())
     environment.events.quitting.add_listener(quit_)
 
@@ -77,6 +81,9 @@ def _exit_code(environment: Any, conductor: Conductor) -> int:
     if conductor.exit_code:
         return conductor.exit_code
     connects = environment.stats.entries.get(("connect", REQUEST_TYPE))
-    none_made = connects is not None and connects.num_failures >= connects.num_requests
+    tried, failed = (connects.num_requests, connects.num_failures) if connects else (0, 0)
+    none_made = tried == failed and (tried > 0 or conductor.rounds_over > 0)
+    if none_made:
+        logger.error("not one connection was made (%d tried)", tried)
     broken = environment.runner.exceptions or log.unhandled_greenlet_exception
     return 1 if none_made or broken else 0

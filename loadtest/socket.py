@@ -1,8 +1,12 @@
 """One WebSocket connection of a load-test user: RFC 6455 by `websockets`, I/O by gevent.
 
 `websockets.client.ClientProtocol` does the protocol without I/O; a cooperative socket moves the
-bytes. One `recv` may bring many frames, and they are handed over together, with one wake-up of the
+bytes. One read may bring many frames, and they are handed over together, with one wake-up of the
 greenlet. Nothing waits without a deadline.
+
+This is the load generator's hot path. A read waits first and receives then, because a user is
+nearly always ahead of its node; and a connection keeps one timer for as long as the deadline stays
+the same, rather than one a read. Both were measured (benchmarks/websocket_user.md).
 
 WebSocketError      anything below
 +-- ConnectFailed   nobody answered at the address, or not as a WebSocket server does
@@ -14,6 +18,7 @@ WebSocketError      anything below
 import time
 from collections.abc import Sequence
 
+import gevent
 from gevent import Timeout, socket
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidURI
@@ -27,6 +32,11 @@ MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 """A session's whole history comes as one message."""
 CLOSE_WAIT_S = 0.5
 """How long the closing handshake may take before the socket is closed without it."""
+
+SEND_WAIT_S = 1.0
+"""How long a server may leave our frames, a few bytes each, unread."""
+_READ = 1
+"""libev's EV_READ."""
 
 Payload = bytes | bytearray | memoryview
 
@@ -84,7 +94,7 @@ def connect(url: str, deadline_s: float) -> "WebSocket":
     try:
         connection.shake_hands(deadline_s)
     except BaseException:
-        raw.close()
+        connection.drop()
         raise
     return connection
 
@@ -92,13 +102,29 @@ def connect(url: str, deadline_s: float) -> "WebSocket":
 class WebSocket:
     """An open connection, as `connect` makes it. One greenlet at a time may use it."""
 
-    __slots__ = ("_fragments", "_protocol", "_ready", "_socket")
+    __slots__ = (
+        "_deadline_s",
+        "_fragments",
+        "_hub",
+        "_late",
+        "_protocol",
+        "_readable",
+        "_ready",
+        "_socket",
+        "_timer",
+    )
 
     def __init__(self, raw: socket.socket, protocol: ClientProtocol) -> None:
+        raw.settimeout(0)
         self._socket = raw
         self._protocol = protocol
         self._fragments: list[Payload] = []
         self._ready: list[Payload] = []
+        self._hub = gevent.get_hub()
+        self._readable = self._hub.loop.io(raw.fileno(), _READ)
+        self._timer = self._hub.loop.timer(0)
+        self._deadline_s = 0.0
+        self._late = True
 
     def shake_hands(self, deadline_s: float) -> None:
         """The opening handshake; raises as `connect`."""
@@ -152,7 +178,14 @@ class WebSocket:
         except WebSocketError:
             pass  # it is over either way
         finally:
-            self._socket.close()
+            self.drop()
+
+    def drop(self) -> None:
+        """Close the socket, without a word to the server."""
+        for watcher in (self._timer, self._readable):
+            watcher.stop()
+            watcher.close()
+        self._socket.close()
 
     def _closed(self) -> Closed:
         close = self._protocol.close_rcvd
@@ -161,10 +194,12 @@ class WebSocket:
         return Closed(int(close.code), close.reason)
 
     def _read(self, deadline_s: float, late: str) -> bool:
-        """Feed the protocol what one `recv` brings; whether the stream goes on."""
-        self._socket.settimeout(_remaining_s(deadline_s))
+        """Feed the protocol what one read brings; whether the stream goes on."""
         try:
+            self._wait_until_readable(deadline_s)
             received = self._socket.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return True  # readable, it was said, and was not
         except TimeoutError as error:
             raise TimedOut(late) from error
         except OSError:
@@ -176,13 +211,33 @@ class WebSocket:
         self._write()
         return bool(received)
 
+    def _wait_until_readable(self, deadline_s: float) -> None:
+        """Raises TimeoutError at the deadline."""
+        if deadline_s != self._deadline_s:
+            self._timer.stop()
+            self._timer.close()
+            self._deadline_s = deadline_s
+            self._late = False
+            self._timer = self._hub.loop.timer(_remaining_s(deadline_s))
+            self._timer.start(self._expire)
+        if self._late:
+            raise TimeoutError
+        self._hub.wait(self._readable)
+
+    def _expire(self) -> None:
+        self._late = True
+        self._hub.cancel_wait(self._readable, TimeoutError())
+
     def _write(self) -> None:
         for data in self._protocol.data_to_send():
             try:
                 if data:
+                    self._socket.settimeout(SEND_WAIT_S)
                     self._socket.sendall(data)
             except OSError:
                 return  # the next read tells how the connection ended
+            finally:
+                self._socket.settimeout(0)
 
     def _gather(self, events: Sequence[object]) -> None:
         for frame in events:

@@ -1,0 +1,254 @@
+"""What a load-test user costs the load generator: CPU time a connection and a message.
+
+    python -m benchmarks.websocket_user            # measures, prints the table
+
+A server in a process of its own sends the same chunks to every client. Each client runs in a
+fresh process under gevent with everything monkey-patched, as in Locust, one greenlet a connection.
+CPU time is the client process's own (`time.process_time`), so the server's share of the machine
+does not count; the median of interleaved rounds is kept.
+
+trickle   50 connections, each 40 chunks a second, 4 s: a wake-up for nearly every chunk
+burst     1 connection, 20,000 chunks as fast as they come: many chunks a read
+connect   300 connections one after the other: open, close
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+ROUNDS = 3
+TRICKLE_CONNECTIONS, TRICKLE_CHUNKS, TRICKLE_INTERVAL_S = 50, 160, 0.025
+BURST_CHUNKS, BURST_SIZE = 20_000, 20
+CONNECTS = 300
+
+CLIENTS = {
+    "chunk7": "loadtest.socket",
+    "websockets.sync": "websockets.sync.client",
+    "websocket-client": "websocket.create_connection",
+    "chunk7, verified": "loadtest.socket, each chunk decoded, checked for gaps and recorded",
+    "websocket-client, Locust event": "websocket-client, json, one Locust request event a chunk",
+}
+
+
+# --- the server ----------------------------------------------------------------------------
+
+
+def serve_forever() -> None:
+    """Print the port, then send what each path asks for: /CHUNKS/BURST/INTERVAL_S."""
+    import asyncio
+
+    from websockets.asyncio.server import ServerConnection, serve
+    from websockets.frames import Frame, Opcode
+
+    from delivery.chunk import Chunk
+    from wire.frames import encode_chunk, encode_history
+
+    def frame(seq: int) -> bytes:
+        chunk = Chunk("run-0-3", "run-0-3-m1", seq - 1, " something", False, seq)
+        return Frame(Opcode.TEXT, encode_chunk(chunk)).serialize(mask=False)
+
+    frames = [frame(seq) for seq in range(1, BURST_CHUNKS + 1)]
+
+    async def handler(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        chunks, burst, interval_s = connection.request.path.split("/")[1:]
+        await connection.send(encode_history([]), text=True)
+        for sent in range(0, int(chunks), int(burst)):
+            connection.transport.write(b"".join(frames[sent : sent + int(burst)]))
+            await asyncio.sleep(float(interval_s))
+        await connection.close()
+
+    async def main() -> None:
+        async with serve(handler, "127.0.0.1", 0, compression=None) as server:
+            print(next(iter(server.sockets)).getsockname()[1], flush=True)
+            await server.serve_forever()
+
+    asyncio.run(main())
+
+
+# --- the clients: each a function that reads one connection to its end, and counts ----------
+
+
+def _chunk7(url: str) -> int:
+    from loadtest.socket import Closed, connect
+
+    count = 0
+    deadline_s = time.monotonic() + 60
+    connection = connect(url, deadline_s)
+    try:
+        while True:
+            count += len(connection.receive(deadline_s))
+    except Closed:
+        connection.close()
+    return count - 1  # the history frame
+
+
+def _websockets_sync(url: str) -> int:
+    from websockets.sync.client import connect
+
+    with connect(url, compression=None, proxy=None) as connection:
+        return sum(1 for _ in connection) - 1
+
+
+def _websocket_client(url: str) -> int:
+    from websocket import create_connection
+
+    connection = create_connection(url, enable_multithread=False)
+    count = 0
+    while connection.recv():
+        count += 1
+    connection.close()
+    return count - 1
+
+
+def _verified() -> Callable[[str], int]:
+    import tempfile
+    from pathlib import Path
+
+    import gevent
+
+    from loadtest.reader import Reader
+    from loadtest.socket import Closed, connect
+    from wire.clock import now_ns
+    from wire.records import Recorder
+
+    recorder = Recorder(Path(tempfile.mkdtemp()), "benchmark")
+
+    def keep() -> None:
+        while True:
+            gevent.sleep(1)
+            recorder.flush()
+
+    gevent.spawn(keep)
+
+    def client(url: str) -> int:
+        reader = Reader(1, lambda row: recorder.add_row("receipts", row), fills_gaps=True)
+        deadline_s = time.monotonic() + 60
+        connection = connect(url, deadline_s)
+        try:
+            while True:
+                payloads = connection.receive(deadline_s)
+                at_ns = now_ns()
+                for payload in payloads:
+                    reader.take(payload, at_ns)
+        except Closed:
+            connection.close()
+        return reader.gaps.next_seq - 1
+
+    return client
+
+
+def _locust_event() -> Callable[[str], int]:
+    from locust import events
+    from locust.env import Environment
+    from websocket import create_connection
+
+    environment = Environment(events=events)
+    environment.create_local_runner()
+
+    def client(url: str) -> int:
+        connection = create_connection(url, enable_multithread=False)
+        count = 0
+        while text := connection.recv():
+            started = time.perf_counter()
+            frame = json.loads(text)
+            count += frame["type"] == "chunk"
+            environment.events.request.fire(
+                request_type="WS",
+                name=frame["type"],
+                response_time=(time.perf_counter() - started) * 1e3,
+                response_length=len(text),
+                exception=None,
+                context={},
+            )
+        connection.close()
+        return count
+
+    return client
+
+
+def _client(name: str) -> Callable[[str], int]:
+    if name == "chunk7, verified":
+        return _verified()
+    if name == "websocket-client, Locust event":
+        return _locust_event()
+    plain = {
+        "chunk7": _chunk7,
+        "websockets.sync": _websockets_sync,
+        "websocket-client": _websocket_client,
+    }
+    return plain[name]
+
+
+def measure(name: str, port: int) -> dict[str, float]:
+    """CPU per message in us (trickle, burst) and per connection in ms, of this process."""
+    import gevent
+
+    client = _client(name)
+    address = f"ws://127.0.0.1:{port}"
+    client(f"{address}/100/20/0")  # imports and first-time costs
+
+    started = time.process_time()
+    url = f"{address}/{TRICKLE_CHUNKS}/1/{TRICKLE_INTERVAL_S}"
+    readers = [gevent.spawn(client, url) for _ in range(TRICKLE_CONNECTIONS)]
+    counts = [reader.get() for reader in readers]
+    trickle_s = time.process_time() - started
+    assert counts == [TRICKLE_CHUNKS] * TRICKLE_CONNECTIONS, counts
+
+    started = time.process_time()
+    assert client(f"{address}/{BURST_CHUNKS}/{BURST_SIZE}/0") == BURST_CHUNKS
+    burst_s = time.process_time() - started
+
+    started = time.process_time()
+    for _ in range(CONNECTS):
+        client(f"{address}/0/1/0")
+    connect_s = time.process_time() - started
+    return {
+        "trickle_us": 1e6 * trickle_s / (TRICKLE_CONNECTIONS * TRICKLE_CHUNKS),
+        "burst_us": 1e6 * burst_s / BURST_CHUNKS,
+        "connect_ms": 1e3 * connect_s / CONNECTS,
+    }
+
+
+# --- the comparison ------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Measure every client in turn, several times over, and print the table."""
+    this = [sys.executable, "-m", "benchmarks.websocket_user"]
+    server = subprocess.Popen([*this, "server"], stdout=subprocess.PIPE, text=True)
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in CLIENTS}
+    try:
+        assert server.stdout is not None
+        port = server.stdout.readline().strip()
+        for _ in range(ROUNDS):
+            for name in CLIENTS:
+                output = subprocess.check_output([*this, name, port], text=True)
+                found[name].append(json.loads(output.splitlines()[-1]))
+    finally:
+        server.terminate()
+        server.wait(10)
+    print("| client | trickle, us a message | burst, us a message | ms a connection |")
+    print("|---|---:|---:|---:|")
+    for name, rounds in found.items():
+        median = {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}
+        print(
+            f"| {name} | {median['trickle_us']:.1f} | {median['burst_us']:.1f} "
+            f"| {median['connect_ms']:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["server"]:
+        serve_forever()
+    elif len(sys.argv) == 3:
+        from gevent import monkey
+
+        monkey.patch_all()
+        print(json.dumps(measure(sys.argv[1], int(sys.argv[2]))))
+    else:
+        main()
