@@ -73,6 +73,11 @@ def seed_schedule(cell: Cell) -> Schedule:
     return Schedule(connect, write, cell.chunks, 1, (), tuple(walk.steps))
 
 
+def first_join_step(schedule: Schedule) -> int:
+    """Where the timeline gets interesting: the index of the first step that is not a producer's."""
+    return next((place for place, step in enumerate(schedule.steps) if step.actor != "producer"), 0)
+
+
 def turns_before_pause(ordering: ConnectOrdering) -> int:
     """How many effects of its own a node performs before its work; all, if there is none."""
     steps = Steps(ordering.steps(Join("dry-run")))

@@ -74,15 +74,21 @@ def rerun(cell: Cell, schedule: Schedule) -> Replay:
     return Replay(world, schedule, states, world.outcome(states[-1]))
 
 
-def draw(run: Replay) -> str:
-    """The drawing: a title, the timeline, what each client received, what was lost."""
+def draw(run: Replay, first: int = 0) -> str:
+    """The drawing: a title, the timeline, what each client received, what was lost.
+
+    The timeline begins with step `first`, counted from 0; what was before it is said in a line.
+    """
     columns = _columns(run)
-    grid = [_row(run, place, columns) for place in range(len(run.schedule.steps))]
-    marks = _marks(run)
+    grid = [_row(run, place, columns) for place in range(first, len(run.schedule.steps))]
+    marks = _marks(run)[first:]
     widths = [
         max(len(name), *(len(row[place]) for row in grid)) for place, name in enumerate(columns)
     ]
     lines = [_title(run), "", _line("", list(columns), widths, "")]
+    if first:
+        written = run.states[first].writing - 1
+        lines.append(_line("T0", [f"write 1 to {written}", *[""] * (len(columns) - 1)], widths, ""))
     lines += [
         _line(f"T{number}", row, widths, mark)
         for number, (row, mark) in enumerate(zip(grid, marks, strict=True), 1)
@@ -222,6 +228,9 @@ def _ending(run: Replay) -> list[str]:
     for client, receipts in enumerate(run.outcome.receipts, 1):
         lost = run.outcome.lost[client - 1]
         lines.append(f"client{client} receives: {_numbers(receipts)}")
+        again = tuple(number for number in sorted(set(receipts)) if receipts.count(number) > 1)
+        if again:
+            lines.append(f"client{client} receives again: {_numbers(again)}")
         hidden = [number for number in lost if number in receipts]
         gone = [number for number in lost if number not in receipts]
         lines += [f"Chunk {number}: LOST" for number in gone]

@@ -14,7 +14,14 @@ from cluster.interrupts import run_interruptibly
 from cluster.local import HOST, store_part
 from cluster.options import Parser, Subparsers, add_json, add_out, add_seed
 from cluster.probes import free_ports
-from cluster.reproduction import CHUNKS, Reproduction, Seen, execute, seed_schedule
+from cluster.reproduction import (
+    CHUNKS,
+    Reproduction,
+    Seen,
+    execute,
+    first_join_step,
+    seed_schedule,
+)
 from cluster.supervise import Cluster
 from delivery.effects import StreamRead
 from delivery.errors import UsageError
@@ -73,11 +80,11 @@ def run(args: argparse.Namespace) -> int:
     cell, schedule = _what(args)
     done = run_interruptibly(_reproduce(args, cell, schedule))
     if args.out:
-        _write(args.out, done)
+        _write(args, done)
     if args.json:
         sys.stdout.write(json.dumps(_document(done)) + "\n")
     else:
-        sys.stdout.write("\n" + draw(done.replay) + "\n" + _conclusion(done))
+        sys.stdout.write("\n" + _timeline(args, done))
     return 0
 
 
@@ -182,24 +189,17 @@ def _worst(done: Reproduction) -> Seen:
     return next((seen for seen in done.clients if seen.missing), done.clients[0])
 
 
-def _conclusion(done: Reproduction) -> str:
-    lines = []
-    for client, seen in enumerate(done.clients, 1):
-        missing = f"MISSING {_numbers(seen.missing)}" if seen.missing else "nothing is missing"
-        doubled = f", {_numbers(seen.duplicates)} twice" if seen.duplicates else ""
-        lines.append(f"client{client} received {_numbers(seen.received)}: {missing}{doubled}\n")
-    return "".join(lines)
+def _timeline(args: argparse.Namespace, done: Reproduction) -> str:
+    """The drawing; the report's own schedule without the six chunks that are only history."""
+    return draw(done.replay, 0 if args.schedule else first_join_step(done.schedule))
 
 
-def _numbers(numbers: tuple[int, ...]) -> str:
-    return ", ".join(map(str, numbers)) or "nothing"
-
-
-def _write(folder: Path, done: Reproduction) -> None:
+def _write(args: argparse.Namespace, done: Reproduction) -> None:
+    folder = args.out
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "reproduce.json").write_text(json.dumps(_document(done)) + "\n")
-        (folder / "timeline.txt").write_text(draw(done.replay))
+        (folder / "timeline.txt").write_text(_timeline(args, done))
         schedules.dump(done.schedule, folder / "schedule.json")
     except OSError as error:
         raise UsageError(f"--out {folder}: {error.strerror}") from error
