@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from cluster.commands import explore, reproduce, run, simulate
+from cluster.commands import explore, reproduce, run, simulate, up
 from cluster.options import Parser, Subparsers
 from delivery.errors import Chunk7Error
 
@@ -26,6 +26,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "run": run,
+    "up": up,
     "explore": explore,
     "reproduce": reproduce,
     "simulate": simulate,

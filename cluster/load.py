@@ -10,38 +10,32 @@ from cluster.probes import answers_http, free_ports
 from cluster.settings import Settings
 
 _LOCUSTFILE = Path(loadtest.__file__).with_name("locustfile.py")
+_STOP_WITHIN_S = 4.0
+"""It gives its workers three seconds."""
 
 
 def headless(settings: Settings, endpoints: Endpoints, folder: Path, run_name: str) -> Part:
     """Locust that runs every cell once and ends."""
     command = _command(settings, endpoints, folder, run_name)
-    command += ("--headless", "--once", "--only-summary")
-    command += ("-u", str(settings.users), "-r", str(settings.users))
-    if settings.processes:
-        [port] = free_ports(1)
-        command += ("--processes", str(settings.processes))
-        command += ("--master-bind-host", HOST, "--master-bind-port", str(port))
-        command += ("--master-host", HOST, "--master-port", str(port))
     return Part(
         "locust",
-        command,
+        (*command, "--headless", "--once", "--only-summary"),
         folder / "logs" / "locust.log",
         ends_by_itself=True,
-        stop_within_s=4.0,  # it gives its workers three seconds
-        orphan_signal=signal.SIGTERM,  # and must be there to end them
+        stop_within_s=_STOP_WITHIN_S,
+        orphan_signal=signal.SIGTERM,  # it must be there to end its workers
     )
 
 
 def web(settings: Settings, endpoints: Endpoints, folder: Path, run_name: str, port: int) -> Part:
     """Locust with its web UI, waiting for somebody to press start."""
     command = _command(settings, endpoints, folder, run_name)
-    command += ("--web-host", HOST, "--web-port", str(port))
-    command += ("-u", str(settings.users), "-r", str(settings.users))
     return Part(
         "locust",
-        command,
+        (*command, "--web-host", HOST, "--web-port", str(port)),
         folder / "logs" / "locust.log",
         ready=answers_http(HOST, port, "/"),
+        stop_within_s=_STOP_WITHIN_S,
         orphan_signal=signal.SIGTERM,
     )
 
@@ -51,7 +45,7 @@ def _command(
 ) -> tuple[str, ...]:
     order = settings.order(run_name)
     gap_fillers = [name for name, traits in settings.cells.traits.items() if traits.fills_gaps]
-    options = {
+    options: dict[str, object] = {
         "-f": _LOCUSTFILE,
         "--host": endpoints.websocket,
         "--producer": endpoints.producer,
@@ -67,5 +61,12 @@ def _command(
         "--chunk7-seed": order.seed,
         "--fill-gaps": ",".join(gap_fillers),
         "--run-name": order.run,
+        "--users": settings.users,
+        "--spawn-rate": settings.users,
     }
+    if settings.processes:
+        [port] = free_ports(1)
+        options["--processes"] = settings.processes
+        options["--master-bind-host"] = options["--master-host"] = HOST
+        options["--master-bind-port"] = options["--master-port"] = port
     return python("locust", options)

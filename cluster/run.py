@@ -45,15 +45,25 @@ def execute(settings: Settings, out: Path | None, console: Console) -> Outcome:
     Raises UsageError and StoreUnreachable, before anything is started, for input that cannot be
     used. What goes wrong later is in the outcome.
     """
-    read_answers(settings.answers or SHIPPED)
-    if settings.redis is not None:
-        asyncio.run(local.check_store(settings.redis, settings.store_latency_ms))
-    started = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    run_name = f"{started}-{settings.seed}-{os.getpid()}"
-    folder = new_folder(out or Path("runs", f"{started}-{settings.seed}"))
+    check(settings)
+    folder, run_name = prepare(settings, out)
     write_manifest(folder, _manifest(settings, run_name))
     error = _attempt(settings, folder, run_name, console)
     return Outcome(folder, judge(folder, error), error)
+
+
+def check(settings: Settings) -> None:
+    """Raise UsageError or StoreUnreachable for what cannot be used."""
+    read_answers(settings.answers or SHIPPED)
+    if settings.redis is not None:
+        asyncio.run(local.check_store(settings.redis, settings.store_latency_ms))
+
+
+def prepare(settings: Settings, out: Path | None) -> tuple[Path, str]:
+    """An empty run folder, and a name for the run that no other on the same store has."""
+    started = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    folder = new_folder(out or Path("runs", f"{started}-{settings.seed}"))
+    return folder, f"{started}-{settings.seed}-{os.getpid()}"
 
 
 def new_folder(folder: Path) -> Path:

@@ -76,7 +76,7 @@ def add_load(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--users",
         type=whole("--users", 1, 100_000),
-        default=200,
+        default=120,
         metavar="N",
         help="WebSocket users, each of whom joins once an ordering (default: %(default)s)",
     )

@@ -13,8 +13,12 @@ import pytest
 from analysis.results import Summary
 from cluster.cells import DEFAULT_CELLS
 
+FEW = ("--sessions", "8")
+"""Few answers are quickly written."""
+
 
 def chunk7(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    arguments = (*FEW, *arguments)
     return subprocess.run(
         [sys.executable, "-m", "cluster.cli", "simulate", *arguments],
         capture_output=True,
@@ -39,7 +43,7 @@ def test_by_default_it_simulates_the_cells_of_a_run() -> None:
 
 
 def test_the_document_is_that_of_a_run() -> None:
-    done = chunk7("--connections", "300", "--json")
+    done = chunk7("--connections", "300", "--connect", "redis_streams", "--json")
     summary = msgspec.json.decode(done.stdout, type=Summary)
     assert (summary.schema, summary.valid, summary.seed, summary.run_dir) == (1, True, 7, "")
     fields = {field.name for field in msgspec.structs.fields(type(summary.results[0]))}
@@ -59,7 +63,8 @@ def test_the_engines_print_the_same_document() -> None:
 
 
 def test_the_headline_subscribing_first_still_loses_with_the_reports_producer() -> None:
-    done = chunk7("--connect", "subscribe_then_history", "--save-lag-ms", "20")
+    options = ("--connect", "subscribe_then_history", "--save-lag-ms", "20")
+    done = chunk7(*options, "--connections", "2000")
     assert done.returncode == 0
     assert "subscribe_then_history x publish_then_save loses" in done.stdout
     assert "subscribe_then_history x atomic_lua keeps all" in done.stdout
@@ -72,7 +77,8 @@ def test_the_headline_subscribing_first_still_loses_with_the_reports_producer() 
 def test_a_preset_puts_the_claim_beside_what_comes_out(
     preset: str, claimed: float, at_least: float
 ) -> None:
-    options = ("--preset", preset, "--connections", "20000")
+    cell = ("--connect", "history_then_subscribe", "--write", "publish_then_save")
+    options = ("--preset", preset, "--connections", "20000", *cell)
     claim = document(*options)["claim"]
     assert claim["loss_rate_high"] == claimed
     assert claim["loss_rate"] > at_least
@@ -87,7 +93,15 @@ def test_a_preset_puts_the_claim_beside_what_comes_out(
 
 def test_results_and_settings_are_written_where_out_says(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "folder"
-    found = document("--connections", "100", "--out", str(folder), "--save-lag-ms", "uniform(1,2)")
+    options = (
+        "--connections",
+        "100",
+        "--connect",
+        "redis_streams",
+        "--save-lag-ms",
+        "uniform(1,2)",
+    )
+    found = document(*options, "--out", str(folder))
     assert json.loads((folder / "summary.json").read_text()) == found
     assert found["run_dir"] == str(folder)
     settings = json.loads((folder / "settings.json").read_text())
@@ -96,7 +110,8 @@ def test_results_and_settings_are_written_where_out_says(tmp_path: Path) -> None
 
 
 def test_a_crossed_threshold_ends_in_99() -> None:
-    options = ("--connections", "2000", "--connect", "history_then_subscribe")
+    cell = ("--connect", "history_then_subscribe", "--write", "publish_then_save")
+    options = ("--connections", "2000", *cell)
     held = chunk7(*options, "--threshold", "loss_rate<=1")
     crossed = chunk7(*options, "--threshold", "loss_rate==0")
     assert (held.returncode, crossed.returncode) == (0, 99)

@@ -1,0 +1,54 @@
+"""`chunk7 up`: a local cluster kept running, with the Locust web UI."""
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from cluster.commands.run import add_cells, add_cluster, add_load
+from cluster.options import Parser, Subparsers, add_out, add_seed, whole
+
+STATUS = "Ctrl-C stops it"
+
+
+def add_parser(subparsers: "Subparsers[Parser]") -> None:
+    """The cluster's and the load's options, which the web UI starts from, and two ports."""
+    parser = subparsers.add_parser(
+        "up",
+        help="keep a local cluster running, with the Locust web UI",
+        description="Starts a local cluster and the Locust web UI, and keeps both running "
+        "until Ctrl-C.",
+    )
+    for option, default, what in (
+        ("--port", 8080, "where WebSocket clients connect"),
+        ("--web-port", 8089, "where the web UI is"),
+    ):
+        parser.add_argument(
+            option,
+            type=whole(option, 1, 65_535),
+            default=default,
+            metavar="PORT",
+            help=f"{what} (default: %(default)s)",
+        )
+    add_cells(parser)
+    add_cluster(parser)
+    add_load(parser)
+    add_seed(parser)
+    add_out(parser, "runs/TIME-SEED")
+    parser.set_defaults(threshold=[])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Keep it running; 0 when a signal ends it, which is how it is meant to end."""
+    from cluster.settings import read_settings
+    from cluster.up import Ports, keep_running
+
+    def tell(websocket: str, web: str, producer: str) -> None:
+        sys.stdout.write(f"WebSocket  {websocket}/ws/SESSION?ordering=NAME\n")
+        sys.stdout.write(f"producer   {producer}\n")
+        sys.stdout.write(f"web UI     {web}  ({STATUS})\n")
+        sys.stdout.flush()
+
+    ports = Ports(args.port, args.web_port)
+    keep_running(read_settings(args), args.out, ports, Console(stderr=True), tell)
+    return 0

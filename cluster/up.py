@@ -1,0 +1,66 @@
+"""A cluster that runs until somebody stops it."""
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from cluster import load, local
+from cluster.interrupts import run_interruptibly
+from cluster.run import check, prepare
+from cluster.settings import Settings
+from cluster.supervise import Cluster
+from delivery.errors import Interrupted, UsageError
+
+Tell = Callable[[str, str, str], None]
+"""Called with the URLs of the proxy, the web UI and the producer once all is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The two that the user chooses."""
+
+    websocket: int
+    web: int
+
+
+def keep_running(
+    settings: Settings, out: Path | None, ports: Ports, console: Console, tell: Tell
+) -> None:
+    """Start everything and wait for a signal.
+
+    Raises UsageError for bad input and for a port in use, PartDied when a part ends.
+    """
+    check(settings)
+    for option, port in (("--port", ports.websocket), ("--web-port", ports.web)):
+        check_free(option, port)
+    folder, run_name = prepare(settings, out)
+    with contextlib.suppress(Interrupted):
+        run_interruptibly(_keep(settings, folder, run_name, ports, console, tell))
+
+
+def check_free(option: str, port: int) -> None:
+    """Raise UsageError if somebody listens on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # old connections do not count
+        try:
+            probe.bind((local.HOST, port))
+        except OSError as error:
+            raise UsageError(f"{option} {port}: {error.strerror}") from error
+
+
+async def _keep(
+    settings: Settings, folder: Path, run_name: str, ports: Ports, console: Console, tell: Tell
+) -> None:
+    console.print(f"starting a cluster of {settings.nodes} nodes", highlight=False)
+    plan = dataclasses.replace(settings.local, websocket_port=ports.websocket)
+    async with Cluster(folder) as cluster:
+        endpoints = await local.start(cluster, plan, folder)
+        await cluster.start(load.web(settings, endpoints, folder, run_name, ports.web))
+        tell(endpoints.websocket, f"http://{local.HOST}:{ports.web}", endpoints.producer)
+        await cluster.while_alive(asyncio.Event().wait())

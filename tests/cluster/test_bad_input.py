@@ -1,0 +1,93 @@
+"""Input that cannot be used ends the real command in one line and a code, with no traceback."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from command import Running, chunk7, left_over
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def broken_answers(tmp_path: Path) -> Path:
+    """A folder of answers with a broken second line."""
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    (folder / "one.jsonl").write_text('{"text": "a", "at_ms": 0}\n{"text": "b", "at_ms"\n')
+    return folder
+
+
+def refused(code: int, line: str, *words: object) -> None:
+    """The command says exactly this kind of line, and only it."""
+    ended = chunk7(*words)
+    assert ended.stderr.splitlines() == [ended.stderr.strip()], ended.stderr
+    assert line in ended.stderr
+    assert (ended.code, ended.stdout) == (code, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--connect", "nosuch"], "error: --connect: unknown ordering 'nosuch': one of "),
+        (["--chunk-rate", "-1"], "error: --chunk-rate -1: must be between 0.1 and 10000"),
+        (["--answers", "nosuch"], "error: --answers nosuch: want a folder"),
+        (["--redis", "http://localhost"], "error: --redis 'http://localhost': want redis://"),
+        (["--threshold", "loss_rate"], "error: threshold 'loss_rate': write METRIC"),
+        (
+            ["--redis", "rediss://localhost", "--store-latency-ms", "1"],
+            "error: --store-latency-ms: cannot delay rediss://",
+        ),
+    ],
+)
+def test_bad_options_end_in_2(words: list[str], line: str) -> None:
+    refused(2, line, "run", *words)
+
+
+def test_a_broken_line_of_an_answer_is_named_with_its_file(broken_answers: Path) -> None:
+    refused(2, f"{broken_answers}/one.jsonl:2: ", "run", "--answers", broken_answers)
+
+
+def test_a_run_folder_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("")
+    refused(2, f"error: --out {tmp_path}: exists and is not empty", "run", "--out", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_a_store_that_does_not_answer_ends_in_1(tmp_path: Path) -> None:
+    with socket.socket() as taken:  # bound, not listening: connections are refused
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        url = f"redis://127.0.0.1:{port}"
+        refused(1, f"error: no store at 127.0.0.1:{port}: ", "run", "--redis", url)
+
+
+@pytest.mark.parametrize("option", ["--port", "--web-port"])
+def test_a_port_in_use_is_named(option: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused(2, f"error: {option} {port}: Address already in use", "up", option, port)
+
+
+def test_up_keeps_a_cluster_running_until_it_is_stopped(tmp_path: Path) -> None:
+    with socket.socket() as one, socket.socket() as other:
+        ports = []
+        for free in (one, other):
+            free.bind(("127.0.0.1", 0))
+            ports.append(free.getsockname()[1])
+    words = ("up", "--nodes", 2, "--port", ports[0], "--web-port", ports[1])
+    up = Running(tmp_path / "run", *words)
+    try:
+        assert up.first_line() == f"WebSocket  ws://127.0.0.1:{ports[0]}/ws/SESSION?ordering=NAME\n"
+        pids = up.pids
+        os.kill(up.pid, signal.SIGINT)
+        ended = up.end()
+    finally:
+        up.kill()
+    assert ended.code == 0
+    assert f"web UI     http://127.0.0.1:{ports[1]}" in ended.stdout
+    assert left_over(pids) == []

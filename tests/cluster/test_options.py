@@ -1,0 +1,87 @@
+"""Option types and settings: what is allowed, and the one line for what is not."""
+
+import pytest
+
+from cluster.cli import COMMANDS, main
+from cluster.commands import run
+from cluster.options import Parser, address, names, number, whole
+from cluster.settings import Settings, read_settings
+from delivery.errors import UsageError
+
+
+def settings(*words: str) -> Settings:
+    """The settings of a `chunk7 run` command line."""
+    parser = Parser(prog="chunk7")
+    subparsers = parser.add_subparsers(dest="command")
+    run.add_parser(subparsers)
+    return read_settings(parser.parse_args(["run", *words]))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("-1", "--chunk-rate -1: must be between 0.1 and 10000"),
+        ("nan", "--chunk-rate nan: must be between 0.1 and 10000"),
+        ("fast", "--chunk-rate fast: want a number"),
+    ],
+)
+def test_a_number_out_of_range_is_told_with_its_range(text: str, line: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        number("--chunk-rate", 0.1, 10_000)(text)
+    assert str(caught.value) == line
+
+
+def test_numbers_within_their_range_are_taken() -> None:
+    assert number("--x", 0, 10)("2.5") == 2.5
+    assert whole("--x", 1, 2**53)(str(2**53)) == 2**53
+    with pytest.raises(UsageError, match=r"--x 2\.5: want a whole number"):
+        whole("--x", 1, 10)("2.5")
+
+
+def test_an_address_is_a_host_and_a_port() -> None:
+    assert address("--listen")("127.0.0.1:80") == ("127.0.0.1", 80)
+    for text in ("80", ":80", "host:", "host:0", "host:65536", "host:http"):
+        with pytest.raises(UsageError, match="want HOST:PORT"):
+            address("--listen")(text)
+
+
+def test_names_may_be_repeated_or_separated_by_commas() -> None:
+    assert names(["a,b", "c", " a ", ""]) == ["a", "b", "c"]
+    assert names(None) == []
+
+
+def test_the_default_run_ends_within_90_seconds_on_two_cores() -> None:
+    default = settings()
+    assert len(default.cells.cells) == 11
+    assert default.length_s < 65  # the rest is for starting, and for judging
+
+
+def test_slow_joins_get_a_longer_settle_time() -> None:
+    assert settings().settle_ms == 1_200
+    assert settings("--node-work-ms", "800").settle_ms == 2_200
+
+
+def test_a_duration_that_leaves_no_room_for_slow_joins_is_refused() -> None:
+    with pytest.raises(UsageError, match="--duration 10: a join may take"):
+        settings("--node-work-ms", "5000", "--duration", "10")
+
+
+def test_a_threshold_is_checked_before_anything_starts() -> None:
+    with pytest.raises(UsageError, match="no metric 'nosuch'"):
+        settings("--threshold", "nosuch<1")
+
+
+def test_an_unknown_option_ends_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--nosuch"]) == 2
+    assert capsys.readouterr().err == "chunk7 run: error: unrecognized arguments: --nosuch\n"
+
+
+def test_an_abbreviated_option_is_an_unknown_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--chunk", "5"]) == 2
+    assert "unrecognized arguments" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert f"usage: chunk7 {command}" in capsys.readouterr().out
