@@ -34,6 +34,7 @@ class Link(asyncio.Protocol):
         self._on_push = on_push
         self._parser = hiredis.Reader()
         self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done as soon as the connection is gone, for whatever reason."""
@@ -71,7 +72,7 @@ class Link(asyncio.Protocol):
         return link
 
     def send(self, *command: str | bytes | int) -> "asyncio.Future[Any]":
-        """Write a command now; the future is its reply.
+        """Write a command, in this turn of the event loop; the future is its reply.
 
         The future raises StoreError when the server refuses the command, StoreLost when the
         connection goes first (the command may have been executed). Raises the same at once when
@@ -100,12 +101,21 @@ class Link(asyncio.Protocol):
             raise StoreLost("the connection to the store is gone")
         if len(self._waiting) + len(commands) > MAX_WAITING:
             raise StoreError(f"more than {MAX_WAITING} commands wait for the store")
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
         # hiredis takes any mix of these types; its stub wants a one-tuple.
-        self._transport.write(b"".join(map(hiredis.pack_command, commands)))  # type: ignore[arg-type]
+        self._unsent += map(hiredis.pack_command, commands)  # type: ignore[arg-type]
+
+    def _flush(self) -> None:
+        """One system call for all that was asked for in this turn of the event loop."""
+        unsent, self._unsent = self._unsent, []
+        if self._transport is not None and unsent and not self.lost.done():
+            self._transport.write(b"".join(unsent))
 
     async def close(self) -> None:
         """Disconnect. What still waits gets StoreLost; what a hung server will not take is lost."""
         if self._transport is not None:
+            self._flush()
             self._transport.close()
             await asyncio.wait([self.lost], timeout=_CLOSE_WITHIN_S)
             self._transport.abort()

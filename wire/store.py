@@ -1,6 +1,7 @@
 """Our commands on a real server: the methods of `delivery.store.MemoryStore`, awaited.
 
-Every command is written before its method first suspends, so calls are executed in call order.
+Every command is handed to the link before its method first suspends, so calls are executed in call
+order.
 """
 
 import hashlib

@@ -70,6 +70,15 @@ async def test_several_commands_are_sent_all_or_none(
     await link.close()
 
 
+async def test_what_was_sent_before_the_end_is_executed(store_url: str) -> None:
+    link = await Link.open(store_url)
+    link.send("SET", "k", "v")
+    await link.close()
+    other = await Link.open(store_url)
+    assert await other.send("GET", "k") == b"v"
+    await other.close()
+
+
 async def test_a_database_is_selected(store_url: str) -> None:
     link = await Link.open(store_url.removesuffix("/0") + "/3", name="me")
     info = await link.send("CLIENT", "INFO")
