@@ -11,10 +11,10 @@ _MOST_BYTES = 4_096
 
 
 def pings(host: str, port: int) -> Probe:
-    """A Redis-protocol server answers PING with PONG."""
+    """A Redis-protocol server answers PING with PONG, or asks for a password first."""
 
     async def ready() -> bool:
-        return (await _ask(host, port, b"PING\r\n")).startswith(b"+PONG")
+        return (await _ask(host, port, b"PING\r\n")).startswith((b"+PONG", b"-NOAUTH"))
 
     return ready
 

@@ -1,6 +1,7 @@
 """A run's results as people read them: a table, a sentence an ordering, and whether to trust it."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
@@ -33,50 +34,48 @@ def show(summary: Summary, console: Console) -> None:
 
 
 def table(results: Sequence[Result]) -> Table:
-    """A row a cell, grouped by connect ordering."""
+    """A row a cell, under its connect ordering. Fits into 80 columns. Losses are red.
+
+    The law's number of lost chunks is beside the measured one; times are medians.
+    """
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    shown.add_column("connect", no_wrap=True, overflow="ellipsis")
-    shown.add_column("write", no_wrap=True, overflow="ellipsis")
-    for name in (
-        "conn.",
-        "lossy",
-        "loss rate\n95%",
-        "chunks lost\n(predicted)",
-        "dupli-\ncates",
-        "out of\norder",
-        "window\np50 ms",
-        "join\np50 ms",
-        "chunk\np50 ms",
+    shown.add_column("connect\n  x write", overflow="ellipsis")  # gives way where it is narrow
+    for heading in (
+        "lossy/\nconn.",
+        "loss %\n(95%)",
+        "lost\n(law)",
+        "dup.",
+        "dis-\norder",
+        "window\nms",
+        "join\nms",
+        "chunk\nms",
     ):
-        shown.add_column(name, justify="right", no_wrap=True)
-    before = ""
-    for result in results:
-        style = "red" if result.chunks_lost else None
-        connect = "" if result.connect == before else result.connect
-        shown.add_row(connect, *_row(result), style=style)
-        before = result.connect
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for connect, cells in groupby(results, key=lambda result: result.connect):
+        shown.add_row(connect)
+        for result in cells:
+            shown.add_row(*_row(result), style="red" if result.chunks_lost else None)
     return shown
 
 
 def _row(result: Result) -> tuple[str, ...]:
-    low, high = _percent(result.loss_rate_low), _percent(result.loss_rate_high)
     return (
-        result.write,
-        str(result.connections),
-        str(result.lossy_connections),
-        f"{_percent(result.loss_rate)} {low}-{high}",
-        f"{result.chunks_lost} ({_number(result.chunks_lost_predicted)})",
+        f"  {result.write}",
+        f"{result.lossy_connections}/{result.connections}",
+        _rate(result),
+        f"{result.chunks_lost} ({result.chunks_lost_predicted:.1f})",
         str(result.chunks_duplicate),
         str(result.chunks_out_of_order),
-        _number(result.window_ms.p50),
-        _number(result.join_ms.p50),
-        _number(result.chunk_latency_ms.p50),
+        *(
+            "-" if quantiles.p50 is None else f"{quantiles.p50:.1f}"
+            for quantiles in (result.window_ms, result.join_ms, result.chunk_latency_ms)
+        ),
     )
 
 
-def _percent(rate: float | None) -> str:
-    return "-" if rate is None else f"{100 * rate:.1f}%"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+def _rate(result: Result) -> str:
+    """The loss rate and its interval, in percent."""
+    if result.loss_rate is None or result.loss_rate_low is None or result.loss_rate_high is None:
+        return "-"
+    low, high = 100 * result.loss_rate_low, 100 * result.loss_rate_high
+    return f"{100 * result.loss_rate:.1f} ({low:.0f}-{high:.0f})"

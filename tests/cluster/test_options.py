@@ -1,9 +1,12 @@
 """Option types and settings: what is allowed, and the one line for what is not."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from cluster.cli import COMMANDS, main
-from cluster.commands import run
+from cluster.cli import COMMANDS, Command, main
+from cluster.commands import run, up
 from cluster.options import Parser, address, names, number, whole
 from cluster.settings import Settings, read_settings
 from delivery.errors import UsageError
@@ -85,3 +88,21 @@ def test_an_abbreviated_option_is_an_unknown_one(capsys: pytest.CaptureFixture[s
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert f"usage: chunk7 {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [run, up])
+def test_every_option_is_explained_in_the_documentation(command: Command) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
+    parser = Parser(prog="chunk7")
+    command.add_parser(parser.add_subparsers())
+    options = set(re.findall(r"--[a-z][a-z-]+", options_of(parser)))
+    assert {option for option in options if option not in page} == {"--help"}
+
+
+def options_of(parser: Parser) -> str:
+    """The help of the parser's only subcommand."""
+    subparsers = next(a for a in parser._actions if isinstance(a.choices, dict))
+    assert isinstance(subparsers.choices, dict)
+    [subparser] = subparsers.choices.values()
+    assert isinstance(subparser, Parser)
+    return subparser.format_help()

@@ -1,0 +1,108 @@
+"""What people read: the table, the sentences, and whether to trust them."""
+
+import io
+
+import msgspec
+from rich.console import Console
+
+from analysis.results import Quantiles, Result, Summary
+from cluster.table import show
+
+KEPT = Result(
+    connect="buffered_merge",
+    write="atomic_lua",
+    connections=120,
+    lossy_connections=0,
+    loss_rate=0.0,
+    loss_rate_low=0.0,
+    loss_rate_high=0.031,
+    chunks_expected=2_400,
+    chunks_delivered=2_400,
+    chunks_lost=0,
+    chunks_undetermined=0,
+    chunks_duplicate=0,
+    chunks_out_of_order=0,
+    chunks_unexpected=0,
+    chunks_fetched=0,
+    chunks_lost_predicted=0.0,
+    chunks_lost_predicted_low=0.0,
+    chunks_lost_predicted_high=0.0,
+    chunks_duplicate_predicted=0.0,
+    chunks_duplicate_predicted_low=0.0,
+    chunks_duplicate_predicted_high=0.0,
+    chunks_fetched_predicted=0.0,
+    chunks_fetched_predicted_low=0.0,
+    chunks_fetched_predicted_high=0.0,
+    causes={},
+    window_ms=Quantiles(p50=-1.25, p95=0.0, p99=0.0),
+    gap_ms=Quantiles(),
+    join_ms=Quantiles(p50=6.6, p95=9.0, p99=9.0),
+    chunk_latency_ms=Quantiles(p50=1.8, p95=2.0, p99=2.0),
+    memory_bytes_per_chunk=None,
+)
+
+
+def shown(*results: Result, against: tuple[str, ...] = (), width: int = 80) -> list[str]:
+    """The lines printed for a run, without the blank ones."""
+    summary = Summary(
+        valid=not against,
+        invalid_because=list(against),
+        seed=7,
+        run_dir="runs/one",
+        results=list(results),
+    )
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    show(summary, console)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return [line.rstrip() for line in file.getvalue().splitlines() if line.strip()]
+
+
+def test_a_row_fits_into_80_columns_and_each_connect_ordering_is_named_once() -> None:
+    lossy = msgspec.structs.replace(
+        KEPT,
+        write="publish_then_save",
+        lossy_connections=18,
+        loss_rate=0.15,
+        loss_rate_low=0.097,
+        loss_rate_high=0.225,
+        chunks_lost=24,
+        chunks_lost_predicted=12.34,
+        causes={"save_lag": 24},
+    )
+    assert shown(lossy, KEPT)[:5] == [
+        "connect             lossy/       loss %      lost       dis- window join chunk",
+        "  x write            conn.        (95%)     (law) dup. order     ms   ms    ms",
+        "buffered_merge",
+        "  publish_then_save 18/120 15.0 (10-22) 24 (12.3)    0     0   -1.2  6.6   1.8",
+        "  atomic_lua         0/120    0.0 (0-3)   0 (0.0)    0     0   -1.2  6.6   1.8",
+    ]
+
+
+def test_the_table_is_followed_by_a_sentence_a_cell_the_folder_and_the_validity() -> None:
+    lines = shown(KEPT)
+    assert lines[4].startswith("buffered_merge x atomic_lua keeps all: 0 of 120 connections")
+    assert lines[5:] == ["run folder: runs/one", "The run is valid."]
+
+
+def test_what_speaks_against_a_run_is_said_a_line_each() -> None:
+    assert shown(KEPT, against=("store was killed", "nothing was published"))[-2:] == [
+        "NOT VALID: store was killed",
+        "NOT VALID: nothing was published",
+    ]
+
+
+def test_a_cell_that_nobody_joined_has_no_rates() -> None:
+    nobody = msgspec.structs.replace(
+        KEPT,
+        connections=0,
+        chunks_expected=0,
+        loss_rate=None,
+        loss_rate_low=None,
+        loss_rate_high=None,
+        window_ms=Quantiles(),
+        join_ms=Quantiles(),
+        chunk_latency_ms=Quantiles(),
+    )
+    row = shown(nobody)[3].split()
+    assert row == ["atomic_lua", "0/0", "-", "0", "(0.0)", "0", "0", "-", "-", "-"]
