@@ -2,9 +2,10 @@
 
 A connection with window W joins evenly in a wave of `wave_ms`. It loses chunk i with probability
 (W + L_i)+ / wave_ms and gets it twice with probability (-(W + L_i))+ / wave_ms, the clipping at the
-two ends of the wave apart (docs/architecture.md). The expectations are sums of these over all
-connections and chunks, exactly. For the variance, the number that one join loses, or doubles, is
-laid out over an even grid of joins for a sample of the windows and answers; joins are independent.
+two ends of the wave apart (docs/architecture.md). The expectations are sums of these over the
+connections added and all chunks, scaled up to all connections. For the variance, the number that
+one join loses, or doubles, is laid out over an even grid of joins for a sample of the windows and
+answers; joins are independent.
 """
 
 import math
@@ -53,11 +54,14 @@ class ExpectedChunks:
         self._sums_ms = np.concatenate(([0.0], np.cumsum(self._lags_ms)))
         self._scale = 1 / (settings.wave_ms * len(timelines))
         self._lost = self._doubled = 0.0
-        self._count = 0
+        self.count = 0
+        """Connections added, with or without a window."""
+        self._known = 0
         self._sample: Durations = np.zeros(0)
 
     def add(self, window_ms: Durations) -> None:
         """Windows of connections, shape (count,)."""
+        self.count += len(window_ms)
         windows = window_ms[~np.isnan(window_ms)]
         if len(windows) == 0 or not self._timelines:
             return
@@ -65,7 +69,7 @@ class ExpectedChunks:
             self._sample = np.quantile(
                 windows, (np.arange(_SAMPLED_WINDOWS) + 0.5) / _SAMPLED_WINDOWS
             )
-        self._count += len(windows)
+        self._known += len(windows)
         repeat = 1
         if np.all(windows == windows[0]):  # constant durations: one is all
             repeat, windows = len(windows), windows[:1]
@@ -75,17 +79,19 @@ class ExpectedChunks:
         self._lost += self._scale * repeat * holes
         self._doubled += self._scale * repeat * (holes - whole)
 
-    def expectations(self) -> tuple[Expectation, Expectation]:
-        """(lost, doubled) over all windows added."""
-        if not self._count:
+    def expectations(self, connections: int) -> tuple[Expectation, Expectation]:
+        """(lost, doubled) of so many connections, of which those added are a sample."""
+        if not self._known:
             return Expectation(), Expectation()
         balance = self._balances()
-        lost = float(np.maximum(balance, 0).var())
-        doubled = float(np.maximum(-balance, 0).var())
+        scale = connections / self.count
         return (
-            Expectation.of(self._lost, self._count * lost),
-            Expectation.of(self._doubled, self._count * doubled),
+            self._expectation(scale, self._lost, np.maximum(balance, 0)),
+            self._expectation(scale, self._doubled, np.maximum(-balance, 0)),
         )
+
+    def _expectation(self, scale: float, mean: float, chunks: NDArray[np.int64]) -> Expectation:
+        return Expectation.of(scale * mean, scale * self._known * float(chunks.var()))
 
     def _balances(self) -> NDArray[np.int64]:
         """Lost (positive) or doubled (negative) chunks of joins over a grid of moments."""

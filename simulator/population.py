@@ -45,8 +45,9 @@ def generator(seed: int, *key: int) -> np.random.Generator:
 class Block:
     """Some consecutive connections. All arrays have shape (count,).
 
-    `group` is the answer occurrence a connection watches, ascending; occurrence g is a replay of
-    session g % sessions in wave g // sessions. `join_ms` counts from the start of the wave. `node`
+    `group` is the answer occurrence a connection watches; occurrence g is a replay of session
+    g % sessions in wave g // sessions. The connections of an occurrence are next to each other, and
+    so are the occurrences of a session. `join_ms` counts from the start of the wave. `node`
     is the proxy's choice: round robin in the order of arrival, within the block.
     """
 
@@ -71,17 +72,29 @@ def blocks(settings: Settings) -> Iterator[Block]:
         yield _block(settings, number, number * answers, answers, count)
 
 
-def _block(settings: Settings, number: int, group: int, answers: int, count: int) -> Block:
+def _block(settings: Settings, number: int, first: int, answers: int, count: int) -> Block:
     join_ms = generator(settings.seed, Purpose.JOIN, number).uniform(0, settings.wave_ms, count)
+    used = min(answers, -(-count // settings.watchers))
+    order = _by_session(first, used, settings.sessions)
     if settings.joins is Joins.UNIFORM:
-        groups = group + np.arange(count) // settings.watchers
+        sizes = np.full(used, settings.watchers)
+        sizes[-1] -= used * settings.watchers - count
+        group = np.repeat(order, sizes[order - first])
     else:
-        used = -(-count // settings.watchers)
         rng = generator(settings.seed, Purpose.GROUP, number)
-        groups = group + np.sort(rng.integers(0, min(used, answers), count))
+        group = order[np.sort(rng.integers(0, used, count))]
     return Block(
-        number, groups, groups % settings.sessions, _nodes(settings, groups, join_ms), join_ms
+        number, group, group % settings.sessions, _nodes(settings, group, join_ms), join_ms
     )
+
+
+def _by_session(first: int, count: int, sessions: int) -> Integers:
+    """The occurrences first..first + count, those of one session next to each other: searching in
+    one session's instants at a time is about twice as quick."""
+    offset = first % sessions
+    rows = -(-(count + offset) // sessions)
+    order = np.arange(rows * sessions).reshape(rows, sessions).T.ravel() - offset
+    return first + order[(order >= 0) & (order < count)]
 
 
 def _nodes(settings: Settings, groups: Integers, join_ms: Durations) -> Integers:

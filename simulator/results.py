@@ -81,8 +81,13 @@ class CellResult:
     chunk_latency_ms: Quantiles | None
 
 
+SAMPLE = 1_000_000
+"""Quantiles and predictions come from about the first so many connections, counts from all.
+Connections are alike, so these stand for the rest, and memory does not grow."""
+
+
 class Tally:
-    """Sums a cell's outcomes. Memory: 12 bytes a connection, for the quantiles."""
+    """Sums a cell's outcomes."""
 
     def __init__(
         self, settings: Settings, timelines: Sequence[Timeline], *, fills: bool, merges: bool
@@ -107,6 +112,10 @@ class Tally:
         self._counts["out_of_order"] += int(outcome.out_of_order.sum())
         self._counts["fetched"] += int(outcome.fetched.sum())
         self._causes.update(outcome.causes)
+        if self._law.count < SAMPLE:
+            self._sample(outcome)
+
+    def _sample(self, outcome: Outcome) -> None:
         self._law.add(outcome.window_ms)
         for name, values in (
             ("window", outcome.window_ms),
@@ -149,7 +158,7 @@ class Tally:
         )
 
     def _predictions(self) -> dict[str, float]:
-        holes, overlap = self._law.expectations()
+        holes, overlap = self._law.expectations(self._counts["connections"])
         predicted = {
             "lost": Expectation() if self._fills else holes,
             "duplicate": Expectation() if self._merges else overlap,

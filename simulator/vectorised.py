@@ -87,7 +87,8 @@ class _Instants:
     def _count(
         self, instants: Durations, session: Integers, at_ms: Durations, side: str
     ) -> Integers:
-        keys = np.clip(at_ms, 0, self.span_ms - 1) + session * self.span_ms
+        keys = np.minimum(at_ms, self.span_ms - 1)
+        keys += session * self.span_ms
         found: Integers = np.searchsorted(instants, keys, side=side)  # type: ignore[call-overload]
         return found - self.first[session]
 
@@ -161,7 +162,7 @@ def _subscribe(settings: Settings, state: _Handshake, block: Block, draws: Draws
     if settings.watchers == 1 and settings.joins is Joins.UNIFORM:
         state.subscribed_ms, state.confirmed_ms = subscribed, confirmed
         return
-    channel = (block.group - block.group[0]) * settings.nodes + block.node
+    channel = (block.group - block.group.min()) * settings.nodes + block.node
     order = np.lexsort((attached, channel))
     firsts = order[np.concatenate(([True], np.diff(channel[order]) > 0))]
     leader = np.zeros(int(channel.max()) + 1, dtype=np.int64)
@@ -185,7 +186,7 @@ def _outcome(
         duplicate = np.zeros_like(duplicate)
     elif program.sink is Sink.CLIENT and _subscribes_before_sending(program):
         assert state.sent_ms is not None
-        early = instants.before(instants.arrive_ms, block.session, state.sent_ms) > first
+        early = instants.at(instants.arrive_ms, block.session, first) < state.sent_ms
         out_of_order = np.where(early, np.minimum(history, first), 0)
     causes = _causes(instants, block, state, history, first)
     fetched = np.zeros_like(lost)
@@ -292,7 +293,7 @@ def _filled_late(
     known = np.minimum(next_arrives, welcomed + settings.heartbeat_ms)
     if program.tells_head:
         assert state.head_read_ms is not None
-        told = instants.until(instants.number_ms, session, state.head_read_ms[at]) > begin
+        told = instants.at(instants.number_ms, session, begin) <= state.head_read_ms[at]
         known = np.where(told, np.minimum(known, welcomed), known)
     fetched = known + draws.latency(state.latencies)[at]
     reply = fetched + draws.latency(state.latencies + 1)[at]

@@ -217,7 +217,7 @@ def by_miniature(
 ) -> list[tuple[int, int, int]]:
     """(lost, duplicate, out of order) of every connection of the only block."""
     (block,) = blocks(cluster)
-    rows = []
+    rows: dict[int, tuple[int, int, int]] = {}
     for group in np.unique(block.group):
         places = np.flatnonzero(block.group == group).tolist()
         timeline = timelines[group % cluster.sessions]
@@ -226,8 +226,8 @@ def by_miniature(
         for place in places:
             received = [(index, index + 1) for index in miniature.received[place]]
             duplicate, late, missing = judge(received, timeline.chunks)
-            rows.append((sum(end - begin for begin, end in missing), duplicate, late))
-    return rows
+            rows[place] = sum(end - begin for begin, end in missing), duplicate, late
+    return [rows[place] for place in range(block.count)]
 
 
 def by_events(
