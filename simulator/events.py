@@ -153,6 +153,7 @@ class _Life:
 
     __slots__ = (
         "attached_ms",
+        "attached_write",
         "buffered",
         "channel",
         "client",
@@ -174,6 +175,8 @@ class _Life:
         self.steps = steps
         self.end_ms = math.inf
         self.attached_ms: float | None = None
+        self.attached_write = 0
+        """How many of `writes` came before attaching, which may be at the same instant."""
         self.channel: Channel | None = None
         self.buffered = False
         self.follow_from: int | None = None
@@ -350,7 +353,7 @@ class _Run:
         answered = self._latency(life.client)
         if life.attached_ms is not None:
             return now, None
-        life.attached_ms = now
+        life.attached_ms, life.attached_write = now, len(life.writes)
         life.buffered = effect.to is Sink.BUFFER
         key = self._channel_key(life, now)
         channel = self._channels.get(key)
@@ -419,7 +422,7 @@ class _Run:
     def _follow(self, life: _Life, effect: Follow, now: float) -> Answer:
         executed, _ = self._command(life, now)
         if life.attached_ms is None:
-            life.attached_ms = now
+            life.attached_ms, life.attached_write = now, len(life.writes)
             newest = bisect_right(self._session.save_ms, executed)
             life.follow_from = newest if effect.after == NEWEST else _position(effect.after)
             if effect.after == NEWEST:
@@ -462,9 +465,9 @@ class _Run:
         received: list[Range] = []
         direct = not life.buffered
         cursor = 0
-        for at_ms, content in life.writes:
+        for written, (at_ms, content) in enumerate(life.writes):
             cut = cursor
-            if life.attached_ms is not None and life.attached_ms <= at_ms:
+            if life.attached_ms is not None and written >= life.attached_write:
                 cut = max(cursor, bisect_left(arrive, at_ms))
             if isinstance(content, Release):
                 if not direct:

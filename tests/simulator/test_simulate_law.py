@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from delivery.errors import UsageError
 from nodes.connect import CONNECT_ORDERINGS
 from producer.write import WRITE_ORDERINGS
-from simulator.distributions import Constant, Exponential, LogNormal, empirical
+from simulator.distributions import Constant, Distribution, Exponential, LogNormal, empirical
 from simulator.population import blocks
 from simulator.results import wilson
 from simulator.settings import Arrivals, Engine, Fault, FaultKind, Joins, Settings
@@ -171,9 +171,11 @@ CLEAN = [
 @pytest.mark.parametrize("engine", Engine)
 @pytest.mark.parametrize(("connect", "write"), CLEAN)
 @pytest.mark.parametrize("watchers", [1, 20])
+@pytest.mark.parametrize("node_work", [LogNormal(10, 1), Constant(0)])
 def test_sound_cells_lose_nothing_at_any_latency(
-    engine: Engine, connect: str, write: str, watchers: int
+    engine: Engine, connect: str, write: str, watchers: int, node_work: Distribution
 ) -> None:
+    """Without node work following a stream once overtook the history sent at the same instant."""
     found = cell(
         connect,
         write,
@@ -182,7 +184,7 @@ def test_sound_cells_lose_nothing_at_any_latency(
         sessions=20,
         watchers=watchers,
         store_latency=Exponential(3),
-        node_work=LogNormal(10, 1),
+        node_work=node_work,
         save_lag=LogNormal(10, 1),
         delivery_delay=Exponential(10) if watchers == 1 else None,
     )
