@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return COMMANDS[args.command].run(args)
     except SystemExit as exit_:  # argparse's own, for --help
         return exit_.code if isinstance(exit_.code, int) else 1
+    except KeyboardInterrupt:  # where no cluster runs that would have to be stopped in order
+        sys.stderr.write("chunk7: stopped by SIGINT\n")
+        return 130
     except Chunk7Error as error:
         program = " ".join(["chunk7", *(word for word in arguments[:1] if word in COMMANDS)])
         sys.stderr.write(f"{program}: error: {error}\n")

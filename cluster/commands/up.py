@@ -8,9 +8,6 @@ from rich.console import Console
 from cluster.commands.run import add_cells, add_cluster, add_load
 from cluster.options import Parser, Subparsers, add_out, add_seed, whole
 
-STATUS = "Ctrl-C stops it"
-
-
 def add_parser(subparsers: "Subparsers[Parser]") -> None:
     """The cluster's and the load's options, which the web UI starts from, and two ports."""
     parser = subparsers.add_parser(
@@ -46,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     def tell(websocket: str, web: str, producer: str) -> None:
         sys.stdout.write(f"WebSocket  {websocket}/ws/SESSION?ordering=NAME\n")
         sys.stdout.write(f"producer   {producer}\n")
-        sys.stdout.write(f"web UI     {web}  ({STATUS})\n")
+        sys.stdout.write(f"web UI     {web}  (Ctrl-C stops it)\n")
         sys.stdout.flush()
 
     ports = Ports(args.port, args.web_port)
