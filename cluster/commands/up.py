@@ -8,6 +8,7 @@ from rich.console import Console
 from cluster.commands.run import add_cells, add_cluster, add_load
 from cluster.options import Parser, Subparsers, add_out, add_seed, whole
 
+
 def add_parser(subparsers: "Subparsers[Parser]") -> None:
     """The cluster's and the load's options, which the web UI starts from, and two ports."""
     parser = subparsers.add_parser(
