@@ -8,6 +8,7 @@ from rich.table import Table
 
 from analysis.conclusion import conclusion
 from analysis.results import Result, Summary
+from cluster.proof import proof
 
 _WIDTH = 120
 """Of a table that goes to no terminal."""
@@ -24,7 +25,7 @@ def show(summary: Summary, console: Console) -> None:
     console.print(table(summary.results))
     console.print()
     for result in summary.results:
-        console.print(conclusion(result), soft_wrap=True)
+        console.print(f"{conclusion(result)} {proof(result)}".rstrip(), soft_wrap=True)
     console.print()
     console.print(f"run folder: {summary.run_dir}", soft_wrap=True)
     if summary.valid:

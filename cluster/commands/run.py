@@ -101,7 +101,7 @@ def add_load(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds of streaming for each ordering (default: %(default)g)",
     )
-    _add_ms(parser, "--save-lag-ms", "what the producer does between its two writes")
+    _add_ms(parser, "--save-lag-ms", "what the producer does between its two writes", 5.0)
     parser.add_argument(
         "--jitter",
         type=number("--jitter", 0, 10),
@@ -159,11 +159,13 @@ def exit_code(summary: "Summary", thresholds: "Sequence[Threshold]") -> int:
     return CROSSED if held.crossed else 0
 
 
-def _add_ms(parser: argparse.ArgumentParser, option: str, what: str) -> None:
+def _add_ms(
+    parser: argparse.ArgumentParser, option: str, what: str, default: float = 0.0
+) -> None:
     parser.add_argument(
         option,
         type=number(option, 0, 10_000),
-        default=0.0,
+        default=default,
         metavar="MS",
-        help=f"{what}, in milliseconds (default: 0)",
+        help=f"{what}, in milliseconds (default: %(default)g)",
     )
