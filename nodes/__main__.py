@@ -1,6 +1,7 @@
 """`python -m nodes`: parse, run until SIGTERM or Ctrl-C, say in one line what was wrong."""
 
 import asyncio
+import gc
 import resource
 import signal
 import sys
@@ -40,6 +41,9 @@ async def _serve(options: Options) -> None:
 
 
 def _announce(options: Options, port: "asyncio.Future[int]") -> None:
+    # The collector would walk all that was imported now and then, and stop every client for it.
+    gc.collect()
+    gc.freeze()
     if not port.cancelled():
         sys.stderr.write(f"{options.name}: listening on {options.host}:{port.result()}\n")
 

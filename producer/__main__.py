@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -47,6 +48,8 @@ async def run(options: Options) -> Totals:
     keeper = await StoreKeeper.open(
         options.redis, options.name, options.history_ttl_ms, options.stream_max_entries
     )
+    gc.collect()  # what was imported stays: walking it again and again would delay chunks
+    gc.freeze()
     try:
         await keeper.note_clock(journal)
         async with _in_background(journal, keeper) as group:
