@@ -36,6 +36,7 @@ class Local:
     """Most clients at a time."""
     node_work_ms: float
     store_latency_ms: float
+    stream_max_entries: int | None
     redis: str | None
     answers: Path | None
     connect_files: tuple[str, ...]
@@ -162,6 +163,8 @@ def _producer(local: Local, folder: Path, port: int, store: str) -> Part:
     }
     if local.answers is not None:
         options["--answers"] = local.answers
+    if local.stream_max_entries is not None:
+        options["--stream-max-entries"] = str(local.stream_max_entries)
     return Part(
         "producer",
         python("producer", options) + _files(local.write_files),

@@ -130,6 +130,7 @@ def _manifest(settings: Settings, run_name: str) -> Manifest:
                 "users": settings.users,
                 "node_work_ms": settings.node_work_ms,
                 "store_latency_ms": settings.store_latency_ms,
+                "stream_max_entries": settings.stream_max_entries,
                 "answers": str(settings.answers) if settings.answers else None,
                 "redis": without_password(settings.redis) if settings.redis else None,
                 "processes": settings.processes,

@@ -28,6 +28,7 @@ class Settings:
     duration_s: float
     node_work_ms: float
     store_latency_ms: float
+    stream_max_entries: int | None
     save_lag_ms: float
     jitter: float
     answers: Path | None
@@ -65,6 +66,7 @@ class Settings:
             users=self.users,
             node_work_ms=self.node_work_ms,
             store_latency_ms=self.store_latency_ms,
+            stream_max_entries=self.stream_max_entries,
             redis=self.redis,
             answers=self.answers,
             connect_files=self.cells.connect_files,
@@ -88,6 +90,7 @@ def read_settings(args: argparse.Namespace) -> Settings:
         duration_s=args.duration,
         node_work_ms=args.node_work_ms,
         store_latency_ms=args.store_latency_ms,
+        stream_max_entries=args.stream_max_entries,
         save_lag_ms=args.save_lag_ms,
         jitter=args.jitter,
         answers=args.answers,

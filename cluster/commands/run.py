@@ -69,6 +69,12 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
     )
     _add_ms(parser, "--node-work-ms", "what a node does between its two steps")
     _add_ms(parser, "--store-latency-ms", "delay between processes and store, each way")
+    parser.add_argument(
+        "--stream-max-entries",
+        type=whole("--stream-max-entries", 1, 2**31 - 1),
+        metavar="N",
+        help="trim streams to their newest entries, with every append (default: never)",
+    )
 
 
 def add_load(parser: argparse.ArgumentParser) -> None:

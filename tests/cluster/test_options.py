@@ -69,6 +69,11 @@ def test_a_duration_that_leaves_no_room_for_slow_joins_is_refused() -> None:
         settings("--node-work-ms", "5000", "--duration", "10")
 
 
+def test_streams_are_trimmed_only_if_asked_for() -> None:
+    assert settings().local.stream_max_entries is None
+    assert settings("--stream-max-entries", "5").local.stream_max_entries == 5
+
+
 def test_a_threshold_is_checked_before_anything_starts() -> None:
     with pytest.raises(UsageError, match="no metric 'nosuch'"):
         settings("--threshold", "nosuch<1")
