@@ -47,6 +47,7 @@ class AsksOnce(FillsGaps):
 MUTANT = Mutant(
     connect=sequence_gap_fill,
     write=publish_then_save,
+    sound=(sequence_gap_fill, publish_then_save),
     client=AsksOnce(),
     fails=Failure.LOSSY,
     shortest=schedule(

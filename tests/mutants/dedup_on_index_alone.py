@@ -17,6 +17,7 @@ assert subscribe_then_history.client is ClientPolicy.DEDUPLICATES
 MUTANT = Mutant(
     connect=subscribe_then_history,
     write=atomic_lua,
+    sound=(subscribe_then_history, atomic_lua),
     client=Deduplicates(identity=lambda chunk: chunk.index),
     fails=Failure.LOSSY,
     chunks=3,

@@ -7,9 +7,10 @@ After a time-out `$` means "newer than now": what was appended since the last re
     node: follow from $         1 is already old
 """
 
-from delivery.effects import NEWEST, Follow, ReadStream, SendHistory, SendWelcome
+from delivery.effects import NEWEST, Follow, Pause, ReadStream, SendHistory, SendWelcome
 from delivery.ordering import ConnectSteps, Feed, Join, connect_ordering
 from mutants.mutant import Failure, Mutant, schedule
+from nodes.connect.redis_streams import redis_streams
 from producer.write.stream_append import stream_append
 
 
@@ -17,6 +18,7 @@ from producer.write.stream_append import stream_append
 def dollar_reread(join: Join) -> ConnectSteps:
     read = yield ReadStream()
     yield SendHistory(read.chunks)
+    yield Pause()
     yield Follow(after=NEWEST)
     yield SendWelcome()
 
@@ -24,6 +26,7 @@ def dollar_reread(join: Join) -> ConnectSteps:
 MUTANT = Mutant(
     connect=dollar_reread,
     write=stream_append,
+    sound=(redis_streams, stream_append),
     fails=Failure.LOSSY,
     shortest=schedule(
         """

@@ -8,6 +8,7 @@
 
 from delivery.effects import (
     Confirmed,
+    Pause,
     ReadHistory,
     Release,
     SendHistory,
@@ -17,6 +18,7 @@ from delivery.effects import (
 )
 from delivery.ordering import ConnectSteps, Join, connect_ordering
 from mutants.mutant import Failure, Mutant, schedule
+from nodes.connect.buffered_merge import buffered_merge
 from producer.write.atomic_lua import atomic_lua
 
 
@@ -24,6 +26,7 @@ from producer.write.atomic_lua import atomic_lua
 def forgetful_release(join: Join) -> ConnectSteps:
     yield Subscribe(to=Sink.BUFFER)
     yield Confirmed()
+    yield Pause()
     yield SendHistory((yield ReadHistory(after_seq=join.after_seq)))
     yield Release(known=frozenset())
     yield SendWelcome()
@@ -32,6 +35,7 @@ def forgetful_release(join: Join) -> ConnectSteps:
 MUTANT = Mutant(
     connect=forgetful_release,
     write=atomic_lua,
+    sound=(buffered_merge, atomic_lua),
     fails=Failure.DUPLICATING,
     shortest=schedule(
         """

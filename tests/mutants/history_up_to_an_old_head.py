@@ -10,6 +10,7 @@ above the one and before the other.
 
 from delivery.effects import (
     Confirmed,
+    Pause,
     ReadHead,
     ReadHistory,
     SendHistory,
@@ -18,12 +19,14 @@ from delivery.effects import (
 )
 from delivery.ordering import ConnectSteps, Join, connect_ordering
 from mutants.mutant import Failure, Mutant, schedule
+from nodes.connect.subscribe_then_history import subscribe_then_history
 from producer.write.atomic_lua import atomic_lua
 
 
 @connect_ordering()
 def history_up_to_an_old_head(join: Join) -> ConnectSteps:
     head = yield ReadHead()
+    yield Pause()
     yield Subscribe()
     yield Confirmed()
     yield SendHistory((yield ReadHistory(after_seq=join.after_seq, to_seq=head)))
@@ -33,6 +36,7 @@ def history_up_to_an_old_head(join: Join) -> ConnectSteps:
 MUTANT = Mutant(
     connect=history_up_to_an_old_head,
     write=atomic_lua,
+    sound=(subscribe_then_history, atomic_lua),
     fails=Failure.LOSSY,
     shortest=schedule(
         """

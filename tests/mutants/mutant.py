@@ -13,11 +13,13 @@ from simulator.schedule import Step
 class Mutant:
     """A broken fix. `shortest` is its shortest failing schedule, which needs `chunks` chunks.
 
-    `fails` is the failure to be seen, at the default setting: 3 chunks and one client.
+    `fails` is the failure to be seen, at the default setting: 3 chunks and one client. `sound` is
+    the pair that it should have been, which does not fail so.
     """
 
     connect: ConnectOrdering
     write: WriteOrdering
+    sound: tuple[ConnectOrdering, WriteOrdering]
     fails: Failure
     shortest: tuple[Step, ...]
     chunks: int = 1

@@ -9,22 +9,25 @@ Nothing a node does can mend that.
 """
 
 from delivery.chunk import Chunk
-from delivery.effects import NextSeq, Publish, Save
+from delivery.effects import NextSeq, Pause, Publish, Save
 from delivery.ordering import WriteSteps, write_ordering
 from mutants.mutant import Failure, Mutant, schedule
 from nodes.connect.buffered_merge import buffered_merge
+from producer.write.atomic_lua import atomic_lua
 
 
 @write_ordering()
 def publish_before_save(chunk: Chunk) -> WriteSteps:
     chunk = chunk.numbered((yield NextSeq()))
     yield Publish(chunk)
+    yield Pause()
     yield Save(chunk)
 
 
 MUTANT = Mutant(
     connect=buffered_merge,
     write=publish_before_save,
+    sound=(buffered_merge, atomic_lua),
     fails=Failure.LOSSY,
     shortest=schedule(
         """

@@ -9,6 +9,7 @@ end of the answer before its beginning.
 
 from delivery.effects import (
     Confirmed,
+    Pause,
     ReadHistory,
     Release,
     SendHistory,
@@ -18,6 +19,7 @@ from delivery.effects import (
 )
 from delivery.ordering import ConnectSteps, Join, connect_ordering
 from mutants.mutant import Failure, Mutant, schedule
+from nodes.connect.buffered_merge import buffered_merge
 from producer.write.atomic_lua import atomic_lua
 
 
@@ -26,6 +28,7 @@ def released_before_the_history(join: Join) -> ConnectSteps:
     yield Subscribe(to=Sink.BUFFER)
     yield Confirmed()
     history = yield ReadHistory(after_seq=join.after_seq)
+    yield Pause()
     yield Release(known=frozenset(chunk.seq for chunk in history))
     yield SendHistory(history)
     yield SendWelcome()
@@ -34,6 +37,7 @@ def released_before_the_history(join: Join) -> ConnectSteps:
 MUTANT = Mutant(
     connect=released_before_the_history,
     write=atomic_lua,
+    sound=(buffered_merge, atomic_lua),
     fails=Failure.OUT_OF_ORDER,
     chunks=2,
     shortest=schedule(

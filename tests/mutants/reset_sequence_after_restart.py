@@ -14,6 +14,7 @@ from delivery.effects import SaveAndPublish
 from delivery.ordering import WriteSteps, write_ordering
 from mutants.mutant import Failure, Mutant, schedule
 from nodes.connect.buffered_merge import buffered_merge
+from producer.write.atomic_lua import atomic_lua
 
 
 @write_ordering()
@@ -24,6 +25,7 @@ def reset_sequence_after_restart(chunk: Chunk) -> WriteSteps:
 MUTANT = Mutant(
     connect=buffered_merge,
     write=reset_sequence_after_restart,
+    sound=(buffered_merge, atomic_lua),
     fails=Failure.LOSSY,
     chunks=3,
     shortest=schedule(

@@ -33,6 +33,7 @@ class ResumesFromTheNewest(Deduplicates):
 MUTANT = Mutant(
     connect=subscribe_then_history,
     write=atomic_lua,
+    sound=(subscribe_then_history, atomic_lua),
     client=ResumesFromTheNewest(),
     faults=("node_crash_and_rejoin",),
     fails=Failure.LOSSY,

@@ -13,6 +13,7 @@ from collections.abc import Hashable
 from delivery.effects import Confirmed, ReadHistory, SendHistory, SendWelcome, Subscribe
 from delivery.ordering import ClientPolicy, ConnectSteps, Join, connect_ordering
 from mutants.mutant import Failure, Mutant, schedule
+from nodes.connect.sequence_gap_fill import sequence_gap_fill
 from producer.write.atomic_lua import atomic_lua
 from simulator.explore_client import FillsGaps
 
@@ -35,6 +36,7 @@ def tail_hole(join: Join) -> ConnectSteps:
 MUTANT = Mutant(
     connect=tail_hole,
     write=atomic_lua,
+    sound=(sequence_gap_fill, atomic_lua),
     client=IgnoresHeads(),
     fails=Failure.LOSSY,
     shortest=schedule(

@@ -13,6 +13,7 @@ from producer.write.stream_append import stream_append
 MUTANT = Mutant(
     connect=redis_streams,
     write=stream_append,
+    sound=(redis_streams, stream_append),
     stream_max_entries=2,
     fails=Failure.LOSSY,
     chunks=3,

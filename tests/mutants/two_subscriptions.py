@@ -22,6 +22,8 @@ from delivery.effects import (
 )
 from delivery.ordering import ConnectSteps, Join, WriteSteps, connect_ordering, write_ordering
 from mutants.mutant import Failure, Mutant, schedule
+from nodes.connect.redis_streams import redis_streams
+from producer.write.stream_append import stream_append
 
 
 @connect_ordering()
@@ -44,6 +46,7 @@ def append_and_publish(chunk: Chunk) -> WriteSteps:
 MUTANT = Mutant(
     connect=two_subscriptions,
     write=append_and_publish,
+    sound=(redis_streams, stream_append),
     fails=Failure.DUPLICATING,
     shortest=schedule(
         """

@@ -11,6 +11,7 @@ The order in the code is right, the order at the store is not. In review it look
 from delivery.effects import ReadHistory, SendHistory, SendWelcome, Subscribe
 from delivery.ordering import ClientPolicy, ConnectSteps, Join, connect_ordering
 from mutants.mutant import Failure, Mutant, schedule
+from nodes.connect.subscribe_then_history import subscribe_then_history
 from producer.write.atomic_lua import atomic_lua
 
 
@@ -24,6 +25,7 @@ def unconfirmed_subscribe(join: Join) -> ConnectSteps:
 MUTANT = Mutant(
     connect=unconfirmed_subscribe,
     write=atomic_lua,
+    sound=(subscribe_then_history, atomic_lua),
     fails=Failure.LOSSY,
     shortest=schedule(
         """
