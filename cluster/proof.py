@@ -1,7 +1,7 @@
 """What every interleaving says beside what one run measured.
 
-A run that saw no loss has a bound, not a proof; and an ordering that cannot lose may stand beside one
-that was merely lucky. The explorer tells them apart in less than a second.
+A run that saw no loss has a bound, not a proof; and an ordering that cannot lose may stand beside
+one that was merely lucky. The explorer tells them apart in less than a second.
 """
 
 from analysis.results import Result
