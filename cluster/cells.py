@@ -75,7 +75,7 @@ def traits(ordering: ConnectOrdering) -> Traits:
     """
     return Traits(
         fills_gaps=ordering.client is ClientPolicy.FILLS_GAPS,
-        merges=any(isinstance(effect, Release) for effect in _dry_run(ordering)),
+        merges=any(isinstance(effect, Release) for effect in dry_run(ordering)),
     )
 
 
@@ -102,7 +102,7 @@ class _Side:
             if spec == ALL:
                 orderings |= registry
                 continue
-            found = _named(option, spec, registry, kind)
+            found = resolve(spec, registry, kind, option)
             if spec not in registry:
                 files.append(spec)
                 if found.name in registry or found.name in orderings:
@@ -113,15 +113,6 @@ class _Side:
             default = DEFAULT_CELLS if option == "--connect" else _DEFAULT_WRITES
             orderings = {name: registry[name] for name in default}
         return cls(option, orderings, explicit, tuple(files))
-
-
-def _named(
-    option: str, spec: str, registry: Mapping[str, Ordering], kind: type[Ordering]
-) -> Ordering:
-    try:
-        return resolve(spec, registry, kind)
-    except UsageError as error:
-        raise UsageError(f"{option}: {error}") from error
 
 
 def _product(connect: _Side, write: _Side) -> list[tuple[str, str]]:
@@ -140,7 +131,7 @@ def _product(connect: _Side, write: _Side) -> list[tuple[str, str]]:
     return pairs
 
 
-def _dry_run(ordering: ConnectOrdering) -> list[ConnectEffect]:
+def dry_run(ordering: ConnectOrdering) -> list[ConnectEffect]:
     """The effects of a join to a session in which nothing was ever said."""
     effects = []
     steps = Steps(ordering.steps(Join("dry-run")))

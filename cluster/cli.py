@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cluster.commands import explore, reproduce, run, simulate, up
-from cluster.options import Parser, Subparsers
+from cluster.options import Subparsers
 from delivery.errors import Chunk7Error
+from wire.options import Parser
 
 
 class Command(Protocol):

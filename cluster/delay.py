@@ -17,8 +17,9 @@ import struct
 import sys
 from collections import deque
 
-from cluster.options import Parser, address, number
+from cluster.options import address, number
 from delivery.errors import Chunk7Error
+from wire.options import Parser
 
 MAX_UNDER_WAY_BYTES = 16 * 2**20
 """What one direction of one connection holds back; above it the sender is not read from."""

@@ -7,7 +7,7 @@ The line names the option, what was given and what is allowed:
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TypeVar
 
 from delivery.errors import UsageError
 
@@ -15,17 +15,6 @@ MAX_SEED = 2**53
 """What every JSON reader keeps exactly."""
 
 Value = TypeVar("Value")
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse that says what is wrong in one line, by UsageError, and exits nowhere."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(allow_abbrev=False, **settings)
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message.removeprefix("argument "))
-
 
 Subparsers = argparse._SubParsersAction  # argparse gives the type no public name
 

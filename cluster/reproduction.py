@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.cells import dry_run
 from cluster.stepwise import Stage
-from delivery.effects import BEGINNING, Pause, ReadHead, ReadHistory, ReadStream, StreamRead
+from delivery.effects import Pause, StreamRead
 from delivery.errors import Chunk7Error
-from delivery.ordering import ConnectOrdering, Join
-from delivery.stepping import Steps
+from delivery.ordering import ConnectOrdering
 from simulator.drawing import Replay, rerun
 from simulator.explore_state import Cell, State
 from simulator.explore_world import World
@@ -80,23 +80,8 @@ def first_join_step(schedule: Schedule) -> int:
 
 def turns_before_pause(ordering: ConnectOrdering) -> int:
     """How many effects of its own a node performs before its work; all, if there is none."""
-    steps = Steps(ordering.steps(Join("dry-run")))
-    turns = 0
-    while steps.effect is not None and type(steps.effect) is not Pause:
-        turns += 1
-        steps.advance(_nothing(steps.effect))
-    return turns
-
-
-def _nothing(effect: Any) -> Any:
-    match effect:
-        case ReadHistory():
-            return ()
-        case ReadHead():
-            return 0
-        case ReadStream():
-            return StreamRead((), BEGINNING)
-    return None
+    effects = [type(effect) for effect in dry_run(ordering)]
+    return effects.index(Pause) if Pause in effects else len(effects)
 
 
 def _compare(replay: Replay, place: int, answer: Any) -> None:

@@ -12,11 +12,23 @@ from delivery.ordering import ConnectOrdering, WriteOrdering
 Ordering = TypeVar("Ordering", ConnectOrdering, WriteOrdering)
 
 
-def resolve(spec: str, registry: Mapping[str, Ordering], kind: type[Ordering]) -> Ordering:
+def resolve(
+    spec: str, registry: Mapping[str, Ordering], kind: type[Ordering], option: str = ""
+) -> Ordering:
     """The ordering that `spec` names: a registry key, or `path/to/file.py:name`.
 
-    Raises UsageError in one line when there is none, or the file does not load.
+    Raises UsageError in one line when there is none, or the file does not load; `option` is the
+    command line's, to begin that line with.
     """
+    try:
+        return _resolve(spec, registry, kind)
+    except UsageError as error:
+        if not option:
+            raise
+        raise UsageError(f"{option}: {error}") from error
+
+
+def _resolve(spec: str, registry: Mapping[str, Ordering], kind: type[Ordering]) -> Ordering:
     if spec in registry:
         return registry[spec]
     path, colon, name = spec.rpartition(":")

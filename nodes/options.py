@@ -5,12 +5,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from delivery.errors import UsageError
 from delivery.ordering import ConnectOrdering
 from delivery.registry import resolve
 from nodes.connect import CONNECT_ORDERINGS
+from wire.options import Parser, listen_address
 
 MAX_WORK_MS = 10_000
 Number = TypeVar("Number", int, float)
@@ -44,7 +45,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     given = _parser().parse_args(arguments)
     if not _NAME.fullmatch(given.name):
         raise UsageError(f"--name: {given.name!r} is not 1 to 64 letters, digits, - or _")
-    host, port = _address(given.listen)
+    host, port = listen_address(given.listen)
     orderings = _registry(given.ordering)
     return Options(
         host=host,
@@ -62,13 +63,8 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message.removeprefix("argument "))
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="nodes", description="A relay node.", allow_abbrev=False)
+    parser = Parser(prog="nodes", description="A relay node.")
     add = parser.add_argument
     add("--listen", required=True, metavar="HOST:PORT", help="port 0: any free one")
     add("--redis", required=True, metavar="URL", help="redis://host:port/db")
@@ -90,19 +86,11 @@ def _within(option: str, value: Number, low: int, high: int) -> Number:
     return value
 
 
-def _address(listen: str) -> tuple[str, int]:
-    """(host, port) of HOST:PORT; an IPv6 host is in brackets."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise UsageError(f"--listen: {listen!r} is not HOST:PORT with a port of 0 to 65535")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
 def _registry(specs: Sequence[str]) -> dict[str, ConnectOrdering]:
     """The built-in orderings and the user's own."""
     registry = dict(CONNECT_ORDERINGS)
     for spec in specs:
-        ordering = _resolve("--ordering", spec, CONNECT_ORDERINGS)
+        ordering = resolve(spec, CONNECT_ORDERINGS, ConnectOrdering, "--ordering")
         if ordering.name in registry:
             raise UsageError(f"--ordering: there already is an ordering named {ordering.name!r}")
         registry[ordering.name] = ordering
@@ -111,14 +99,7 @@ def _registry(specs: Sequence[str]) -> dict[str, ConnectOrdering]:
 
 def _default(spec: str, registry: dict[str, ConnectOrdering]) -> str:
     """The default ordering's name; one that is given as a file joins the registry."""
-    ordering = _resolve("--connect", spec, registry)
+    ordering = resolve(spec, registry, ConnectOrdering, "--connect")
     if spec not in registry and ordering.name in registry:
         raise UsageError(f"--connect: there already is an ordering named {ordering.name!r}")
     return registry.setdefault(ordering.name, ordering).name
-
-
-def _resolve(option: str, spec: str, registry: dict[str, ConnectOrdering]) -> ConnectOrdering:
-    try:
-        return resolve(spec, registry, ConnectOrdering)
-    except UsageError as error:
-        raise UsageError(f"{option}: {error}") from error

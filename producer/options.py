@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from delivery.errors import UsageError
 from delivery.ordering import WriteOrdering
@@ -14,6 +13,7 @@ from delivery.registry import resolve
 from producer.answers import SHIPPED
 from producer.order import check
 from producer.write import WRITE_ORDERINGS
+from wire.options import Parser, listen_address
 from wire.timetable import Cell, Order
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -51,7 +51,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     orderings = _registry(given.ordering)
     return Options(
         redis=given.redis,
-        listen=None if given.listen is None else _address(given.listen),
+        listen=None if given.listen is None else listen_address(given.listen),
         records=given.records,
         name=given.name,
         answers=given.answers,
@@ -65,17 +65,11 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message.removeprefix("argument "))
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="producer",
         description="The AI producer: streams recorded answers into the store, "
         "as ordered over HTTP, or one order by itself with --duration-s.",
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("--redis", required=True, metavar="URL", help="redis://host:port/db")
@@ -111,7 +105,7 @@ def _order(given: argparse.Namespace, orderings: dict[str, WriteOrdering]) -> Or
         return None
     if not 0.001 <= given.duration_s <= 86_400:
         raise UsageError(f"--duration-s: {given.duration_s:g} is not 0.001 to 86400")
-    orderings.setdefault(given.write, _resolve("--write", given.write, orderings))
+    orderings.setdefault(given.write, resolve(given.write, orderings, WriteOrdering, "--write"))
     order = Order(
         run=f"alone-{time.time_ns() // 1_000_000}" if given.run is None else given.run,
         cells=[Cell(connect="", write=given.write)],
@@ -140,27 +134,12 @@ def _within(option: str, value: int, high: int) -> int:
     return value
 
 
-def _address(listen: str) -> tuple[str, int]:
-    """(host, port) of HOST:PORT; an IPv6 host is in brackets."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise UsageError(f"--listen: {listen!r} is not HOST:PORT with a port of 0 to 65535")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
 def _registry(specs: Sequence[str]) -> dict[str, WriteOrdering]:
     """The built-in orderings, and the user's own under their name and as they were given."""
     registry = dict(WRITE_ORDERINGS)
     for spec in specs:
-        ordering = _resolve("--ordering", spec, WRITE_ORDERINGS)
+        ordering = resolve(spec, WRITE_ORDERINGS, WriteOrdering, "--ordering")
         if ordering.name in registry:
             raise UsageError(f"--ordering: there already is an ordering named {ordering.name!r}")
         registry[spec] = registry[ordering.name] = ordering
     return registry
-
-
-def _resolve(option: str, spec: str, registry: dict[str, WriteOrdering]) -> WriteOrdering:
-    try:
-        return resolve(spec, registry, WriteOrdering)
-    except UsageError as error:
-        raise UsageError(f"{option}: {error}") from error

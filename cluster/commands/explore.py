@@ -14,7 +14,6 @@ from rich.progress import track
 from rich.table import Table
 
 from cluster.options import (
-    Parser,
     Subparsers,
     add_json,
     add_out,
@@ -34,6 +33,7 @@ from simulator.explore import Limits, explore
 from simulator.explore_guard import guarded
 from simulator.explore_state import Cell
 from simulator.faults import FAULTS
+from wire.options import Parser
 
 SCHEMA = 1
 PLAIN_WIDTH = 140
@@ -171,10 +171,7 @@ def _pairs(connects: list[str], writes: list[str]) -> list[tuple[ConnectOrdering
 def _resolved(
     option: str, specs: list[str], registry: Mapping[str, Ordering], kind: type[Ordering]
 ) -> list[Ordering]:
-    try:
-        return [replace(resolve(spec, registry, kind), name=spec) for spec in specs]
-    except UsageError as error:
-        raise UsageError(f"{option}: {error}") from error
+    return [replace(resolve(spec, registry, kind, option), name=spec) for spec in specs]
 
 
 def _find(cell: Cell, limits: Limits) -> Finding:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from cluster.interrupts import run_interruptibly
 from cluster.local import HOST, store_part
-from cluster.options import Parser, Subparsers, add_json, add_out, add_seed
+from cluster.options import Subparsers, add_json, add_out, add_seed
 from cluster.probes import free_ports
 from cluster.reproduction import (
     CHUNKS,
@@ -34,6 +34,7 @@ from simulator.drawing import draw
 from simulator.explore_state import Cell
 from simulator.faults import FAULTS
 from simulator.schedule import Schedule, Step
+from wire.options import Parser
 from wire.store import Store
 
 SCHEMA = 1
@@ -120,10 +121,7 @@ def _what(args: argparse.Namespace) -> tuple[Cell, Schedule]:
 
 
 def _ordering(option: str, spec: str, registry: Any, kind: Any) -> Any:
-    try:
-        return replace(resolve(spec, registry, kind), name=spec)
-    except UsageError as error:
-        raise UsageError(f"{option}: {error}") from error
+    return replace(resolve(spec, registry, kind, option), name=spec)
 
 
 # --- doing it ---

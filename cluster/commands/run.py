@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.console import Console
 
-from cluster.options import Parser, Subparsers, add_json, add_out, add_seed, number, whole
+from cluster.options import Subparsers, add_json, add_out, add_seed, number, whole
+from wire.options import Parser
 
 if TYPE_CHECKING:
     from analysis.results import Summary
@@ -165,9 +166,7 @@ def exit_code(summary: "Summary", thresholds: "Sequence[Threshold]") -> int:
     return CROSSED if held.crossed else 0
 
 
-def _add_ms(
-    parser: argparse.ArgumentParser, option: str, what: str, default: float = 0.0
-) -> None:
+def _add_ms(parser: argparse.ArgumentParser, option: str, what: str, default: float = 0.0) -> None:
     parser.add_argument(
         option,
         type=number(option, 0, 10_000),

@@ -13,7 +13,6 @@ from rich.progress import track
 
 from cluster.commands.run import add_cells, exit_code
 from cluster.options import (
-    Parser,
     Subparsers,
     add_json,
     add_out,
@@ -23,6 +22,7 @@ from cluster.options import (
     whole,
 )
 from delivery.errors import UsageError
+from wire.options import Parser
 
 if TYPE_CHECKING:
     from analysis.results import Summary

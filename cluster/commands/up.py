@@ -6,7 +6,8 @@ import sys
 from rich.console import Console
 
 from cluster.commands.run import add_cells, add_cluster, add_load
-from cluster.options import Parser, Subparsers, add_out, add_seed, whole
+from cluster.options import Subparsers, add_out, add_seed, whole
+from wire.options import Parser
 
 
 def add_parser(subparsers: "Subparsers[Parser]") -> None:

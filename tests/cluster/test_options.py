@@ -7,7 +7,8 @@ import pytest
 
 from cluster.cli import COMMANDS, Command, main
 from cluster.commands import run, up
-from cluster.options import Parser, address, names, number, whole
+from wire.options import Parser
+from cluster.options import address, names, number, whole
 from cluster.settings import Settings, read_settings
 from delivery.errors import UsageError
 
