@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,18 @@ class Ended:
         return document
 
 
-def chunk7(*words: object, within_s: float = 60) -> Ended:
-    """Run the command to its end."""
+def chunk7(
+    *words: object, within_s: float = 60, environment: Mapping[str, str] | None = None
+) -> Ended:
+    """Run the command to its end; `environment` is added to our own."""
     command = [*CHUNK7, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=within_s)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=within_s,
+        env={**os.environ, **(environment or {})},
+    )
     return Ended(done.returncode, done.stdout, done.stderr)
 
 

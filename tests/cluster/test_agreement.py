@@ -47,7 +47,7 @@ from simulator.settings import Settings as Simulated
 pytestmark = pytest.mark.live
 
 USERS, SESSIONS, NODES = 480, 12, 3
-CHUNK_RATE, DURATION_S = 12, 5
+CHUNK_RATE, DURATION_S = 15, 4
 ATTEMPTS = 3
 REPLICAS = 200
 FALSE_ALARM = 1e-4

@@ -1,7 +1,9 @@
 """Broken fixes that chunk7 must catch, one file each: its story, its code, its shortest failure.
 
 To add one: write the file, name it here with the layers that must catch it, and add its line to
-the table in docs/exploration.md (a test compares the two).
+the table in docs/exploration.md (a test compares the two). To try one by hand:
+
+    PYTHONPATH=tests chunk7 run --connect tests/mutants/NAME.py:NAME --write atomic_lua
 """
 
 from mutants import (
@@ -37,7 +39,21 @@ MUTANTS: dict[str, Mutant] = {
     "unconfirmed_subscribe": unconfirmed_subscribe.MUTANT,
 }
 
-EXPLORE = "explore"
+EXPLORE, SIMULATE, RUN = "explore", "simulate", "run"
 
-CAUGHT_BY: dict[str, frozenset[str]] = {name: frozenset({EXPLORE}) for name in MUTANTS}
+CAUGHT_BY: dict[str, frozenset[str]] = {
+    "asks_only_once": frozenset({EXPLORE}),
+    "dedup_on_index_alone": frozenset({EXPLORE}),
+    "dollar_reread": frozenset({EXPLORE, SIMULATE, RUN}),
+    "forgetful_release": frozenset({EXPLORE, SIMULATE, RUN}),
+    "history_up_to_an_old_head": frozenset({EXPLORE, SIMULATE, RUN}),
+    "publish_before_save": frozenset({EXPLORE, SIMULATE, RUN}),
+    "released_before_the_history": frozenset({EXPLORE, SIMULATE, RUN}),
+    "reset_sequence_after_restart": frozenset({EXPLORE, RUN}),
+    "resumes_from_the_newest": frozenset({EXPLORE}),
+    "tail_hole": frozenset({EXPLORE}),
+    "trim_too_short": frozenset({EXPLORE, RUN}),
+    "two_subscriptions": frozenset({EXPLORE, RUN}),
+    "unconfirmed_subscribe": frozenset({EXPLORE, SIMULATE}),
+}
 """Which layers must catch a mutant. Only what a test holds is claimed here."""
