@@ -16,7 +16,7 @@ def test_addresses(listen: str, address: tuple[str, int]) -> None:
 
 @pytest.mark.parametrize("listen", ["", "80", ":80", "host:", "host:x", "host:65536", "host:-1"])
 def test_anything_else_is_refused(listen: str) -> None:
-    with pytest.raises(UsageError, match="--listen: .* is not HOST:PORT"):
+    with pytest.raises(UsageError, match=r"--listen: .* is not HOST:PORT"):
         listen_address(listen)
 
 
