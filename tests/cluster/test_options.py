@@ -7,10 +7,10 @@ import pytest
 
 from cluster.cli import COMMANDS, Command, main
 from cluster.commands import run, up
-from wire.options import Parser
 from cluster.options import address, names, number, whole
 from cluster.settings import Settings, read_settings
 from delivery.errors import UsageError
+from wire.options import Parser
 
 
 def settings(*words: str) -> Settings:
