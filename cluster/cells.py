@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.manifest import Traits
+from cluster.rehearsal import rehearse
 from delivery.effects import (
     BEGINNING,
     ConnectEffect,
@@ -20,6 +21,8 @@ from delivery.registry import Ordering, resolve
 from delivery.stepping import Steps
 from nodes.connect import CONNECT_ORDERINGS
 from producer.write import WRITE_ORDERINGS
+from simulator import explore_state
+from simulator.explore import Limits, explore
 from wire.timetable import Cell
 
 ALL = "all"
@@ -51,14 +54,11 @@ def choose(connects: Sequence[str], writes: Sequence[str]) -> Cells:
     """The cells for these orderings: names, `path/to/file.py:name`, or `all`; none: the default.
 
     One side alone goes with what pairs with it on the other. Raises UsageError in one line for
-    an unknown name, and for an ordering that pairs with none of those named on the other side.
+    an unknown name, and for an ordering that pairs with none of those named on the other side;
+    OrderingError for somebody's own file that breaks the protocol or loops for ever.
     """
-    connect = _Side.of("--connect", connects, CONNECT_ORDERINGS, ConnectOrdering)
-    write = _Side.of("--write", writes, WRITE_ORDERINGS, WriteOrdering)
-    if not connects and not writes:
-        wanted = [(c, w) for c, names in DEFAULT_CELLS.items() for w in names]
-    else:
-        wanted = _product(connect, write)
+    rehearse([*connects, *writes], lambda: _step_through(*_wanted(connects, writes)))
+    connect, write, wanted = _wanted(connects, writes)
     used = {name: connect.orderings[name] for name, _ in wanted}
     return Cells(
         cells=tuple(Cell(*names) for names in wanted),
@@ -66,6 +66,24 @@ def choose(connects: Sequence[str], writes: Sequence[str]) -> Cells:
         connect_files=connect.files,
         write_files=write.files,
     )
+
+
+def _wanted(
+    connects: Sequence[str], writes: Sequence[str]
+) -> tuple["_Side", "_Side", list[tuple[str, str]]]:
+    """Both sides, and the names of the pairs."""
+    connect = _Side.of("--connect", connects, CONNECT_ORDERINGS, ConnectOrdering)
+    write = _Side.of("--write", writes, WRITE_ORDERINGS, WriteOrdering)
+    if not connects and not writes:
+        return connect, write, [(c, w) for c, names in DEFAULT_CELLS.items() for w in names]
+    return connect, write, _product(connect, write)
+
+
+def _step_through(connect: "_Side", write: "_Side", wanted: list[tuple[str, str]]) -> None:
+    """Every ordering in every way that one chunk allows: what is broken shows before the run."""
+    for connect_name, write_name in wanted:
+        pairing = connect.orderings[connect_name], write.orderings[write_name]
+        explore(explore_state.Cell(*pairing, chunks=1), Limits(max_seconds=1.0))
 
 
 def traits(ordering: ConnectOrdering) -> Traits:

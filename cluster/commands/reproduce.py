@@ -14,6 +14,7 @@ from cluster.interrupts import run_interruptibly
 from cluster.local import HOST, store_part
 from cluster.options import Subparsers, add_json, add_out, add_seed
 from cluster.probes import free_ports
+from cluster.rehearsal import rehearse
 from cluster.reproduction import (
     CHUNKS,
     Reproduction,
@@ -25,12 +26,12 @@ from cluster.reproduction import (
 from cluster.supervise import Cluster
 from delivery.effects import StreamRead
 from delivery.errors import UsageError
-from delivery.ordering import ConnectOrdering, WriteOrdering, pair
+from delivery.ordering import ConnectOrdering, Feed, WriteOrdering, pair
 from delivery.registry import resolve
 from nodes.connect import CONNECT_ORDERINGS
 from producer.write import WRITE_ORDERINGS
 from simulator import schedule as schedules
-from simulator.drawing import draw
+from simulator.drawing import draw, rerun
 from simulator.explore_state import Cell
 from simulator.faults import FAULTS
 from simulator.schedule import Schedule, Step
@@ -93,18 +94,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _what(args: argparse.Namespace) -> tuple[Cell, Schedule]:
+    """The cell and the schedule; somebody's own files are tried out in memory first."""
     given = schedules.load(args.schedule) if args.schedule else None
-    connect = _ordering(
-        "--connect",
+    specs = (
         args.connect or (given.connect if given else "history_then_subscribe"),
-        CONNECT_ORDERINGS,
-        ConnectOrdering,
+        args.write or (given.write if given else None),
     )
-    feed = "stream_append" if given is None and not args.write else None
-    write_spec = args.write or (given.write if given else "publish_then_save")
-    write = _ordering("--write", write_spec, WRITE_ORDERINGS, WriteOrdering)
-    if feed and not pair(connect, write):
-        write = WRITE_ORDERINGS[feed]
+    rehearse(filter(None, specs), lambda: rerun(*_prepared(args, given, *specs)))
+    return _prepared(args, given, *specs)
+
+
+def _prepared(
+    args: argparse.Namespace, given: Schedule | None, connect_spec: str, write_spec: str | None
+) -> tuple[Cell, Schedule]:
+    connect = _ordering("--connect", connect_spec, CONNECT_ORDERINGS, ConnectOrdering)
+    default = "publish_then_save" if connect.feed is Feed.PUBSUB else "stream_append"
+    write = _ordering("--write", write_spec or default, WRITE_ORDERINGS, WriteOrdering)
     if not pair(connect, write):
         raise UsageError(
             f"--connect {connect.name} does not pair with --write {write.name}: "

@@ -1,0 +1,40 @@
+"""Somebody else's ordering file never hangs a command: it is tried out where it can be stopped."""
+
+from pathlib import Path
+
+import pytest
+from command import chunk7
+
+HEAD = """
+from delivery.effects import *
+from delivery.ordering import connect_ordering, write_ordering
+
+"""
+CONNECT = HEAD + "@connect_ordering()\ndef mine(join):\n"
+WRITE = HEAD + "@write_ordering()\ndef mine(chunk):\n"
+FOR_EVER = "    while True:\n        pass\n    yield\n"
+ENDLESS_ON_LOADING = "while True:\n    pass\n"
+ENDLESS_YIELDS = "    while True:\n        yield Pause()\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "content", "message"),
+    [
+        ("run", "--connect", ENDLESS_ON_LOADING, "it seems to loop for ever"),
+        ("run", "--connect", CONNECT + ENDLESS_YIELDS, "asked for more than 1000 effects"),
+        ("run", "--connect", CONNECT + "    yield 7\n", "yielded 7, which is no effect"),
+        ("run", "--write", WRITE + FOR_EVER, "it seems to loop for ever"),
+        ("reproduce", "--connect", CONNECT + FOR_EVER, "it seems to loop for ever"),
+        ("reproduce", "--write", WRITE + "    yield 7\n", "yielded 7, which is no effect"),
+    ],
+)
+def test_a_broken_file_is_one_line(
+    tmp_path: Path, command: str, option: str, content: str, message: str
+) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(content)
+    ended = chunk7(command, option, f"{path}:mine")
+    assert ended.code == 1
+    assert message in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert ended.stdout == ""
