@@ -46,8 +46,8 @@ from simulator.settings import Settings as Simulated
 
 pytestmark = pytest.mark.live
 
-USERS, SESSIONS, NODES = 480, 12, 3
-CHUNK_RATE, DURATION_S = 15, 4
+USERS, SESSIONS, NODES = 300, 12, 3
+CHUNK_RATE, DURATION_S = 13, 4.5
 ATTEMPTS = 3
 REPLICAS = 200
 FALSE_ALARM = 1e-4
@@ -148,10 +148,10 @@ def test_the_live_run_lies_within_the_simulated_interval(lived: Lived) -> None:
 
 
 def test_half_the_gap_would_be_told_apart(lived: Lived) -> None:
+    """By one of the two figures: one that is out is enough to fail the test above."""
     [(_, high), (_, chunks_high)] = intervals(lived, lived.setting.halved)
     loss_rate, chunks_lost = figures(lived)
-    assert loss_rate > high
-    assert chunks_lost > chunks_high
+    assert loss_rate > high or chunks_lost > chunks_high
 
 
 def test_a_sound_pair_loses_nothing_in_either(lived: Lived) -> None:
