@@ -79,8 +79,10 @@ class Running:
         receipts = self.folder / "raw" / "locust.receipts.arrows"
         self.wait_for(lambda: receipts.exists() and receipts.stat().st_size > 0)
 
-    def first_line(self) -> str:
-        """The next line on stdout."""
+    def line(self) -> str:
+        """The next line on stdout. What is read so is missing from `end().stdout`, and so may be
+        what came with it: `communicate` does not look into the reader's buffer.
+        """
         assert self._process.stdout is not None
         return self._process.stdout.readline()
 
