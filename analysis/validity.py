@@ -142,8 +142,8 @@ def _saturated(run: Run, limits: Limits) -> Iterator[str]:
         kept = lags_ms[: len(lags_ms) - math.ceil(0.05 * len(lags_ms))]
         if len(kept) and kept[-1] > limits.loop_lag_ms:
             yield (
-                f"{process} was saturated: its event loop ran up to {lags_ms[-1]:.0f} ms late, more "
-                f"than the limit of {limits.loop_lag_ms:g} ms in "
+                f"{process} was saturated: its event loop ran up to {lags_ms[-1]:.0f} ms late, "
+                f"more than the limit of {limits.loop_lag_ms:g} ms in "
                 f"{(lags_ms > limits.loop_lag_ms).sum()} of {len(lags_ms)} seconds"
             )
 

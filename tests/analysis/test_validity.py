@@ -40,7 +40,7 @@ def test_an_uneventful_run_is_valid(tmp_path: Path) -> None:
 
 
 def test_a_single_stall_does_not_spoil_a_short_run(tmp_path: Path) -> None:
-    """With seven seconds their p95 is nearly the maximum: one stall once made sound runs invalid."""
+    """With seven seconds their p95 is nearly the maximum: one stall made sound runs invalid."""
     story = clean(tmp_path / "run")
     story.healthy("node", loop_lag_ms=67)
     story.healthy(*["node"] * 6)
