@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 from delivery.effects import (
+    NEWEST,
     Confirmed,
+    Cursor,
     Follow,
     Pause,
     ReadHead,
@@ -130,7 +132,7 @@ class Driver:
             case Release(known=known):
                 self._hub.release(self._client, known)
             case Follow(after=after):
-                await self._tail.follow(self._client, after)
+                await self._follow(after)
             case _:
                 raise OrderingError(f"a node does not perform {type(effect).__name__}")
         return None
@@ -148,6 +150,14 @@ class Driver:
             raise OrderingError("the ordering waits for a subscription that it did not ask for")
         await asyncio.shield(self.confirmation)
         self.facts.subscribe_done_ns = self.subscribed_ns()
+
+    async def _follow(self, after: Cursor) -> None:
+        """From a cursor there is no handover; from `$` there is one, with an instant of its own."""
+        sent_ns = now_ns()
+        await self._tail.follow(self._client, after)
+        if after == NEWEST:
+            self.facts.subscribe_sent_ns, self.facts.subscribe_done_ns = sent_ns, now_ns()
+            self.facts.subscribe_shared = False
 
     async def _read(self, reading: Any) -> Any:
         """The link writes when first stepped, and says when it heard the reply."""

@@ -61,6 +61,7 @@ TABLES: dict[str, pa.Schema] = {
         subscribe_sent_ns=_NS,
         subscribe_done_ns=_NS,  # confirmed by the store; null where nothing waited for it yet
         subscribe_shared=_BIT,  # the node already had the channel: sent = done = attached
+        # For a stream followed from its newest entry: when following was asked for, and began.
         welcomed_ns=_NS,
         error=_TEXT,
     ),

@@ -125,6 +125,14 @@ def test_the_live_run_catches(name: str, results: dict[str, Results]) -> None:
     assert found[COUNTS[mutant.fails]] >= 10
 
 
+def test_a_handover_from_the_cursor_to_the_newest_entry_is_named_as_the_cause(
+    results: dict[str, Results],
+) -> None:
+    mutant = MUTANTS["dollar_reread"]
+    found = results[RUN_OF["dollar_reread"]][mutant.connect.name, mutant.write.name]
+    assert set(found["causes"]) == {"handover_gap"}
+
+
 @pytest.mark.parametrize("name", [name for name in MUTANTS if RUN in CAUGHT_BY[name]])
 def test_what_it_should_have_been_does_not_fail_so(name: str, results: dict[str, Results]) -> None:
     mutant = MUTANTS[name]

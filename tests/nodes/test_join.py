@@ -278,6 +278,19 @@ async def test_a_stream_join_has_no_subscription(node: RunningNode) -> None:
     assert leave["subscribe_confirmed_ns"] is None
 
 
+async def test_following_from_the_newest_entry_is_a_handover_and_recorded_as_one(
+    start: StartNode, tmp_path: Path
+) -> None:
+    """Its losses were of unknown cause before: nobody had noted when the following began."""
+    body = "yield ReadStream(); yield Pause(); yield Follow(NEWEST); yield SendWelcome()"
+    node = await start("--ordering", ordering_file(tmp_path, body, "feed=Feed.STREAM"))
+    async with node.client("own", work_ms=20) as user:
+        await user.frames(1)
+    join, _ = await recorded(node)
+    assert join["subscribe_sent_ns"] - join["read_done_ns"] >= 20_000_000
+    assert join["subscribe_sent_ns"] < join["subscribe_done_ns"] < join["welcomed_ns"]
+
+
 async def test_the_second_client_of_a_channel_is_subscribed_on_attaching(
     node: RunningNode,
 ) -> None:
