@@ -50,14 +50,22 @@ class Cells:
     write_files: tuple[str, ...] = ()
 
 
+def try_and_choose(connects: Sequence[str], writes: Sequence[str]) -> Cells:
+    """As `choose`, after somebody's own files have been tried out in a process of their own.
+
+    Raises OrderingError also for a file that loops for ever, which would hang `choose`.
+    """
+    rehearse([*connects, *writes], lambda: _step_through(*_wanted(connects, writes)))
+    return choose(connects, writes)
+
+
 def choose(connects: Sequence[str], writes: Sequence[str]) -> Cells:
     """The cells for these orderings: names, `path/to/file.py:name`, or `all`; none: the default.
 
     One side alone goes with what pairs with it on the other. Raises UsageError in one line for
     an unknown name, and for an ordering that pairs with none of those named on the other side;
-    OrderingError for somebody's own file that breaks the protocol or loops for ever.
+    OrderingError for one that breaks the protocol.
     """
-    rehearse([*connects, *writes], lambda: _step_through(*_wanted(connects, writes)))
     connect, write, wanted = _wanted(connects, writes)
     used = {name: connect.orderings[name] for name, _ in wanted}
     return Cells(

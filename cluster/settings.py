@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.thresholds import Threshold, parse_threshold
-from cluster.cells import Cells, choose
+from cluster.cells import Cells, try_and_choose
 from cluster.local import Local
 from cluster.options import names
 from delivery.errors import UsageError
@@ -82,7 +82,7 @@ class Settings:
 def read_settings(args: argparse.Namespace) -> Settings:
     """The settings of a parsed command line; raises UsageError in one line."""
     settings = Settings(
-        cells=choose(names(args.connect), names(args.write)),
+        cells=try_and_choose(names(args.connect), names(args.write)),
         nodes=args.nodes,
         users=args.users,
         sessions=args.sessions,
