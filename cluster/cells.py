@@ -6,23 +6,15 @@ from typing import Any
 
 from analysis.manifest import Traits
 from cluster.rehearsal import rehearse
-from delivery.effects import (
-    BEGINNING,
-    ConnectEffect,
-    ReadHead,
-    ReadHistory,
-    ReadStream,
-    Release,
-    StreamRead,
-)
+from delivery.effects import Release
 from delivery.errors import UsageError
-from delivery.ordering import ClientPolicy, ConnectOrdering, Join, WriteOrdering, pair
+from delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering, pair
 from delivery.registry import Ordering, resolve
-from delivery.stepping import Steps
 from nodes.connect import CONNECT_ORDERINGS
 from producer.write import WRITE_ORDERINGS
 from simulator import explore_state
 from simulator.explore import Limits, explore
+from simulator.program import dry_join
 from wire.timetable import Cell
 
 ALL = "all"
@@ -101,7 +93,7 @@ def traits(ordering: ConnectOrdering) -> Traits:
     """
     return Traits(
         fills_gaps=ordering.client is ClientPolicy.FILLS_GAPS,
-        merges=any(isinstance(effect, Release) for effect in dry_run(ordering)),
+        merges=any(isinstance(effect, Release) for effect in dry_join(ordering)),
     )
 
 
@@ -155,25 +147,3 @@ def _product(connect: _Side, write: _Side) -> list[tuple[str, str]]:
                 f"{', '.join(other.orderings)}: one uses Pub/Sub, the other a stream"
             )
     return pairs
-
-
-def dry_run(ordering: ConnectOrdering) -> list[ConnectEffect]:
-    """The effects of a join to a session in which nothing was ever said."""
-    effects = []
-    steps = Steps(ordering.steps(Join("dry-run")))
-    while steps.effect is not None:
-        effects.append(steps.effect)
-        steps.advance(_nothing(steps.effect))
-    return effects
-
-
-def _nothing(effect: ConnectEffect) -> Any:
-    """The store's answer when there is nothing."""
-    match effect:
-        case ReadHistory():
-            return ()
-        case ReadHead():
-            return 0
-        case ReadStream():
-            return StreamRead((), BEGINNING)
-    return None

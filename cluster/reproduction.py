@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.cells import dry_run
 from cluster.stepwise import Stage
 from delivery.effects import Pause, StreamRead
 from delivery.errors import Chunk7Error
@@ -18,6 +17,7 @@ from delivery.ordering import ConnectOrdering
 from simulator.drawing import Replay, rerun
 from simulator.explore_state import Cell, State
 from simulator.explore_world import World
+from simulator.program import dry_join
 from simulator.schedule import Schedule, Step
 from wire.store import Store
 
@@ -80,7 +80,7 @@ def first_join_step(schedule: Schedule) -> int:
 
 def turns_before_pause(ordering: ConnectOrdering) -> int:
     """How many effects of its own a node performs before its work; all, if there is none."""
-    effects = [type(effect) for effect in dry_run(ordering)]
+    effects = [type(effect) for effect in dry_join(ordering)]
     return effects.index(Pause) if Pause in effects else len(effects)
 
 

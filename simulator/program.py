@@ -70,7 +70,7 @@ def connect_program(ordering: ConnectOrdering) -> ConnectProgram:
 
     Raises UsageError, with the reason, for one it cannot; OrderingError for a broken one.
     """
-    empty, filled = _dry_join(ordering, ()), _dry_join(ordering, _SAVED)
+    empty, filled = dry_join(ordering, ()), dry_join(ordering, _SAVED)
     steps = tuple(type(effect) for effect in filled)
     if steps != tuple(type(effect) for effect in empty):
         raise _refusal(ordering.name, "what it does depends on what it reads")
@@ -119,7 +119,7 @@ def check_regular(ordering: WriteOrdering) -> None:
 
 def merges(ordering: ConnectOrdering) -> bool:
     """Whether the node leaves out of its buffer what it has sent, as a dry run shows."""
-    return any(isinstance(e, Release) and e.known for e in _dry_join(ordering, _SAVED))
+    return any(isinstance(e, Release) and e.known for e in dry_join(ordering, _SAVED))
 
 
 def _check_connect(ordering: ConnectOrdering, effects: list[Any]) -> None:
@@ -171,7 +171,9 @@ def _only(effects: list[Any], kind: type[Any]) -> Any:
     return next((effect for effect in effects if isinstance(effect, kind)), None)
 
 
-def _dry_join(ordering: ConnectOrdering, saved: tuple[Chunk, ...]) -> list[Any]:
+def dry_join(ordering: ConnectOrdering, saved: tuple[Chunk, ...] = ()) -> list[ConnectEffect]:
+    """The effects of a join to a session of which that much is saved; raises OrderingError."""
+
     def answer(effect: ConnectEffect) -> Any:
         match effect:
             case ReadHistory():
