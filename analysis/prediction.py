@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.law import Joins, Moments, Writes, handover
-from analysis.manifest import Traits
+from analysis.law import Joins, Writes, handover
 from analysis.run_folder import Run
 from analysis.windows import Execution, JoinTimes, WriteTimes
 
@@ -34,18 +33,42 @@ class Prediction:
     duplicate: Expectation = Expectation()
 
 
+KINDS = ("lost", "fetched", "duplicate")
+"""What the law predicts, and the columns of `per_join`."""
+
+_OFFS = {"": 0, "_low": -1, "_high": 1}
+"""Column endings, and which of the possible gaps they are of, for holes."""
+
+
 def predict(run: Run, joins: JoinTimes, writes: WriteTimes) -> dict[int, Prediction]:
     """By cell, over all joins whose instants are known. Cells without any are left out.
 
     The interval is that of the gap's uncertainty, from its smallest possible to its largest, each
     widened by 1.96 standard deviations of the sum over joins, which are independent.
     """
-    table = _join_table(run, joins)
-    traits = run.manifest.traits
+    sums = per_join(run, joins, writes).groupby("cell").sum()
     return {
-        int(cell): _with_traits(*_of_cell(run, writes, rows), traits[rows["connect"].iloc[0]])
-        for cell, rows in table.groupby("cell")
+        int(cell): Prediction(**{kind: _expectation(row, kind) for kind in KINDS})
+        for cell, row in zip(sums.index, sums.to_dict("records"), strict=True)
     }
+
+
+def per_join(run: Run, joins: JoinTimes, writes: WriteTimes) -> pd.DataFrame:
+    """What the law predicts for each join whose instants are known, a row each, in chunks.
+
+    Columns: `connection` (row of `Run.connections`), `cell`, and for each of KINDS the mean KIND,
+    its variance KIND_variance, and the same two for the least and the greatest number that the
+    instants' uncertainty allows: KIND_low, KIND_low_variance, KIND_high, KIND_high_variance.
+    """
+    table = _join_table(run, joins)
+    by_session = run.published.groupby("session_id").indices
+    parts = []
+    for session, rows in table.groupby("session_id", sort=False):
+        chunks = by_session.get(session, np.zeros(0, np.int64))
+        parts.append(_of_session(run, writes, rows, chunks))
+    if not parts:
+        parts = [_of_session(run, writes, table, np.zeros(0, np.int64))]
+    return _with_traits(run, pd.concat(parts, ignore_index=True))
 
 
 def _join_table(run: Run, joins: JoinTimes) -> pd.DataFrame:
@@ -57,6 +80,7 @@ def _join_table(run: Run, joins: JoinTimes) -> pd.DataFrame:
     none = run.joins["subscribe_sent_ns"].isna().to_numpy()
     table = pd.DataFrame(
         {
+            "connection": row,
             "cell": frame["cell"].to_numpy(dtype=np.int64),
             "connect": frame["connect"].to_numpy(),
             "session_id": frame["session_id"].to_numpy(),
@@ -72,21 +96,30 @@ def _join_table(run: Run, joins: JoinTimes) -> pd.DataFrame:
     return table[found].dropna()
 
 
-def _of_cell(run: Run, writes: WriteTimes, rows: pd.DataFrame) -> tuple[Expectation, Expectation]:
-    """(lost, duplicated) of one cell's joins."""
-    by_session = run.published.groupby("session_id").indices
-    parts: dict[str, list[tuple[Moments, Moments]]] = {"mean": [], "small": [], "large": []}
-    for session, joins in rows.groupby("session_id"):
-        chunks = by_session.get(session, np.zeros(0, np.int64))
-        for name, off in (("mean", 0), ("small", -1), ("large", 1)):
-            known = _writes(run, writes, chunks, off)
-            parts[name].append(handover(_joins(joins, off), known))
-    sums = {name: (_sum(p[0] for p in ps), _sum(p[1] for p in ps)) for name, ps in parts.items()}
-    # The larger the gap, the more is lost and the less is doubled.
-    return (
-        _expectation(sums["mean"][0], sums["small"][0], sums["large"][0]),
-        _expectation(sums["mean"][1], sums["large"][1], sums["small"][1]),
-    )
+def _of_session(run: Run, writes: WriteTimes, rows: pd.DataFrame, chunks: Any) -> pd.DataFrame:
+    """The holes and overlaps of one session's joins, as `hole` and `overlap` columns."""
+    columns: dict[str, Any] = {name: rows[name] for name in ("connection", "cell", "connect")}
+    for ending, off in _OFFS.items():
+        holes, overlaps = handover(_joins(rows, off), _writes(run, writes, chunks, off))
+        # The larger the gap, the more is lost and the less is doubled.
+        mirrored = {"": "", "_low": "_high", "_high": "_low"}[ending]
+        for name, moments in ((f"hole{ending}", holes), (f"overlap{mirrored}", overlaps)):
+            columns |= {name: moments.mean, f"{name}_variance": moments.variance}
+    return pd.DataFrame(columns)
+
+
+def _with_traits(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """Whether a hole is lost or fetched, and an overlap doubled or merged."""
+    traits = run.manifest.traits
+    fills = table["connect"].map(lambda name: traits[name].fills_gaps).to_numpy(dtype=bool)
+    merges = table["connect"].map(lambda name: traits[name].merges).to_numpy(dtype=bool)
+    columns = {"connection": table["connection"], "cell": table["cell"]}
+    for ending in (end + part for end in _OFFS for part in ("", "_variance")):
+        hole, overlap = table[f"hole{ending}"], table[f"overlap{ending}"]
+        columns[f"lost{ending}"] = hole.where(~fills, 0.0)
+        columns[f"fetched{ending}"] = hole.where(fills, 0.0)
+        columns[f"duplicate{ending}"] = overlap.where(~merges, 0.0)
+    return pd.DataFrame(columns)
 
 
 def _joins(table: pd.DataFrame, off: int) -> Joins:
@@ -118,23 +151,7 @@ def _same(one: Execution, other: Execution) -> Any:
     return (one.earliest_ns == other.earliest_ns) & (one.latest_ns == other.latest_ns)
 
 
-def _sum(parts: Any) -> tuple[float, float]:
-    """(mean, variance) of the sum over independent joins."""
-    moments = list(parts)
-    return sum(float(m.mean.sum()) for m in moments), sum(float(m.variance.sum()) for m in moments)
-
-
-def _expectation(
-    middle: tuple[float, float], least: tuple[float, float], most: tuple[float, float]
-) -> Expectation:
-    low = least[0] - NORMAL_95 * float(np.sqrt(least[1]))
-    high = most[0] + NORMAL_95 * float(np.sqrt(most[1]))
-    return Expectation(middle[0], max(low, 0.0), high)
-
-
-def _with_traits(holes: Expectation, overlap: Expectation, traits: Traits) -> Prediction:
-    return Prediction(
-        lost=Expectation() if traits.fills_gaps else holes,
-        fetched=holes if traits.fills_gaps else Expectation(),
-        duplicate=Expectation() if traits.merges else overlap,
-    )
+def _expectation(sums: dict[Any, float], kind: str) -> Expectation:
+    low = sums[f"{kind}_low"] - NORMAL_95 * float(np.sqrt(sums[f"{kind}_low_variance"]))
+    high = sums[f"{kind}_high"] + NORMAL_95 * float(np.sqrt(sums[f"{kind}_high_variance"]))
+    return Expectation(sums[kind], max(low, 0.0), high)
