@@ -99,8 +99,14 @@ def analyse(run_dir: Path, also_invalid_because: Sequence[str] = ()) -> Summary:
 
 def summarise(run: Run, also_invalid_because: Sequence[str] = ()) -> Summary:
     """Judge a loaded run."""
-    judgement = judge(run)
-    against = [*also_invalid_because, *reasons(run, judgement)]
+    return summarise_judged(run, judge(run), also_invalid_because)
+
+
+def summarise_judged(
+    run: Run, judgement: Judgement, also_invalid_because: Sequence[str] = ()
+) -> Summary:
+    """The same of one that has been judged; each reason against it is given once."""
+    against = list(dict.fromkeys([*also_invalid_because, *reasons(run, judgement)]))
     return Summary(
         valid=not against,
         invalid_because=against,

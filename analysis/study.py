@@ -1,0 +1,156 @@
+"""A run, judged: the one thing from which every table, figure and page is made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from analysis.causes import explain, loss_table
+from analysis.gather import gather
+from analysis.prediction import KINDS, per_join
+from analysis.results import NAME, Summary, read_summary, summarise_judged
+from analysis.run_folder import Run, load_run
+from analysis.verdicts import Judgement, judge
+from analysis.windows import JoinTimes, WriteTimes, gap_ns, join_times, write_times
+from delivery.errors import RecordError
+
+COUNTS = (
+    "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "unexpected",
+    "fetched",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What is known of a run.
+
+    `connections`: a row a connection that opened, index its row of `Run.connections`. Columns:
+        cell (int), name ('connect x write'), connect, write; connection_id, user, turn (which of
+        the user's joins in its cell, from 0: the same user and turn meet the same chunks in every
+        cell), session_id, node; opened_s since the run's origin; join_ms, window_ms, gap_ms (NaN
+        where unknown); the COUNTS; and for each of prediction.KINDS what the law expects,
+        KIND_expected, KIND_variance, KIND_least, KIND_least_variance, KIND_most,
+        KIND_most_variance (NaN where the join's instants are unknown).
+    `losses`: a row a lost chunk. Columns: connection (index of `connections`), cell, name,
+        connection_id, session_id, node, chunk (row of `Run.published`), message_id, index, seq,
+        cause, published_s since the run's origin.
+    """
+
+    run: Run
+    judgement: Judgement
+    summary: Summary
+    joins: JoinTimes
+    writes: WriteTimes
+    connections: pd.DataFrame
+    losses: pd.DataFrame
+
+
+def open_study(run_dir: Path | str) -> Study:
+    """Judge a run folder, gathering its raw records first if nobody has.
+
+    What an earlier `summary.json` holds against the run stays (a signal that ended it, say, is in
+    no record). Raises RecordError, naming the file, for what is foreign, damaged or no run folder.
+    """
+    folder = Path(run_dir)
+    if (folder / "raw").is_dir() and not (folder / "connections.parquet").exists():
+        gather(folder)
+    return study(load_run(folder), _known_before(folder))
+
+
+def study(run: Run, also_invalid_because: tuple[str, ...] = ()) -> Study:
+    """Judge a loaded run."""
+    judgement, joins, writes = judge(run), join_times(run), write_times(run)
+    summary = summarise_judged(run, judgement, also_invalid_because)
+    connections = _connections(run, judgement, joins, writes)
+    losses = _losses(run, judgement, joins, writes)
+    return Study(run, judgement, summary, joins, writes, connections, losses)
+
+
+def _known_before(folder: Path) -> tuple[str, ...]:
+    if not (folder / NAME).exists():
+        return ()
+    try:
+        return tuple(read_summary(folder).invalid_because)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise RecordError(f"{folder / NAME}: not a summary: {error}") from error
+
+
+def _connections(
+    run: Run, judgement: Judgement, joins: JoinTimes, writes: WriteTimes
+) -> pd.DataFrame:
+    frame = run.connections
+    opening = run.instants(frame, "opening_ns")
+    table = pd.DataFrame(
+        {
+            "cell": frame["cell"].to_numpy(dtype=np.int64),
+            "name": _names(run)[frame["cell"].to_numpy(dtype=np.int64)],
+            "connect": frame["connect"].to_numpy(),
+            "write": frame["write"].to_numpy(),
+            "connection_id": frame["connection_id"].to_numpy(dtype=np.int64),
+            "user": frame["user"].to_numpy(dtype=np.int64, na_value=-1),
+            "session_id": frame["session_id"].to_numpy(),
+            "opened_s": opening / 1e9,
+            "join_ms": (run.instants(frame, "history_ns") - opening) / 1e6,
+        }
+    )
+    table["turn"] = table.groupby(["cell", "user"])["opened_s"].rank("first").sub(1)
+    table = table.join(_join_columns(run, joins, writes)).join(judgement.accounts[list(COUNTS)])
+    table = table.join(_law_columns(run, joins, writes))
+    opened = frame["connected_ns"].notna() | frame["closed_ns"].isna()
+    return table[opened.to_numpy(dtype=bool)].astype({"turn": np.int64})
+
+
+def _join_columns(run: Run, joins: JoinTimes, writes: WriteTimes) -> pd.DataFrame:
+    """What the nodes recorded, indexed by row of `Run.connections`."""
+    row = pd.Index(run.connections["connection_id"]).get_indexer(run.joins["connection_id"])
+    table = pd.DataFrame(
+        {
+            "node": run.joins["node"].to_numpy(),
+            "window_ms": joins.window_ns / 1e6,
+            "gap_ms": gap_ns(run, joins, writes) / 1e6,
+        },
+        index=row,
+    )
+    return table[row >= 0]
+
+
+def _law_columns(run: Run, joins: JoinTimes, writes: WriteTimes) -> pd.DataFrame:
+    endings = {
+        "": "expected", "_variance": "variance", "_low": "least", "_low_variance": "least_variance",
+        "_high": "most", "_high_variance": "most_variance",
+    }  # fmt: skip
+    table = per_join(run, joins, writes).set_index("connection")
+    columns = {f"{k}{end}": f"{k}_{name}" for k in KINDS for end, name in endings.items()}
+    return table[list(columns)].rename(columns=columns)
+
+
+def _losses(run: Run, judgement: Judgement, joins: JoinTimes, writes: WriteTimes) -> pd.DataFrame:
+    rows, who = loss_table(run, judgement, joins, writes)
+    lost = judgement.missing[judgement.missing["lost"].to_numpy(dtype=bool)]
+    chunk = lost["chunk"].to_numpy(dtype=np.int64)
+    of_chunk, of_client = run.published.iloc[chunk], run.connections.iloc[who]
+    cell = of_client["cell"].to_numpy(dtype=np.int64)
+    nodes: Any = run.joins.drop_duplicates("connection_id").set_index("connection_id")["node"]
+    return pd.DataFrame(
+        {
+            "connection": who,
+            "cell": cell,
+            "name": _names(run)[cell],
+            "connection_id": of_client["connection_id"].to_numpy(dtype=np.int64),
+            "session_id": of_client["session_id"].to_numpy(),
+            "node": nodes.reindex(of_client["connection_id"]).to_numpy(),
+            "chunk": chunk,
+            "message_id": of_chunk["message_id"].to_numpy(),
+            "index": of_chunk["index"].to_numpy(dtype=np.int64),
+            "seq": of_chunk["seq"].to_numpy(dtype=np.int64),
+            "cause": explain(rows, run.manifest.settle_ms * 1e6),
+            "published_s": rows.published_ns / 1e9,
+        }
+    )
+
+
+def _names(run: Run) -> Any:
+    return np.array([cell.name for cell in run.manifest.order.cells], dtype=object)
