@@ -1,0 +1,110 @@
+"""Finished tables: a judged run in, what a figure or a page shows out. No drawing here.
+
+Every table is a pandas frame whose docstring names its columns, units last. `name` is
+'connect x write'; rows of cells come in the order in which the cells ran.
+"""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from analysis.prediction import KINDS
+from analysis.results import Quantiles
+from analysis.statistics.proportions import wilson
+from analysis.study import Study
+
+BINS = 30
+"""Of a run's length, in `over_time`."""
+
+
+def cells(study: Study) -> pd.DataFrame:
+    """A row a cell: `name`, and every field of `Result`.
+
+    Quantiles are spread into columns (`window_ms_p50`), and causes into `causes_NAME`.
+    """
+    rows = []
+    for result in study.summary.results:
+        row: dict[str, Any] = {"name": result.name}
+        for field, value in msgspec.structs.asdict(result).items():
+            if isinstance(value, Quantiles):
+                row |= {f"{field}_{part}": v for part, v in msgspec.structs.asdict(value).items()}
+            elif isinstance(value, dict):
+                row |= {f"{field}_{key}": v for key, v in value.items()}
+            else:
+                row[field] = value
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def prices(study: Study) -> pd.DataFrame:
+    """What each cell costs, a row a cell.
+
+    Columns: name, connect, write; duplicates, out_of_order and fetched, chunks per connection;
+    join_ms_p50, join_ms_p95, chunk_latency_ms_p50, chunk_latency_ms_p95; memory_bytes_per_chunk,
+    commands_per_connection, commands_per_chunk, None where not measured.
+    """
+    table = cells(study)
+    connections = table["connections"].replace(0, np.nan)
+    kept = [
+        "join_ms_p50", "join_ms_p95", "chunk_latency_ms_p50", "chunk_latency_ms_p95",
+        "memory_bytes_per_chunk", "commands_per_connection", "commands_per_chunk",
+    ]  # fmt: skip
+    counts = ("duplicate", "out_of_order", "fetched")
+    shares = {
+        {"duplicate": "duplicates"}.get(name, name): table[f"chunks_{name}"] / connections
+        for name in counts
+    }
+    return table[["name", "connect", "write"]].assign(**shares).join(table[kept])
+
+
+def predicted(study: Study) -> pd.DataFrame:
+    """Measured beside predicted, a row a cell and kind.
+
+    Columns: name, connect, write, kind (one of KINDS), measured, predicted, predicted_low,
+    predicted_high, in chunks of the whole cell.
+    """
+    table = cells(study)
+    parts = [
+        pd.DataFrame(
+            {
+                "name": table["name"],
+                "connect": table["connect"],
+                "write": table["write"],
+                "kind": kind,
+                "measured": table[f"chunks_{kind}"],
+                "predicted": table[f"chunks_{kind}_predicted"],
+                "predicted_low": table[f"chunks_{kind}_predicted_low"],
+                "predicted_high": table[f"chunks_{kind}_predicted_high"],
+            }
+        )
+        for kind in KINDS
+    ]
+    return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
+
+
+def over_time(study: Study, bins: int = BINS) -> pd.DataFrame:
+    """Loss over the time of the run: a row a cell and time bin in which somebody joined.
+
+    Columns: name, connect, write, at_s (middle of the bin, since the run's origin), connections,
+    lossy, lost (chunks), loss_rate, loss_rate_low, loss_rate_high (95% Wilson), lost_expected.
+    """
+    joins = study.connections
+    if joins.empty:
+        names = ["name", "connect", "write", "at_s", "connections", "lossy", "lost", "loss_rate",
+                 "loss_rate_low", "loss_rate_high", "lost_expected"]  # fmt: skip
+        return pd.DataFrame(columns=names)
+    first_s, last_s = joins["opened_s"].min(), joins["opened_s"].max()
+    width_s = max((last_s - first_s) / bins, 1e-3)
+    at = np.minimum(np.floor((joins["opened_s"] - first_s) / width_s), bins - 1)
+    grouped = joins.assign(
+        at_s=first_s + (at + 0.5) * width_s, lossy=joins["lost"] > 0, connections=1
+    ).groupby(["cell", "name", "connect", "write", "at_s"], sort=True)
+    table = grouped[["connections", "lossy", "lost", "lost_expected"]].sum().reset_index()
+    interval = wilson(table["lossy"].to_numpy(), table["connections"].to_numpy())
+    return table.drop(columns="cell").assign(
+        loss_rate=table["lossy"] / table["connections"],
+        loss_rate_low=interval.low,
+        loss_rate_high=interval.high,
+    )
