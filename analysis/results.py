@@ -13,10 +13,10 @@ from analysis.causes import explain, loss_table
 from analysis.gather import gather
 from analysis.prediction import Prediction, predict
 from analysis.run_folder import Run, load_run
+from analysis.store_cost import commands_per, memory_bytes_per_chunk
 from analysis.validity import reasons
 from analysis.verdicts import Judgement, judge
 from analysis.windows import JoinTimes, gap_ns, join_times, write_times
-from delivery.errors import RecordError
 from delivery.verdicts import Cause
 
 NAME = "summary.json"
@@ -63,6 +63,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     join_ms: Quantiles
     chunk_latency_ms: Quantiles
     memory_bytes_per_chunk: float | None
+    commands_per_connection: float | None = None
+    commands_per_chunk: float | None = None
 
     @property
     def name(self) -> str:
@@ -128,12 +130,14 @@ def _results(run: Run, judgement: Judgement) -> list[Result]:
     predicted = predict(run, joins, writes)
     cells = run.connections["cell"].to_numpy(dtype=np.int64)
     times = _times(run, judgement, joins, gap_ns(run, joins, writes))
-    memory = _memory(run)
+    memory = memory_bytes_per_chunk(run)
+    counts = [_counts(run, judgement, cells == k) for k in range(len(run.manifest.order.cells))]
+    commands = commands_per(run, [of_cell["connections"] for of_cell in counts])
     return [
         Result(
             connect=cell.connect,
             write=cell.write,
-            **_counts(run, judgement, cells == k),
+            **counts[k],
             **_predictions(predicted.get(k, Prediction())),
             causes=_tally(causes[cells[who] == k]),
             window_ms=_quantiles(times["window_ms"][k]),
@@ -141,6 +145,7 @@ def _results(run: Run, judgement: Judgement) -> list[Result]:
             join_ms=_quantiles(times["join_ms"][k]),
             chunk_latency_ms=_quantiles(times["chunk_latency_ms"][k]),
             memory_bytes_per_chunk=memory.get(k),
+            **commands[k],
         )
         for k, cell in enumerate(run.manifest.order.cells)
     ]
@@ -217,24 +222,3 @@ def _quantiles(values: Any) -> Quantiles:
     if len(known) == 0:
         return Quantiles()
     return Quantiles(*(float(q) for q in np.quantile(known, [0.5, 0.95, 0.99])))
-
-
-class _Memory(msgspec.Struct):
-    cell: int
-    bytes: int
-    chunks: int
-
-
-def _memory(run: Run) -> dict[int, float]:
-    """Bytes a chunk takes in the store, from the producer's `memory` events, by cell."""
-    details = run.events.loc[run.events["kind"] == "memory", "detail"]
-    try:
-        rows = [msgspec.json.decode(detail, type=_Memory) for detail in details]
-    except msgspec.MsgspecError as error:
-        raise RecordError(f"{run.folder}: a memory event cannot be read: {error}") from error
-    cells = {row.cell for row in rows}
-    totals = {
-        k: (sum(r.bytes for r in rows if r.cell == k), sum(r.chunks for r in rows if r.cell == k))
-        for k in cells
-    }
-    return {k: total / chunks for k, (total, chunks) in totals.items() if chunks}

@@ -10,6 +10,7 @@ import msgspec
 from delivery.chunk import history_key, stream_key
 from delivery.errors import StoreError
 from delivery.ordering import Feed, WriteOrdering
+from producer.counting import Executed, between, executed
 from producer.journal import Journal
 from producer.keeper import StoreKeeper
 from producer.timetable import Script, cell_start_ms, session_id
@@ -21,6 +22,10 @@ FINISH_WITHIN_S = 10.0
 """After a cell's last chunk was started, beyond the save lag."""
 STOP_WITHIN_S = 0.5
 KEYS_AT_ONCE = 50
+SETTLED = 0.9
+"""Part of the settle time after which a cell's clients are gone (they leave after 0.8 of it)."""
+COUNT_WITHIN_S = 1.0
+"""Longest time for the store to say what it has executed."""
 log = logging.getLogger("producer")
 
 
@@ -49,7 +54,7 @@ class Streaming:
         ]
 
     async def run(self) -> None:
-        """Stream every cell; ends after the last one's memory is measured. Cancelling stops it."""
+        """Stream every cell; ends after the last one's costs are measured. Cancelling stops it."""
         order = self._timetable.order
         self._journal.event("order", detail=msgspec.json.encode(order).decode())
         try:
@@ -65,12 +70,14 @@ class Streaming:
         order = self._timetable.order
         writer = self._writers[cell]
         await asyncio.sleep((self._instant_ns(cell, 0) - now_ns()) / 1e9)
+        before = asyncio.create_task(executed(self._keeper.store))  # sent before the first chunk
         await asyncio.gather(*(self._walk(cell, session) for session in range(order.sessions)))
         await writer.finish(FINISH_WITHIN_S + order.save_lag_ms / 1_000)
         if cell == len(order.cells) - 1:
             self._journal.event("order_done", detail=order.run)
         self._journal.flush()
         await self._measure_memory(cell)
+        await self._measure_commands(cell, before)
 
     async def _walk(self, cell: int, session: int) -> None:
         """Start one session's chunks, sleeping in between. A late one is started at once."""
@@ -112,3 +119,21 @@ class Streaming:
             replies = self._keeper.store.link.send_all(*asked)
             total += sum(size or 0 for size in await asyncio.gather(*replies))
         return total
+
+    async def _measure_commands(self, cell: int, before: "asyncio.Task[Executed]") -> None:
+        """What the store executed from the cell's start until its clients were gone."""
+        order = self._timetable.order
+        gone_ns = self._instant_ns(cell, order.duration_ms + SETTLED * order.settle_ms)
+        ends_ns = self._instant_ns(cell, order.duration_ms + order.settle_ms)
+        await asyncio.sleep((gone_ns - now_ns()) / 1e9)
+        try:
+            if now_ns() >= ends_ns:  # the next cell's commands have begun
+                raise StoreError("the settle time was too short")
+            async with asyncio.timeout(COUNT_WITHIN_S):
+                calls = between(await before, await executed(self._keeper.store))
+        except (StoreError, TimeoutError) as error:
+            reason = str(error) or f"no answer within {COUNT_WITHIN_S:g} s"
+            log.warning("commands of cell %d were not counted: %s", cell, reason)
+            return
+        self._journal.event("commands", detail=json.dumps({"cell": cell, "calls": calls}))
+        self._journal.flush()

@@ -5,6 +5,8 @@ order.
 """
 
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,14 @@ FIELD = b"chunk"
 """The one field of a stream entry."""
 
 _SCRIPT = (Path(__file__).parent / "number_save_and_publish.lua").read_bytes()
+SCRIPT_CALLS = {"incr": 1, "rpush": 1, "pexpire": 2, "publish": 1}
+"""What one EVALSHA of the script makes the server call by itself, by the server's names.
+
+The server's own count has these calls too, though they never crossed the wire.
+"""
 _SCRIPT_SHA = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
+
+_COMMAND_CALLS = re.compile(r"^cmdstat_([^|:\s]+)\S*?:calls=(\d+)", re.MULTILINE)
 
 
 class Store:
@@ -148,6 +157,17 @@ class Store:
         """TIME, in microseconds of Unix time."""
         seconds, microseconds = await self.link.send("TIME")
         return int(seconds) * 1_000_000 + int(microseconds)
+
+    async def command_calls(self) -> dict[str, int]:
+        """INFO commandstats: how often each command was executed since the server's start.
+
+        Names are the server's, in lower case; sub-commands are counted under their command.
+        """
+        text: bytes = await self.link.send("INFO", "commandstats")
+        calls: Counter[str] = Counter()
+        for name, count in _COMMAND_CALLS.findall(text.decode()):
+            calls[name.lower()] += int(count)
+        return dict(calls)
 
     def _save_commands(self, chunk: Chunk) -> tuple[tuple[Any, ...], ...]:
         key, counter = history_key(chunk.session_id), seq_key(chunk.session_id)

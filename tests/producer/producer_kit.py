@@ -42,7 +42,7 @@ def an_order(**changed: Any) -> Order:
         "seed": 1,
         "sessions": 2,
         "duration_ms": 300,
-        "settle_ms": 2_000,
+        "settle_ms": 500,
         "lead_ms": 0,
         "chunk_rate": 100.0,
     }

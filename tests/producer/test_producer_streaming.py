@@ -10,7 +10,9 @@ from producer_kit import OwnStore, an_order, bench, listening, planned, until
 
 from delivery.chunk import history_key, stream_key
 from producer import streaming
+from producer.write import WRITE_ORDERINGS
 from wire.records import read_back
+from wire.store import SCRIPT_CALLS
 from wire.timetable import Cell
 
 
@@ -46,7 +48,8 @@ async def test_cells_stream_the_same_chunks_one_after_the_other(
 async def test_the_memory_of_every_cell_is_what_the_store_says(
     store_url: str, tmp_path: Path
 ) -> None:
-    order = an_order(cells=[Cell("a", "atomic_lua"), Cell("b", "stream_append")])
+    cells = [Cell("a", "atomic_lua"), Cell("b", "stream_append")]
+    order = an_order(cells=cells, settle_ms=1_000)
     async with bench(store_url, tmp_path, max_entries=5) as at:
         rows = await at.stream(order)
         measured = [json.loads(e["detail"]) for e in at.rows("events") if e["kind"] == "memory"]
@@ -62,14 +65,56 @@ async def test_the_memory_of_every_cell_is_what_the_store_says(
         assert at.kinds()[done + 1 :].count("memory") == 1
 
 
+async def test_the_commands_of_every_cell_are_what_crossed_the_wire(
+    store_url: str, tmp_path: Path
+) -> None:
+    cells = [Cell("c", write) for write in sorted(WRITE_ORDERINGS)]
+    order = an_order(cells=cells, settle_ms=600)
+    async with bench(store_url, tmp_path) as at, listening(store_url, "elsewhere"):
+        rows = await at.stream(order)
+        counted = [json.loads(e["detail"]) for e in at.rows("events") if e["kind"] == "commands"]
+    assert [event["cell"] for event in counted] == list(range(len(cells)))
+    chunks = sum(row["cell"] == 0 for row in rows)
+    assert chunks > 20
+    for event, cell in zip(counted, cells, strict=True):
+        ours = {name: n for name, n in event["calls"].items() if name not in ("info", "memory")}
+        assert ours == {name: n * chunks for name, n in CALLS_PER_CHUNK[cell.write].items()}
+
+
+CALLS_PER_CHUNK = {
+    "atomic_lua": {"evalsha": 1} | SCRIPT_CALLS,
+    "atomic_multi": {"incr": 1, "multi": 1, "rpush": 1, "pexpire": 2, "publish": 1, "exec": 1},
+    "publish_then_save": {
+        "incr": 1, "publish": 1, "multi": 1, "rpush": 1, "pexpire": 2, "exec": 1,
+    },
+    "save_then_publish": {
+        "incr": 1, "multi": 1, "rpush": 1, "pexpire": 2, "exec": 1, "publish": 1,
+    },
+    "stream_append": {"incr": 1, "multi": 1, "xadd": 1, "pexpire": 1, "exec": 1},
+}  # fmt: skip
+
+
+async def test_commands_are_not_counted_when_the_store_began_to_count_anew(
+    store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with bench(store_url, tmp_path) as at:
+        await at.producer.take(an_order())
+        await until(lambda: at.journal.totals.chunks >= 5)
+        await at.keeper.store.link.send("CONFIG", "RESETSTAT")
+        await at.producer.finished()
+        assert "commands" not in at.kinds()
+    assert "commands of cell 0 were not counted: the store's count was reset" in caplog.text
+
+
 async def test_memory_is_not_measured_into_the_next_cell(
     store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     order = an_order(duration_ms=300, settle_ms=0, save_lag_ms=100.0)
     async with bench(store_url, tmp_path) as at:
         await at.stream(order)
-        assert "memory" not in at.kinds()
+        assert not {"memory", "commands"} & set(at.kinds())
     assert "memory of cell 0 was not measured: the settle time was too short" in caplog.text
+    assert "commands of cell 0 were not counted: the settle time was too short" in caplog.text
 
 
 async def test_publications_that_reach_nobody_are_counted_and_warned_of(
