@@ -1,0 +1,118 @@
+"""How sure a share is: intervals of a proportion, and what a loss-free run can promise.
+
+The unit is the connection: it lost something or it did not. Connections join independently, chunks
+of one connection are not lost independently; for rates of chunks see `bootstrap.py`.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.statistics.checks import Floats, counts, plain, share
+
+LEAST_BOUND = 1e-12
+"""The smallest loss rate that `connections_needed` takes: below it, whole numbers of connections
+are no longer told apart by a float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Both ends belong to it. Floats, or arrays of the shape that the arguments had together."""
+
+    low: Any
+    high: Any
+
+
+def wilson(successes: Any, trials: Any, level: float = 0.95) -> Interval:
+    """Score interval of a proportion: all p whose test against the count would not reject.
+
+    With x successes, n trials and z the normal quantile of (1 + level) / 2, the ends are
+
+        (x + z^2 / 2 -+ z sqrt(x (n - x) / n + z^2 / 4)) / (n + z^2)
+
+    `successes`, `trials`: whole numbers, scalars or arrays that broadcast. Without trials nothing
+    is known: [0, 1]. Covers `level` on average over p, a little more or less for one p.
+    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209. Raises ValueError.
+    """
+    from scipy.special import ndtri
+
+    x, n = _successes_of(successes, trials)
+    z2 = float(ndtri((1 + share("level", level)) / 2)) ** 2
+    half = np.sqrt(z2 * (x * (n - x) / np.maximum(n, 1) + z2 / 4))
+    low = np.where(x > 0, (x + z2 / 2 - half) / (n + z2), 0.0)
+    high = np.where(x < n, (x + z2 / 2 + half) / (n + z2), 1.0)
+    return Interval(plain(low), plain(high))
+
+
+def exact(successes: Any, trials: Any, level: float = 0.95) -> Interval:
+    """Clopper-Pearson interval of a proportion: never covers less than `level`, often more.
+
+    With x successes in n trials and a = (1 - level) / 2, from the a-quantile of Beta(x, n - x + 1)
+    to the (1 - a)-quantile of Beta(x + 1, n - x); 0 and 1 where these are not defined. Arguments
+    as for `wilson`. Source: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934) 404.
+    Raises ValueError.
+    """
+    x, n = _successes_of(successes, trials)
+    return beta_interval(x, n, share("level", level))
+
+
+def beta_interval(x: Any, n: Any, level: float) -> Interval:
+    """`exact` for numbers that need not be whole, as an effective sample size is not."""
+    from scipy.special import betainccinv, betaincinv
+
+    tail = (1 - level) / 2
+    with np.errstate(invalid="ignore"):
+        low = np.where(x > 0, betaincinv(np.maximum(x, 1e-300), n - x + 1, tail), 0.0)
+        high = np.where(x < n, betainccinv(x + 1, np.maximum(n - x, 1e-300), tail), 1.0)
+    return Interval(plain(low), plain(high))
+
+
+def rule_of_three(trials: Any, level: float = 0.95) -> Any:
+    """The largest rate that `trials` without a single loss leave possible: 1 - (1 - level)^(1/n).
+
+    One-sided and exact: at any greater rate, no loss at all would have had a probability below
+    1 - level. For level 0.95 it is nearly 3/n, which the rule is named after: J. A. Hanley and
+    A. Lippman-Hand, J. Am. Med. Assoc. 249 (1983) 1743. 1 without trials. `trials`: whole numbers,
+    a scalar or an array; returns the same shape. Raises ValueError.
+    """
+    n, level = counts("trials", trials), share("level", level)
+    with np.errstate(divide="ignore"):
+        return plain(-np.expm1(np.log1p(-level) / n))
+
+
+def one_in(trials: int, level: float = 0.95) -> int:
+    """N of "at most 1 in N connections loses something", after `trials` that lost nothing.
+
+    The rule of three's bound, rounded to the careful side: its reciprocal without the fraction.
+    """
+    bound: float = rule_of_three(trials, level)
+    return math.floor(1 / bound)
+
+
+def connections_needed(bound: float, level: float = 0.95) -> int:
+    """The fewest loss-free connections that promise a loss rate of at most `bound`.
+
+    The least n with rule_of_three(n) <= bound, which is ln(1 - level) / ln(1 - bound) rounded up.
+    Raises ValueError unless LEAST_BOUND <= bound < 1.
+    """
+    if not LEAST_BOUND <= bound < 1:
+        raise ValueError(f"bound must be at least {LEAST_BOUND:g} and below 1, not {bound}")
+    near = math.ceil(math.log1p(-share("level", level)) / math.log1p(-bound))
+    # The quotient may be off by its last digit, just where it is a whole number.
+    fits = (n for n in (near - 1, near) if n > 0 and rule_of_three(n, level) <= bound)
+    return next(fits, near + 1)
+
+
+def _successes_of(successes: Any, trials: Any) -> tuple[Floats, Floats]:
+    x, n = counts("successes", successes), counts("trials", trials)
+    try:
+        x, n = np.broadcast_arrays(x, n)
+    except ValueError:
+        raise ValueError(
+            f"successes and trials must broadcast, not the shapes {x.shape} and {n.shape}"
+        ) from None
+    if (x > n).any():
+        raise ValueError("successes must not be more than trials")
+    return x, n
