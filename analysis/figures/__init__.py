@@ -1,0 +1,5 @@
+"""Figures: finished tables in (analysis/tables.py, analysis/timelines.py), a matplotlib Figure out.
+
+One function a file. May import: matplotlib, analysis.figures.style; never pyplot, a study or a run
+folder, and no arithmetic but that of placing marks. docs/figures.md shows how to add one.
+"""
