@@ -68,6 +68,21 @@ def choose(connects: Sequence[str], writes: Sequence[str]) -> Cells:
     )
 
 
+def orderings(cells: Cells) -> tuple[dict[str, ConnectOrdering], dict[str, WriteOrdering]]:
+    """Ours and those of the user's files, by name: connect orderings, write orderings."""
+    return (
+        _by_name(cells.connect_files, CONNECT_ORDERINGS, ConnectOrdering),
+        _by_name(cells.write_files, WRITE_ORDERINGS, WriteOrdering),
+    )
+
+
+def _by_name(
+    files: tuple[str, ...], registry: Mapping[str, Ordering], kind: type[Ordering]
+) -> dict[str, Ordering]:
+    found = (resolve(spec, {}, kind) for spec in files)
+    return {**registry, **{ordering.name: ordering for ordering in found}}
+
+
 def _wanted(
     connects: Sequence[str], writes: Sequence[str]
 ) -> tuple["_Side", "_Side", list[tuple[str, str]]]:

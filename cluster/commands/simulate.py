@@ -27,7 +27,6 @@ from wire.options import Parser
 if TYPE_CHECKING:
     from analysis.results import Summary
     from analysis.thresholds import Threshold
-    from cluster.cells import Cells
     from simulator.claims import Claim
     from simulator.presets import Preset
     from simulator.results import CellResult
@@ -224,24 +223,13 @@ def _member(kind: Any, text: str | None, option: str) -> Any:
 def _cells(
     settings: "Settings", connects: list[str], writes: list[str], tick: Callable[[], None]
 ) -> "Iterator[CellResult]":
-    from cluster.cells import choose
-    from delivery.ordering import ConnectOrdering, WriteOrdering
-    from nodes.connect import CONNECT_ORDERINGS
-    from producer.write import WRITE_ORDERINGS
+    from cluster.cells import choose, orderings
     from simulator.simulate import simulate
 
-    chosen: Cells = choose(connects, writes)
-    connect_by_name = _by_name(chosen.connect_files, CONNECT_ORDERINGS, ConnectOrdering)
-    write_by_name = _by_name(chosen.write_files, WRITE_ORDERINGS, WriteOrdering)
+    chosen = choose(connects, writes)
+    connect_by_name, write_by_name = orderings(chosen)
     for cell in chosen.cells:
         yield simulate(settings, connect_by_name[cell.connect], write_by_name[cell.write], tick)
-
-
-def _by_name(files: tuple[str, ...], registry: dict[str, Any], kind: Any) -> dict[str, Any]:
-    """The registry, and the orderings of the user's own files by their names."""
-    from delivery.registry import resolve
-
-    return registry | {found.name: found for spec in files if (found := resolve(spec, {}, kind))}
 
 
 # --- what to say ---
