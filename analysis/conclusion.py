@@ -1,7 +1,27 @@
 """One plain sentence on each ordering: whether it loses, and at what price it does not."""
 
+from enum import StrEnum
+
 from analysis.results import Result
 from analysis.validity import Limits
+
+
+class Standing(StrEnum):
+    """What a cell showed."""
+
+    LOSES = "loses"
+    KEEPS = "keeps all"
+    UNKNOWN = "cannot be judged"
+
+
+def standing(result: Result) -> Standing:
+    """A cell that lost nothing keeps all only if enough of its chunks could be judged."""
+    if result.chunks_lost:
+        return Standing.LOSES
+    empty = result.connections == 0 or result.chunks_expected == 0
+    if empty or result.chunks_undetermined > Limits().undetermined * result.chunks_expected:
+        return Standing.UNKNOWN
+    return Standing.KEEPS
 
 
 def conclusion(result: Result) -> str:
@@ -19,11 +39,13 @@ def conclusion(result: Result) -> str:
 
 
 def _verdict(result: Result) -> str:
-    if result.chunks_lost:
-        return _loses(result)
-    if result.chunks_undetermined > Limits().undetermined * result.chunks_expected:
-        return f"cannot be judged: no loss was seen in {result.connections} connections"
-    return _keeps(result)
+    match standing(result):
+        case Standing.LOSES:
+            return _loses(result)
+        case Standing.KEEPS:
+            return _keeps(result)
+        case Standing.UNKNOWN:
+            return f"cannot be judged: no loss was seen in {result.connections} connections"
 
 
 def _loses(result: Result) -> str:
