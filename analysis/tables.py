@@ -13,10 +13,14 @@ import pandas as pd
 from analysis.prediction import KINDS
 from analysis.results import Quantiles
 from analysis.statistics.proportions import wilson
+from analysis.statistics.quantiles import quantiles
 from analysis.study import Study
 
 BINS = 30
 """Of a run's length, in `over_time`."""
+
+STEPS = 200
+"""Of a distribution, in `windows`: however many connections, a figure has as many points."""
 
 
 def cells(study: Study) -> pd.DataFrame:
@@ -84,6 +88,23 @@ def predicted(study: Study) -> pd.DataFrame:
     return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
 
 
+def windows(study: Study, steps: int = STEPS) -> pd.DataFrame:
+    """How W and G are distributed: a row a cell and share of its connections, whoever joined.
+
+    Columns: name, connect, write; share, from 0 to 1 in so many steps; window_ms and gap_ms, which
+    that share of the connections is at or below (quantiles of raw values, 0 and 1 the extremes),
+    NaN in a cell where none is known.
+    """
+    shares = np.linspace(0, 1, steps + 1)
+    parts = []
+    for k, cell in enumerate(study.run.manifest.order.cells):
+        joins = study.connections[study.connections["cell"] == k]
+        named = {"name": cell.name, "connect": cell.connect, "write": cell.write, "share": shares}
+        spread = {name: _spread(joins[name], shares) for name in ("window_ms", "gap_ms")}
+        parts.append(pd.DataFrame(named | spread))
+    return pd.concat(parts, ignore_index=True)
+
+
 def over_time(study: Study, bins: int = BINS) -> pd.DataFrame:
     """Loss over the time of the run: a row a cell and time bin in which somebody joined.
 
@@ -108,3 +129,36 @@ def over_time(study: Study, bins: int = BINS) -> pd.DataFrame:
         loss_rate_low=interval.low,
         loss_rate_high=interval.high,
     )
+
+
+def _spread(values: pd.Series, shares: Any) -> Any:
+    """The quantiles at shares from 0 to 1, NaN without values."""
+    between = quantiles(values, shares[1:-1])
+    if between is None:
+        return np.full(len(shares), np.nan)
+    return [values.min(), *between, values.max()]
+
+
+def processes(study: Study) -> pd.DataFrame:
+    """How each process fared, a row a process.
+
+    Columns: process, part, complete (bool); loop_lag_ms_max, loop_lag_ms_p95, rss_mb_max (10^6
+    bytes), over its seconds; clock_uncertainty_ms, the least of its measurements against the
+    store's TIME, and clock_drift_ms, how far their offsets lie apart. NaN where nothing was
+    measured.
+    """
+    run = study.run
+    health, clocks = run.health.groupby("process"), run.clocks.groupby("process")
+    lag_ms = health["loop_lag_ms"]
+    offsets_ns = clocks["offset_ns"]
+    measured = {
+        "loop_lag_ms_max": lag_ms.max(),
+        "loop_lag_ms_p95": lag_ms.quantile(0.95),
+        "rss_mb_max": health["rss_bytes"].max() / 1e6,
+        "clock_uncertainty_ms": clocks["uncertainty_ns"].min() / 1e6,
+        "clock_drift_ms": (offsets_ns.max() - offsets_ns.min()) / 1e6,
+    }
+    table = run.processes[["process", "part", "complete"]].copy()
+    for name, values in measured.items():
+        table[name] = values.reindex(table["process"]).to_numpy(dtype=float, na_value=np.nan)
+    return table.astype({"complete": bool})

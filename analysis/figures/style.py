@@ -64,7 +64,7 @@ _OTHER_MARKERS = ("P", "X", "h", "<", ">", "*", "p", "d")
 LINESTYLES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 """Lines within one panel, first to last."""
 
-_SETTINGS = MappingProxyType(
+_SETTINGS: MappingProxyType[str, Any] = MappingProxyType(
     {
         "font.family": ["DejaVu Sans"],
         "font.size": BODY_PT,
@@ -93,7 +93,7 @@ _SETTINGS = MappingProxyType(
         "pdf.fonttype": 42,
     }
 )
-"""Text stays text in SVG and PDF. Names are never taken for formulas: a '$' in a file name is one."""
+"""Text stays text in SVG and PDF, and a '$' in a name is a '$', no formula."""
 
 _NOT_OURS = ("backend", "backend_fallback", "interactive", "toolbar", "timezone", "webagg", "tk.")
 _ONE_AT_A_TIME = threading.RLock()
@@ -107,7 +107,8 @@ def settings() -> Iterator[None]:
     font does not have is a box in a PNG, and text like any other in an SVG: nothing to warn of.
     """
     theirs = {k: v for k, v in mpl.rcParamsDefault.items() if not k.startswith(_NOT_OURS)}
-    with _ONE_AT_A_TIME, mpl.rc_context({**theirs, **_SETTINGS}), warnings.catch_warnings():
+    ours: Any = {**theirs, **_SETTINGS}
+    with _ONE_AT_A_TIME, mpl.rc_context(ours), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield
 
