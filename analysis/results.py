@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from analysis.causes import explain, loss_table
 from analysis.gather import gather
 from analysis.prediction import Prediction, predict
 from analysis.run_folder import Run, load_run
+from analysis.statistics.proportions import wilson
 from analysis.store_cost import commands_per, memory_bytes_per_chunk
 from analysis.validity import reasons
 from analysis.verdicts import Judgement, judge
@@ -156,7 +156,7 @@ def _counts(run: Run, judgement: Judgement, of_cell: Any) -> dict[str, Any]:
     judged = (connected.notna() | ended.isna()).to_numpy(dtype=bool) & of_cell
     accounts = judgement.accounts[judged]
     lossy, connections = int((accounts["lost"] > 0).sum()), len(accounts)
-    low, high = _wilson(lossy, connections)
+    interval = wilson(lossy, connections) if connections else None
     names = (
         "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order",
         "unexpected", "fetched",
@@ -165,18 +165,10 @@ def _counts(run: Run, judgement: Judgement, of_cell: Any) -> dict[str, Any]:
         "connections": connections,
         "lossy_connections": lossy,
         "loss_rate": lossy / connections if connections else None,
-        "loss_rate_low": low,
-        "loss_rate_high": high,
+        "loss_rate_low": interval and interval.low,
+        "loss_rate_high": interval and interval.high,
         **{f"chunks_{name}": int(accounts[name].sum()) for name in names},
     }
-
-
-def _wilson(lossy: int, connections: int) -> tuple[float | None, float | None]:
-    """95% Wilson score interval; E. B. Wilson, J. Am. Stat. Assoc. 22 (1927)."""
-    if connections == 0:
-        return None, None
-    interval = binomtest(lossy, connections).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def _predictions(predicted: Prediction) -> dict[str, Any]:
