@@ -21,7 +21,7 @@ Bits = NDArray[np.bool_]
 
 ACCOUNTS = (
     "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "unexpected",
-    "unrecorded", "fetched", "receipts",
+    "unrecorded", "fetched", "receipts", "timed",
 )  # fmt: skip
 
 
@@ -74,7 +74,8 @@ class Judgement:
         receipts = delivered + duplicate + unexpected + unrecorded.
     missing: a row an expected chunk that never came: `connection` and `chunk` (rows of
         `Run.connections` and `Run.published`), `lost` (false: undetermined).
-    latency_ms: by first row of a batch, of each live receipt since its publication was sent.
+    latency_ms: by first row of a batch, of each live receipt since its publication was sent,
+        connection by connection; `timed` of the accounts says how many are of each.
     """
 
     accounts: pd.DataFrame
@@ -127,6 +128,7 @@ def judge_batch(
     if producer_died:
         unrecorded = foreign & ~_numbered(chunks, these.session[came.who], receipts.seq)
     first_who, first_seq = came.who[came.is_first], receipts.seq[came.is_first]
+    timed_who, latency_ms = _latencies(came, sent_ns, receipts)
     tallies = {
         "expected": pairs.who[delivered | missing],
         "delivered": first_who,
@@ -138,6 +140,7 @@ def judge_batch(
         "unrecorded": came.who[unrecorded],
         "fetched": came.who[came.is_first & (receipts.via == Via.FETCH)],
         "receipts": came.who,
+        "timed": timed_who,
     }
     count = len(these.session)
     index = pd.RangeIndex(receipts.first_row, receipts.first_row + count)
@@ -148,7 +151,6 @@ def judge_batch(
         "chunk": chunks.row[pairs.chunk[missing]],
         "lost": lost[missing],
     }
-    latency_ms = _latency_ms(came, sent_ns, receipts)
     return Judgement(accounts, pd.DataFrame(rows), {receipts.first_row: latency_ms})
 
 
@@ -297,10 +299,14 @@ def _arrivals(chunks: Chunks, these: Listeners, pairs: _Pairs, receipts: Receipt
     return _Arrivals(who, chunk, pair, is_first)
 
 
-def _latency_ms(came: _Arrivals, sent_ns: Instants, receipts: Receipts) -> NDArray[np.float32]:
+def _latencies(
+    came: _Arrivals, sent_ns: Instants, receipts: Receipts
+) -> tuple[Ints, NDArray[np.float32]]:
+    """Who received something live, and how long after its publication was sent."""
     live = (came.chunk >= 0) & (receipts.via == Via.LIVE)
     latency_ms: Instants = (receipts.at_ns[live] - sent_ns[came.chunk[live]]) / 1e6
-    return latency_ms[~np.isnan(latency_ms)].astype(np.float32)
+    known = ~np.isnan(latency_ms)
+    return came.who[live][known], latency_ms[known].astype(np.float32)
 
 
 # --- arithmetic ----------------------------------------------------------------------------

@@ -237,7 +237,9 @@ def test_receipts_through_a_fetch_are_counted(story: Story) -> None:
 def test_latency_is_of_live_chunks_since_their_publication(story: Story) -> None:
     story.connection(1, [(11, 1, Via.HISTORY), (21.5, 2), (33, 3)])
     gather(story.end())
-    (latency_ms,) = judge(load_run(story.folder)).latency_ms.values()
+    judgement = judge(load_run(story.folder))
+    (latency_ms,) = judgement.latency_ms.values()
+    assert judgement.accounts["timed"].tolist() == [2]
     assert latency_ms.tolist() == [1.5, 3.0]
 
 
