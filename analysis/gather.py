@@ -9,9 +9,10 @@
 | `processes.parquet` | a process: whether it ended properly, and how its clock was shifted | all |
 
 Every row names its `process`. Each file is written beside its name and renamed, so a reader sees
-it whole or not at all. `connections.parquet` is sorted by cell and opening; a row group holds
-connections of one cell, with about RECEIPTS_PER_GROUP receipts and no more than
-CONNECTIONS_PER_GROUP connections, so that judging needs the memory of one group and not of the run.
+it whole or not at all, and its pages have checksums. `connections.parquet` is sorted by cell and
+opening; a row group holds connections of one cell, with about RECEIPTS_PER_GROUP receipts and no
+more than CONNECTIONS_PER_GROUP connections, so that judging needs the memory of one group and not
+of the run.
 """
 
 from collections import defaultdict
@@ -70,6 +71,18 @@ _PROCESS_SCHEMA = pa.schema(
 )
 
 
+def gathered_schema(name: str) -> pa.Schema:
+    """The columns of NAME.parquet."""
+    if name == "processes":
+        return _PROCESS_SCHEMA
+    if name == "joins":
+        return _beside(_empty("joins"), _empty("leaves")).schema
+    if name == "connections":
+        rows = _beside(_empty("opened"), _empty("closed")).schema
+        return _with_receipts(rows)
+    return _empty(name).schema
+
+
 def gather(run_dir: Path) -> list[Process]:
     """Write the Parquet files of a run folder from its `raw/`; who recorded, and how it ended.
 
@@ -88,8 +101,11 @@ def gather(run_dir: Path) -> list[Process]:
     for name in ("published", "health", "events", "clocks"):
         _write(run_dir / f"{name}.parquet", tables.pop(name))
     _write(run_dir / "joins.parquet", _joins(tables.pop("joins"), tables.pop("leaves")))
-    connections = _connections(tables.pop("opened"), tables.pop("closed"))
-    offsets, columns = _grouped_receipts(tables.pop("receipts"), connections["connection_id"])
+    try:
+        connections = _connections(tables.pop("opened"), tables.pop("closed"))
+        offsets, columns = _grouped_receipts(tables.pop("receipts"), connections["connection_id"])
+    except RecordError as error:
+        raise RecordError(f"{raw}: {error}") from error
     _write_connections(run_dir / "connections.parquet", connections, offsets, columns)
     return processes
 
@@ -273,19 +289,20 @@ def _from_rows(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
 
 def _write(path: Path, table: pa.Table) -> None:
     partial = path.with_suffix(".partial")
-    pq.write_table(table.replace_schema_metadata({"schema": VERSION}), partial)
+    table = table.replace_schema_metadata({"schema": VERSION})
+    pq.write_table(table, partial, write_page_checksum=True)
     partial.rename(path)
 
 
 def _write_connections(
     path: Path, connections: pa.Table, offsets: Any, columns: list[pa.Array]
 ) -> None:
-    names = [f"receipt_{name}" for name in RECEIPT_COLUMNS]
-    fields = [pa.field(n, pa.list_(c.type)) for n, c in zip(names, columns, strict=True)]
-    schema = pa.schema([*connections.schema, *fields], {"schema": VERSION})
+    schema = _with_receipts(connections.schema).with_metadata({"schema": VERSION})
     partial = path.with_suffix(".partial")
     texts = [field.name for field in schema if field.type == pa.string()]
-    with pq.ParquetWriter(partial, schema, use_dictionary=texts) as writer:
+    with pq.ParquetWriter(
+        partial, schema, use_dictionary=texts, write_page_checksum=True
+    ) as writer:
         for first, end in _groups(connections["cell"].to_numpy(), offsets):
             bounds = offsets[first : end + 1]
             slices = [column.slice(bounds[0], bounds[-1] - bounds[0]) for column in columns]
@@ -294,6 +311,14 @@ def _write_connections(
             part = connections.slice(first, end - first).combine_chunks()
             writer.write_table(pa.table([*part.columns, *lists], schema))
     partial.rename(path)
+
+
+def _with_receipts(connections: pa.Schema) -> pa.Schema:
+    types = TABLES["receipts"]
+    lists = [
+        pa.field(f"receipt_{name}", pa.list_(types.field(name).type)) for name in RECEIPT_COLUMNS
+    ]
+    return pa.schema([*connections, *lists])
 
 
 def _groups(cells: Any, offsets: Any) -> Iterator[tuple[int, int]]:

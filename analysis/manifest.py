@@ -50,14 +50,30 @@ def read_manifest(run_dir: Path) -> Manifest:
     """Read it back; raises RecordError when there is none, or it is not ours."""
     path = run_dir / NAME
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        text = path.read_bytes()
+        schema = msgspec.json.decode(text, type=_Schema).schema
+        if schema != 1:
+            raise RecordError(f"{path}: manifest schema {schema}, not 1")
+        manifest = msgspec.json.decode(text, type=Manifest)
     except OSError as error:
         raise RecordError(f"{run_dir} is no run folder: {path} cannot be read") from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise RecordError(f"{path}: not a manifest: {error}") from error
-    if manifest.schema != 1:
-        raise RecordError(f"{path}: manifest schema {manifest.schema}, not 1")
+    _check(path, manifest)
+    return manifest
+
+
+class _Schema(msgspec.Struct):
+    """All that can be read of a manifest before its version is known."""
+
+    schema: int = 1
+
+
+def _check(path: Path, manifest: Manifest) -> None:
+    if not manifest.order.cells:
+        raise RecordError(f"{path}: has no cells")
+    if min(manifest.settle_ms, manifest.order.settle_ms, manifest.order.duration_ms) < 0:
+        raise RecordError(f"{path}: settle_ms or duration_ms is negative")
     unknown = {cell.connect for cell in manifest.order.cells} - manifest.traits.keys()
     if unknown:
         raise RecordError(f"{path}: no traits for {', '.join(sorted(unknown))}")
-    return manifest

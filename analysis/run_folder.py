@@ -1,6 +1,7 @@
 """A gathered run folder in memory: frames, and the receipts batch by batch."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis.gather import RECEIPT_COLUMNS, VERSION
+from analysis.gather import RECEIPT_COLUMNS, VERSION, gathered_schema
 from analysis.manifest import Manifest, read_manifest
 from delivery.errors import RecordError
 
@@ -24,6 +25,18 @@ _NULLABLE = {
     pa.uint32(): pd.UInt32Dtype(),
     pa.bool_(): pd.BooleanDtype(),
 }
+
+_NEVER_NULL = {
+    "processes": ("process", "part", "boot_id", "complete", "aligned", "shift_ns"),
+    "published": ("process", "cell", "write", "seq"),
+    "joins": ("process", "connection_id"),
+    "connections": ("process", "connection_id", "cell", "connect"),
+    "health": ("process",),
+    "events": ("process", "kind"),
+    "clocks": ("process", "offset_ns", "uncertainty_ns"),
+}
+"""Columns without which a row says nothing; any other may be null."""
+_UNIQUE = {"processes": "process", "joins": "connection_id", "connections": "connection_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +80,39 @@ class Run:
         return np.where(missing, np.nan, (values - self.origin_ns * ~missing).astype(float))
 
     def receipts(self) -> Iterator[Receipts]:
-        """Every receipt of the run, each batch being of connections of one cell."""
-        first_row = 0
-        with pq.ParquetFile(self.folder / "connections.parquet") as file:
-            names = [f"receipt_{name}" for name in RECEIPT_COLUMNS]
+        """Every receipt of the run, each batch being of connections of one cell.
+
+        Raises RecordError, naming the file, for one that is damaged.
+        """
+        path, first_row = self.folder / "connections.parquet", 0
+        names = [f"receipt_{name}" for name in RECEIPT_COLUMNS]
+        cells = self.connections["cell"].to_numpy(dtype=np.int64)
+        with _damage_named(path), _open(path) as file:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=names)
+                of_cell = cells[first_row : first_row + table.num_rows]
+                if len(of_cell) != table.num_rows or np.unique(of_cell).size > 1:
+                    raise RecordError(f"{path}: row group {group} is not of one cell")
                 yield _receipts(table, first_row, self.origin_ns)
                 first_row += table.num_rows
 
 
-def load_run(run_dir: Path) -> Run:
-    """Read a gathered folder; raises RecordError for one that is not, or is foreign."""
-    manifest = read_manifest(run_dir)
-    names = ("processes", "published", "joins", "connections", "health", "events", "clocks")
-    frames = {name: _frame(run_dir / f"{name}.parquet") for name in names}
-    _check_cells(run_dir, manifest, frames["published"], frames["connections"])
+def load_run(run_dir: Path | str) -> Run:
+    """Read a gathered folder; raises RecordError, naming the file, for one that is none, is
+    foreign, damaged, or contradicts itself."""
+    folder = Path(run_dir)
+    manifest = read_manifest(folder)
+    paths = {name: folder / f"{name}.parquet" for name in _NEVER_NULL}
+    if (folder / "raw").is_dir() and not all(path.exists() for path in paths.values()):
+        raise RecordError(
+            f"{folder}: its records are not gathered yet: run `chunk7 report {folder}`, "
+            "or analysis.analyse on it"
+        )
+    frames = {name: _frame(path) for name, path in paths.items()}
+    _check_cells(folder, manifest, frames["published"], frames["connections"])
     firsts = [frames["published"]["started_ns"].min(), frames["connections"]["opening_ns"].min()]
     origin_ns = min((int(first) for first in firsts if not pd.isna(first)), default=0)
-    return Run(folder=run_dir, manifest=manifest, origin_ns=origin_ns, **frames)
+    return Run(folder=folder, manifest=manifest, origin_ns=origin_ns, **frames)
 
 
 def _check_cells(
@@ -93,29 +120,68 @@ def _check_cells(
 ) -> None:
     """Every record is of a cell of the manifest, and of that cell's orderings."""
     cells = manifest.order.cells
-    for frame, side in ((published, "write"), (connections, "connect")):
+    for name_of_file, frame, side in (
+        ("published", published, "write"),
+        ("connections", connections, "connect"),
+    ):
         for cell, name in frame[["cell", side]].drop_duplicates().itertuples(index=False):
             if not 0 <= cell < len(cells) or getattr(cells[cell], side) != name:
-                raise RecordError(f"{run_dir}: contradictory records: cell {cell} with {name}")
+                raise RecordError(
+                    f"{run_dir / name_of_file}.parquet: contradictory records: cell {cell} "
+                    f"with {name}"
+                )
 
 
 def _frame(path: Path) -> pd.DataFrame:
+    """All columns but lists; what was checked is that they are ours, whole, and fit together."""
+    name = path.stem
+    with _damage_named(path), _open(path) as file:
+        schema = file.schema_arrow
+        if (schema.metadata or {}).get(b"schema") != VERSION.encode():
+            raise RecordError(f"{path}: not a table of schema {VERSION}")
+        for field in gathered_schema(name):
+            if schema.names.count(field.name) != 1 or schema.field(field.name).type != field.type:
+                raise RecordError(f"{path}: its columns are not those of {name}: {field.name}")
+        plain = [f.name for f in schema if not pa.types.is_list(f.type)]
+        table = file.read(columns=plain)
+        table.validate(full=True)
+        frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
+    for column in _NEVER_NULL[name]:
+        if frame[column].isna().any():
+            raise RecordError(f"{path}: has rows without {column}")
+    unique = _UNIQUE.get(name)
+    if unique is not None and frame[unique].duplicated().any():
+        twice = frame.loc[frame[unique].duplicated(), unique].iloc[0]
+        raise RecordError(f"{path}: contradictory records: two rows for {unique} {twice}")
+    return frame
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(path, page_checksum_verification=True)
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """What a damaged file makes Arrow raise, as one line that names it."""
     try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            if (schema.metadata or {}).get(b"schema") != VERSION.encode():
-                raise RecordError(f"{path}: not a table of schema {VERSION}")
-            plain = [f.name for f in schema if not pa.types.is_list(f.type)]
-            table = file.read(columns=plain)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise RecordError(f"{path}: cannot be read: {error}") from error
-    return table.to_pandas(types_mapper=_NULLABLE.get)
+        yield
+    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise RecordError(f"{path}: cannot be read: {reason}") from error
 
 
 def _receipts(table: pa.Table, first_row: int, origin_ns: int) -> Receipts:
+    """The lists of a row group; raises ValueError when they do not fit together."""
+    table.validate(full=True)
     lists = [table[f"receipt_{name}"].combine_chunks() for name in RECEIPT_COLUMNS]
-    seq, digest, via, at_ns = (column.flatten().to_numpy() for column in lists)
     offsets: Any = lists[0].offsets.to_numpy().astype(np.int64)
+    columns = [column.flatten() for column in lists]
+    for column, values in zip(lists, columns, strict=True):
+        if column.null_count or values.null_count:
+            raise ValueError("a receipt is null")
+        if not np.array_equal(column.offsets.to_numpy(), offsets):
+            raise ValueError("receipts are lists of unequal length")
+    seq, digest, via, at_ns = (values.to_numpy() for values in columns)
     return Receipts(
         first_row=first_row,
         offsets=offsets - offsets[0],

@@ -206,7 +206,7 @@ def test_a_foreign_table_is_named(story: Story) -> None:
 
 
 def test_a_folder_not_gathered_yet_is_refused(story: Story) -> None:
-    with pytest.raises(RecordError, match=r"processes\.parquet: cannot be read"):
+    with pytest.raises(RecordError, match=r"not gathered yet: run `chunk7 report"):
         load_run(story.end())
 
 
