@@ -1,12 +1,14 @@
-"""Records in; verdicts, statistics and tables out.
+"""Records in; verdicts, statistics and tables out. docs/python-api.md shows how to use it.
 
-May import: delivery, wire. Never locust (importing it monkey-patches the process).
+May import: delivery, wire. Never locust (importing it monkey-patches the process). Drawing needs
+matplotlib, which only `analysis.figures` imports.
 """
 
-from analysis.conclusion import conclusion
+from analysis.conclusion import Standing, conclusion, standing
 from analysis.manifest import Manifest, Traits, read_manifest, write_manifest
 from analysis.results import Quantiles, Result, Summary, analyse, read_summary, summarise
 from analysis.run_folder import Run, load_run
+from analysis.study import Study, open_study
 from analysis.thresholds import Outcome, Threshold, evaluate, metrics, parse_threshold
 from analysis.verdicts import Judgement, judge
 
@@ -17,6 +19,8 @@ __all__ = [
     "Quantiles",
     "Result",
     "Run",
+    "Standing",
+    "Study",
     "Summary",
     "Threshold",
     "Traits",
@@ -26,9 +30,11 @@ __all__ = [
     "judge",
     "load_run",
     "metrics",
+    "open_study",
     "parse_threshold",
     "read_manifest",
     "read_summary",
+    "standing",
     "summarise",
     "write_manifest",
 ]
