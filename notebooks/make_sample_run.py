@@ -91,6 +91,7 @@ def _rewrite(source: Path, target: Path) -> None:
             compression_level=19,
             column_encoding=dict.fromkeys(integers, "DELTA_BINARY_PACKED"),
             use_dictionary=[leaf.path for leaf in leaves if leaf.path not in integers],
+            write_page_checksum=True,
         )
         with writer:
             for group in range(file.num_row_groups):
