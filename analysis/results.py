@@ -13,6 +13,7 @@ from analysis.gather import gather
 from analysis.prediction import Prediction, predict
 from analysis.run_folder import Run, load_run
 from analysis.statistics.proportions import wilson
+from analysis.statistics.quantiles import quantiles
 from analysis.store_cost import commands_per, memory_bytes_per_chunk
 from analysis.validity import reasons
 from analysis.verdicts import Judgement, judge
@@ -210,7 +211,4 @@ def _times(
 
 
 def _quantiles(values: Any) -> Quantiles:
-    known = values[~np.isnan(values)]
-    if len(known) == 0:
-        return Quantiles()
-    return Quantiles(*(float(q) for q in np.quantile(known, [0.5, 0.95, 0.99])))
+    return Quantiles(*(quantiles(values) or ()))
