@@ -1,0 +1,355 @@
+"""Two runs, cell by cell: did it get better or worse, and may the difference be believed?
+
+docs/comparing.md says what is compared, how, and what the verdicts mean.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from analysis.comparison import ALPHA, NO_EVIDENCE, NOT_VALID
+from analysis.parameters import changed, differing, same_plan
+from analysis.statistics.bootstrap import ClusteredRate, clustered_rate
+from analysis.statistics.differences import mean_paired, mean_unpaired, square_and_add
+from analysis.statistics.paired import compare_paired, compare_unpaired, holm
+from analysis.statistics.proportions import Interval
+from analysis.statistics.quantiles import clustered_quantile_interval, quantile_interval, quantiles
+from analysis.study import Study
+
+DELIVERY = ("loss_rate", "chunk_loss_rate", "duplicates")
+"""Metrics of what arrived. They decide the overall verdict."""
+
+MARGINS = {
+    "loss_rate": 0.0, "chunk_loss_rate": 0.0, "duplicates": 0.0,
+    "join_ms.p50": 5.0, "join_ms.p95": 20.0, "window_ms.p50": 1.0, "window_ms.p95": 5.0,
+    "chunk_latency_ms.p50": 5.0, "chunk_latency_ms.p95": 20.0,
+}  # fmt: skip
+"""Every metric, and how great a difference must be to matter, in its unit. Those of the times are
+what the same code on the same machine was seen to differ by from run to run."""
+
+PAIRED_SHARE = 0.95
+"""Of either run's joins that the other must have, for pairs to be taken."""
+
+
+class MetricDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of one cell. `a`, `b`: its values; `difference`: b - a with its 95% interval
+    `low`, `high`, null where unknown or unbounded. `margin`: how much matters. `decisive`: whether
+    the overall verdict heeds it. `verdict`: better, worse, longer, shorter or 'no evidence'."""
+
+    metric: str
+    a: float | None
+    b: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    p_value: float
+    p_adjusted: float
+    margin: float
+    decisive: bool
+    verdict: str
+
+
+class CellComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One cell that both runs have. `pairs`: joins that both made, null when unpaired."""
+
+    connect: str
+    write: str
+    connections_a: int
+    connections_b: int
+    pairs: int | None
+    differences: list[MetricDifference]
+
+    @property
+    def name(self) -> str:
+        """As people read it."""
+        return f"{self.connect} x {self.write}"
+
+
+class ComparedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """Which run it is. `only_here`: names of the cells that the other does not have."""
+
+    run_dir: str
+    seed: int
+    commit: str | None
+    valid: bool
+    invalid_because: list[str]
+    only_here: list[str]
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """The document of `chunk7 compare --json`; docs/comparing.md explains each field.
+
+    `verdict`: better, worse, 'no evidence' or 'run not valid'.
+    """
+
+    schema: int = 1
+    a: ComparedRun
+    b: ComparedRun
+    paired: bool
+    unpaired_because: str | None
+    changes: list[str]
+    warnings: list[str]
+    verdict: str
+    cells: list[CellComparison]
+
+    @property
+    def valid(self) -> bool:
+        """Whether both runs are."""
+        return self.a.valid and self.b.valid
+
+    def table(self) -> pd.DataFrame:
+        """A row a cell and metric: name, connect, write, pairs, and the fields of a difference."""
+        return pd.DataFrame(
+            [
+                {"name": c.name, "connect": c.connect, "write": c.write, "pairs": c.pairs}
+                | msgspec.structs.asdict(difference)
+                for c in self.cells
+                for difference in c.differences
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What is compared of one cell of one run.
+
+    `connections`: rows of `Study.connections`; needed are user, turn, session_id, lost, expected,
+    duplicate, join_ms and window_ms. `latency_ms`: of every chunk received live, and
+    `latency_session`, the place of its session; both of the shape (chunks received live,).
+    """
+
+    connections: pd.DataFrame
+    latency_ms: Any
+    latency_session: Any
+
+
+def compare_runs(a: Study, b: Study, margins: Mapping[str, float] | None = None) -> Comparison:
+    """What b does otherwise than a.
+
+    `margins` replaces some of MARGINS; a time that is given one becomes decisive. The verdict is
+    `worse` as soon as one decisive metric of one cell is, `better` when one is and none is worse.
+    A run that is not valid proves nothing: then every verdict is 'run not valid'.
+    """
+    samples_a, samples_b = _samples(a), _samples(b)
+    common = [cell for cell in samples_a if cell in samples_b]
+    reason = same_plan(a.run.manifest, b.run.manifest)
+    if reason is None and not all(_paired(samples_a[c], samples_b[c]) for c in common):
+        reason = "the runs' joins are not the same"
+    valid = a.summary.valid and b.summary.valid
+    cells = compare_samples(
+        {cell: (samples_a[cell], samples_b[cell]) for cell in common}, reason is None, margins
+    )
+    return Comparison(
+        a=_compared(a, [cell for cell in samples_a if cell not in samples_b]),
+        b=_compared(b, [cell for cell in samples_b if cell not in samples_a]),
+        paired=reason is None,
+        unpaired_because=reason,
+        changes=changed(a.run.manifest, b.run.manifest),
+        warnings=differing(a.run.manifest, b.run.manifest),
+        verdict=overall(cells) if valid else NOT_VALID,
+        cells=cells if valid else [_unjudged(cell) for cell in cells],
+    )
+
+
+def compare_samples(
+    cells: Mapping[tuple[str, str], tuple[Sample, Sample]],
+    paired: bool,
+    margins: Mapping[str, float] | None = None,
+) -> list[CellComparison]:
+    """The cells, by (connect, write), with Holm's correction over all decisive differences, and
+    over all others."""
+    limits = {**MARGINS, **(margins or {})}
+    decisive = {*DELIVERY, *(margins or {})} - set(_WINDOWS)
+    found = {cell: _differences(*pair, paired) for cell, pair in cells.items()}
+    rows = [
+        {"cell": cell, "metric": metric, "decisive": metric in decisive, **values}
+        for cell, by_metric in found.items()
+        for metric, values in by_metric.items()
+    ]
+    table = pd.DataFrame(rows, columns=["cell", "metric", "decisive", *_VALUES])
+    adjusted = np.ones(len(table))
+    for family in (table["decisive"], ~table["decisive"].astype(bool)):
+        chosen = family.to_numpy(dtype=bool)
+        adjusted[chosen] = holm(table.loc[chosen, "p_value"].to_numpy(dtype=float))
+    by_cell: dict[Any, list[MetricDifference]] = {cell: [] for cell in cells}
+    for row, p_adjusted in zip(rows, adjusted.tolist(), strict=True):
+        by_cell[row.pop("cell")].append(_judged(row, p_adjusted, limits[row["metric"]]))
+    return [
+        CellComparison(
+            connect=cell[0],
+            write=cell[1],
+            connections_a=len(a.connections),
+            connections_b=len(b.connections),
+            pairs=len(_pairs(a, b)) if paired else None,
+            differences=by_cell[cell],
+        )
+        for cell, (a, b) in cells.items()
+    ]
+
+
+def overall(cells: list[CellComparison]) -> str:
+    """worse, better or 'no evidence', of all decisive differences."""
+    verdicts = {d.verdict for cell in cells for d in cell.differences if d.decisive}
+    return next((verdict for verdict in ("worse", "better") if verdict in verdicts), NO_EVIDENCE)
+
+
+# --- from a study ----------------------------------------------------------------------------
+
+
+def _samples(study: Study) -> dict[tuple[str, str], Sample]:
+    """By (connect, write), in the order in which they ran."""
+    table = study.connections
+    rows = study.run.connections
+    sessions, _ = pd.factorize(rows["session_id"])
+    timed = study.judgement.accounts["timed"]
+    samples = {}
+    for number, cell in enumerate(study.run.manifest.order.cells):
+        of_cell = (rows["cell"] == number).to_numpy(dtype=bool)
+        first_rows = [first for first in study.judgement.latency_ms if of_cell[first]]
+        latencies = [study.judgement.latency_ms[first] for first in first_rows]
+        samples[cell.connect, cell.write] = Sample(
+            table[table["cell"] == number],
+            np.concatenate([np.zeros(0, np.float32), *latencies]),
+            np.repeat(sessions[of_cell], timed.reindex(np.flatnonzero(of_cell)).to_numpy()),
+        )
+    return samples
+
+
+def _compared(study: Study, only_here: list[tuple[str, str]]) -> ComparedRun:
+    commit = study.run.manifest.extra.get("commit")
+    return ComparedRun(
+        run_dir=study.summary.run_dir,
+        seed=study.summary.seed,
+        commit=None if commit is None else str(commit),
+        valid=study.summary.valid,
+        invalid_because=study.summary.invalid_because,
+        only_here=[" x ".join(cell) for cell in only_here],
+    )
+
+
+def _pairs(a: Sample, b: Sample) -> pd.DataFrame:
+    """A row a join of the same user at the same turn to the same session: columns of both, those
+    of a ending in _a and those of b in _b."""
+    keyed = [
+        sample.connections.assign(place=sample.connections["session_id"].str.rpartition("-")[2])
+        for sample in (a, b)
+    ]
+    return keyed[0].merge(keyed[1], on=["user", "turn", "place"], suffixes=("_a", "_b"))
+
+
+def _paired(a: Sample, b: Sample) -> bool:
+    most = max(len(a.connections), len(b.connections))
+    return len(_pairs(a, b)) >= PAIRED_SHARE * most
+
+
+# --- metric by metric ------------------------------------------------------------------------
+
+_WINDOWS = ("window_ms.p50", "window_ms.p95")
+_VALUES = ("a", "b", "difference", "low", "high", "p_value")
+_UNKNOWN: dict[str, Any] = dict.fromkeys(_VALUES) | {"p_value": 1.0}
+
+
+def _differences(a: Sample, b: Sample, paired: bool) -> dict[str, dict[str, Any]]:
+    """_VALUES by metric. p_value is 1 where a side has nothing to say."""
+    one, other = a.connections, b.connections
+    found = dict.fromkeys(MARGINS, _UNKNOWN)
+    if len(one) and len(other):
+        pairs = _pairs(a, b) if paired else None
+        found["loss_rate"] = _loss_rate(one, other, pairs)
+        found["duplicates"] = _duplicates(one, other, pairs)
+        found["chunk_loss_rate"] = _chunk_loss_rate(_of_chunks(one), _of_chunks(other))
+    for metric in MARGINS:
+        name, _, part = metric.partition(".p")
+        if part:
+            sides = [_quantile(sample, name, int(part) / 100) for sample in (a, b)]
+            found[metric] = _between(*sides)
+    return found
+
+
+def _loss_rate(one: Any, other: Any, pairs: Any) -> dict[str, Any]:
+    if pairs is not None:
+        found = compare_paired(
+            (pairs["lost_b"] > 0).to_numpy(dtype=bool), (pairs["lost_a"] > 0).to_numpy(dtype=bool)
+        )
+    else:
+        lossy = [int((side["lost"] > 0).sum()) for side in (other, one)]
+        found = compare_unpaired(lossy[0], len(other), lossy[1], len(one))
+    return _values(found.second, found.first, found)
+
+
+def _duplicates(one: Any, other: Any, pairs: Any) -> dict[str, Any]:
+    if pairs is not None:
+        a, b = (pairs[f"duplicate_{side}"].to_numpy(dtype=float) for side in "ab")
+        return _values(a.mean(), b.mean(), mean_paired(b, a))
+    a, b = (side["duplicate"].to_numpy(dtype=float) for side in (one, other))
+    return _values(a.mean(), b.mean(), mean_unpaired(b, a))
+
+
+def _of_chunks(connections: Any) -> ClusteredRate:
+    sums = connections.groupby("session_id")[["lost", "expected"]].sum()
+    return clustered_rate(sums["lost"].to_numpy(), sums["expected"].to_numpy())
+
+
+def _chunk_loss_rate(a: ClusteredRate, b: ClusteredRate) -> dict[str, Any]:
+    return _between((a.rate, Interval(a.low, a.high)), (b.rate, Interval(b.low, b.high)))
+
+
+def _quantile(sample: Sample, name: str, probability: float) -> tuple[float | None, Any]:
+    """A quantile of a cell and its 95% interval; the sessions are the unit of chunk latencies."""
+    if name == "chunk_latency_ms":
+        values = sample.latency_ms
+        interval = clustered_quantile_interval(values, sample.latency_session, probability)
+    else:
+        values = sample.connections[name].to_numpy(dtype=float)
+        interval = quantile_interval(values, probability)
+    value = quantiles(values, (probability,))
+    return (None if value is None else value[0]), interval
+
+
+def _between(a: tuple[float | None, Any], b: tuple[float | None, Any]) -> dict[str, Any]:
+    if a[0] is None or b[0] is None:
+        return _UNKNOWN | {"a": a[0], "b": b[0]}
+    return _values(a[0], b[0], square_and_add(b[0], b[1], a[0], a[1]))
+
+
+def _values(a: float, b: float, found: Any) -> dict[str, Any]:
+    ends = [float(end) if np.isfinite(end) else None for end in (found.low, found.high)]
+    difference = float(found.difference)
+    return dict(
+        zip(_VALUES, (float(a), float(b), difference, *ends, float(found.p_value)), strict=True)
+    )
+
+
+# --- verdicts --------------------------------------------------------------------------------
+
+
+def _judged(row: dict[str, Any], p_adjusted: float, margin: float) -> MetricDifference:
+    return MetricDifference(
+        **row,
+        p_adjusted=p_adjusted,
+        margin=margin,
+        verdict=_verdict(row, p_adjusted, margin),
+    )
+
+
+def _verdict(row: dict[str, Any], p_adjusted: float, margin: float) -> str:
+    """More is worse, of everything but a window, which has no good side."""
+    more, less = ("longer", "shorter") if row["metric"] in _WINDOWS else ("worse", "better")
+    if p_adjusted >= ALPHA or row["difference"] is None:
+        return NO_EVIDENCE
+    if row["difference"] > 0 and row["low"] is not None and row["low"] > margin:
+        return more
+    if row["difference"] < 0 and row["high"] is not None and row["high"] < -margin:
+        return less
+    return NO_EVIDENCE
+
+
+def _unjudged(cell: CellComparison) -> CellComparison:
+    return msgspec.structs.replace(
+        cell,
+        differences=[msgspec.structs.replace(d, verdict=NOT_VALID) for d in cell.differences],
+    )
