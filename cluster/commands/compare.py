@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.flush()
     else:
         _show(found)
-    if not found.valid:
+    if not found.valid or not found.cells:
         return NOT_VALID
     return CROSSED if args.fail_on_worse and found.verdict == "worse" else 0
 
