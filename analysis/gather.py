@@ -17,6 +17,7 @@ of the run.
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,10 @@ CONNECTIONS_PER_GROUP = 5_000
 RECEIPT_COLUMNS = ("seq", "digest", "via", "at_ns")
 
 _PARTS = {"published": "producer", "joins": "node", "leaves": "node", "opened": "loadtest"}
+_NEVER_NULL = {
+    "receipts": TABLES["receipts"].names,
+    **{name: ["connection_id"] for name in ("joins", "leaves", "opened", "closed")},
+}
 _HEAD_MARK = b"\xff\xff\xff\xff"
 _LARGEST_HEAD_BYTES = 1 << 20
 
@@ -92,7 +97,22 @@ def gather(run_dir: Path) -> list[Process]:
     raw = run_dir / "raw"
     if not raw.is_dir():
         raise RecordError(f"{run_dir} is no run folder: it has no {raw.name}/")
-    streams = {path: _read(path) for path in sorted(raw.glob("*.arrows"))}
+    with damage_named(raw):
+        return _gather(run_dir, sorted(raw.glob("*.arrows")))
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turn what unusable files make Python and Arrow raise into one line that names `path`."""
+    try:
+        yield
+    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise RecordError(f"{path}: cannot be read: {reason}") from error
+
+
+def _gather(run_dir: Path, paths: list[Path]) -> list[Process]:
+    streams = {path: _read(path) for path in paths}
     processes = _processes(streams)
     tables = _tables(streams, {process.process: process.shift_ns for process in processes})
     streams.clear()
@@ -101,11 +121,8 @@ def gather(run_dir: Path) -> list[Process]:
     for name in ("published", "health", "events", "clocks"):
         _write(run_dir / f"{name}.parquet", tables.pop(name))
     _write(run_dir / "joins.parquet", _joins(tables.pop("joins"), tables.pop("leaves")))
-    try:
-        connections = _connections(tables.pop("opened"), tables.pop("closed"))
-        offsets, columns = _grouped_receipts(tables.pop("receipts"), connections["connection_id"])
-    except RecordError as error:
-        raise RecordError(f"{raw}: {error}") from error
+    connections = _connections(tables.pop("opened"), tables.pop("closed"))
+    offsets, columns = _grouped_receipts(tables.pop("receipts"), connections["connection_id"])
     _write_connections(run_dir / "connections.parquet", connections, offsets, columns)
     return processes
 
@@ -128,6 +145,9 @@ def _read(path: Path) -> ReadBack:
     back = read_back(path)
     if not back.table.schema.equals(TABLES[table]):
         raise RecordError(f"{path}: its columns are not those of {table}")
+    for name in _NEVER_NULL.get(table, ()):
+        if back.table[name].null_count:
+            raise RecordError(f"{path}: has rows without {name}")
     return back
 
 
@@ -257,7 +277,7 @@ def _joins(joins: pa.Table, leaves: pa.Table) -> pa.Table:
 def _connections(opened: pa.Table, closed: pa.Table) -> pa.Table:
     for table in (opened, closed):
         if pc.count_distinct(table["connection_id"]).as_py() != table.num_rows:
-            raise RecordError("contradictory records: a connection_id was used twice")
+            raise ValueError("contradictory records: a connection_id was used twice")
     by = [(name, "ascending") for name in ("cell", "opening_ns", "connection_id")]
     return _beside(opened.sort_by(by), closed)
 
@@ -269,7 +289,7 @@ def _grouped_receipts(receipts: pa.Table, ids: pa.ChunkedArray) -> tuple[Any, li
     """
     position = pc.index_in(receipts["connection_id"], value_set=ids.combine_chunks())
     if position.null_count:
-        raise RecordError(
+        raise ValueError(
             f"contradictory records: {position.null_count} receipts of connections never opened"
         )
     # 16-bit keys are sorted by radix, ten times as fast as wider ones.

@@ -1,7 +1,6 @@
 """A gathered run folder in memory: frames, and the receipts batch by batch."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis.gather import RECEIPT_COLUMNS, VERSION, gathered_schema
+from analysis.gather import RECEIPT_COLUMNS, VERSION, damage_named, gathered_schema
 from analysis.manifest import Manifest, read_manifest
 from delivery.errors import RecordError
 
@@ -87,7 +86,7 @@ class Run:
         path, first_row = self.folder / "connections.parquet", 0
         names = [f"receipt_{name}" for name in RECEIPT_COLUMNS]
         cells = self.connections["cell"].to_numpy(dtype=np.int64)
-        with _damage_named(path), _open(path) as file:
+        with damage_named(path), _open(path) as file:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=names)
                 of_cell = cells[first_row : first_row + table.num_rows]
@@ -135,7 +134,7 @@ def _check_cells(
 def _frame(path: Path) -> pd.DataFrame:
     """All columns but lists; what was checked is that they are ours, whole, and fit together."""
     name = path.stem
-    with _damage_named(path), _open(path) as file:
+    with damage_named(path), _open(path) as file:
         schema = file.schema_arrow
         if (schema.metadata or {}).get(b"schema") != VERSION.encode():
             raise RecordError(f"{path}: not a table of schema {VERSION}")
@@ -158,16 +157,6 @@ def _frame(path: Path) -> pd.DataFrame:
 
 def _open(path: Path) -> pq.ParquetFile:
     return pq.ParquetFile(path, page_checksum_verification=True)
-
-
-@contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    """What a damaged file makes Arrow raise, as one line that names it."""
-    try:
-        yield
-    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise RecordError(f"{path}: cannot be read: {reason}") from error
 
 
 def _receipts(table: pa.Table, first_row: int, origin_ns: int) -> Receipts:

@@ -218,10 +218,16 @@ def read_back(path: Path) -> ReadBack:
                     f"{path}: record schema {metadata.get('schema')}, not {SCHEMA_VERSION}"
                 )
             complete = _read_batches(reader, batches) and _has_end_mark(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise RecordError(f"{path}: not a record file: {error}") from error
-    table = pa.Table.from_batches(batches, reader.schema)
-    return ReadBack(metadata["process"], metadata["boot_id"], table, complete)
+            for batch in batches:
+                batch.validate(full=True)
+        process, boot = metadata["process"], metadata["boot_id"]
+    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
+        raise RecordError(f"{path}: not a record file: {_one_line(error)}") from error
+    return ReadBack(process, boot, pa.Table.from_batches(batches, reader.schema), complete)
+
+
+def _one_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0]
 
 
 def _read_batches(reader: pa.RecordBatchStreamReader, batches: list[pa.RecordBatch]) -> bool:
@@ -231,7 +237,7 @@ def _read_batches(reader: pa.RecordBatchStreamReader, batches: list[pa.RecordBat
             batches.append(reader.read_next_batch())
         except StopIteration:
             return True
-        except (pa.ArrowInvalid, OSError):
+        except (pa.ArrowException, OSError, MemoryError):
             return False
 
 
