@@ -17,6 +17,7 @@ from analysis.run_folder import Receipts, Run
 from analysis.study import Study
 from analysis.windows import Execution
 from delivery.errors import RecordError
+from delivery.verdicts import Cause
 from wire.records import Via
 
 STEPS = {
@@ -58,6 +59,26 @@ def loss_instants(study: Study) -> pd.DataFrame:
     last = run.joins["history_last_seq"].to_numpy(dtype=float, na_value=np.nan)
     receivers = run.published["receivers"].to_numpy(dtype=float, na_value=np.nan)
     return table.assign(history_last_seq=_of(last, joins), receivers=receivers[chunks])
+
+
+def typical(study: Study) -> int:
+    """The connection_id of the connection to look at first.
+
+    One that lost a chunk between its read and its subscription, as in the bug report; if there is
+    none, one that lost any, or else any. Among these, of the first cell, the one whose gap is
+    nearest to their median. Raises RecordError for a run without connections.
+    """
+    joins, losses = study.connections, study.losses
+    if joins.empty:
+        raise RecordError(f"{study.run.folder}: nobody connected")
+    by_handover = losses["cause"] == Cause.HANDOVER_GAP.value
+    for lossy in (losses.loc[by_handover, "connection"], losses["connection"]):
+        if not lossy.empty:
+            joins = joins.loc[joins.index.isin(lossy)]
+            break
+    joins = joins[joins["cell"] == joins["cell"].min()]
+    off_ms = (joins["gap_ms"] - joins["gap_ms"].median()).abs().fillna(np.inf)
+    return int(joins.loc[off_ms.idxmin(), "connection_id"])
 
 
 def connection_timeline(study: Study, connection_id: int) -> pd.DataFrame:
