@@ -29,8 +29,8 @@ P = ParamSpec("P")
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#5F5F5F"
 
-HOLE, OVERLAP = "#F8DCC8", "#D6E7F3"
-"""Fillings: where chunks are lost, and where they come twice. The hole is hatched, too."""
+HOLE, OVERLAP = "#FBE9DC", "#E3EFF7"
+"""Fillings: where chunks are lost, and where they come twice."""
 
 BODY_PT, SMALL_PT = 8.0, 7.0
 WIDTH_IN = 7.0
@@ -60,7 +60,7 @@ CONNECT_STYLE: MappingProxyType[str, Style] = MappingProxyType(
 )
 
 _OTHER_COLOURS = (BLACK, SKY, GREY)
-_OTHER_MARKERS = ("P", "X", "h", "<", ">", "*", "p", "d")
+_OTHER_MARKERS = ("h", "<", ">", "d", "p", "8")
 LINESTYLES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 """Lines within one panel, first to last."""
 
@@ -167,6 +167,12 @@ def shortened(name: str, most: int = 34) -> str:
         return name
     kept = most - 1
     return f"{name[: kept // 3]}…{name[-(kept - kept // 3) :]}"
+
+
+def percent(share: float) -> str:
+    """Two significant digits; whole numbers from 10% on."""
+    number = 100 * share
+    return f"{number:.0f}%" if number >= 9.95 else f"{number:.2g}%"
 
 
 def save(figure: Figure, path: Path | str) -> Path:
