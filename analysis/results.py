@@ -18,6 +18,7 @@ from analysis.store_cost import commands_per, memory_bytes_per_chunk
 from analysis.validity import reasons
 from analysis.verdicts import Judgement, judge
 from analysis.windows import JoinTimes, gap_ns, join_times, write_times
+from delivery.errors import RecordError
 from delivery.verdicts import Cause
 
 NAME = "summary.json"
@@ -120,8 +121,15 @@ def summarise_judged(
 
 
 def read_summary(run_dir: Path) -> Summary:
-    """Read `summary.json` back; raises OSError or msgspec.MsgspecError."""
-    return msgspec.json.decode((run_dir / NAME).read_bytes(), type=Summary)
+    """Read `summary.json` back; raises RecordError, naming it, when it is none of ours."""
+    path = run_dir / NAME
+    try:
+        summary = msgspec.json.decode(path.read_bytes(), type=Summary)
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: not a summary: {error}") from error
+    if summary.schema != 1:
+        raise RecordError(f"{path}: summary schema {summary.schema}, not 1")
+    return summary
 
 
 def _results(run: Run, judgement: Judgement) -> list[Result]:

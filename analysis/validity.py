@@ -51,6 +51,8 @@ def _cut_short(run: Run) -> Iterator[str]:
 
 
 def _clocks(run: Run, limits: Limits) -> Iterator[str]:
+    if (run.clocks["uncertainty_ns"] < 0).any():
+        yield "clock skew: a clock was measured with an uncertainty below 0"
     for process in run.processes.loc[~run.processes["aligned"].astype(bool), "process"]:
         yield f"{process} runs on another host and has no clock offset"
     boots = run.processes.set_index("process")["boot_id"]
@@ -76,7 +78,11 @@ _IN_ORDER = {
         ("subscribe_sent_ns", "subscribe_done_ns"),
         ("read_sent_ns", "welcomed_ns"),
     ],
-    "connections": [("opening_ns", "connected_ns"), ("opening_ns", "closed_ns")],
+    "connections": [
+        ("opening_ns", "connected_ns"),
+        ("opening_ns", "closed_ns"),
+        ("join_earliest_ns", "join_latest_ns"),
+    ],
 }
 
 
@@ -88,12 +94,16 @@ def _contradictions(run: Run, judgement: Judgement) -> Iterator[str]:
             if backwards.any():
                 yield f"negative window: {backwards.sum()} {name} have {after} before {before}"
     yield from _both_ways(run)
-    uncertain_ms = 2 * run.clocks["uncertainty_ns"].to_numpy(dtype=float).max(initial=0) / 1e6
-    several = run.processes.loc[run.processes["boot_id"] != "", "boot_id"].nunique() > 1
-    earliest_ms = -uncertain_ms if several else 0.0
-    early = sum(int((latency < earliest_ms).sum()) for latency in judgement.latency_ms.values())
+    early = int(judgement.accounts["before_published"].sum())
     if early:
         yield f"clock skew: {early} live chunks were received before they were published"
+    early = int(judgement.accounts["before_opened"].sum())
+    if early:
+        yield f"contradictory records: {early} receipts came before their connection was opened"
+    chunk = ["session_id", "message_id", "index"]
+    twice = int(run.published.dropna(subset=chunk).duplicated(chunk).sum())
+    if twice:
+        yield f"contradictory records: {twice} chunks were written down twice"
 
 
 def _both_ways(run: Run) -> Iterator[str]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.latencies import Latencies
 from analysis.run_folder import Instants, Receipts, Run
 from wire.records import Via
 
@@ -21,7 +22,7 @@ Bits = NDArray[np.bool_]
 
 ACCOUNTS = (
     "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "unexpected",
-    "unrecorded", "fetched", "receipts", "timed",
+    "unrecorded", "fetched", "receipts", "before_opened", "before_published", "timed",
 )  # fmt: skip
 
 
@@ -75,7 +76,11 @@ class Judgement:
     missing: a row an expected chunk that never came: `connection` and `chunk` (rows of
         `Run.connections` and `Run.published`), `lost` (false: undetermined).
     latency_ms: by first row of a batch, of each live receipt since its publication was sent,
-        connection by connection; `timed` of the accounts says how many are of each.
+        connection by connection; `timed` of the accounts says how many are of each. Of a cell
+        with more than analysis.latencies.MOST of them, an even random part.
+
+    `before_opened` counts receipts before the connection began to open, `before_published` live
+    ones before their chunk was sent, beyond what the clocks may be off: there should be none.
     """
 
     accounts: pd.DataFrame
@@ -89,16 +94,25 @@ def judge(run: Run) -> Judgement:
     chunks = number_from_receipts(_chunks(run, codes), _listeners(run, codes), run.receipts())
     producer_died = _any_cut_short(run, "producer")
     sent_ns = run.instants(run.published, "publish_sent_ns")[chunks.row]
-    listeners = _listeners(run, codes)
-    parts = [
-        judge_batch(chunks, sent_ns, listeners, batch, producer_died) for batch in run.receipts()
-    ]
+    listeners, off_ns = _listeners(run, codes), _clocks_off_ns(run)
+    cells = run.connections["cell"].to_numpy(dtype=np.int64)
+    latencies = {int(cell): Latencies() for cell in np.unique(cells)}
+    parts = []
+    for batch in run.receipts():
+        part = judge_batch(chunks, sent_ns, listeners, batch, producer_died, off_ns)
+        timed = part.accounts["timed"].to_numpy()
+        of_cell = latencies[int(cells[batch.first_row])]
+        of_cell.add(batch.first_row, part.latency_ms[batch.first_row], timed)
+        parts.append((part.accounts, part.missing))
     if not parts:
         return _nothing()
+    kept = {row: batch for of_cell in latencies.values() for row, batch in of_cell.kept.items()}
+    accounts = pd.concat([part for part, _ in parts])
+    accounts["timed"] = np.concatenate([kept[row][1] for row in sorted(kept)])
     return Judgement(
-        pd.concat([part.accounts for part in parts]),
-        pd.concat([part.missing for part in parts], ignore_index=True),
-        {first: latency for part in parts for first, latency in part.latency_ms.items()},
+        accounts,
+        pd.concat([missing for _, missing in parts], ignore_index=True),
+        {row: kept[row][0] for row in sorted(kept)},
     )
 
 
@@ -108,10 +122,12 @@ def judge_batch(
     listeners: Listeners,
     receipts: Receipts,
     producer_died: bool = False,
+    clocks_off_ns: float = 0.0,
 ) -> Judgement:
     """Judge the connections of one batch of receipts; `sent_ns`, shape (chunks,): publications.
 
     With `producer_died` a receipt of a number that nobody recorded is not held against anyone.
+    `clocks_off_ns`: how far the clocks of producer and client may be apart.
     """
     these = _of_batch(listeners, receipts)
     pairs = _pairs(chunks, these)
@@ -140,6 +156,8 @@ def judge_batch(
         "unrecorded": came.who[unrecorded],
         "fetched": came.who[came.is_first & (receipts.via == Via.FETCH)],
         "receipts": came.who,
+        "before_opened": came.who[receipts.at_ns < these.opening_ns[came.who]],
+        "before_published": timed_who[latency_ms < -clocks_off_ns / 1e6],
         "timed": timed_who,
     }
     count = len(these.session)
@@ -243,6 +261,13 @@ def _of_batch(listeners: Listeners, receipts: Receipts) -> Listeners:
         until_ns=np.where(these.judged, these.until_ns, -np.inf),
         certain_ns=np.where(doubtful, -np.inf, these.certain_ns),
     )
+
+
+def _clocks_off_ns(run: Run) -> float:
+    """How far two hosts' clocks may be apart once aligned; 0 for one host."""
+    several = run.processes.loc[run.processes["boot_id"] != "", "boot_id"].nunique() > 1
+    uncertain_ns = run.clocks["uncertainty_ns"].to_numpy(dtype=float).max(initial=0)
+    return 2.0 * uncertain_ns if several else 0.0
 
 
 def _any_cut_short(run: Run, part: str) -> bool:

@@ -26,7 +26,8 @@ def bug_and_fix(folder: Path) -> Path:
     for cell, session in ((0, "bug"), (1, "fix")):
         for seq in range(1, 11):
             story.chunk(seq, 10 * seq, cell=cell, session_id=session)
-    live = [(10 * seq + 2, seq) for seq in range(1, 11)]
+    live = [(36, seq, Via.HISTORY) for seq in (1, 2, 3)]
+    live += [(10 * seq + 2, seq, Via.LIVE) for seq in range(4, 11)]
     story.connection(1, live[:3] + live[4:], session_id="bug", open_ms=30)
     story.join(1, (35, 35), (45, 45), session_id="bug", accepted_ns=ns(31))
     story.connection(
