@@ -35,9 +35,10 @@ def quantile_interval(values: Any, probability: float, level: float = 0.95) -> I
     """Interval of a population's quantile, whatever its distribution; None without values.
 
     Its ends are two of the sorted values, those at `quantile_ranks`; an end is -inf or inf when
-    there are too few values to bound that side (the upper end of a p99 takes 368 of them). Covers
-    at least `level`. The values must be independent: windows and join times, one a connection;
-    for chunk latencies use `clustered_quantile_interval`. Arguments as for `quantiles`.
+    there are too few values to bound that side (the upper end of a p99 takes 368 of them). It is
+    widened to hold the sample quantile, which with a handful of values may lie between two others.
+    Covers at least `level`. The values must be independent: windows and join times are, one a
+    connection; for chunk latencies use `clustered_quantile_interval`. Arguments as for `quantiles`.
     Source: H. A. David and H. N. Nagaraja, Order Statistics (3rd ed., 2003), section 7.1.
     Raises ValueError.
     """
@@ -45,9 +46,10 @@ def quantile_interval(values: Any, probability: float, level: float = 0.95) -> I
     if not len(known):
         return None
     low, high = quantile_ranks(len(known), probability, level)
+    middle = float(np.quantile(known, probability))
     return Interval(
-        float(known[low - 1]) if low >= 1 else -np.inf,
-        float(known[high - 1]) if high <= len(known) else np.inf,
+        min(float(known[low - 1]), middle) if low >= 1 else -np.inf,
+        max(float(known[high - 1]), middle) if high <= len(known) else np.inf,
     )
 
 
