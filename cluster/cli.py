@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from cluster.commands import compare, explore, reproduce, run, simulate, up
+from cluster.commands import compare, explore, reproduce, run, simulate, sweep, up
 from cluster.options import Subparsers
 from delivery.errors import Chunk7Error
 from wire.options import Parser
@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "reproduce": reproduce,
     "simulate": simulate,
     "compare": compare,
+    "sweep": sweep,
 }
 
 

@@ -1,0 +1,95 @@
+"""A small plan, and means that measure nothing: live runs of a sweep as a test wants them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from analysis.results import Quantiles, Result, Summary
+from analysis.sweep_table import Calibration, SweepPlan
+from cluster.cells import Cells, choose
+from cluster.run import Outcome
+from cluster.settings import Settings
+from cluster.sweep import Means
+from cluster.sweep_plan import Unit
+from delivery.errors import Chunk7Error
+from wire.timetable import Cell
+
+CELL = Cell("history_then_subscribe", "publish_then_save")
+PLAN = SweepPlan(
+    seed=7,
+    by=["live", "simulation"],
+    cells=[CELL],
+    factors={"chunk-rate": [10.0, 20.0], "node-work": [0.0, 10.0]},
+    base={
+        "chunk-rate": 20.0,
+        "store-latency": 0.0,
+        "node-work": 10.0,
+        "concurrent-joins": 12.0,
+    },
+    nodes=2,
+    sessions=3,
+    duration_s=2.0,
+    save_lag_ms=5.0,
+    simulated=200,
+)
+MEASURED = Calibration(run_dir="base", one_way_ms=[0.25], node_work_ms=[0.5], save_lag_ms=[0.125])
+
+
+def cells() -> Cells:
+    """Those of the plan."""
+    return choose([CELL.connect], [CELL.write])
+
+
+def result(settings: Settings) -> Result:
+    """One in four connections lost a chunk."""
+    counts = dict.fromkeys(
+        (name for name in Result.__struct_fields__ if name.startswith("chunks_")), 0
+    )
+    return Result(
+        connect=CELL.connect,
+        write=CELL.write,
+        connections=settings.users,
+        lossy_connections=settings.users // 4,
+        loss_rate=0.25,
+        loss_rate_low=0.1,
+        loss_rate_high=0.5,
+        causes={},
+        window_ms=Quantiles(p50=settings.node_work_ms),
+        gap_ms=Quantiles(),
+        join_ms=Quantiles(),
+        chunk_latency_ms=Quantiles(),
+        memory_bytes_per_chunk=None,
+        **counts,
+    )
+
+
+def outcome(
+    settings: Settings,
+    folder: Path,
+    against: tuple[str, ...] = (),
+    error: Chunk7Error | None = None,
+) -> Outcome:
+    """A run that made its folder; not valid if anything is against it."""
+    folder.mkdir(parents=True)
+    reasons = [*against, *([str(error)] if error else [])]
+    summary = Summary(
+        valid=not reasons,
+        invalid_because=reasons,
+        seed=settings.seed,
+        run_dir=str(folder),
+        results=[] if error else [result(settings)],
+    )
+    return Outcome(folder, summary, error)
+
+
+def means(execute: Callable[[Settings, Path], Outcome] = outcome) -> Means:
+    """With the calibration `MEASURED`."""
+    return Means(execute, lambda run_dir, settings: replace(MEASURED, run_dir=run_dir.name))
+
+
+class Titles(list[str]):
+    """A watch that keeps the titles of the units that began."""
+
+    def begins(self, unit: Unit, left: object) -> None:
+        self.append(unit.title)
