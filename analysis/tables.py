@@ -108,20 +108,24 @@ def windows(study: Study, steps: int = STEPS) -> pd.DataFrame:
 def over_time(study: Study, bins: int = BINS) -> pd.DataFrame:
     """Loss over the time of the run: a row a cell and time bin in which somebody joined.
 
-    Columns: name, connect, write, at_s (middle of the bin, since the run's origin), connections,
-    lossy, lost (chunks), loss_rate, loss_rate_low, loss_rate_high (95% Wilson), lost_expected.
+    The time from a cell's first join to its last is cut into bins of one length, so that none
+    holds joins of two cells; there are about `bins` in the run, and one in a cell at least.
+    Columns: name, connect, write, at_s (middle of the bin, since the run's origin), width_s,
+    connections, lossy, lost (chunks), loss_rate, loss_rate_low, loss_rate_high (95% Wilson),
+    lost_expected.
     """
     joins = study.connections
-    if joins.empty:
-        names = ["name", "connect", "write", "at_s", "connections", "lossy", "lost", "loss_rate",
-                 "loss_rate_low", "loss_rate_high", "lost_expected"]  # fmt: skip
-        return pd.DataFrame(columns=names)
-    first_s, last_s = joins["opened_s"].min(), joins["opened_s"].max()
-    width_s = max((last_s - first_s) / bins, 1e-3)
-    at = np.minimum(np.floor((joins["opened_s"] - first_s) / width_s), bins - 1)
+    by_cell = joins.groupby("cell")["opened_s"]
+    first_s = by_cell.transform("min")
+    per_cell = max(1, round(bins / max(1, joins["cell"].nunique())))
+    width_s = ((by_cell.transform("max") - first_s) / per_cell).clip(lower=1e-3)
+    at = np.minimum(np.floor((joins["opened_s"] - first_s) / width_s), per_cell - 1)
     grouped = joins.assign(
-        at_s=first_s + (at + 0.5) * width_s, lossy=joins["lost"] > 0, connections=1
-    ).groupby(["cell", "name", "connect", "write", "at_s"], sort=True)
+        at_s=first_s + (at + 0.5) * width_s,
+        width_s=width_s,
+        lossy=joins["lost"] > 0,
+        connections=1,
+    ).groupby(["cell", "name", "connect", "write", "at_s", "width_s"], sort=True)
     table = grouped[["connections", "lossy", "lost", "lost_expected"]].sum().reset_index()
     interval = wilson(table["lossy"].to_numpy(), table["connections"].to_numpy())
     return table.drop(columns="cell").assign(

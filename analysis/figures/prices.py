@@ -32,8 +32,8 @@ PANELS = (
     Price("duplicates\n/connection", "duplicates"),
     Price("out of order\n/connection", "out_of_order"),
     Price("fetched\n/connection", "fetched"),
-    Price("join\n(ms)", "join_ms_p50", "join_ms_p95"),
-    Price("chunk latency\n(ms)", "chunk_latency_ms_p50", "chunk_latency_ms_p95"),
+    Price("join p50, p95\n(ms)", "join_ms_p50", "join_ms_p95"),
+    Price("latency p50, p95\n(ms)", "chunk_latency_ms_p50", "chunk_latency_ms_p95"),
     Price("store memory\n(bytes/chunk)", "memory_bytes_per_chunk"),
     Price("commands\n/connection", "commands_per_connection"),
 )
@@ -58,9 +58,10 @@ def prices(prices: pd.DataFrame) -> Figure:
         panel.spines[:].set_visible(False)
         # Headings run on through the panels: nothing may cover or cross them.
         panel.patch.set_visible(False)
-        panel.vlines(0, rows.at - 0.5, rows.at + 0.5, color="black", linewidth=0.6)
+        zero = [0] * len(rows.at)
+        panel.vlines(zero, rows.at - 0.5, rows.at + 0.5, color="black", linewidth=0.6)
         most = table[price.p95 or price.column].max()
-        panel.set_xlim(0, 1.9 * most if most > 0 else 1)
+        panel.set_xlim(0, (2.5 if price.p95 else 1.9) * most if most > 0 else 1)
         for at, cell, style in zip(rows.at, table.to_dict("records"), styles, strict=True):
             _draw(panel, at, cell, price, style)
     _explain(figure)
