@@ -1,0 +1,51 @@
+"""report.html: one file that needs nothing else, works offline and runs no script but its own.
+
+Everything in it that a run brought along (names of orderings, sessions, nodes) is text: jinja2
+escapes it, and the data block escapes `<`, so that no name can end it. A Content-Security-Policy
+forbids every request and every script but the page's, which it names by its hash.
+"""
+
+import base64
+import hashlib
+import re
+from importlib.resources import files
+
+import msgspec
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
+
+from analysis.report.page import Page
+
+_HERE = "analysis.report"
+
+
+def render_html(page: Page) -> str:
+    """The whole document."""
+    script = _read("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["breakable"] = _breakable
+    return environment.from_string(_read("report.html.jinja")).render(
+        page=page,
+        style=Markup(_read("report.css")),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        script_hash=f"sha256-{digest}",
+        data=Markup(_json(page.losses.data)),  # noqa: S704 - escaped by _json
+    )
+
+
+def _breakable(text: str) -> Markup:
+    """A name may be broken after its underscores and slashes."""
+    return Markup(re.sub(r"([_/])(?=\w)", r"\1<wbr>", str(escape(text))))  # noqa: S704
+
+
+def _json(document: object) -> str:
+    """JSON that can stand in a script element: HTML knows no escapes in there."""
+    text = msgspec.json.encode(document).decode()
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _read(name: str) -> str:
+    return files(_HERE).joinpath(name).read_text(encoding="utf-8")

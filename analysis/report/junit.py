@@ -1,0 +1,96 @@
+"""junit.xml: what a CI system shows of a run.
+
+One test suite a run. If thresholds were given, they say what must hold: a test case for each
+threshold and cell that it concerns, which fails where it was crossed. Without any, the measure is
+the promise of every ordering: a test case a cell, which fails when it lost a chunk. What cannot be
+told (an unknown metric, a cell that could not be judged) is an error, and so is every case of a run
+that is not valid: it neither passed nor failed.
+
+Shape: testsuites > testsuite > properties, testcase > failure | error, as Jenkins, GitLab and
+GitHub's actions read it. A case's `time` is the length of its cell in the timetable, in seconds.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.etree import ElementTree as Xml
+
+from analysis.conclusion import Standing, conclusion, standing
+from analysis.report.thresholds import CROSSED, UNKNOWN, Held
+from analysis.results import Result
+from analysis.study import Study
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML 1.0 document may contain, not even escaped (its section 2.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`outcome` is '', failure or error; `kind` is its type, `message` its line."""
+
+    group: str
+    name: str
+    outcome: str
+    kind: str
+    message: str
+
+
+def render_junit(study: Study, held: Sequence[Held]) -> bytes:
+    """The document, UTF-8, with its declaration."""
+    summary, order = study.summary, study.run.manifest.order
+    cases = [_of_threshold(h) for h in held] or [_of_cell(r) for r in summary.results]
+    if not summary.valid:
+        because = "; ".join(summary.invalid_because)
+        cases = [
+            Case(case.group, case.name, "error", "invalid", f"the run is not valid: {because}")
+            for case in cases
+        ]
+    cell_s = (order.duration_ms + order.settle_ms) / 1e3
+    totals = {
+        "tests": str(len(cases)),
+        "failures": str(sum(case.outcome == "failure" for case in cases)),
+        "errors": str(sum(case.outcome == "error" for case in cases)),
+        "skipped": "0",
+        "time": f"{len(order.cells) * cell_s:.3f}",
+    }
+    name = _clean(f"chunk7 {study.run.folder.resolve().name}")
+    root = Xml.Element("testsuites", {"name": "chunk7", **totals})
+    suite = Xml.SubElement(root, "testsuite", {"name": name, **totals})
+    properties = Xml.SubElement(suite, "properties")
+    commit = study.run.manifest.extra.get("commit")
+    for key, value in (("seed", summary.seed), ("run", order.run), ("commit", commit)):
+        if value is not None:
+            Xml.SubElement(properties, "property", {"name": key, "value": _clean(str(value))})
+    for case in cases:
+        _add(suite, case, cell_s)
+    Xml.indent(root)
+    document: bytes = Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _of_threshold(held: Held) -> Case:
+    name = f"{held.threshold} ({held.cell})" if held.cell else held.threshold
+    outcome = {CROSSED: "failure", UNKNOWN: "error"}.get(held.outcome, "")
+    return Case("chunk7.thresholds", name, outcome, held.outcome, held.sentence)
+
+
+def _of_cell(result: Result) -> Case:
+    outcome, kind = {
+        Standing.LOSES: ("failure", "lost"),
+        Standing.UNKNOWN: ("error", "undetermined"),
+        Standing.KEEPS: ("", ""),
+    }[standing(result)]
+    return Case(f"chunk7.{result.connect}", result.name, outcome, kind, conclusion(result))
+
+
+def _add(suite: Xml.Element, case: Case, time_s: float) -> None:
+    attributes = {"classname": case.group, "name": case.name, "time": f"{time_s:.3f}"}
+    element = Xml.SubElement(suite, "testcase", {k: _clean(v) for k, v in attributes.items()})
+    if case.outcome:
+        message = _clean(case.message)
+        found = Xml.SubElement(element, case.outcome, {"message": message, "type": case.kind})
+        found.text = message
+
+
+def _clean(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", text)

@@ -1,0 +1,76 @@
+"""How the run was made: everything that the manifest and the records know of it, as text."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from analysis.report.words import NOTHING
+from analysis.study import Study
+
+_MOST_EVENTS = 50
+_LONGEST = 200
+"""Characters of one event's detail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """(name, value) pairs under a title."""
+
+    title: str
+    rows: list[tuple[str, str]]
+
+
+def sections(study: Study) -> list[Section]:
+    """Load, cluster, machine, versions, and what happened apart from the plan."""
+    manifest = study.run.manifest
+    extra = manifest.extra
+    order = msgspec.to_builtins(manifest.order)
+    order.pop("cells")
+    command = extra.get("argv")
+    run = {
+        "run folder": str(study.run.folder),
+        "seed": manifest.seed,
+        "command": " ".join(map(str, command)) if isinstance(command, list) else None,
+        "commit": extra.get("commit"),
+        "settle time of the verdicts, ms": manifest.settle_ms,
+    }
+    found = [
+        Section("The run", list(_flat(run))),
+        Section("The load", list(_flat(order))),
+        Section("The cluster", list(_flat(_mapping(extra.get("settings"))))),
+        Section("The machine", list(_flat(_mapping(extra.get("machine"))))),
+        Section("Versions", list(_flat(_mapping(extra.get("versions"))))),
+        Section("What happened apart from the plan", list(_events(study))),
+    ]
+    return [section for section in found if section.rows]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Extras are what their writer wanted to keep; what is no mapping has no names to show."""
+    return value if isinstance(value, dict) else {}
+
+
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names and values; what is inside another mapping stands beside it."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value)
+        elif isinstance(value, list):
+            yield str(name), ", ".join(map(str, value)) or "none"
+        else:
+            yield str(name), NOTHING if value is None else str(value)
+
+
+def _events(study: Study) -> Iterator[tuple[str, str]]:
+    """By time. The order that the producer was given is told above, draining is the plan."""
+    run = study.run
+    events = run.events.assign(at_s=run.instants(run.events, "at_ns") / 1e9)
+    events = events[~events["kind"].isin(["order", "drain"])].sort_values("at_s", kind="stable")
+    for event in events.head(_MOST_EVENTS).to_dict("records"):
+        detail = event["detail"] if isinstance(event["detail"], str) else ""
+        what = f"{event['process']}: {event['kind']} {detail}".rstrip()
+        yield f"{event['at_s']:.3f} s", what[:_LONGEST]
+    if len(events) > _MOST_EVENTS:
+        yield "later", f"{len(events) - _MOST_EVENTS} more"

@@ -1,0 +1,107 @@
+"""What the report shows, in the order in which a reader needs it: no markup, and no arithmetic.
+
+`make_page` takes a judged run; HTML and Markdown are rendered from the page and from nothing else.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.conclusion import conclusion, standing
+from analysis.report.comparisons import comparison_tables
+from analysis.report.losses import Losses, losses_of
+from analysis.report.making import Section, sections
+from analysis.report.pictures import Picture
+from analysis.report.table import Table
+from analysis.report.tables import (
+    causes_table,
+    cells_table,
+    prices_table,
+    processes_table,
+    times_table,
+)
+from analysis.report.thresholds import Held, thresholds_table
+from analysis.report.words import MARKS, Group, headline, lede, number, validity
+from analysis.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A cell's conclusion; `mark` as in `analysis.report.table.Shown`."""
+
+    mark: str
+    text: str
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything that is shown, in its order."""
+
+    run: str
+    headline: str
+    valid: bool
+    validity: str
+    reasons: Sequence[str]
+    lede: Sequence[Group]
+    facts: Sequence[tuple[str, str]]
+    thresholds: Table | None
+    cells: Table
+    sentences: Sequence[Sentence]
+    comparisons: Sequence[Table]
+    pictures: Sequence[Picture]
+    causes: Table
+    losses: Losses
+    prices: Table
+    times: Table
+    making: Sequence[Section]
+    processes: Table
+
+
+def make_page(
+    study: Study,
+    proofs: Mapping[str, str],
+    held: Sequence[Held],
+    pictures: Sequence[Picture],
+) -> Page:
+    """The page of a judged run. `proofs` are sentences by cell, '' or missing where there is none.
+
+    `held` says how the run's thresholds came out.
+    """
+    summary = study.summary
+    return Page(
+        run=study.run.folder.resolve().name,
+        headline=headline(summary),
+        valid=summary.valid,
+        validity=validity(summary),
+        reasons=summary.invalid_because,
+        lede=lede(summary),
+        facts=_facts(study),
+        thresholds=thresholds_table(held, summary),
+        cells=cells_table(summary.results),
+        sentences=[
+            Sentence(MARKS[standing(r)], conclusion(r), proofs.get(r.name, ""))
+            for r in summary.results
+        ],
+        comparisons=comparison_tables(study),
+        pictures=pictures,
+        causes=causes_table(summary.results),
+        losses=losses_of(study),
+        prices=prices_table(study),
+        times=times_table(summary.results),
+        making=sections(study),
+        processes=processes_table(study),
+    )
+
+
+def _facts(study: Study) -> list[tuple[str, str]]:
+    """The size of it all."""
+    results = study.summary.results
+    counts = (
+        ("cells", len(results)),
+        ("connections", sum(r.connections for r in results)),
+        ("chunks expected", sum(r.chunks_expected for r in results)),
+        ("chunks lost", sum(r.chunks_lost for r in results)),
+        ("duplicates", sum(r.chunks_duplicate for r in results)),
+    )
+    facts = [(name, number(count, 0)) for name, count in counts]
+    return [*facts, ("seed", str(study.summary.seed))]

@@ -1,0 +1,127 @@
+"""The run's figures, drawn, with what a reader needs beside each.
+
+To add one: write its function (docs/figures.md), then a line of `_PLANS`.
+"""
+
+import base64
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis import tables
+from analysis.figures.loss_rate import loss_rate
+from analysis.figures.over_time import over_time
+from analysis.figures.predicted import predicted
+from analysis.figures.prices import prices
+from analysis.figures.style import save
+from analysis.figures.windows import windows
+from analysis.study import Study
+
+LARGEST_SVG_BYTES = 400_000
+"""A drawing larger than this is embedded as a PNG."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """`content` is a whole file of the type `suffix` (svg or png); `how` says how to read it.
+
+    `alternative` says to those who cannot see it what is shown, and where the numbers are.
+    """
+
+    name: str
+    title: str
+    how: str
+    alternative: str
+    suffix: str
+    content: bytes
+
+    @property
+    def uri(self) -> str:
+        """The picture in itself, for a page that may load nothing."""
+        kind = {"svg": "image/svg+xml", "png": "image/png"}[self.suffix]
+        return f"data:{kind};base64,{base64.b64encode(self.content).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A picture to be. `fits` says whether the run has anything to draw."""
+
+    name: str
+    title: str
+    how: str
+    alternative: str
+    draw: Callable[[Study], Figure]
+    fits: Callable[[Study], bool] = lambda study: len(study.connections) > 0
+
+
+_PLANS = (
+    _Plan(
+        "loss_rate",
+        "How many connections lost something",
+        "A filled mark is the share of a cell's connections that lost a chunk, its line the 95% "
+        "interval. A hollow mark lost none; its dashed line ends at the highest rate that this "
+        "run cannot rule out. Cells whose lines overlap much may not differ.",
+        "Loss rate of each cell with its 95% interval; the numbers are in the table of cells.",
+        lambda study: loss_rate(tables.cells(study)),
+    ),
+    _Plan(
+        "windows",
+        "How wide the handover gap was",
+        "Each line is a cell: how large a share of its joins (upwards) had at most this gap "
+        "(to the right). Right of zero is a hole, in which a chunk is lost unless it is fetched; "
+        "left of it an overlap, in which a chunk comes twice unless it is merged. The number is "
+        "the median.",
+        "Cumulative distribution of the handover gap in each cell; medians and 95th and 99th "
+        "percentiles are in the table of times.",
+        lambda study: windows(tables.windows(study)),
+        lambda study: bool(study.connections["gap_ms"].notna().any()),
+    ),
+    _Plan(
+        "predicted",
+        "Whether the law explains it",
+        "A mark is a cell: to the right what the law expects from the measured instants, upwards "
+        "what was counted. On the diagonal they agree; the bar is the 95% interval of the "
+        "prediction, and a ringed cell is outside it, so something else than the handover lost "
+        "its chunks. Both axes are square roots.",
+        "Chunks lost, fetched and doubled against the law's prediction; lost ones are in the "
+        "table of cells.",
+        lambda study: predicted(tables.predicted(study)),
+    ),
+    _Plan(
+        "over_time",
+        "When in the run it was lost",
+        "The run from left to right, cell after cell. A steady rate belongs to the ordering; a "
+        "sudden one to something that happened, which the section on how it was made may name.",
+        "Share of connections that lost something, by when they joined.",
+        lambda study: over_time(tables.over_time(study)),
+    ),
+    _Plan(
+        "prices",
+        "What each cell costs",
+        "The shorter, the cheaper: work for the client, time to join, and what the store keeps "
+        "and executes.",
+        "Prices of each cell; the numbers are in the table of prices.",
+        lambda study: prices(tables.prices(study)),
+    ),
+)
+
+
+def pictures(study: Study) -> list[Picture]:
+    """Every figure for which the run has something to draw, in the order of the page."""
+    return [_picture(plan, study) for plan in _PLANS if plan.fits(study)]
+
+
+def _picture(plan: _Plan, study: Study) -> Picture:
+    suffix, content = _drawn(plan.draw(study))
+    return Picture(plan.name, plan.title, plan.how, plan.alternative, suffix, content)
+
+
+def _drawn(figure: Figure) -> tuple[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        drawing = save(figure, Path(folder, "figure.svg"))
+        if drawing.stat().st_size <= LARGEST_SVG_BYTES:
+            return "svg", drawing.read_bytes()
+        return "png", save(figure, Path(folder, "figure.png")).read_bytes()

@@ -1,0 +1,141 @@
+"""Verdicts, causes and numbers in the words of the report."""
+
+import math
+from dataclasses import dataclass
+
+from analysis.conclusion import Standing, standing
+from analysis.results import Result, Summary
+from delivery.verdicts import Cause
+
+NOTHING = "-"
+"""Stands where there is no number."""
+
+_NAMED = 12
+"""Cells that are named before it is said how many more there are."""
+
+MARKS = {Standing.LOSES: "loses", Standing.KEEPS: "keeps", Standing.UNKNOWN: "unknown"}
+"""As `analysis.report.table.Shown` has them."""
+
+_TITLES = {
+    Standing.LOSES: "Lost chunks",
+    Standing.KEEPS: "Lost none (with the 95% bound on what they may)",
+    Standing.UNKNOWN: "Cannot be judged",
+}
+
+CAUSES: dict[str, tuple[str, str]] = {
+    Cause.HANDOVER_GAP: (
+        "handover gap",
+        "published after the node had read the history and before its subscription took effect: "
+        "too late for the one, too early for the other",
+    ),
+    Cause.SAVE_LAG: (
+        "save lag",
+        "published before the subscription took effect, and saved only after the node had read "
+        "the history: the producer publishes before it saves",
+    ),
+    Cause.UNCONFIRMED_SUBSCRIBE: (
+        "unconfirmed subscribe",
+        "SUBSCRIBE was sent before the history was read but took effect after it: nothing waited "
+        "for the store's confirmation",
+    ),
+    Cause.STORE_RECONNECT: (
+        "store reconnect",
+        "published while the node had no connection to the store",
+    ),
+    Cause.SLOW_CLIENT: (
+        "slow client",
+        "the node closed the connection, because the client did not keep up",
+    ),
+    Cause.TRIMMED: (
+        "trimmed",
+        "already gone from the history or stream as it was read",
+    ),
+    Cause.TAIL: (
+        "tail",
+        "last of what the client could know of: no later number came that would show the hole",
+    ),
+    Cause.NODE_GONE: (
+        "node gone",
+        "the node died or drained while the client still wanted chunks",
+    ),
+    Cause.UNKNOWN: (
+        "unknown",
+        "no rule fits what was recorded",
+    ),
+}
+"""By cause: its name, and what happened."""
+
+
+def headline(summary: Summary) -> str:
+    """What came out, in a line."""
+    results = summary.results
+    lossy = [result for result in results if standing(result) is Standing.LOSES]
+    if not results:
+        return "Nothing was measured"
+    if len(lossy) == len(results) == 1:
+        return f"{results[0].name} loses chunks"
+    if lossy:
+        return f"{len(lossy)} of {_count(len(results), 'cell')} lost chunks"
+    unknown = [result for result in results if standing(result) is Standing.UNKNOWN]
+    if unknown:
+        return f"{len(unknown)} of {_count(len(results), 'cell')} cannot be judged"
+    return f"No chunk was lost in {_count(len(results), 'cell')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Cells with one verdict: (name, note) of the first few, and how many `more` there are."""
+
+    mark: str
+    title: str
+    cells: list[tuple[str, str]]
+    more: int
+
+
+def lede(summary: Summary) -> list[Group]:
+    """Which cells lost what, the worst first, and which did not."""
+    groups = []
+    for kind, title in _TITLES.items():
+        found = [result for result in summary.results if standing(result) is kind]
+        found.sort(key=lambda result: -(result.loss_rate or 0))
+        if found:
+            named = [(result.name, _note(result)) for result in found[:_NAMED]]
+            groups.append(Group(MARKS[kind], title, named, len(found) - len(named)))
+    return groups
+
+
+def _note(result: Result) -> str:
+    match standing(result):
+        case Standing.LOSES:
+            lost = _count(result.chunks_lost, "chunk")
+            return f"{lost}, {percent(result.loss_rate)} of connections"
+        case Standing.KEEPS:
+            return f"at most {percent(result.loss_rate_high)}"
+        case Standing.UNKNOWN:
+            return ""
+
+
+def validity(summary: Summary) -> str:
+    """Whether to believe it."""
+    if summary.valid:
+        return "This run is valid: every check of its records held."
+    return "This run is NOT VALID. It proves nothing, whatever its numbers are, because:"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """With thousands separated and `digits` after the point; `NOTHING` for None and NaN."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:,.{digits}f}"
+
+
+def percent(share: float | None) -> str:
+    """Two significant digits, whole ones from 10% on."""
+    if share is None or not math.isfinite(share):
+        return NOTHING
+    value = 100 * share
+    return f"{value:.0f}%" if value >= 9.95 else f"{float(f'{value:.2g}'):g}%"
+
+
+def _count(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

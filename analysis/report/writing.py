@@ -1,0 +1,75 @@
+"""Write a run's report: report.html, report.md, junit.xml, figures/; each whole or not at all."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.report.html import render_html
+from analysis.report.junit import render_junit
+from analysis.report.markdown import render_markdown
+from analysis.report.page import make_page
+from analysis.report.pictures import pictures
+from analysis.report.thresholds import hold
+from analysis.study import Study
+from analysis.thresholds import Threshold
+from delivery.errors import UsageError
+
+HTML, MARKDOWN, JUNIT, FIGURES = "report.html", "report.md", "junit.xml", "figures"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where everything was written."""
+
+    html: Path
+    markdown: Path
+    junit: Path
+    figures: list[Path]
+
+
+def write_report(
+    study: Study,
+    folder: Path,
+    thresholds: Sequence[Threshold] = (),
+    proofs: Mapping[str, str] | None = None,
+) -> Report:
+    """Write the report of a judged run into `folder`, in place of an earlier one.
+
+    `proofs`: by cell, what is known of it beside what was measured. Raises UsageError for a folder
+    that cannot be written.
+    """
+    held = hold(thresholds, study.summary.results)
+    drawn = pictures(study)
+    page = make_page(study, proofs or {}, held, drawn)
+    report = Report(
+        html=folder / HTML,
+        markdown=folder / MARKDOWN,
+        junit=folder / JUNIT,
+        figures=[folder / FIGURES / f"{picture.name}.{picture.suffix}" for picture in drawn],
+    )
+    try:
+        (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+        for path, picture in zip(report.figures, drawn, strict=True):
+            _write(path, picture.content)
+        _write(report.markdown, _encoded(render_markdown(page)))
+        _write(report.junit, render_junit(study, held))
+        _write(report.html, _encoded(render_html(page)))
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder}: {error.strerror}") from error
+    return report
+
+
+def _encoded(text: str) -> bytes:
+    """Paths may hold bytes that are no text."""
+    return text.encode("utf-8", errors="replace")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Beside its name, then renamed: a reader sees the old file or the new one."""
+    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
