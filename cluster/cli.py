@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from cluster.commands import compare, explore, reproduce, run, simulate, sweep, up
+from cluster.commands import compare, explore, report, reproduce, run, simulate, sweep, up
 from cluster.options import Subparsers
 from delivery.errors import Chunk7Error
 from wire.options import Parser
@@ -31,6 +31,7 @@ COMMANDS: dict[str, Command] = {
     "explore": explore,
     "reproduce": reproduce,
     "simulate": simulate,
+    "report": report,
     "compare": compare,
     "sweep": sweep,
 }

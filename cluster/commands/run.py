@@ -134,6 +134,7 @@ def add_load(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do it; the exit code. Raises Chunk7Error for what ended the run early."""
     # Imported here, because they bring pandas: not every subcommand should wait for that.
+    from cluster.report import report_of_run
     from cluster.run import execute
     from cluster.settings import read_settings
     from cluster.table import show, stdout_console
@@ -147,7 +148,13 @@ def run(args: argparse.Namespace) -> int:
         show(outcome.summary, stdout_console())
     if outcome.error is not None:
         raise outcome.error
-    return exit_code(outcome.summary, settings.thresholds)
+    code = exit_code(outcome.summary, settings.thresholds)
+    report = report_of_run(outcome.folder, settings.thresholds)
+    if report is None:
+        return code or 1
+    if not args.json:
+        sys.stdout.write(f"report: {report.html}\n")
+    return code
 
 
 def exit_code(summary: "Summary", thresholds: "Sequence[Threshold]") -> int:
