@@ -53,10 +53,10 @@ def clustered_rate(lost: Any, expected: Any, level: float = 0.95) -> ClusteredRa
     """
     lost, expected = _sessions(lost, expected)
     share("level", level)
-    chunks, sessions = expected.sum(), len(expected)
+    chunks, sessions = float(expected.sum()), len(expected)
     if not sessions:
         return ClusteredRate(None, 0.0, 1.0, 0, None)
-    rate = float(lost.sum() / chunks)
+    rate = float(lost.sum()) / chunks
     if rate in (0.0, 1.0):
         bound = min(1.0, rule_of_three(sessions, level) * float(expected.max() / expected.mean()))
         low, high = (0.0, bound) if rate == 0 else (1 - bound, 1.0)
@@ -64,7 +64,7 @@ def clustered_rate(lost: Any, expected: Any, level: float = 0.95) -> ClusteredRa
     if sessions == 1:
         return ClusteredRate(rate, 0.0, 1.0, 1, None)
     effect = max(1.0, _jackknife_variance(lost, expected) * chunks / (rate * (1 - rate)))
-    interval = _korn_graubard(rate, float(chunks), effect, sessions, level)
+    interval = _korn_graubard(rate, chunks, effect, sessions, level)
     return ClusteredRate(rate, interval.low, interval.high, sessions, effect)
 
 

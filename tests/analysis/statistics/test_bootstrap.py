@@ -90,6 +90,7 @@ def test_two_sessions_by_hand() -> None:
     found = clustered_rate([1, 3], [10, 10])
     assert (found.rate, found.sessions) == (0.2, 2)
     assert found.design_effect == pytest.approx(1.25)
+    assert type(found.design_effect) is float
     worth = 16 * (2.093024 / 12.706205) ** 2  # t of 19 and of 1 degrees of freedom
     share = 0.2 * worth
     assert found.low == pytest.approx(beta.ppf(0.025, share, worth - share + 1), rel=1e-4)
