@@ -84,6 +84,12 @@ def check(plan: SweepPlan, cells: Cells) -> None:
             raise UsageError(f"{unit.where}: {error}") from error
 
 
+def without_invalid(sweep: Sweep) -> Sweep:
+    """The sweep as if the points that are not valid had never been measured."""
+    points = [point for point in sweep.points if point.valid]
+    return replace(sweep, complete=False, valid=True, points=points)
+
+
 def measure(folder: Path, sweep: Sweep, cells: Cells, means: Means, watch: Watch) -> Sweep:
     """Measure what is left of an opened sweep. Raises Interrupted, and what ends a run twice.
 

@@ -76,7 +76,7 @@ FACTORS: dict[str, Factor] = {
             whole=True,
             low=1,
             high=100_000,
-            values=(30, 60, 120, 240, 480),
+            values=(30, 60, 120, 240),
             base=120,
             what="users that join within --duration",
         ),

@@ -54,11 +54,8 @@ def factors(table: pd.DataFrame) -> Figure:
         panel.set_ylabel("connections that lost a chunk" if place % columns == 0 else "")
     for panel in panels[len(names) :]:
         panel.set_axis_off()
-    figure.legend(
-        handles=[*_cell_keys(styles), *_kind_keys(table)],
-        loc="outside lower center",
-        ncols=columns,
-    )
+    keys = _in_columns(_cell_keys(styles), list(_kind_keys(table)), columns)
+    figure.legend(handles=keys, loc="outside lower center", ncols=columns)
     return figure
 
 
@@ -145,6 +142,18 @@ def _cell_keys(styles: dict[tuple[str, str], Style]) -> list[Any]:
         )
         for (connect, write), style in styles.items()
     ]
+
+
+def _in_columns(cells: list[Any], kinds: list[Any], columns: int) -> list[Any]:
+    """The keys in the order in which a legend fills its columns: cells in one, kinds in the other.
+
+    The shorter column is filled up with keys that show nothing.
+    """
+    if columns == 1:
+        return [*cells, *kinds]
+    missing = len(kinds) - len(cells)
+    nothing = [Line2D([], [], linestyle="none", label=" ") for _ in range(abs(missing))]
+    return [*cells, *nothing, *kinds] if missing > 0 else [*cells, *kinds, *nothing]
 
 
 def _kind_keys(table: pd.DataFrame) -> Iterable[Any]:

@@ -11,7 +11,7 @@ from sweep_kit import CELL, MEASURED, PLAN, Titles, cells, means, outcome
 from analysis.sweep_table import NAME, Sweep, read_document, read_sweep
 from cluster.run import Outcome
 from cluster.settings import Settings
-from cluster.sweep import check, measure, open_sweep, unfinished
+from cluster.sweep import check, measure, open_sweep, unfinished, without_invalid
 from cluster.sweep_progress import Follower, length_s
 from cluster.sweep_show import doubts, show
 from delivery.errors import Interrupted, PartDied, RecordError, UsageError
@@ -121,6 +121,26 @@ def test_a_simulation_is_only_as_valid_as_the_run_that_calibrates_it(tmp_path: P
     assert {tuple(point.invalid_because) for point in simulated} == {
         ("calibrated by runs/base, which is not valid: stalled again",)
     }
+
+
+def test_points_that_are_not_valid_can_be_measured_again(tmp_path: Path) -> None:
+    sweep(tmp_path, Runs(None, "stalled", "stalled again"))
+    watch = Titles()
+    opened = without_invalid(open_sweep(tmp_path, PLAN))
+    done = measure(tmp_path, opened, cells(), means(), watch)
+    assert watch == ["live chunk-rate 10"]
+    assert (done.complete, done.valid, len(done.points)) == (True, True, 8)
+
+
+def test_a_base_that_is_not_valid_is_measured_again_with_all_that_rests_on_it(
+    tmp_path: Path,
+) -> None:
+    sweep(tmp_path, Runs("stalled", "stalled again"))
+    watch = Titles()
+    opened = without_invalid(open_sweep(tmp_path, PLAN))
+    done = measure(tmp_path, opened, cells(), means(), watch)
+    assert watch == ["live base", *(title for title in UNITS if title.startswith("simulation"))]
+    assert (done.complete, done.valid) == (True, True)
 
 
 def test_a_part_that_dies_twice_ends_the_sweep_which_can_be_continued(tmp_path: Path) -> None:

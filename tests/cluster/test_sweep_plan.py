@@ -66,7 +66,7 @@ def test_the_default_is_all_factors_with_the_base_value_among_their_values() -> 
         "chunk-rate": [5, 10, 20, 40, 80],
         "store-latency": [0, 2, 5, 10, 20],
         "node-work": [0, 5, 10, 20, 50],
-        "concurrent-joins": [30, 60, 120, 240, 480],
+        "concurrent-joins": [30, 60, 120, 240],
     }
 
 

@@ -159,6 +159,16 @@ def test_a_wide_range_of_values_is_drawn_on_a_logarithmic_axis() -> None:
     assert [text.get_text() for text in doubled.axes[0].get_xticklabels()] == ["5", "10", "80"]
 
 
+def test_the_legend_has_cells_in_its_first_column_and_kinds_in_its_second() -> None:
+    points = [row(name, 0, by) for name in ("node-work", "moon") for by in ("live", "simulation")]
+    assert legend_of(factors(table(*points))) == [
+        "history_then_subscribe x publish_then_save",
+        " ",
+        "live run, 95% interval",
+        "simulation (line), 95% interval",
+    ]
+
+
 def test_an_unknown_factor_is_labelled_with_its_name_and_unit() -> None:
     assert factors(table(row("moon", 1, "live"))).axes[0].get_xlabel() == "moon, things"
 
