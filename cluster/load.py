@@ -43,10 +43,20 @@ def web(settings: Settings, endpoints: Endpoints, folder: Path, run_name: str, p
 def _command(
     settings: Settings, endpoints: Endpoints, folder: Path, run_name: str
 ) -> tuple[str, ...]:
+    options = load_options(settings, endpoints, folder / "raw", run_name)
+    if settings.processes:
+        [port] = free_ports(1)
+        options |= processes_options(settings.processes, port)
+    return python("locust", {"-f": _LOCUSTFILE, **options})
+
+
+def load_options(
+    settings: Settings, endpoints: Endpoints, records: Path, run_name: str
+) -> dict[str, object]:
+    """Of Locust, wherever it runs, apart from its locustfile."""
     order = settings.order(run_name)
     gap_fillers = [name for name, traits in settings.cells.traits.items() if traits.fills_gaps]
-    options: dict[str, object] = {
-        "-f": _LOCUSTFILE,
+    return {
         "--host": endpoints.websocket,
         "--producer": endpoints.producer,
         "--cells": "; ".join(cell.name for cell in order.cells),
@@ -57,16 +67,18 @@ def _command(
         "--settle-ms": order.settle_ms,
         "--node-work-ms": settings.node_work_ms,
         "--save-lag-ms": order.save_lag_ms,
-        "--records": folder / "raw",
+        "--records": records,
         "--chunk7-seed": order.seed,
         "--fill-gaps": ",".join(gap_fillers),
         "--run-name": order.run,
         "--users": settings.users,
         "--spawn-rate": settings.users,
     }
-    if settings.processes:
-        [port] = free_ports(1)
-        options["--processes"] = settings.processes
-        options["--master-bind-host"] = options["--master-host"] = HOST
-        options["--master-bind-port"] = options["--master-port"] = port
-    return python("locust", options)
+
+
+def processes_options(processes: int, port: int) -> dict[str, object]:
+    """Of a Locust that starts its own workers, who reach it at this port."""
+    options: dict[str, object] = {"--processes": processes}
+    options["--master-bind-host"] = options["--master-host"] = HOST
+    options["--master-bind-port"] = options["--master-port"] = port
+    return options

@@ -63,8 +63,17 @@ class Endpoints:
 def python(module: str, options: Mapping[str, object]) -> tuple[str, ...]:
     """The command that runs a module with these options."""
     # -P: a folder called `nodes` where the user happens to be is not ours.
-    words = (str(word) for option in options.items() for word in option)
-    return (sys.executable, "-P", "-u", "-m", module, *words)
+    return (sys.executable, "-P", "-u", "-m", module, *spelled(options))
+
+
+def spelled(options: Mapping[str, object]) -> tuple[str, ...]:
+    """Options as words of a command line; one with a tuple of values is repeated."""
+    repeated = (
+        (option, value)
+        for option, values in options.items()
+        for value in (values if isinstance(values, tuple) else (values,))
+    )
+    return tuple(str(word) for pair in repeated for word in pair)
 
 
 async def check_store(redis: str, store_latency_ms: float) -> None:
@@ -125,52 +134,73 @@ def store_part(folder: Path, port: int) -> Part:
 
 
 def _delay(folder: Path, port: int, store: str, latency_ms: float) -> Part:
-    parts = urlsplit(store)
-    to = f"{parts.hostname}:{parts.port or 6379}"
-    options = {"--listen": f"{HOST}:{port}", "--to": to, "--latency-ms": f"{latency_ms:g}"}
     return Part(
         "delay",
-        python("cluster.delay", options),
+        python("cluster.delay", delay_options(f"{HOST}:{port}", store, latency_ms)),
         folder / "logs" / "delay.log",
         ready=pings(HOST, port),
     )
 
 
+def delay_options(listen: str, store: str, latency_ms: float) -> dict[str, object]:
+    """Of `python -m cluster.delay`."""
+    parts = urlsplit(store)
+    to = f"{parts.hostname}:{parts.port or 6379}"
+    return {"--listen": listen, "--to": to, "--latency-ms": f"{latency_ms:g}"}
+
+
 def _node(local: Local, folder: Path, name: str, port: int, store: str) -> Part:
-    options = {
-        "--listen": f"{HOST}:{port}",
-        "--redis": store,
-        "--name": name,
-        "--records": folder / "raw",
-        "--node-work-ms": f"{local.node_work_ms:g}",
-        "--max-clients": max(5_000, local.users),
-        "--drain-s": 1,
-    }
+    options = node_options(local, f"{HOST}:{port}", store, name, folder / "raw")
     return Part(
         name,
-        python("nodes", options) + _files(local.connect_files),
+        python("nodes", options),
         folder / "logs" / f"{name}.log",
         ready=answers_http(HOST, port),
     )
 
 
-def _producer(local: Local, folder: Path, port: int, store: str) -> Part:
-    options = {
-        "--listen": f"{HOST}:{port}",
+def node_options(
+    local: Local, listen: str, store: str, name: str, records: Path
+) -> dict[str, object]:
+    """Of `python -m nodes`."""
+    return {
+        "--listen": listen,
         "--redis": store,
-        "--name": "producer",
-        "--records": folder / "raw",
+        "--name": name,
+        "--records": records,
+        "--node-work-ms": f"{local.node_work_ms:g}",
+        "--max-clients": max(5_000, local.users),
+        "--drain-s": 1,
+        "--ordering": local.connect_files,
+    }
+
+
+def _producer(local: Local, folder: Path, port: int, store: str) -> Part:
+    options = producer_options(local, f"{HOST}:{port}", store, "producer", folder / "raw")
+    return Part(
+        "producer",
+        python("producer", options),
+        folder / "logs" / "producer.log",
+        ready=answers_http(HOST, port),
+    )
+
+
+def producer_options(
+    local: Local, listen: str, store: str, name: str, records: Path
+) -> dict[str, object]:
+    """Of `python -m producer`."""
+    options: dict[str, object] = {
+        "--listen": listen,
+        "--redis": store,
+        "--name": name,
+        "--records": records,
+        "--ordering": local.write_files,
     }
     if local.answers is not None:
         options["--answers"] = local.answers
     if local.stream_max_entries is not None:
-        options["--stream-max-entries"] = str(local.stream_max_entries)
-    return Part(
-        "producer",
-        python("producer", options) + _files(local.write_files),
-        folder / "logs" / "producer.log",
-        ready=answers_http(HOST, port),
-    )
+        options["--stream-max-entries"] = local.stream_max_entries
+    return options
 
 
 def _nginx(local: Local, folder: Path, port: int, node_ports: list[int]) -> Part:
@@ -182,10 +212,6 @@ def _nginx(local: Local, folder: Path, port: int, node_ports: list[int]) -> Part
         ready=answers_http(HOST, port),
         orphan_signal=signal.SIGTERM,  # its worker would survive it
     )
-
-
-def _files(specs: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(word for spec in specs for word in ("--ordering", spec))
 
 
 def _moved(url: str, port: int) -> str:
