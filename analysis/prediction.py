@@ -74,26 +74,27 @@ def per_join(run: Run, joins: JoinTimes, writes: WriteTimes) -> pd.DataFrame:
 def _join_table(run: Run, joins: JoinTimes) -> pd.DataFrame:
     """A row a join: delays from the opening, and how far the window may be off."""
     row = pd.Index(run.connections["connection_id"]).get_indexer(run.joins["connection_id"])
-    frame, found = run.connections.iloc[row], row >= 0
+    found = row >= 0
+    frame = run.connections.iloc[row[found]]
     opening = run.instants(frame, "opening_ns")
     # Streams have one place: reading and following are one cursor, there is no window to err in.
     none = run.joins["subscribe_sent_ns"].isna().to_numpy()
     table = pd.DataFrame(
         {
-            "connection": row,
+            "connection": row[found],
             "cell": frame["cell"].to_numpy(dtype=np.int64),
             "connect": frame["connect"].to_numpy(),
             "session_id": frame["session_id"].to_numpy(),
             "after_seq": frame["after_seq"].to_numpy(dtype=np.int64, na_value=0),
             "earliest": run.instants(frame, "join_earliest_ns"),
             "latest": run.instants(frame, "join_latest_ns"),
-            "read": joins.read.at_ns - opening,
-            "subscribe": joins.read.at_ns + joins.window_ns - opening,
-            "read_off": np.where(none, 0.0, joins.read.off_ns),
-            "subscribe_off": np.where(none, 0.0, joins.subscribe.off_ns),
+            "read": joins.read.at_ns[found] - opening,
+            "subscribe": (joins.read.at_ns + joins.window_ns)[found] - opening,
+            "read_off": np.where(none, 0.0, joins.read.off_ns)[found],
+            "subscribe_off": np.where(none, 0.0, joins.subscribe.off_ns)[found],
         }
     )
-    return table[found].dropna()
+    return table.dropna()
 
 
 def _of_session(run: Run, writes: WriteTimes, rows: pd.DataFrame, chunks: Any) -> pd.DataFrame:

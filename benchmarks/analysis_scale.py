@@ -1,0 +1,231 @@
+"""Judging large runs on one core: wall and CPU time, and peak memory; prints analysis_scale.md's.
+
+    python -m benchmarks.analysis_scale --scratch DIR [--receipts N ...]
+
+Makes synthetic run folders under DIR once, in the format of analysis.gather, and measures
+`summarise(load_run(folder))` of each in a process of its own that is bound to one core. Of a
+folder the two cells are the losing pair and a fix: sessions stream 500 chunks at 50 a second, and
+each of N / 500 clients joins one at a random moment, so it gets about half of them as history and
+half live. Remove DIR afterwards: 100 million receipts take about 1 GB.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from analysis import gather
+from analysis.manifest import Manifest, Traits, write_manifest
+from wire.records import Via
+from wire.timetable import Cell, Order
+
+CELLS = (
+    Cell("history_then_subscribe", "publish_then_save"),
+    Cell("buffered_merge", "atomic_lua"),
+)
+CHUNKS, SESSIONS, RATE = 500, 10, 50.0
+MS = 1_000_000
+BLOCK = 1_000
+"""Connections made at a time."""
+GIB = 1 << 20
+"""In the KiB that getrusage counts."""
+
+
+def main() -> None:
+    """Make what is missing, measure, and print Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scratch", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--receipts", type=int, nargs="+", default=[1_000_000, 10_000_000], metavar="N"
+    )
+    parser.add_argument("--make", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.make:
+        make(args.scratch, args.make)
+    elif args.measure:
+        print(json.dumps(measure(args.scratch)))
+    else:
+        compare(args.scratch, args.receipts)
+
+
+def compare(scratch: Path, sizes: list[int]) -> None:
+    """One row a size."""
+    print(f"Python {platform.python_version()}, numpy {np.__version__}, {platform.machine()}\n")
+    print("| receipts | connections | load s | judge s | summarise s | CPU s | peak, GiB |")
+    print("|---:|---:|---:|---:|---:|---:|---:|")
+    for size in sizes:
+        folder = scratch / str(size)
+        if not (folder / "connections.parquet").exists():
+            _child(folder, "--make", str(size))
+        found = json.loads(_child(folder, "--measure"))
+        print(
+            f"| {found['receipts']:,} | {found['connections']:,} | {found['load_s']:.2f} | "
+            f"{found['judge_s']:.2f} | {found['summarise_s']:.2f} | {found['cpu_s']:.2f} | "
+            f"{found['peak_kib'] / GIB:.2f} |"
+        )
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Judge a folder on one core; seconds since the last stage, and KiB."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    from analysis import judge, load_run
+    from analysis.results import summarise_judged
+
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    instants, cpu_s = [time.perf_counter()], time.process_time()
+    run = load_run(folder)
+    instants.append(time.perf_counter())
+    judgement = judge(run)
+    instants.append(time.perf_counter())
+    summary = summarise_judged(run, judgement)
+    instants.append(time.perf_counter())
+    load_s, judge_s, summarise_s = np.diff(instants)
+    if summary.invalid_because:
+        sys.exit(f"{folder} should be valid, but {summary.invalid_because}")
+    return {
+        "receipts": int(judgement.accounts["receipts"].sum()),
+        "connections": len(run.connections),
+        "load_s": load_s,
+        "judge_s": judge_s,
+        "summarise_s": summarise_s,
+        "cpu_s": time.process_time() - cpu_s,
+        "before_kib": before_kib,
+        "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
+
+
+def _child(folder: Path, *what: str) -> str:
+    command = [sys.executable, "-m", "benchmarks.analysis_scale", "--scratch", str(folder), *what]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+# --- a run folder that nobody ran -----------------------------------------------------------
+
+
+def make(folder: Path, receipts: int) -> None:
+    """Write a run folder of about so many receipts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(7)
+    length_ms = round(CHUNKS / RATE * 1_000)
+    order = Order(
+        run="scale", cells=list(CELLS), seed=7, sessions=SESSIONS, duration_ms=length_ms,
+        settle_ms=500, chunk_rate=RATE,
+    )  # fmt: skip
+    traits = {CELLS[0].connect: Traits(), CELLS[1].connect: Traits(merges=True)}
+    write_manifest(folder, Manifest(order=order, traits=traits))
+    connections = receipts // CHUNKS // len(CELLS)
+    made = [_cell(rng, cell, connections, length_ms) for cell in range(len(CELLS))]
+    for name in ("published", "joins"):
+        tables = [_table(name, part[name]) for part in made]
+        gather._write(folder / f"{name}.parquet", pa.concat_tables(tables))
+    parts = {"producer": "producer", "node": "node", "locust": "loadtest"}
+    processes = [(name, part, "", True, True, 0, None) for name, part in parts.items()]
+    gather._write(
+        folder / "processes.parquet",
+        gather._from_rows(processes, gather.gathered_schema("processes")),
+    )
+    for name in ("health", "events", "clocks"):
+        gather._write(folder / f"{name}.parquet", _table(name, {"process": []}))
+    opened = pa.concat_tables([_table("connections", part["connections"]) for part in made])
+    plain = opened.select([n for n in opened.column_names if not n.startswith("receipt_")])
+    counts = np.concatenate([part["counts"] for part in made])
+    offsets = np.concatenate(([0], np.cumsum(counts)))
+    columns = [
+        pa.array(np.concatenate([block for part in made for block in part[name]]))
+        for name in gather.RECEIPT_COLUMNS
+    ]
+    gather._write_connections(folder / "connections.parquet", plain, offsets, columns)
+
+
+def _cell(rng: Any, cell: int, count: int, length_ms: int) -> dict[str, Any]:
+    """Columns of `published`, `joins` and `connections`, and the receipts in blocks."""
+    start_ns = (10 + cell * (length_ms + 500)) * MS
+    published_ns = start_ns + np.sort(rng.uniform(0, length_ms, (SESSIONS, CHUNKS)) * MS, axis=1)
+    saved_ns = published_ns + (0 if cell else 2 * MS)
+    digest = rng.integers(0, 2**32, (SESSIONS, CHUNKS), dtype=np.uint32)
+    session = rng.integers(0, SESSIONS, count)
+    opening_ns = start_ns + np.sort(rng.uniform(0, length_ms, count)) * MS
+    read_ns, subscribe_ns = opening_ns + 3 * MS, opening_ns + (2 if cell else 8) * MS
+    made: dict[str, Any] = {"counts": [], **{name: [] for name in gather.RECEIPT_COLUMNS}}
+    for first in range(0, count, BLOCK):
+        rows = slice(first, first + BLOCK)
+        of, read, subscribe = session[rows], read_ns[rows, None], subscribe_ns[rows, None]
+        old = saved_ns[of] < read
+        live = (published_ns[of] > subscribe) & ~old
+        at_ns = published_ns[of] + rng.lognormal(0, 0.5, (*of.shape, CHUNKS)) * MS
+        came = old | live
+        made["counts"].append(came.sum(axis=1))
+        made["seq"].append((np.nonzero(came)[1] + 1).astype(np.int32))
+        made["digest"].append(digest[of][came])
+        made["via"].append(np.where(live, Via.LIVE, Via.HISTORY).astype(np.uint8)[came])
+        made["at_ns"].append(np.where(live, at_ns, read + MS)[came].astype(np.int64))
+    made["counts"] = np.concatenate(made["counts"])
+    ids = cell * count + np.arange(count)
+    names = np.array([f"scale-{cell}-{number}" for number in range(SESSIONS)])
+    made["published"] = _published(cell, names, published_ns, saved_ns, digest)
+    made["joins"] = {
+        "process": ["node"] * count, "connection_id": ids, "session_id": names[session],
+        "node": ["node"] * count, "connect": [CELLS[cell].connect] * count,
+        "after_seq": np.zeros(count), "accepted_ns": opening_ns + MS, "read_sent_ns": read_ns,
+        "read_done_ns": read_ns, "subscribe_sent_ns": subscribe_ns,
+        "subscribe_done_ns": subscribe_ns, "subscribe_shared": np.zeros(count, bool),
+        "welcomed_ns": opening_ns + 9 * MS,
+    }  # fmt: skip
+    leave_ns = np.full(count, start_ns + (length_ms + 400) * MS)
+    made["connections"] = {
+        "process": ["locust"] * count, "connection_id": ids, "cell": np.full(count, cell),
+        "connect": [CELLS[cell].connect] * count, "write": [CELLS[cell].write] * count,
+        "session_id": names[session], "user": np.arange(count), "after_seq": np.zeros(count),
+        "join_earliest_ns": np.full(count, start_ns),
+        "join_latest_ns": np.full(count, start_ns + length_ms * MS),
+        "intended_ns": opening_ns, "opening_ns": opening_ns, "leave_ns": leave_ns,
+        "connected_ns": opening_ns + MS, "history_ns": opening_ns + 4 * MS,
+        "welcome_ns": opening_ns + 9 * MS, "closed_ns": leave_ns,
+        "by_server": np.zeros(count, bool), "close_code": np.full(count, 1000),
+    }  # fmt: skip
+    return made
+
+
+def _published(
+    cell: int, names: Any, published_ns: Any, saved_ns: Any, digest: Any
+) -> dict[str, Any]:
+    count = SESSIONS * CHUNKS
+    place = np.tile(np.arange(CHUNKS), SESSIONS)
+    sent_ns = published_ns.ravel()
+    return {
+        "process": ["producer"] * count, "cell": np.full(count, cell),
+        "write": [CELLS[cell].write] * count, "session_id": np.repeat(names, CHUNKS),
+        "message_id": np.repeat(names, CHUNKS), "index": place, "seq": place + 1,
+        "digest": digest.ravel(), "final": np.zeros(count, bool), "intended_ns": sent_ns,
+        "started_ns": sent_ns, "publish_sent_ns": sent_ns, "publish_done_ns": sent_ns,
+        "save_sent_ns": saved_ns.ravel(), "save_done_ns": saved_ns.ravel(),
+    }  # fmt: skip
+
+
+def _table(name: str, columns: dict[str, Any]) -> pa.Table:
+    """A table of the gathered format; columns not given are null."""
+    schema = gather.gathered_schema(name)
+    length = len(columns["process"])
+    arrays = [
+        pa.array(np.asarray(columns[f.name])).cast(f.type, safe=False)
+        if f.name in columns and length
+        else pa.nulls(length, f.type)
+        for f in schema
+    ]
+    return pa.table(arrays, schema)
+
+
+if __name__ == "__main__":
+    main()
