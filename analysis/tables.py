@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.prediction import KINDS
 from analysis.results import Quantiles
+from analysis.statistics import fit
 from analysis.statistics.proportions import wilson
 from analysis.statistics.quantiles import quantiles
 from analysis.study import Study
@@ -86,6 +87,26 @@ def predicted(study: Study) -> pd.DataFrame:
         for kind in KINDS
     ]
     return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
+
+
+def calibration(study: Study, groups: int = 10) -> pd.DataFrame:
+    """The law held against connections that it treats alike, whatever their cell.
+
+    Columns: kind (one of KINDS); connections; predicted, measured, low, high, in chunks per
+    connection: the bins of `statistics.fit.calibration`, `low` and `high` the 95% interval of the
+    mean that could have given `measured`. Connections whose instants are unknown are left out.
+    """
+    parts = []
+    for kind in KINDS:
+        known = study.connections.dropna(subset=f"{kind}_expected")
+        table = fit.calibration(
+            known[kind], known[f"{kind}_expected"], groups, known[f"{kind}_variance"]
+        )
+        chunks = ["predicted", "measured", "low", "high"]
+        table[chunks] = table[chunks].div(table["connections"], axis=0)
+        parts.append(table.assign(kind=kind))
+    columns = ["kind", "connections", "predicted", "measured", "low", "high"]
+    return pd.concat(parts, ignore_index=True)[columns]
 
 
 def windows(study: Study, steps: int = STEPS) -> pd.DataFrame:
