@@ -25,7 +25,7 @@ _LABELS = {
     "chunk-rate": "chunk rate, chunks/s per session",
     "store-latency": "store latency, ms each way",
     "node-work": "node work between its two steps, ms",
-    "concurrent-joins": "users that join at the same time",
+    "concurrent-joins": "users that join while answers stream",
 }
 
 _LOGARITHMIC_FROM = 8

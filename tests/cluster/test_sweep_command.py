@@ -59,7 +59,9 @@ def test_a_simulated_sweep_is_a_document_a_table_and_a_figure_and_can_be_asked_f
     assert "another sweep: --seed was 7, not 8" in capsys.readouterr().err
 
 
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_continue(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_continue(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "sweep"
     many = ",".join(map(str, range(3, 11)))
     words = ("sweep", *TINY, "--by", "simulation", "--node-work-ms", many, "--simulated", "20000")
@@ -74,11 +76,10 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_continue(tmp_path: Path) 
     assert f"the same command with --out {folder} continues\n" in ended.stderr
     kept = read_document(folder).points
     assert 0 < len(kept) < 8
-    done = chunk7(*words, "--json", "--out", folder)
-    assert done.code == 0
+    assert main([*words, "--json", "--out", str(folder)]) == 0
     assert read_document(folder).points[: len(kept)] == kept
     assert len(read_sweep(folder)) == 8
-    assert len(done.stderr.splitlines()) == 8 - len(kept)
+    assert len(capsys.readouterr().err.splitlines()) == 8 - len(kept)
 
 
 @pytest.mark.live

@@ -78,7 +78,7 @@ def test_each_factor_has_a_panel_with_its_unit() -> None:
         "chunk rate, chunks/s per session",
         "store latency, ms each way",
         "node work between its two steps, ms",
-        "users that join at the same time",
+        "users that join while answers stream",
     ]
     assert {panel.get_ylabel() for panel in figure.axes} == {"connections that lost a chunk", ""}
 
