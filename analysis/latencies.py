@@ -29,7 +29,7 @@ class Latencies:
     connection, and to how many are of each connection, shape (connections,).
     """
 
-    most: int = MOST
+    most: int = field(default_factory=lambda: MOST)
     halvings: int = 0
     kept: dict[int, tuple[NDArray[np.float32], NDArray[np.int64]]] = field(default_factory=dict)
 
