@@ -109,7 +109,7 @@
     const rows = [...events].sort((a, b) => a.at - b.at).map(({ name, at, least, most }) => {
       const half = Math.max(at - least, most - at);
       return element("tr", {},
-        element("td", { className: "number" }, ms(at),
+        element("td", { className: "number" }, `${ms(at)} `,
           element("span", { className: "half", textContent: half ? `± ${ms(half)}` : "" })),
         element("td", { textContent: WORDS[name][0] }),
         element("td", { textContent: WORDS[name][1] }));

@@ -1,0 +1,164 @@
+"""report.html: everything is in it, and nothing in it can do harm."""
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report_kit import BUG, FIX, HOSTILE, run_folder
+
+from analysis.report.html import render_html
+from analysis.report.page import make_page
+from analysis.report.pictures import Picture
+from analysis.report.thresholds import hold
+from analysis.study import open_study
+from analysis.thresholds import parse_threshold
+from wire.timetable import Cell
+
+VOID = {"meta", "link", "img", "input", "path", "wbr"}
+
+
+class Reader(HTMLParser):
+    """What a browser would see: elements with their attributes, texts, and what was left open."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.inside: dict[str, list[str]] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.inside.setdefault(self.open[-1] if self.open else "", []).append(data)
+
+    def attributes(self, *names: str) -> list[str]:
+        return [attrs[n] or "" for _, attrs in self.elements for n in names if n in attrs]
+
+
+def rendered(folder: Path, *thresholds: str) -> str:
+    study = open_study(folder)
+    held = hold([parse_threshold(text) for text in thresholds], study.summary.results)
+    proofs = {FIX.name: "No interleaving loses one."}
+    return render_html(make_page(study, proofs, held, PICTURES))
+
+
+PICTURES = [Picture("drawn", "A title", "How to read it.", "What is shown", "svg", b"<svg/>")]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of a run that lost four chunks."""
+    return rendered(run_folder(tmp_path_factory.mktemp("html") / "run"))
+
+
+def losses(text: str) -> dict[str, dict[str, list[object]]]:
+    found = re.search(r'<script type="application/json" id="loss-data">(.*?)</script>', text)
+    assert found
+    document: dict[str, dict[str, list[object]]] = json.loads(found[1])
+    return document
+
+
+def test_every_element_is_closed_where_it_was_opened(text: str) -> None:
+    assert Reader(text).open == []
+
+
+def test_the_verdict_comes_first_then_the_cells_the_losses_and_how_it_was_made(text: str) -> None:
+    sections = re.findall(r'<section id="(\w+)"', text)
+    assert sections == ["cells", "comparisons", "figures", "losses", "prices", "making"]
+    places = [text.index("<h1>1 of 2 cells lost chunks"), text.index("This run is valid: ")]
+    assert places[0] < places[1] < text.index('id="cells"')
+
+
+def test_a_cell_has_its_sentence_and_what_is_proven_of_it(text: str) -> None:
+    assert f"{BUG.name} loses: 4 of 4 connections lost 4 chunks" in text
+    assert "No interleaving loses one." in text
+
+
+def test_every_lost_chunk_is_there_with_its_instants_and_cause(text: str) -> None:
+    document = losses(text)
+    columns, texts = document["columns"], document["texts"]
+    assert texts["session_id"] == ["lossy"]
+    assert [title for title, _ in document["causes"]] == ["handover gap", "save lag"]  # type: ignore[misc]
+    assert columns["cause"] == [0, 1, 0, 1]
+    assert columns["connection"] == ["1", "2", "3", "4"]
+    assert columns["seq"] == [2, 2, 2, 2]
+    assert columns["read"] == [41_000, 52_500, 41_000, 52_500]
+    assert columns["subscribe_least"] == [58_000] * 4
+    assert columns["subscribe_most"] == [62_000] * 4
+    assert (columns["publish"], columns["save"]) == ([50_000] * 4, [55_000] * 4)
+
+
+def test_the_page_asks_for_nothing(text: str) -> None:
+    reader = Reader(text)
+    addresses = reader.attributes("src", "href", "action", "data", "srcset")
+    assert addresses
+    assert all(address.startswith(("#", "data:")) for address in addresses)
+    assert "@import" not in text
+    assert "url(" not in text
+
+
+def test_the_policy_forbids_all_but_the_pages_own_script(text: str) -> None:
+    [policy] = [p for p in Reader(text).attributes("content") if "default-src" in p]
+    assert "default-src 'none'" in policy
+    [script] = re.findall(r"<script>(.*?)</script>", text, re.S)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+
+
+def test_hostile_names_are_only_text(tmp_path: Path) -> None:
+    cells = (Cell(HOSTILE, "w<b>"), Cell("tame", HOSTILE))
+    folder = run_folder(tmp_path / "run", cells=cells, session=HOSTILE, node=HOSTILE)
+    text = rendered(folder, "chunks_lost==0")
+    reader = Reader(text)
+    assert reader.open == []
+    assert [tag for tag, _ in reader.elements].count("script") == 2
+    assert reader.attributes("onerror") == []
+    assert losses(text)["texts"]["session_id"] == [HOSTILE]
+    assert losses(text)["texts"]["node"] == [HOSTILE]
+
+
+def test_a_run_that_is_not_valid_says_why_before_its_numbers(tmp_path: Path) -> None:
+    text = rendered(run_folder(tmp_path / "run", killed=("node",)))
+    reason = text.index("node was cut short: its records have no end")
+    assert text.index("NOT VALID") < reason < text.index("Every cell of the run")
+
+
+def test_a_run_without_losses_says_so(tmp_path: Path) -> None:
+    text = rendered(run_folder(tmp_path / "run", cells=(FIX, FIX), lossy=0))
+    assert "nobody connected for buffered_merge x atomic_lua" in text
+    assert "cannot be judged" in text
+    assert "<p>None.</p>" in text
+
+
+def test_thresholds_are_shown_cell_by_cell(tmp_path: Path) -> None:
+    text = rendered(run_folder(tmp_path / "run"), "chunks_lost==0", "absent: loss_rate<1")
+    reader = Reader(text)
+    words = " ".join("".join(reader.inside["td"]).split())
+    assert "chunks_lost is 4 (chunks_lost==0)" in words
+    assert "no such cell in this run" in words
+    assert text.index('id="thresholds"') < text.index('id="cells"')
+
+
+def test_a_figure_is_in_the_page_and_says_in_words_what_it_shows(text: str) -> None:
+    [picture] = [attrs for tag, attrs in Reader(text).elements if tag == "img"]
+    assert picture["alt"] == "What is shown"
+    assert picture["src"] == f"data:image/svg+xml;base64,{base64.b64encode(b'<svg/>').decode()}"
+    assert "How to read it." in text
+
+
+def test_orderings_are_compared_under_the_same_seed(text: str) -> None:
+    assert "Loss rates, every pair" in text
