@@ -1,13 +1,15 @@
 """A connection, or a lost chunk, instant by instant."""
 
+import math
 from pathlib import Path
 
 import pytest
 from story import Story
 
 from analysis import open_study
-from analysis.timelines import connection_timeline, loss_instants, typical
+from analysis.timelines import connection_timeline, loss_instants, receipts_of, typical
 from delivery.errors import RecordError
+from wire.records import Via
 
 
 @pytest.fixture
@@ -71,3 +73,38 @@ def test_without_connections_there_is_none_to_look_at(story: Story) -> None:
         typical(study)
     with pytest.raises(RecordError, match="no connection 7"):
         connection_timeline(study, 7)
+
+
+def test_executed_instants_are_between_sending_and_answer_and_others_are_exact(
+    story: Story,
+) -> None:
+    story.connection(1, [(45, 1, Via.HISTORY), (151, 3), (80, 2, Via.FETCH), (251, 4)])
+    story.join(1, read_ms=(40, 44), subscribe_ms=(58, 60), history_last_seq=1)
+    timeline = connection_timeline(open_study(story.end()), 1)
+    shown = timeline[timeline["event"].isin(("opens", "read", "subscribe", "fetched"))]
+    assert shown[["event", "seq", "least_ms", "at_ms", "most_ms"]].to_numpy().tolist() == [
+        ["opens", 0, 0, 0, 0],
+        ["read", 0, 40, 42, 44],
+        ["subscribe", 0, 58, 59, 60],
+        ["fetched", 2, 80, 80, 80],
+    ]
+
+
+def test_without_its_nodes_record_a_loss_has_no_read_and_no_subscription(story: Story) -> None:
+    story.connection(1, [(2, 1, Via.HISTORY), (151, 3), (251, 4)])
+    study = open_study(story.end())
+    (loss,) = loss_instants(study).to_dict("records")
+    unknown = ("accepted_ms", "read_ms", "read_least_ms", "subscribe_ms", "history_last_seq")
+    assert all(math.isnan(loss[name]) for name in unknown)
+    assert (loss["publish_ms"], loss["closed_ms"], loss["receivers"]) == (50, 5_000, 1)
+    events = set(connection_timeline(study, 1)["event"])
+    assert events == {"opens", "history", "welcome", "publish", "save", "live", "leaves"}
+
+
+def test_receipts_of_one_connection_are_its_own(story: Story) -> None:
+    story.connection(1, [(2, 1, Via.HISTORY), (51, 2)])
+    story.connection(2, [(151, 3)])
+    study = open_study(story.end())
+    assert receipts_of(study.run, 1).seq.tolist() == [3]
+    with pytest.raises(RecordError, match="no receipts of connection row 9"):
+        receipts_of(study.run, 9)
