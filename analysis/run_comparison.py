@@ -3,13 +3,14 @@
 docs/comparing.md says what is compared, how, and what the verdicts mean.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.comparison import ALPHA, NO_EVIDENCE, NOT_VALID
 from analysis.parameters import changed, differing, same_plan
@@ -33,6 +34,9 @@ what the same code on the same machine was seen to differ by from run to run."""
 
 PAIRED_SHARE = 0.95
 """Of either run's joins that the other must have, for pairs to be taken."""
+
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 class MetricDifference(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,28 +168,23 @@ def compare_samples(
     over all others."""
     limits = {**MARGINS, **(margins or {})}
     decisive = {*DELIVERY, *(margins or {})} - set(_WINDOWS)
-    found = {cell: _differences(*pair, paired) for cell, pair in cells.items()}
+    pairs = {cell: _pairs(a, b) if paired else None for cell, (a, b) in cells.items()}
     rows = [
         {"cell": cell, "metric": metric, "decisive": metric in decisive, **values}
-        for cell, by_metric in found.items()
-        for metric, values in by_metric.items()
+        for cell, (a, b) in cells.items()
+        for metric, values in _differences(a, b, pairs[cell]).items()
     ]
-    table = pd.DataFrame(rows, columns=["cell", "metric", "decisive", *_VALUES])
-    adjusted = np.ones(len(table))
-    for family in (table["decisive"], ~table["decisive"].astype(bool)):
-        chosen = family.to_numpy(dtype=bool)
-        adjusted[chosen] = holm(table.loc[chosen, "p_value"].to_numpy(dtype=float))
-    by_cell: dict[Any, list[MetricDifference]] = {cell: [] for cell in cells}
-    for row, p_adjusted in zip(rows, adjusted.tolist(), strict=True):
-        by_cell[row.pop("cell")].append(_judged(row, p_adjusted, limits[row["metric"]]))
+    judged: dict[Any, list[MetricDifference]] = {cell: [] for cell in cells}
+    for row, p_adjusted in zip(rows, _adjusted(rows), strict=True):
+        judged[row.pop("cell")].append(_judged(row, p_adjusted, limits[row["metric"]]))
     return [
         CellComparison(
             connect=cell[0],
             write=cell[1],
             connections_a=len(a.connections),
             connections_b=len(b.connections),
-            pairs=len(_pairs(a, b)) if paired else None,
-            differences=by_cell[cell],
+            pairs=_count(pairs[cell]),
+            differences=judged[cell],
         )
         for cell, (a, b) in cells.items()
     ]
@@ -231,19 +230,29 @@ def _compared(study: Study, only_here: list[tuple[str, str]]) -> ComparedRun:
     )
 
 
-def _pairs(a: Sample, b: Sample) -> pd.DataFrame:
-    """A row a join of the same user at the same turn to the same session: columns of both, those
-    of a ending in _a and those of b in _b."""
-    keyed = [
-        sample.connections.assign(place=sample.connections["session_id"].str.rpartition("-")[2])
-        for sample in (a, b)
-    ]
-    return keyed[0].merge(keyed[1], on=["user", "turn", "place"], suffixes=("_a", "_b"))
+def _pairs(a: Sample, b: Sample) -> Pairs:
+    """Which rows of a and of b, shape (pairs,) each, are joins of the same user at the same turn
+    to the same session."""
+    where = {key: row for row, key in enumerate(_keys(b))}
+    rows = [(row, where[key]) for row, key in enumerate(_keys(a)) if key in where and key[0] >= 0]
+    one, other = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+    return one, other
+
+
+def _keys(sample: Sample) -> Iterator[tuple[int, int, str]]:
+    """User, turn and the place of the session, with which its id ends."""
+    joins = sample.connections
+    places = (str(name).rpartition("-")[2] for name in joins["session_id"])
+    return zip(joins["user"].tolist(), joins["turn"].tolist(), places, strict=True)
 
 
 def _paired(a: Sample, b: Sample) -> bool:
     most = max(len(a.connections), len(b.connections))
-    return len(_pairs(a, b)) >= PAIRED_SHARE * most
+    return len(_pairs(a, b)[0]) >= PAIRED_SHARE * most
+
+
+def _count(pairs: Pairs | None) -> int | None:
+    return None if pairs is None else len(pairs[0])
 
 
 # --- metric by metric ------------------------------------------------------------------------
@@ -253,15 +262,17 @@ _VALUES = ("a", "b", "difference", "low", "high", "p_value")
 _UNKNOWN: dict[str, Any] = dict.fromkeys(_VALUES) | {"p_value": 1.0}
 
 
-def _differences(a: Sample, b: Sample, paired: bool) -> dict[str, dict[str, Any]]:
+def _differences(a: Sample, b: Sample, pairs: Pairs | None) -> dict[str, dict[str, Any]]:
     """_VALUES by metric. p_value is 1 where a side has nothing to say."""
-    one, other = a.connections, b.connections
     found = dict.fromkeys(MARGINS, _UNKNOWN)
-    if len(one) and len(other):
-        pairs = _pairs(a, b) if paired else None
-        found["loss_rate"] = _loss_rate(one, other, pairs)
-        found["duplicates"] = _duplicates(one, other, pairs)
-        found["chunk_loss_rate"] = _chunk_loss_rate(_of_chunks(one), _of_chunks(other))
+    if len(a.connections) and len(b.connections) and (pairs is None or len(pairs[0])):
+        lost, duplicate = (
+            [sample.connections[name].to_numpy(dtype=float) for sample in (a, b)]
+            for name in ("lost", "duplicate")
+        )
+        found["loss_rate"] = _loss_rate(lost[0] > 0, lost[1] > 0, pairs)
+        found["duplicates"] = _duplicates(duplicate[0], duplicate[1], pairs)
+        found["chunk_loss_rate"] = _chunk_loss_rate(_of_chunks(a), _of_chunks(b))
     for metric in MARGINS:
         name, _, part = metric.partition(".p")
         if part:
@@ -270,28 +281,29 @@ def _differences(a: Sample, b: Sample, paired: bool) -> dict[str, dict[str, Any]
     return found
 
 
-def _loss_rate(one: Any, other: Any, pairs: Any) -> dict[str, Any]:
+def _loss_rate(a: Any, b: Any, pairs: Pairs | None) -> dict[str, Any]:
+    """From whether each connection lost something."""
     if pairs is not None:
-        found = compare_paired(
-            (pairs["lost_b"] > 0).to_numpy(dtype=bool), (pairs["lost_a"] > 0).to_numpy(dtype=bool)
-        )
+        found = compare_paired(b[pairs[1]], a[pairs[0]])
     else:
-        lossy = [int((side["lost"] > 0).sum()) for side in (other, one)]
-        found = compare_unpaired(lossy[0], len(other), lossy[1], len(one))
+        found = compare_unpaired(int(b.sum()), len(b), int(a.sum()), len(a))
     return _values(found.second, found.first, found)
 
 
-def _duplicates(one: Any, other: Any, pairs: Any) -> dict[str, Any]:
+def _duplicates(a: Any, b: Any, pairs: Pairs | None) -> dict[str, Any]:
+    """From the duplicates of each connection."""
     if pairs is not None:
-        a, b = (pairs[f"duplicate_{side}"].to_numpy(dtype=float) for side in "ab")
-        return _values(a.mean(), b.mean(), mean_paired(b, a))
-    a, b = (side["duplicate"].to_numpy(dtype=float) for side in (one, other))
-    return _values(a.mean(), b.mean(), mean_unpaired(b, a))
+        a, b = a[pairs[0]], b[pairs[1]]
+    return _values(a.mean(), b.mean(), (mean_unpaired if pairs is None else mean_paired)(b, a))
 
 
-def _of_chunks(connections: Any) -> ClusteredRate:
-    sums = connections.groupby("session_id")[["lost", "expected"]].sum()
-    return clustered_rate(sums["lost"].to_numpy(), sums["expected"].to_numpy())
+def _of_chunks(sample: Sample) -> ClusteredRate:
+    sessions, names = pd.factorize(sample.connections["session_id"])
+    lost, expected = (
+        np.bincount(sessions, sample.connections[name].to_numpy(dtype=float), len(names))
+        for name in ("lost", "expected")
+    )
+    return clustered_rate(lost, expected)
 
 
 def _chunk_loss_rate(a: ClusteredRate, b: ClusteredRate) -> dict[str, Any]:
@@ -322,6 +334,16 @@ def _values(a: float, b: float, found: Any) -> dict[str, Any]:
     return dict(
         zip(_VALUES, (float(a), float(b), difference, *ends, float(found.p_value)), strict=True)
     )
+
+
+def _adjusted(rows: list[dict[str, Any]]) -> list[float]:
+    """Holm's p-values, in two families: what is decisive, and what is not."""
+    p_values = np.array([row["p_value"] for row in rows])
+    decisive = np.array([row["decisive"] for row in rows], dtype=bool)
+    for family in (decisive, ~decisive):
+        p_values[family] = holm(p_values[family])
+    adjusted: list[float] = p_values.tolist()
+    return adjusted
 
 
 # --- verdicts --------------------------------------------------------------------------------

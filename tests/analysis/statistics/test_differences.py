@@ -18,9 +18,9 @@ from analysis.statistics.paired import newcombe_unpaired
 from analysis.statistics.proportions import Interval, wilson
 from analysis.statistics.quantiles import quantile_interval
 
-DRAWS = 2_000
-COVERS = (0.93, 0.97)
-"""Of 2,000 intervals of 95%: four standard errors, left once in 16,000."""
+DRAWS = 1_000
+COVERS = (0.922, 0.978)
+"""Of 1,000 intervals of 95%: four standard errors, left once in 16,000."""
 
 
 def test_means_of_pairs_are_students() -> None:
@@ -100,8 +100,8 @@ def test_intervals_cover_and_p_values_err_as_they_say(method: Any, values: str) 
     found = [method(*drawn(rng, values)) for _ in range(DRAWS)]
     covered = np.mean([each.low <= 0 <= each.high for each in found])
     rejected = np.mean([each.p_value < 0.05 for each in found])
-    ties = method is median_paired and values == "counts"  # whole numbers: never too narrow
-    assert COVERS[0] <= covered <= (1.0 if ties else COVERS[1])
+    by_ranks = method is median_paired  # covers at least its level
+    assert COVERS[0] <= covered <= (1.0 if by_ranks else COVERS[1])
     assert rejected <= 1 - COVERS[0]
 
 
@@ -118,7 +118,7 @@ def test_differences_of_quantiles_cover(probability: float) -> None:
         found = square_and_add(*sides[0], *sides[1])  # type: ignore[arg-type]
         return found.low <= 0 <= found.high
 
-    assert np.mean([covers() for _ in range(DRAWS // 2)]) >= 0.93
+    assert np.mean([covers() for _ in range(DRAWS)]) >= COVERS[0]
 
 
 @pytest.mark.parametrize(
