@@ -45,8 +45,8 @@ class Conductor:
     def start(self, options: Options) -> None:
         """A test starts; the round has to wait for the users. Raises UsageError."""
         self.exit_code = 0
-        if self._options is None or self._options.records != options.records:
-            _check_records(options)
+        if options.records.exists() and not options.records.is_dir():
+            raise UsageError(f"--records: {options.records} is not a folder")
         self._options = options
         self._waiting = True
 
@@ -129,11 +129,3 @@ class Conductor:
 def _left_s(timetable: Timetable) -> float:
     """Until the last cell has settled."""
     return (epoch_ns(timetable) - now_ns()) / 1e9 + end_ms(timetable.order) / 1e3
-
-
-def _check_records(options: Options) -> None:
-    """Records of two load tests in one folder could not be told apart."""
-    if any(options.records.glob("locust*.arrows")):
-        raise UsageError(f"--records: {options.records} already has records of a load test")
-    if options.records.exists() and not options.records.is_dir():
-        raise UsageError(f"--records: {options.records} is not a folder")

@@ -11,11 +11,15 @@ from loadtest.health import HubLag
 from loadtest.options import Options
 from loadtest.rounds import FAILED, ROUND, ROUND_WANTED, Round, from_message
 from wire.clock import now_ns
-from wire.records import Recorder
+from wire.records import Recorder, unclaimed
 
 FLUSH_S = 1.0
 _WORKER_SHIFT = 40
-"""A connection's number has the worker's index above these bits and a count within them."""
+"""A connection's number has the worker's index above these bits and a count within them.
+
+The count begins at the milliseconds since the machine's start: a Locust that was started again and
+writes into the same folder makes less than one connection a millisecond, so none is used twice.
+"""
 
 
 class Stage:
@@ -33,7 +37,7 @@ class Stage:
         self._round_came = Event()
         self._free_ordinals: list[int] = []
         self._ordinals = 0
-        self._connections = 0
+        self._connections = now_ns() // 1_000_000
         self.open_count = 0
         runner.register_message(ROUND, self._take_round)
 
@@ -44,7 +48,7 @@ class Stage:
         if self._options is None or self._options.records != options.records:
             self.close()
             process = f"locust-{self._runner.worker_index}" if self._is_worker() else "locust"
-            self._recorder = Recorder(options.records, process)
+            self._recorder = Recorder(options.records, unclaimed(options.records, process))
             self._keeper = gevent.spawn(self._keep_records, self._recorder)
         self._options = options
         if self._is_worker() and self._round is None:

@@ -123,6 +123,18 @@ TABLES: dict[str, pa.Schema] = {
 }
 
 
+def unclaimed(folder: Path, process: str) -> str:
+    """`process`, or `process-2`, `process-3` and so on: the first that has no records in `folder`.
+
+    For a process that may be started again on the same folder, and alone bears its name there.
+    """
+    name, life = process, 1
+    while any(folder.glob(f"{name}.*.arrows")):
+        life += 1
+        name = f"{process}-{life}"
+    return name
+
+
 class Via:
     """How a chunk reached the client."""
 

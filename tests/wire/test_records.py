@@ -8,7 +8,7 @@ import pytest
 
 from delivery.errors import RecordError
 from wire.clock import boot_id
-from wire.records import TABLES, Recorder, read_back
+from wire.records import TABLES, Recorder, read_back, unclaimed
 
 
 def recorded(folder: Path, *instants: int, close: bool = True) -> Path:
@@ -118,3 +118,15 @@ def test_an_existing_record_is_never_overwritten(tmp_path: Path) -> None:
     recorded(tmp_path, 1)
     with pytest.raises(FileExistsError):
         recorded(tmp_path, 2)
+
+
+def test_a_process_that_is_started_again_gets_a_name_without_records(tmp_path: Path) -> None:
+    names = []
+    for _ in range(3):
+        names.append(unclaimed(tmp_path, "node-1"))
+        recorder = Recorder(tmp_path, names[-1])
+        recorder.add("clocks", at_ns=1)
+        recorder.close()
+    assert names == ["node-1", "node-1-2", "node-1-3"]
+    assert unclaimed(tmp_path, "node-11") == "node-11"
+    assert len(list(tmp_path.iterdir())) == 3
