@@ -1,12 +1,13 @@
 """Judging large runs on one core: wall and CPU time, and peak memory; prints analysis_scale.md's.
 
-    python -m benchmarks.analysis_scale --scratch DIR [--receipts N ...]
+    python -m benchmarks.analysis_scale --scratch DIR [--receipts N ...] [--gather]
 
 Makes synthetic run folders under DIR once, in the format of analysis.gather, and measures
-`summarise(load_run(folder))` of each in a process of its own that is bound to one core. Of a
-folder the two cells are the losing pair and a fix: sessions stream 500 chunks at 50 a second, and
+`summarise(load_run(folder))` of each in a process of its own that is bound to one core. With
+`--gather` it makes the raw records of each instead, and measures `gather(folder)`. Of a folder the
+two cells are the losing pair and a fix: sessions stream 500 chunks at 50 a second, and
 each of N / 500 clients joins one at a random moment, so it gets about half of them as history and
-half live. Remove DIR afterwards: 100 million receipts take about 1 GB.
+half live. Remove DIR afterwards: 100 million receipts take 0.7 GB, and 2.5 GB as raw records.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -22,10 +24,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from analysis import gather
 from analysis.manifest import Manifest, Traits, write_manifest
-from wire.records import Via
+from wire.records import SCHEMA_VERSION, TABLES, Via
 from wire.timetable import Cell, Order
 
 CELLS = (
@@ -36,6 +39,8 @@ CHUNKS, SESSIONS, RATE = 500, 10, 50.0
 MS = 1_000_000
 BLOCK = 1_000
 """Connections made at a time."""
+ROWS_PER_FLUSH = 10_000
+MIB = 1 << 20
 GIB = 1 << 20
 """In the KiB that getrusage counts."""
 
@@ -47,13 +52,17 @@ def main() -> None:
     parser.add_argument(
         "--receipts", type=int, nargs="+", default=[1_000_000, 10_000_000], metavar="N"
     )
+    parser.add_argument("--gather", action="store_true", help="measure gathering instead")
     parser.add_argument("--make", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.make:
         make(args.scratch, args.make)
     elif args.measure:
-        print(json.dumps(measure(args.scratch)))
+        measured = measure_gather if args.gather else measure
+        print(json.dumps(measured(args.scratch)))
+    elif args.gather:
+        compare_gather(args.scratch, args.receipts)
     else:
         compare(args.scratch, args.receipts)
 
@@ -64,9 +73,7 @@ def compare(scratch: Path, sizes: list[int]) -> None:
     print("| receipts | connections | load s | judge s | summarise s | CPU s | peak, GiB |")
     print("|---:|---:|---:|---:|---:|---:|---:|")
     for size in sizes:
-        folder = scratch / str(size)
-        if not (folder / "connections.parquet").exists():
-            _child(folder, "--make", str(size))
+        folder = _made(scratch, size)
         found = json.loads(_child(folder, "--measure"))
         print(
             f"| {found['receipts']:,} | {found['connections']:,} | {found['load_s']:.2f} | "
@@ -75,15 +82,41 @@ def compare(scratch: Path, sizes: list[int]) -> None:
         )
 
 
+def compare_gather(scratch: Path, sizes: list[int]) -> None:
+    """One row a size."""
+    print("| receipts | raw records, MiB | gather s | CPU s | peak, GiB |")
+    print("|---:|---:|---:|---:|---:|")
+    for size in sizes:
+        folder = scratch / f"{size}-raw"
+        if not (folder / "raw").exists():
+            write_raw(_made(scratch, size), folder / "raw")
+            shutil.copy(scratch / str(size) / "manifest.json", folder)
+        found = json.loads(_child(folder, "--measure", "--gather"))
+        raw = sum(path.stat().st_size for path in (folder / "raw").iterdir())
+        print(
+            f"| {size:,} | {raw / MIB:.0f} | {found['gather_s']:.2f} | {found['cpu_s']:.2f} | "
+            f"{found['peak_kib'] / GIB:.2f} |"
+        )
+
+
+def measure_gather(folder: Path) -> dict[str, float]:
+    """Gather a folder's raw records on one core; seconds and KiB."""
+    _on_one_core()
+    begun_s, cpu_s = time.perf_counter(), time.process_time()
+    gather.gather(folder)
+    return {
+        "gather_s": time.perf_counter() - begun_s,
+        "cpu_s": time.process_time() - cpu_s,
+        "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
+
+
 def measure(folder: Path) -> dict[str, Any]:
-    """Judge a folder on one core; seconds since the last stage, and KiB."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    pa.set_cpu_count(1)
-    pa.set_io_thread_count(1)
+    """Judge a folder on one core; seconds of each stage, and KiB."""
+    _on_one_core()
     from analysis import judge, load_run
     from analysis.results import summarise_judged
 
-    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     instants, cpu_s = [time.perf_counter()], time.process_time()
     run = load_run(folder)
     instants.append(time.perf_counter())
@@ -101,9 +134,21 @@ def measure(folder: Path) -> dict[str, Any]:
         "judge_s": judge_s,
         "summarise_s": summarise_s,
         "cpu_s": time.process_time() - cpu_s,
-        "before_kib": before_kib,
         "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }
+
+
+def _on_one_core() -> None:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+
+
+def _made(scratch: Path, size: int) -> Path:
+    folder = scratch / str(size)
+    if not (folder / "connections.parquet").exists():
+        _child(folder, "--make", str(size))
+    return folder
 
 
 def _child(folder: Path, *what: str) -> str:
@@ -147,6 +192,34 @@ def make(folder: Path, receipts: int) -> None:
         for name in gather.RECEIPT_COLUMNS
     ]
     gather._write_connections(folder / "connections.parquet", plain, offsets, columns)
+
+
+def write_raw(gathered: Path, raw: Path) -> None:
+    """The raw records from which gathering makes this folder: receipts in the order of time."""
+    raw.mkdir(parents=True)
+    tables = {name: pq.read_table(gathered / f"{name}.parquet") for name in ("published", "joins")}
+    clients = pq.read_table(gathered / "connections.parquet")
+    lists = {n: clients[f"receipt_{n}"].combine_chunks() for n in gather.RECEIPT_COLUMNS}
+    values = {n: column.flatten().to_numpy() for n, column in lists.items()}
+    counts = np.diff(lists["seq"].offsets.to_numpy())
+    values["connection_id"] = np.repeat(clients["connection_id"].to_numpy(), counts)
+    order = np.argsort(values["at_ns"], kind="stable")
+    receipts = {f.name: pa.array(values[f.name][order], f.type) for f in TABLES["receipts"]}
+    for process, name, rows in (
+        ("producer", "published", tables["published"]),
+        ("node", "joins", tables["joins"]),
+        ("node", "leaves", tables["joins"]),
+        ("locust", "opened", clients),
+        ("locust", "closed", clients),
+        ("locust", "receipts", pa.table(receipts)),
+    ):
+        metadata = {"schema": SCHEMA_VERSION, "table": name, "process": process, "boot_id": "b"}
+        with (raw / f"{process}.{name}.arrows").open("wb") as file:
+            schema = TABLES[name].with_metadata(metadata)
+            with pa.ipc.new_stream(file, schema) as writer:
+                table = rows.select(schema.names).cast(schema).combine_chunks()
+                for batch in table.to_batches(ROWS_PER_FLUSH):
+                    writer.write_batch(batch)
 
 
 def _cell(rng: Any, cell: int, count: int, length_ms: int) -> dict[str, Any]:
