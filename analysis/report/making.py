@@ -9,6 +9,9 @@ import msgspec
 from analysis.report.words import NOTHING
 from analysis.study import Study
 
+_PLANNED = ("order", "order_done", "drain", "memory", "commands", "no_receivers")
+"""Events of every run: the plan, the store's measurements, and chunks before anybody listens."""
+
 _MOST_EVENTS = 50
 _LONGEST = 200
 """Characters of one event's detail."""
@@ -64,10 +67,10 @@ def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _events(study: Study) -> Iterator[tuple[str, str]]:
-    """By time. The order that the producer was given is told above, draining is the plan."""
+    """By time, but for those of every run."""
     run = study.run
     events = run.events.assign(at_s=run.instants(run.events, "at_ns") / 1e9)
-    events = events[~events["kind"].isin(["order", "drain"])].sort_values("at_s", kind="stable")
+    events = events[~events["kind"].isin(_PLANNED)].sort_values("at_s", kind="stable")
     for event in events.head(_MOST_EVENTS).to_dict("records"):
         detail = event["detail"] if isinstance(event["detail"], str) else ""
         what = f"{event['process']}: {event['kind']} {detail}".rstrip()

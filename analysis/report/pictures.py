@@ -12,13 +12,17 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from analysis import tables
+from analysis.figures.calibration import calibration
+from analysis.figures.connection import connection
 from analysis.figures.loss_rate import loss_rate
+from analysis.figures.lost_chunk import lost_chunk
 from analysis.figures.over_time import over_time
 from analysis.figures.predicted import predicted
 from analysis.figures.prices import prices
 from analysis.figures.style import save
 from analysis.figures.windows import windows
 from analysis.study import Study
+from analysis.timelines import connection_timeline, loss_instants, typical
 
 LARGEST_SVG_BYTES = 400_000
 """A drawing larger than this is embedded as a PNG."""
@@ -57,6 +61,14 @@ class _Plan:
     fits: Callable[[Study], bool] = lambda study: len(study.connections) > 0
 
 
+def _lost_chunk(study: Study) -> Figure:
+    """Of the connection that is shown above it, if that lost any."""
+    losses = study.losses
+    shown = losses.index[losses["connection_id"] == typical(study)]
+    row = shown[0] if len(shown) else losses.index[0]
+    return lost_chunk(losses.loc[row].to_dict(), loss_instants(study).loc[row].to_dict())
+
+
 _PLANS = (
     _Plan(
         "loss_rate",
@@ -89,6 +101,34 @@ _PLANS = (
         "Chunks lost, fetched and doubled against the law's prediction; lost ones are in the "
         "table of cells.",
         lambda study: predicted(tables.predicted(study)),
+    ),
+    _Plan(
+        "calibration",
+        "Whether the law explains it connection by connection",
+        "Connections for which the law expects about the same are one mark: to the right what it "
+        "expects of each, upwards what was counted, with its 95% interval. A cross misses the "
+        "diagonal; about one mark in twenty may.",
+        "Chunks lost, fetched and doubled per connection against the law's prediction, in bins.",
+        lambda study: calibration(tables.calibration(study)),
+    ),
+    _Plan(
+        "connection",
+        "One connection, step by step",
+        "A typical connection, one that lost a chunk if there is any. Green is what it got: of "
+        "the history what was saved before T1, of the channel what was published after T4. Each "
+        "chunk goes from its publication (T2) down to its save (T3); one that touches neither "
+        "green field is lost.",
+        "Timeline of one connection's handover, T1 to T5.",
+        lambda study: connection(connection_timeline(study, typical(study))),
+    ),
+    _Plan(
+        "lost_chunk",
+        "One lost chunk",
+        "The same for one of its lost chunks. Bars are how uncertain an instant is. Every other "
+        "lost chunk can be unfolded below.",
+        "Timeline of one lost chunk; its instants are in the list of lost chunks.",
+        _lost_chunk,
+        lambda study: len(study.losses) > 0,
     ),
     _Plan(
         "over_time",
