@@ -11,6 +11,7 @@ from cluster.binaries import nginx
 from delivery.errors import UsageError
 
 _TEMPLATE = Path(__file__).with_name("nginx.conf.template")
+_FAILING = "max_fails=1 fail_timeout=1s"
 _NAME = re.compile(r"\$\{(CHUNK7_\w+)\}")
 
 
@@ -21,13 +22,29 @@ def render(
 
     Everything nginx writes goes into `folder`, an absolute path.
     """
+    servers = [f"server {host}:{port} {_FAILING};" for host, port in nodes]
+    return _filled(_user(), folder, f"{listen[0]}:{listen[1]}", servers, connections)
+
+
+def render_for_compose(port: int, node_port: int, connections: int) -> str:
+    """The same for a container: nodes are whoever Docker's own name server calls `node` just now.
+
+    nginx asks again every second, so the round follows when nodes are added or removed.
+    """
+    servers = [
+        "zone nodes 256k;",
+        "resolver 127.0.0.11 valid=1s ipv6=off;",
+        f"server node:{node_port} resolve {_FAILING};",
+    ]
+    return _filled("# no root: no user to change to", Path("/tmp"), str(port), servers, connections)  # noqa: S108
+
+
+def _filled(user: str, folder: Path, listen: str, servers: Sequence[str], connections: int) -> str:
     values = {
-        "CHUNK7_USER": _user(),
+        "CHUNK7_USER": user,
         "CHUNK7_FOLDER": _quotable(folder),
-        "CHUNK7_LISTEN": f"{listen[0]}:{listen[1]}",
-        "CHUNK7_SERVERS": "\n        ".join(
-            f"server {host}:{port} max_fails=1 fail_timeout=1s;" for host, port in nodes
-        ),
+        "CHUNK7_LISTEN": listen,
+        "CHUNK7_SERVERS": "\n        ".join(servers),
         # Each client takes two: its own and the one to the node.
         "CHUNK7_WORKER_CONNECTIONS": str(2 * connections + 64),
     }

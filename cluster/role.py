@@ -1,0 +1,228 @@
+"""What a container of the compose cluster runs: `python -m cluster.role ROLE`.
+
+`init` decides once what every part is started with and writes that into the run folder; each
+container then looks its own command up and becomes it. So a node that is added later runs with the
+same options as its siblings, whatever the shell that scaled the cluster had in its environment.
+
+Read from the environment: CHUNK7_RUN, the run folder (init makes one behind the name `current`),
+and, by init alone, CHUNK7_OPTIONS, words of `chunk7 up`.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from delivery.errors import Chunk7Error, UsageError
+
+if TYPE_CHECKING:
+    from cluster.settings import Settings
+
+ROLES = "roles.json"
+"""In the run folder: the words of each role's command, which {...} are filled in by the role."""
+TOKEN = "notebooks.token"  # noqa: S105 - the name of the file it is in
+CURRENT = "current"
+_ALIVE_WITHIN_S = 5.0
+"""Every part appends to its records every second."""
+
+_NODE, _PRODUCER = "0.0.0.0:8080", "0.0.0.0:8081"
+_STORE, _DELAY = "redis://store:6379/0", "redis://delay:6379/0"
+_MASTER_PORT = 5557
+_NOTEBOOKS = Path("/srv/notebooks")
+
+
+def write_roles(settings: "Settings", folder: Path, inside: Path, run_name: str | None) -> None:
+    """Make `folder` a run folder that the parts can start in; they know it as `inside`.
+
+    `run_name` None: each start of Locust takes a name of its own.
+    """
+    from cluster.proxy import render_for_compose
+
+    (folder / "raw").mkdir(exist_ok=True)
+    (folder / "nginx").mkdir(exist_ok=True)
+    (folder / "nginx" / "nginx.conf").write_text(render_for_compose(8080, 8080, settings.users))
+    roles = _roles(settings, inside, run_name or "{time}")
+    partial = folder / f"{ROLES}.partial"
+    partial.write_text(json.dumps(roles, indent=1) + "\n")
+    partial.rename(folder / ROLES)
+
+
+def _roles(settings: "Settings", inside: Path, run_name: str) -> dict[str, list[str]]:
+    from cluster import local
+    from cluster.load import load_options, processes_options
+
+    raw, plan = inside / "raw", settings.local
+    near = _DELAY if settings.store_latency_ms else _STORE
+    endpoints = local.Endpoints(_STORE, "ws://proxy:8080", "http://producer:8081")
+    locust = ["locust", "-f", "{code}/loadtest/locustfile.py"]
+    load = local.spelled(load_options(settings, endpoints, raw, run_name))
+    processes = processes_options(settings.processes, _MASTER_PORT) if settings.processes else {}
+    node = local.node_options(plan, _NODE, near, "{name}", raw)
+    producer = local.producer_options(plan, _PRODUCER, near, "{name}", raw)
+    delay = local.delay_options("0.0.0.0:6379", _STORE, settings.store_latency_ms)
+    web = ["--web-host", "0.0.0.0", "--web-port", "8089"]  # noqa: S104
+    return {
+        "node": ["nodes", *local.spelled(node)],
+        "producer": ["producer", *local.spelled(producer)],
+        "delay": ["cluster.delay", *local.spelled(delay)],
+        "locust": [*locust, *load, "--master", *web],
+        "worker": [*locust, "--worker", "--master-host", "locust"],
+        "load": [
+            *(*locust, *load, *local.spelled(processes)),
+            *("--headless", "--once", "--only-summary"),
+        ],
+    }
+
+
+def main(role: str) -> int:
+    """Become the role; returns only for `init`, and on failure."""
+    try:
+        folder = Path(os.environ["CHUNK7_RUN"])
+        if role == "init":
+            _init(folder, shlex.split(os.environ.get("CHUNK7_OPTIONS", "")))
+        else:
+            _become(_command(role, folder.resolve()))
+    except Chunk7Error as error:
+        sys.stderr.write(f"chunk7: error: {error}\n")
+        return error.exit_code
+    return 0
+
+
+def _become(command: list[str]) -> NoReturn:
+    os.execv(sys.executable, [sys.executable, "-P", "-u", "-m", *command])  # noqa: S606
+
+
+# --- init ----------------------------------------------------------------------------------
+
+
+def _init(folder: Path, words: list[str]) -> None:
+    """Make a run folder, unless somebody has made it or the cluster is up and writes into it."""
+    if _written_to(folder) or (folder.name != CURRENT and (folder / ROLES).exists()):
+        sys.stderr.write(f"records go on in {folder.resolve()}\n")
+        return
+    from cluster.settings import read_settings
+
+    settings = read_settings(_parsed(words))
+    if folder.name == CURRENT:
+        folder = _new_folder(folder)
+    write_roles(settings, folder, folder, None)
+    sys.stderr.write(f"records go into {folder}\n")
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    from cluster.commands import up
+    from wire.options import Parser
+
+    parser = Parser(prog="chunk7")
+    up.add_parser(parser.add_subparsers(dest="command"))
+    try:
+        args = parser.parse_args(["up", *words])
+    except UsageError as error:
+        raise UsageError(f"CHUNK7_OPTIONS: {error}") from error
+    for option in ("redis", "out"):
+        if getattr(args, option) is not None:
+            raise UsageError(f"CHUNK7_OPTIONS: --{option}: the compose cluster has its own")
+    return args
+
+
+def _written_to(folder: Path) -> bool:
+    """Whether some part has appended to its records a moment ago."""
+    newest = max((path.stat().st_mtime for path in folder.glob("raw/*.arrows")), default=0.0)
+    return time.time() - newest < _ALIVE_WITHIN_S
+
+
+def _new_folder(current: Path) -> Path:
+    """A folder named by the time beside `current`, which then points at it."""
+    folder = current.with_name(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    try:
+        folder.mkdir()
+        partial = current.with_name(f"{CURRENT}.partial")
+        partial.unlink(missing_ok=True)
+        partial.symlink_to(folder.name)
+        partial.rename(current)
+    except OSError as error:
+        who = f"may user {os.getuid()} write there?"
+        raise UsageError(f"{folder}: {error.strerror}: {who}") from error
+    return folder
+
+
+# --- the others ----------------------------------------------------------------------------
+
+
+def _command(role: str, folder: Path) -> list[str]:
+    """Module and words of the role's command, for this very container."""
+    if role == "notebooks":
+        return _notebooks(folder / TOKEN)
+    if role == "cluster":
+        return _cluster(folder, os.environ)
+    from wire.records import unclaimed
+
+    roles = json.loads((folder / ROLES).read_text())
+    if role not in roles:
+        raise UsageError(f"no role {role!r}: one of init, notebooks, cluster, {', '.join(roles)}")
+    name = f"{role}-{socket.gethostname()}" if role == "node" else role
+    filled = {
+        "{name}": unclaimed(folder / "raw", name),
+        "{time}": time.strftime("up-%Y%m%dT%H%M%SZ", time.gmtime()),
+        "{code}": str(Path(__file__).parents[1]),
+    }
+    words: list[str] = roles[role]
+    for hole, value in filled.items():
+        words = [word.replace(hole, value) for word in words]
+    return words
+
+
+def _notebooks(token_file: Path) -> list[str]:
+    """Jupyter with a token of its own, in a folder that has the notebooks that came with chunk7."""
+    here = Path.cwd()
+    for path in sorted(_NOTEBOOKS.rglob("*")):
+        copy = here / path.relative_to(_NOTEBOOKS)
+        if path.is_dir():
+            copy.mkdir(exist_ok=True)
+        elif not copy.exists():  # what somebody has changed stays
+            copy.write_bytes(path.read_bytes())
+    token = secrets.token_urlsafe(24)
+    token_file.unlink(missing_ok=True)
+    with os.fdopen(os.open(token_file, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+        file.write(token + "\n")
+    os.environ["JUPYTER_TOKEN"] = token  # in no command line that others could list
+    return ["jupyterlab", "--ip", "0.0.0.0", "--port", "8888", "--no-browser"]  # noqa: S104
+
+
+def _cluster(folder: Path, environment: Mapping[str, str]) -> list[str]:
+    """The process that says what is up and where, in the addresses of the host."""
+
+    def on_host(variable: str) -> str:
+        return f"127.0.0.1:{environment[variable]}"
+
+    token = (folder / TOKEN).read_text().strip()
+    checks = (
+        "store=redis://store:6379",
+        "node=http://node:8080/healthz",
+        "proxy=http://proxy:8080/healthz",
+        "producer=http://producer:8081/healthz",
+        "locust=http://locust:8089/",
+        "worker=name://worker",
+        "notebooks=http://notebooks:8888/api",
+    )
+    tells = (
+        f"WebSocket=ws://{on_host('CHUNK7_PORT')}/ws/SESSION?ordering=NAME",
+        f"web UI=http://{on_host('CHUNK7_WEB_PORT')}",
+        f"notebooks=http://{on_host('CHUNK7_NOTEBOOKS_PORT')}/lab?token={token}",
+        f"health=http://{on_host('CHUNK7_STATUS_PORT')}/healthz",
+    )
+    from cluster.local import spelled
+
+    options = {"--listen": "0.0.0.0:8090", "--run": folder, "--check": checks, "--tell": tells}
+    return ["cluster.attend", *spelled(options)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
