@@ -39,24 +39,30 @@ def write_report(
     `proofs`: by cell, what is known of it beside what was measured. Raises UsageError for a folder
     that cannot be written.
     """
+    try:
+        (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+        return _write_all(study, folder, thresholds, proofs or {})
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder}: {error.strerror}") from error
+
+
+def _write_all(
+    study: Study, folder: Path, thresholds: Sequence[Threshold], proofs: Mapping[str, str]
+) -> Report:
     held = hold(thresholds, study.summary.results)
     drawn = pictures(study)
-    page = make_page(study, proofs or {}, held, drawn)
+    page = make_page(study, proofs, held, drawn)
     report = Report(
         html=folder / HTML,
         markdown=folder / MARKDOWN,
         junit=folder / JUNIT,
         figures=[folder / FIGURES / f"{picture.name}.{picture.suffix}" for picture in drawn],
     )
-    try:
-        (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-        for path, picture in zip(report.figures, drawn, strict=True):
-            _write(path, picture.content)
-        _write(report.markdown, _encoded(render_markdown(page)))
-        _write(report.junit, render_junit(study, held))
-        _write(report.html, _encoded(render_html(page)))
-    except OSError as error:
-        raise UsageError(f"{error.filename or folder}: {error.strerror}") from error
+    for path, picture in zip(report.figures, drawn, strict=True):
+        _write(path, picture.content)
+    _write(report.markdown, _encoded(render_markdown(page)))
+    _write(report.junit, render_junit(study, held))
+    _write(report.html, _encoded(render_html(page)))
     return report
 
 
