@@ -58,9 +58,8 @@ def connection(timeline: pd.DataFrame) -> Figure:
     handover.shade_window(axes, read[0], subscribe[0])
     follows = np.isnan(subscribe[0]) and (timeline["event"] == "welcome").any()
     # A stream has no channel: who has read it reads on from there.
-    if follows:
-        handover.cover(axes, HISTORY, first_ms, last_ms, "in the stream")
-    handover.cover(axes, HISTORY, first_ms, read[0], "in the history" * (not follows))
+    read_up_to, source = (last_ms, "stream") if follows else (read[0], "history")
+    handover.cover(axes, HISTORY, first_ms, read_up_to, f"in the {source}")
     end_ms = np.fmin(_bounds(timeline, "leaves")[0], last_ms)
     handover.cover(axes, CHANNEL, subscribe[0], end_ms, "received live")
     _name_window(axes, subscribe[0] - read[0], (subscribe[0] + read[0]) / 2)
