@@ -263,7 +263,7 @@
   };
 
   const haystack = (row) => ["session_id", "node", "message_id", "name"].map((column) => text(column, row))
-    .concat(`connection ${columns.connection[row]}`, `chunk ${columns.seq[row]}`, causes[columns.cause[row]][0])
+    .concat(`connection=${columns.connection[row]};`, `chunk=${columns.seq[row]};`, causes[columns.cause[row]][0])
     .join("\n").toLowerCase();
 
   const inputs = { cell: byId("loss-cell"), cause: byId("loss-cause"), search: byId("loss-search") };
@@ -286,7 +286,9 @@
 
   const filter = () => {
     const [cell, cause] = [inputs.cell.value, inputs.cause.value];
-    const words = inputs.search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    // "chunk 7" means number 7, not whatever has a 7 in it.
+    const words = inputs.search.value.toLowerCase()
+      .replace(/\b(chunk|connection)\s+(\d+)/g, "$1=$2;").split(/\s+/).filter(Boolean);
     chosen = [];
     for (let row = 0; row < total; row += 1) {
       if (cell !== "" && columns.name[row] !== Number(cell)) continue;

@@ -129,7 +129,7 @@ def test_losses_are_filtered_searched_and_paged(report: Path, opened: Open) -> N
     expect(rows).to_have_count(10)
     page.get_by_label("Cause").select_option("save lag")
     expect(count).to_have_text("30 of 60 lost chunks; 1 to 30 shown")
-    page.get_by_label("Search").fill("connection 42")
+    page.get_by_label("Search").fill("connection 4 chunk 2")
     expect(count).to_have_text("1 of 60 lost chunks; 1 to 1 shown")
     page.get_by_label("Search").fill("nothing like it")
     expect(count).to_have_text("No lost chunk fits.")
