@@ -1,14 +1,18 @@
-# make run    set up, then the main job: every ordering on a local cluster, a table, a run folder
-# make test   set up, then lint, types and every test
-# make check  lint and types only
-# make lock   renew the two requirement locks from pyproject.toml
-# make clean  remove what the other targets made (runs/ is yours and stays)
+# make run           set up, then the main job: every ordering on a local cluster, a table, a run folder
+# make test          set up, then lint, types and every test
+# make check         lint and types only
+# make notebooks     execute the notebooks' sources into .ipynb (docs/notebooks.md)
+# make pictures      draw the pictures of README and docs
+# make sample-run    record the run that notebooks and pictures show, about a minute
+# make sample-sweep  and the sweep, about five minutes
+# make lock          renew the two requirement locks from pyproject.toml
+# make clean         remove what the other targets made (runs/ is yours and stays)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lock clean
+.PHONY: run test check notebooks pictures sample-run sample-sweep lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
@@ -34,6 +38,18 @@ $(VENV)/run.stamp: $(VENV)/python.stamp requirements.lock pyproject.toml
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	@touch $@
+
+notebooks: $(VENV)/dev.stamp
+	$(BIN)/python -m notebooks.execute $(ARGS)
+
+pictures: $(VENV)/dev.stamp
+	$(BIN)/python -m docs.make_pictures
+
+sample-run: $(VENV)/dev.stamp
+	$(BIN)/python -m notebooks.make_sample_run
+
+sample-sweep: $(VENV)/dev.stamp
+	$(BIN)/python -m notebooks.make_sample_sweep
 
 # Freezing a fresh environment names no index, and pins what was really installed.
 lock:
