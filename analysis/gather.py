@@ -12,11 +12,11 @@ Every row names its `process`. Each file is written beside its name and renamed,
 it whole or not at all, and its pages have checksums. `connections.parquet` is sorted by cell and
 opening; a row group holds connections of one cell, with about RECEIPTS_PER_GROUP receipts and no
 more than CONNECTIONS_PER_GROUP connections, so that judging needs the memory of one group and not
-of the run.
+of the run. Gathering needs that of RECEIPTS_AT_ONCE receipts.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +28,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from delivery.errors import RecordError
-from wire.records import TABLES, ReadBack, read_back
+from wire.records import TABLES, ReadBack, Stream, read_back
 
 VERSION = "1"
 RECEIPTS_PER_GROUP = 500_000
 CONNECTIONS_PER_GROUP = 5_000
+RECEIPTS_AT_ONCE = 10_000_000
+"""Receipts sorted in memory; for every so many the raw files are read once more."""
+ROWS_AT_ONCE = 1_000_000
+"""Rows of a raw file looked at together."""
 RECEIPT_COLUMNS = ("seq", "digest", "via", "at_ns")
 
 _PARTS = {"published": "producer", "joins": "node", "leaves": "node", "opened": "loadtest"}
@@ -113,8 +117,10 @@ def damage_named(path: Path) -> Iterator[None]:
 
 def _gather(run_dir: Path, paths: list[Path]) -> list[Process]:
     streams = {path: _read(path) for path in paths}
+    receipts = {path: back for path, back in streams.items() if _name_of(path)[1] == "receipts"}
     processes = _processes(streams)
-    tables = _tables(streams, {process.process: process.shift_ns for process in processes})
+    shifts = {process.process: process.shift_ns for process in processes}
+    tables = _tables({p: back for p, back in streams.items() if p not in receipts}, shifts)
     streams.clear()
     rows = [tuple(getattr(p, name) for name in _PROCESS_SCHEMA.names) for p in processes]
     _write(run_dir / "processes.parquet", _from_rows(rows, _PROCESS_SCHEMA))
@@ -122,8 +128,12 @@ def _gather(run_dir: Path, paths: list[Path]) -> list[Process]:
         _write(run_dir / f"{name}.parquet", tables.pop(name))
     _write(run_dir / "joins.parquet", _joins(tables.pop("joins"), tables.pop("leaves")))
     connections = _connections(tables.pop("opened"), tables.pop("closed"))
-    offsets, columns = _grouped_receipts(tables.pop("receipts"), connections["connection_id"])
-    _write_connections(run_dir / "connections.parquet", connections, offsets, columns)
+    source = _ReceiptFiles(
+        {path: shifts[_name_of(path)[0]] for path in receipts}, connections["connection_id"]
+    )
+    _write_connections(
+        run_dir / "connections.parquet", connections, source.offsets(), source.columns
+    )
     return processes
 
 
@@ -142,13 +152,31 @@ def _read(path: Path) -> ReadBack:
     process, table = _name_of(path)
     if _cut_in_head(path):
         return ReadBack(process, "", TABLES[table].empty_table(), complete=False)
-    back = read_back(path)
+    back = _latest_only(path) if table == "receipts" else read_back(path)
     if not back.table.schema.equals(TABLES[table]):
         raise RecordError(f"{path}: its columns are not those of {table}")
     for name in _NEVER_NULL.get(table, ()):
         if back.table[name].null_count:
             raise RecordError(f"{path}: has rows without {name}")
     return back
+
+
+def _latest_only(path: Path) -> ReadBack:
+    """Of receipts just the latest one: that is all that is asked of their process."""
+    stream, rows = Stream(path), [TABLES["receipts"].empty_table()]
+    if not stream.schema.equals(TABLES["receipts"]):
+        raise RecordError(f"{path}: its columns are not those of receipts")
+    for batch in stream.batches():
+        for name in batch.schema.names:
+            if batch[name].null_count:
+                raise RecordError(f"{path}: has rows without {name}")
+        if batch.num_rows:
+            latest = int(np.argmax(batch["at_ns"].to_numpy()))
+            rows.append(pa.Table.from_batches([batch.slice(latest, 1)]))
+    table = pa.concat_tables([part.replace_schema_metadata(None) for part in rows])
+    if table.num_rows:
+        table = table.slice(int(np.argmax(table["at_ns"].to_numpy())), 1).combine_chunks()
+    return ReadBack(stream.process, stream.boot_id, table, stream.complete)
 
 
 def _cut_in_head(path: Path) -> bool:
@@ -226,26 +254,18 @@ def _process(name: str, tables: dict[str, ReadBack], boot: str, offset: int | No
 
 
 def _tables(streams: dict[Path, ReadBack], shifts: dict[str, int]) -> dict[str, pa.Table]:
-    """Every record table, of all processes, shifted to the run's clock and with `process`.
-
-    Receipts, much the longest table, are named by their connection and carry no process.
-    """
-    parts: dict[str, list[pa.Table]] = {name: [_empty(name)] for name in TABLES}
+    """Every record table but the receipts, of all processes, on the run's clock, with `process`."""
+    parts = {name: [_empty(name)] for name in TABLES if name != "receipts"}
     for path, back in streams.items():
         process, name = _name_of(path)
         table = _shift(back.table.replace_schema_metadata(None), shifts[process])
-        if name != "receipts":
-            names = pa.repeat(pa.scalar(process), table.num_rows)
-            table = table.append_column("process", names)
-        parts[name].append(table)
+        names = pa.repeat(pa.scalar(process), table.num_rows)
+        parts[name].append(table.append_column("process", names))
     return {name: pa.concat_tables(tables) for name, tables in parts.items()}
 
 
 def _empty(name: str) -> pa.Table:
-    schema = TABLES[name]
-    if name != "receipts":
-        schema = schema.append(pa.field("process", pa.string()))
-    return schema.empty_table()
+    return TABLES[name].append(pa.field("process", pa.string())).empty_table()
 
 
 def _shift(table: pa.Table, shift_ns: int) -> pa.Table:
@@ -282,21 +302,63 @@ def _connections(opened: pa.Table, closed: pa.Table) -> pa.Table:
     return _beside(opened.sort_by(by), closed)
 
 
-def _grouped_receipts(receipts: pa.Table, ids: pa.ChunkedArray) -> tuple[Any, list[pa.Array]]:
-    """Receipts grouped by connection, each group in the order received.
+class _ReceiptFiles:
+    """All receipts of a run, read again for every RECEIPTS_AT_ONCE of them.
 
-    Returns offsets, shape (connections + 1,), and the RECEIPT_COLUMNS, shape (receipts,) each.
+    `files` maps each file to what is added to its instants, `ids` are the connections in the order
+    in which they are written. Sorting them all at once would need memory for all.
     """
-    position = pc.index_in(receipts["connection_id"], value_set=ids.combine_chunks())
-    if position.null_count:
-        raise ValueError(
-            f"contradictory records: {position.null_count} receipts of connections never opened"
-        )
-    # 16-bit keys are sorted by radix, ten times as fast as wider ones.
-    where = position.to_numpy().astype(np.min_scalar_type(len(ids)))
-    order = np.argsort(where, kind="stable")
-    offsets = np.concatenate(([0], np.cumsum(np.bincount(where, minlength=len(ids)))))
-    return offsets, [pa.array(receipts[name].to_numpy()[order]) for name in RECEIPT_COLUMNS]
+
+    def __init__(self, files: dict[Path, int], ids: pa.ChunkedArray) -> None:
+        self._files = files
+        self._ids = ids.combine_chunks()
+
+    def offsets(self) -> Any:
+        """Where each connection's receipts begin, shape (connections + 1,)."""
+        counts = np.zeros(len(self._ids), np.int64)
+        for _, position in self._pieces():
+            counts += np.bincount(position, minlength=len(counts))
+        return np.concatenate(([0], np.cumsum(counts)))
+
+    def columns(self, first: int, end: int) -> list[pa.Array]:
+        """RECEIPT_COLUMNS of the connections first..end, each one's in the order received."""
+        fields = [TABLES["receipts"].field(name) for name in RECEIPT_COLUMNS]
+        parts = [[np.zeros(0, field.type.to_pandas_dtype())] for field in fields]
+        places = [np.zeros(0, np.int64)]
+        for table, position in self._pieces():
+            these = (position >= first) & (position < end)
+            places.append(position[these] - first)
+            for part, name in zip(parts, RECEIPT_COLUMNS, strict=True):
+                part.append(table[name].to_numpy()[these])
+        # 16-bit keys are sorted by radix, ten times as fast as wider ones.
+        where = np.concatenate(places).astype(np.min_scalar_type(end - first))
+        order = np.argsort(where, kind="stable")
+        return [pa.array(np.concatenate(part)[order]) for part in parts]
+
+    def _pieces(self) -> Iterator[tuple[pa.Table, Any]]:
+        """Some rows, on the run's clock, and the place of each one's connection in `ids`."""
+        for path, shift_ns in self._files.items():
+            if _cut_in_head(path):
+                continue
+            held: list[pa.RecordBatch] = []
+            rows = 0
+            for batch in Stream(path).batches():
+                held.append(batch)
+                rows += batch.num_rows
+                if rows >= ROWS_AT_ONCE:
+                    yield self._placed(held, shift_ns)
+                    held, rows = [], 0
+            if held:
+                yield self._placed(held, shift_ns)
+
+    def _placed(self, batches: list[pa.RecordBatch], shift_ns: int) -> tuple[pa.Table, Any]:
+        table = _shift(pa.Table.from_batches(batches).combine_chunks(), shift_ns)
+        position = pc.index_in(table["connection_id"], value_set=self._ids)
+        if position.null_count:
+            raise ValueError(
+                f"contradictory records: {position.null_count} receipts of connections never opened"
+            )
+        return table, position.to_numpy()
 
 
 # --- writing -------------------------------------------------------------------------------
@@ -315,22 +377,44 @@ def _write(path: Path, table: pa.Table) -> None:
 
 
 def _write_connections(
-    path: Path, connections: pa.Table, offsets: Any, columns: list[pa.Array]
+    path: Path,
+    connections: pa.Table,
+    offsets: Any,
+    columns_of: Callable[[int, int], list[pa.Array]],
 ) -> None:
+    """`columns_of` gives the RECEIPT_COLUMNS of the connections first..end."""
     schema = _with_receipts(connections.schema).with_metadata({"schema": VERSION})
     partial = path.with_suffix(".partial")
     texts = [field.name for field in schema if field.type == pa.string()]
     with pq.ParquetWriter(
         partial, schema, use_dictionary=texts, write_page_checksum=True
     ) as writer:
-        for first, end in _groups(connections["cell"].to_numpy(), offsets):
-            bounds = offsets[first : end + 1]
-            slices = [column.slice(bounds[0], bounds[-1] - bounds[0]) for column in columns]
-            index = pa.array(bounds - bounds[0], pa.int32())
-            lists = [pa.ListArray.from_arrays(index, values) for values in slices]
-            part = connections.slice(first, end - first).combine_chunks()
-            writer.write_table(pa.table([*part.columns, *lists], schema))
+        for groups in _spans(list(_groups(connections["cell"].to_numpy(), offsets)), offsets):
+            span_first, span_end = groups[0][0], groups[-1][1]
+            columns = columns_of(span_first, span_end)
+            for first, end in groups:
+                bounds = offsets[first : end + 1]
+                begin, length = bounds[0] - offsets[span_first], bounds[-1] - bounds[0]
+                index = pa.array(bounds - bounds[0], pa.int32())
+                lists = [
+                    pa.ListArray.from_arrays(index, column.slice(begin, length))
+                    for column in columns
+                ]
+                part = connections.slice(first, end - first).combine_chunks()
+                writer.write_table(pa.table([*part.columns, *lists], schema))
     partial.rename(path)
+
+
+def _spans(groups: list[tuple[int, int]], offsets: Any) -> Iterator[list[tuple[int, int]]]:
+    """Groups that follow each other, as many as have RECEIPTS_AT_ONCE receipts, or one."""
+    span: list[tuple[int, int]] = []
+    for first, end in groups:
+        if span and offsets[end] - offsets[span[0][0]] > RECEIPTS_AT_ONCE:
+            yield span
+            span = []
+        span.append((first, end))
+    if span:
+        yield span
 
 
 def _with_receipts(connections: pa.Schema) -> pa.Schema:

@@ -191,7 +191,11 @@ def make(folder: Path, receipts: int) -> None:
         pa.array(np.concatenate([block for part in made for block in part[name]]))
         for name in gather.RECEIPT_COLUMNS
     ]
-    gather._write_connections(folder / "connections.parquet", plain, offsets, columns)
+
+    def columns_of(first: int, end: int) -> list[pa.Array]:
+        return [c.slice(offsets[first], offsets[end] - offsets[first]) for c in columns]
+
+    gather._write_connections(folder / "connections.parquet", plain, offsets, columns_of)
 
 
 def write_raw(gathered: Path, raw: Path) -> None:

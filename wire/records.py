@@ -6,6 +6,8 @@ cut inside a batch, is readable up to the last whole batch and says so (`ReadBac
 Instants are `wire.clock.now_ns()`, columns end in their unit, null means it did not happen.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -220,37 +222,53 @@ def read_back(path: Path) -> ReadBack:
 
     Raises RecordError, naming the file, when not even the head is readable or it is not ours.
     """
-    batches: list[pa.RecordBatch] = []
-    try:
-        with path.open("rb") as file:
-            reader = pa.ipc.open_stream(file)
-            metadata = {k.decode(): v.decode() for k, v in (reader.schema.metadata or {}).items()}
+    stream = Stream(path)
+    batches = list(stream.batches())
+    table = pa.Table.from_batches(batches, stream.schema)
+    return ReadBack(stream.process, stream.boot_id, table, stream.complete)
+
+
+class Stream:
+    """A stream read batch by batch, for tables that are larger than memory should hold.
+
+    `complete` is known once `batches` has come to its end. Raises as `read_back`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.complete = False
+        with self._damage_named(), path.open("rb") as file:
+            self.schema = pa.ipc.open_stream(file).schema
+            metadata = {k.decode(): v.decode() for k, v in (self.schema.metadata or {}).items()}
             if metadata.get("schema") != SCHEMA_VERSION:
                 raise RecordError(
                     f"{path}: record schema {metadata.get('schema')}, not {SCHEMA_VERSION}"
                 )
-            complete = _read_batches(reader, batches) and _has_end_mark(path)
-            for batch in batches:
+            self.process, self.boot_id = metadata["process"], metadata["boot_id"]
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Every whole batch, from the first, each looked through before it is trusted."""
+        with self._damage_named(), self._path.open("rb") as file:
+            reader = pa.ipc.open_stream(file)
+            while True:
+                try:
+                    batch = reader.read_next_batch()
+                except StopIteration:
+                    self.complete = _has_end_mark(self._path)
+                    return
+                except (pa.ArrowException, OSError, MemoryError):
+                    self.complete = False
+                    return
                 batch.validate(full=True)
-        process, boot = metadata["process"], metadata["boot_id"]
-    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
-        raise RecordError(f"{path}: not a record file: {_one_line(error)}") from error
-    return ReadBack(process, boot, pa.Table.from_batches(batches, reader.schema), complete)
+                yield batch
 
-
-def _one_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0]
-
-
-def _read_batches(reader: pa.RecordBatchStreamReader, batches: list[pa.RecordBatch]) -> bool:
-    """Whether the stream ended where a batch ends."""
-    while True:
+    @contextmanager
+    def _damage_named(self) -> Iterator[None]:
         try:
-            batches.append(reader.read_next_batch())
-        except StopIteration:
-            return True
-        except (pa.ArrowException, OSError, MemoryError):
-            return False
+            yield
+        except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise RecordError(f"{self._path}: not a record file: {reason}") from error
 
 
 def _has_end_mark(path: Path) -> bool:

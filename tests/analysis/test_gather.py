@@ -99,6 +99,30 @@ def test_groups_are_of_one_cell_and_bounded(
         assert (batch.offsets[1:] - batch.offsets[:-1]).tolist() == counts
 
 
+@pytest.mark.parametrize(("at_once", "rows"), [(1, 1), (3, 2), (7, 100)])
+def test_sorting_a_part_at_a_time_gives_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int, rows: int
+) -> None:
+    monkeypatch.setattr(module, "RECEIPTS_PER_GROUP", 2)
+    story = Story(tmp_path / "run")
+    for number in (3, 1, 2, 5, 4):
+        story.connection(number, open_ms=10 - number, process=f"locust-{number % 2}")
+    for seq in range(1, 6):
+        for number in range(1, seq + 1):
+            row = (number, seq, 10 * number + seq, Via.LIVE, ns(20 + seq))
+            story.of(f"locust-{number % 2}").add_row("receipts", row)
+            story.of(f"locust-{number % 2}").flush()
+    gather(story.end())
+    path = story.folder / "connections.parquet"
+    expected = pq.read_table(path)
+    assert [len(seqs) for seqs in expected["receipt_seq"].to_pylist()] == [1, 2, 3, 4, 5]
+    monkeypatch.setattr(module, "RECEIPTS_AT_ONCE", at_once)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", rows)
+    path.unlink()
+    gather(story.folder)
+    assert pq.read_table(path).equals(expected)
+
+
 def test_a_process_that_was_killed_is_named_and_what_it_flushed_is_used(story: Story) -> None:
     assert ends(story.end("node")) == {"locust": True, "node": False, "producer": True}
     assert len(load_run(story.folder).joins) == 1
