@@ -7,10 +7,12 @@ The distributions' own quantiles must lie in the intervals, which fail once in 1
 values are independent (LEVEL).
 """
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from scipy.stats import expon, lognorm
@@ -226,3 +228,10 @@ def test_a_run_that_loses_more_in_one_cell_is_worse_in_that_one(
     assert told == {
         ("buffered_merge", "loss_rate"): "worse", ("buffered_merge", "chunk_loss_rate"): "worse",
     }  # fmt: skip
+
+
+def test_orderings_of_a_run_that_is_not_valid_get_no_verdict(planted: tuple[Study, Truth]) -> None:
+    study, _ = planted
+    summary = msgspec.structs.replace(study.summary, valid=False, invalid_because=["nginx died"])
+    table = compare_orderings(dataclasses.replace(study, summary=summary))
+    assert set(table["verdict"]) == {"run not valid"}

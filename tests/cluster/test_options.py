@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster.cli import COMMANDS, Command, main
-from cluster.commands import run, sweep, up
+from cluster.commands import compare, run, sweep, up
 from cluster.options import address, names, number, whole
 from cluster.settings import Settings, read_settings
 from delivery.errors import UsageError
@@ -97,7 +97,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert f"usage: chunk7 {command}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", [run, sweep, up])
+@pytest.mark.parametrize("command", [compare, run, sweep, up])
 def test_every_option_is_explained_in_the_documentation(command: Command) -> None:
     page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
     parser = Parser(prog="chunk7")
