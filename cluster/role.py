@@ -206,7 +206,7 @@ def _cluster(folder: Path, environment: Mapping[str, str]) -> list[str]:
     checks = (
         "store=redis://store:6379",
         "node=http://node:8080/healthz",
-        "proxy=http://proxy:8080/healthz",
+        "proxy=http://proxy:8080/proxy-healthz",
         "producer=http://producer:8081/healthz",
         "locust=http://locust:8089/",
         "worker=name://worker",
