@@ -29,7 +29,7 @@ P = ParamSpec("P")
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#5F5F5F"
 
-HOLE, OVERLAP = "#FBE9DC", "#E3EFF7"
+HOLE, OVERLAP = "#F8DFCE", "#E8F2F9"
 """Fillings: where chunks are lost, and where they come twice."""
 
 BODY_PT, SMALL_PT = 8.0, 7.0
