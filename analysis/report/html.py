@@ -27,6 +27,7 @@ def render_html(page: Page) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["breakable"] = _breakable
+    environment.filters["with_code"] = _with_code
     return environment.from_string(_read("report.html.jinja")).render(
         page=page,
         style=Markup(_read("report.css")),  # noqa: S704 - our own file
@@ -39,6 +40,11 @@ def render_html(page: Page) -> str:
 def _breakable(text: str) -> Markup:
     """A name may be broken after its underscores and slashes."""
     return Markup(re.sub(r"([_/])(?=\w)", r"\1<wbr>", str(escape(text))))  # noqa: S704
+
+
+def _with_code(text: str) -> Markup:
+    """What stands between backticks is code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 def _json(document: object) -> str:

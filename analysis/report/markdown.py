@@ -1,4 +1,7 @@
-"""report.md: the run in the space of a comment on a pull request (GitHub's Markdown)."""
+"""report.md: the run in the space of a comment on a pull request (GitHub's Markdown).
+
+Everything is escaped but the proofs: these are chunk7's own sentences, of its own orderings.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -32,7 +35,7 @@ def _lines(page: Page) -> Iterator[str]:
     if page.thresholds:
         yield from _table(page.thresholds)
     yield from _table(_narrowed(page.cells))
-    yield from (f"- {escape(f'{s.text} {s.proof}'.strip())}" for s in page.sentences)
+    yield from (f"- {escape(s.text)} {s.proof}".rstrip() for s in page.sentences)
     yield ""
     if page.losses.total:
         yield from _folded("Why chunks were lost", _table(page.causes))

@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.conclusion import conclusion, standing
+from analysis.conclusion import conclusion
 from analysis.report.comparisons import comparison_tables
 from analysis.report.losses import Losses, losses_of
 from analysis.report.making import Section, sections
@@ -20,7 +20,7 @@ from analysis.report.tables import (
     times_table,
 )
 from analysis.report.thresholds import Held, thresholds_table
-from analysis.report.words import MARKS, Group, headline, lede, number, validity
+from analysis.report.words import Group, headline, lede, mark_of, number, validity
 from analysis.study import Study
 
 
@@ -77,9 +77,9 @@ def make_page(
         lede=lede(summary),
         facts=_facts(study),
         thresholds=thresholds_table(held, summary),
-        cells=cells_table(summary.results),
+        cells=cells_table(summary),
         sentences=[
-            Sentence(MARKS[standing(r)], conclusion(r), proofs.get(r.name, ""))
+            Sentence(mark_of(r, summary.valid), conclusion(r), proofs.get(r.name, ""))
             for r in summary.results
         ],
         comparisons=comparison_tables(study),

@@ -6,15 +6,16 @@ import pandas as pd
 
 from analysis.conclusion import standing
 from analysis.report.table import Column, Shown, Table, numeric, worded
-from analysis.report.words import CAUSES, MARKS, number, percent
-from analysis.results import Result
+from analysis.report.words import CAUSES, mark_of, number, percent
+from analysis.results import Result, Summary
 from analysis.study import Study
 from analysis.tables import prices, processes
 from delivery.verdicts import Cause
 
 
-def cells_table(results: Sequence[Result]) -> Table:
+def cells_table(summary: Summary) -> Table:
     """What each cell lost, and what the law expected it to."""
+    results = summary.results
     columns = [
         Column("cell", "connect ordering x write ordering", numeric=False),
         Column("verdict", "loses: at least one chunk; keeps all: none was seen", numeric=False),
@@ -29,17 +30,16 @@ def cells_table(results: Sequence[Result]) -> Table:
     if any(result.chunks_undetermined for result in results):
         columns.append(Column("undetermined", "chunks of which nobody can know"))
     widest = max((r.loss_rate_high or 0.0 for r in results), default=0.0) or 1.0
-    rows = [_cell_row(result, widest)[: len(columns)] for result in results]
+    rows = [_cell_row(result, summary.valid, widest)[: len(columns)] for result in results]
     return Table("Every cell of the run", columns, rows)
 
 
-def _cell_row(result: Result, widest: float) -> list[Shown]:
-    kind = standing(result)
+def _cell_row(result: Result, valid: bool, widest: float) -> list[Shown]:
     low, high = result.chunks_lost_predicted_low, result.chunks_lost_predicted_high
     expects = numeric(result.chunks_lost_predicted, 1, f"{number(low)} to {number(high)}")
     return [
         _name(result.connect, result.write),
-        worded(kind.value, mark=MARKS[kind]),
+        worded(standing(result).value, mark=mark_of(result, valid)),
         numeric(result.lossy_connections, note=f"of {number(result.connections, 0)}"),
         _rate(result, widest),
         numeric(result.chunks_lost),

@@ -1,6 +1,7 @@
 """Verdicts, causes and numbers in the words of the report."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.conclusion import Standing, standing
@@ -66,9 +67,19 @@ CAUSES: dict[str, tuple[str, str]] = {
 """By cause: its name, and what happened."""
 
 
+def mark_of(result: Result, valid: bool) -> str:
+    """MARKS, but that nothing is good news in a run that is not valid."""
+    kind = standing(result)
+    return MARKS[Standing.UNKNOWN if kind is Standing.KEEPS and not valid else kind]
+
+
 def headline(summary: Summary) -> str:
-    """What came out, in a line."""
-    results = summary.results
+    """What came out, in a line, which says so if the run is not valid."""
+    seen = _seen(summary.results)
+    return seen if summary.valid else f"Not valid: {seen[0].lower()}{seen[1:]}"
+
+
+def _seen(results: Sequence[Result]) -> str:
     lossy = [result for result in results if standing(result) is Standing.LOSES]
     if not results:
         return "Nothing was measured"
@@ -100,7 +111,8 @@ def lede(summary: Summary) -> list[Group]:
         found.sort(key=lambda result: -(result.loss_rate or 0))
         if found:
             named = [(result.name, _note(result)) for result in found[:_NAMED]]
-            groups.append(Group(MARKS[kind], title, named, len(found) - len(named)))
+            mark = mark_of(found[0], summary.valid)
+            groups.append(Group(mark, title, named, len(found) - len(named)))
     return groups
 
 

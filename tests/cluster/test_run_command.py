@@ -81,6 +81,7 @@ def test_the_run_folder_has_what_was_promised(short: Ended, run_folder: Path) ->
     assert names >= {
         *("manifest.json", "summary.json", "logs", "raw", "pids.json"),
         *("published.parquet", "joins.parquet", "connections.parquet"),
+        *("report.html", "report.md", "junit.xml", "figures"),
     }
     logs = {path.name for path in (run_folder / "logs").iterdir()}
     assert logs >= {"store.log", "node-1.log", "node-2.log", "producer.log", "nginx.log"}

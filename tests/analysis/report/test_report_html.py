@@ -52,7 +52,7 @@ class Reader(HTMLParser):
 def rendered(folder: Path, *thresholds: str) -> str:
     study = open_study(folder)
     held = hold([parse_threshold(text) for text in thresholds], study.summary.results)
-    proofs = {FIX.name: "No interleaving loses one."}
+    proofs = {FIX.name: "No interleaving loses one: `chunk7 explore`."}
     return render_html(make_page(study, proofs, held, PICTURES))
 
 
@@ -85,7 +85,7 @@ def test_the_verdict_comes_first_then_the_cells_the_losses_and_how_it_was_made(t
 
 def test_a_cell_has_its_sentence_and_what_is_proven_of_it(text: str) -> None:
     assert f"{BUG.name} loses: 4 of 4 connections lost 4 chunks" in text
-    assert "No interleaving loses one." in text
+    assert "No interleaving loses one: <code>chunk7 explore</code>." in text
 
 
 def test_every_lost_chunk_is_there_with_its_instants_and_cause(text: str) -> None:
@@ -135,6 +135,13 @@ def test_a_run_that_is_not_valid_says_why_before_its_numbers(tmp_path: Path) -> 
     text = rendered(run_folder(tmp_path / "run", killed=("node",)))
     reason = text.index("node was cut short: its records have no end")
     assert text.index("NOT VALID") < reason < text.index("Every cell of the run")
+    assert "<h1>Not valid: 1 of 2 cells lost chunks</h1>" in text
+
+
+def test_nothing_is_good_news_in_a_run_that_is_not_valid(tmp_path: Path) -> None:
+    valid, invalid = run_folder(tmp_path / "valid"), run_folder(tmp_path / "not", killed=("node",))
+    assert 'class="mark keeps"' in rendered(valid)
+    assert 'class="mark keeps"' not in rendered(invalid)
 
 
 def test_a_run_without_losses_says_so(tmp_path: Path) -> None:
