@@ -172,7 +172,8 @@ def _latest_only(path: Path) -> ReadBack:
                 raise RecordError(f"{path}: has rows without {name}")
         if batch.num_rows:
             latest = int(np.argmax(batch["at_ns"].to_numpy()))
-            rows.append(pa.Table.from_batches([batch.slice(latest, 1)]))
+            # Taken, not sliced: a slice would keep its whole batch in memory.
+            rows.append(pa.Table.from_batches([batch.take(pa.array([latest]))]))
     table = pa.concat_tables([part.replace_schema_metadata(None) for part in rows])
     if table.num_rows:
         table = table.slice(int(np.argmax(table["at_ns"].to_numpy())), 1).combine_chunks()

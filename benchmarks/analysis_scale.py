@@ -56,7 +56,9 @@ def main() -> None:
     parser.add_argument("--make", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.make:
+    if args.make and args.gather:
+        write_raw(args.scratch.with_name(str(args.make)), args.scratch)
+    elif args.make:
         make(args.scratch, args.make)
     elif args.measure:
         measured = measure_gather if args.gather else measure
@@ -89,8 +91,8 @@ def compare_gather(scratch: Path, sizes: list[int]) -> None:
     for size in sizes:
         folder = scratch / f"{size}-raw"
         if not (folder / "raw").exists():
-            write_raw(_made(scratch, size), folder / "raw")
-            shutil.copy(scratch / str(size) / "manifest.json", folder)
+            _made(scratch, size)
+            _child(folder, "--make", str(size), "--gather")
         found = json.loads(_child(folder, "--measure", "--gather"))
         raw = sum(path.stat().st_size for path in (folder / "raw").iterdir())
         print(
@@ -152,6 +154,7 @@ def _made(scratch: Path, size: int) -> Path:
 
 
 def _child(folder: Path, *what: str) -> str:
+    """Run a stage by itself: a child's peak begins at its parent's, so here no work is done."""
     command = [sys.executable, "-m", "benchmarks.analysis_scale", "--scratch", str(folder), *what]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
@@ -198,9 +201,11 @@ def make(folder: Path, receipts: int) -> None:
     gather._write_connections(folder / "connections.parquet", plain, offsets, columns_of)
 
 
-def write_raw(gathered: Path, raw: Path) -> None:
+def write_raw(gathered: Path, folder: Path) -> None:
     """The raw records from which gathering makes this folder: receipts in the order of time."""
+    raw = folder / "raw"
     raw.mkdir(parents=True)
+    shutil.copy(gathered / "manifest.json", folder)
     tables = {name: pq.read_table(gathered / f"{name}.parquet") for name in ("published", "joins")}
     clients = pq.read_table(gathered / "connections.parquet")
     lists = {n: clients[f"receipt_{n}"].combine_chunks() for n in gather.RECEIPT_COLUMNS}
