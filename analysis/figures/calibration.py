@@ -52,7 +52,7 @@ def _draw(panel: Any, row: dict[str, Any]) -> None:
     colour, marker = (BLUE, "o") if fits else (VERMILLION, "X")
     panel.plot([row["predicted"]] * 2, [row["low"], row["high"]], color=colour, linewidth=1.0)
     panel.plot(row["predicted"], row["measured"], marker, color=colour, clip_on=False, zorder=3,
-               gid="fits" if fits else "misses")  # fmt: skip
+               label="fits" if fits else "misses")  # fmt: skip
 
 
 def _explain(figure: Figure) -> None:

@@ -98,7 +98,7 @@ def _bounds(timeline: pd.DataFrame, event: str, seq: int = 0) -> tuple[float, fl
 def _draw_client(axes: Any, events: pd.DataFrame) -> None:
     said = []
     for event in events.to_dict("records"):
-        axes.plot(event["at_ms"], CLIENT, "o", color=BLUE, zorder=4, gid=event["event"])
+        axes.plot(event["at_ms"], CLIENT, "o", color=BLUE, zorder=4, label=event["event"])
         number = f" {event['seq']}" if event["seq"] else ""
         said.append((event["at_ms"], f"{SAID[event['event']]}{number}"))
     handover.label_above(axes, CLIENT, said)
@@ -112,7 +112,7 @@ def _draw_node(
 ) -> None:
     said = []
     for at in shown.loc[shown["event"] == "accepted", "at_ms"]:
-        axes.plot(at, NODE, "o", color=BLACK, zorder=4, gid="accepted")
+        axes.plot(at, NODE, "o", color=BLACK, zorder=4, label="accepted")
         said.append((at, SAID["accepted"]))
     for bounds, lane, event, text in (
         (read, HISTORY, "read", "T1 reads history"),

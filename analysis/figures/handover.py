@@ -51,8 +51,8 @@ def instant(
     at, least, most = bounds_ms
     if most > least:
         axes.plot([least, most], [lane, lane], color=colour, linewidth=3, alpha=0.45, zorder=3,
-                  solid_capstyle="butt", gid="uncertainty")  # fmt: skip
-    axes.plot(at, lane, marker, color=colour, zorder=4, gid=name)
+                  solid_capstyle="butt", label="uncertainty")  # fmt: skip
+    axes.plot(at, lane, marker, color=colour, zorder=4, label=name)
 
 
 def chunk(

@@ -124,7 +124,7 @@ def _mark_outside(panel: Any, cells: pd.DataFrame) -> None:
     for cell in cells.loc[far.index].to_dict("records"):
         panel.plot(
             cell["predicted"], cell["measured"], "o", markersize=9, markerfacecolor="none",
-            markeredgecolor=BLACK, clip_on=False, zorder=4, gid="outside",
+            markeredgecolor=BLACK, clip_on=False, zorder=4, label="outside",
         )  # fmt: skip
         at = np.sqrt(cell["measured"] / panel.get_ylim()[1])
         if all(abs(at - other) > APART for other in named):

@@ -58,13 +58,13 @@ def _unseen_ticks(figure: Figure) -> list[Text]:
     ]
 
 
-def marks(axes: Axes, gid: str | None = None) -> list[tuple[float, float, str, bool]]:
+def marks(axes: Axes, label: str | None = None) -> list[tuple[float, float, str, bool]]:
     """(x, y, marker, filled) of each line that is a single mark."""
     return [
         (float(line.get_xdata()[0]), float(line.get_ydata()[0]), str(line.get_marker()),
          line.get_markerfacecolor() not in ("white", "none"))
         for line in axes.lines
-        if len(line.get_xdata()) == 1 and gid in (None, line.get_gid())
+        if len(line.get_xdata()) == 1 and label in (None, line.get_label())
     ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Figures of one connection and of one lost chunk: instants where the table has them."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def bars(axes: Axes) -> list[tuple[list[float], float]]:
     return [
         (list(line.get_xdata()), float(line.get_ydata()[0]))
         for line in axes.lines
-        if line.get_gid() == "uncertainty"
+        if line.get_label() == "uncertainty"
     ]
 
 
@@ -58,7 +59,7 @@ def covers(axes: Axes) -> list[tuple[float, float, float]]:
 
 def test_every_lane_has_its_events_where_they_happened() -> None:
     axes = connection(timeline(event("live", 15, 7))).axes[0]
-    at = {gid: [mark[:2] for mark in marks(axes, gid)] for gid in
+    at = {name: [mark[:2] for mark in marks(axes, name)] for name in
           ("opens", "accepted", "read", "subscribe", "history", "welcome", "live")}  # fmt: skip
     assert at == {
         "opens": [(0, CLIENT)], "accepted": [(1, NODE)], "read": [(2, NODE)],
@@ -90,6 +91,12 @@ def test_a_lost_chunk_lies_outside_of_what_the_client_gets_and_is_named_in_both_
     written = texts(axes)
     assert {"T2 chunk 6 lost", "T3 chunk 6 lost"} <= set(written)
     assert written.count("5") == 2
+
+
+def test_no_two_parts_of_a_drawing_have_one_id() -> None:
+    chunks = [event(kind, seq, seq) for seq in (3, 4, 5) for kind in ("publish", "save")]
+    ids = re.findall(r'\sid="([^"]+)"', to_svg(connection(timeline(*chunks))))
+    assert len(ids) == len(set(ids)) > 0
 
 
 def test_chunks_lost_together_are_named_together() -> None:
