@@ -27,7 +27,7 @@ from simulator.distributions import Constant, Durations, Exponential
 from simulator.settings import Engine, Settings
 
 SEEDS = 40
-CONNECTIONS = 400
+CONNECTIONS = 600
 """Of each seed."""
 LATENCY_MS = 1.0
 BOUND = 1e-4
