@@ -31,11 +31,17 @@ class HistoryFrame(msgspec.Struct, frozen=True, tag="history"):
 
 
 class WelcomeFrame(msgspec.Struct, frozen=True, tag="welcome"):
-    """The join is complete. `head_seq` is null where the ordering does not read it."""
+    """The join is complete. `head_seq` is null where the ordering does not read it.
+
+    When the history was read and the subscription took effect, in ms after the join began; null
+    where there was none. Their difference is the node's estimate of the risk window.
+    """
 
     node: str
     ordering: str
     head_seq: int | None = None
+    read_ms: float | None = None
+    subscribed_ms: float | None = None
 
 
 class HeartbeatFrame(msgspec.Struct, frozen=True, tag="heartbeat"):

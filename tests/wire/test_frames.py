@@ -60,6 +60,7 @@ def test_the_payload_is_the_frame_that_the_client_gets() -> None:
     "frame",
     [
         WelcomeFrame("node-1", "buffered_merge", 3),
+        WelcomeFrame("node-1", "buffered_merge", 3, 0.25, 60.5),
         WelcomeFrame("node-1", "buffered_merge"),
         HeartbeatFrame(3),
         ErrorFrame("store_lost", "reconnecting"),
