@@ -72,6 +72,7 @@ class Driver:
         self._ordering = ordering
         self._work_s = work_ms / 1_000
         self._down = backend.down
+        self._began_ns = now_ns()
 
     async def join(self, join: Join) -> None:
         """Run the client's connect ordering; raises as `drive`."""
@@ -126,8 +127,7 @@ class Driver:
             case SendHistory(chunks=chunks):
                 await self._send_history(chunks)
             case SendWelcome(head_seq=head_seq):
-                frame = WelcomeFrame(self._node, self._ordering.name, head_seq)
-                self._client.write(text_frame(encode(frame)))
+                self._client.write(text_frame(encode(self._welcome(head_seq))))
                 self.facts.welcomed_ns = now_ns()
             case Release(known=known):
                 self._hub.release(self._client, known)
@@ -165,6 +165,22 @@ class Driver:
         answer = await reading
         self.facts.read_done_ns = self._backend.store.link.heard_ns
         return answer
+
+    def _welcome(self, head_seq: int | None) -> WelcomeFrame:
+        facts = self.facts
+        return WelcomeFrame(
+            self._node,
+            self._ordering.name,
+            head_seq,
+            self._middle_ms(facts.read_sent_ns, facts.read_done_ns),
+            self._middle_ms(facts.subscribe_sent_ns, self.subscribed_ns()),
+        )
+
+    def _middle_ms(self, sent_ns: int | None, done_ns: int | None) -> float | None:
+        """When the store executed it: the middle is the estimate (docs/verdicts.md)."""
+        if sent_ns is None or done_ns is None:
+            return None
+        return round(((sent_ns + done_ns) / 2 - self._began_ns) / 1e6, 3)
 
     async def _send_history(self, chunks: Any) -> None:
         self.facts.history_count = len(chunks)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from delivery.errors import UsageError
 from delivery.ordering import ConnectOrdering
@@ -35,6 +36,8 @@ class Options:
     max_outbox_kb: int
     max_clients: int
     drain_s: float
+    producer: str | None = None
+    """Where the page's answers are asked for; None: it has none to show."""
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> Options:
@@ -60,6 +63,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         max_outbox_kb=_within("--max-outbox-kb", given.max_outbox_kb, 1, 1_048_576),
         max_clients=_within("--max-clients", given.max_clients, 1, 100_000),
         drain_s=_within("--drain-s", given.drain_s, 0, 600),
+        producer=None if given.producer is None else _http("--producer", given.producer),
     )
 
 
@@ -77,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-outbox-kb", type=int, default=1024, help="a client that is further behind is closed")
     add("--max-clients", type=int, default=5000)
     add("--drain-s", type=float, default=5, help="longest time from SIGTERM to the end")
+    add("--producer", metavar="URL", help="http://host:port; /demo asks it for answers")
     return parser
 
 
@@ -84,6 +89,18 @@ def _within(option: str, value: Number, low: int, high: int) -> Number:
     if not low <= value <= high:  # also refuses nan
         raise UsageError(f"{option}: {value} is not {low} to {high}")
     return value
+
+
+def _http(option: str, url: str) -> str:
+    """The URL without a slash at its end."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme == "http" and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = None
+    if not usable or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise UsageError(f"{option}: {url!r} is not http://HOST:PORT")
+    return url.rstrip("/")
 
 
 def _registry(specs: Sequence[str]) -> dict[str, ConnectOrdering]:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable
+from typing import Any
 
 import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -14,6 +15,7 @@ from delivery.ordering import ConnectSteps, Join
 from nodes.answers import answer
 from nodes.backend import Backend
 from nodes.client import CLOSE_TIMEOUT_S, Client, text_frame
+from nodes.demo.desk import ANSWER, PAGE, Desk
 from nodes.hub import Hub
 from nodes.join import Driver
 from nodes.metrics import CONTENT_TYPE, Metrics
@@ -22,6 +24,7 @@ from nodes.request import PREFIX, JoinRequest, parse_request
 from nodes.roster import Roster
 from nodes.tail import Tail
 from wire.clock import now_ns
+from wire.demo import is_demo
 from wire.frames import ErrorFrame, decode_client_frame, encode
 from wire.records import Recorder
 
@@ -56,6 +59,7 @@ class Edge:
         self._roster = roster
         self._recorder = recorder
         self._metrics = metrics
+        self._desk = Desk(options)
 
     async def listen(self) -> Server:
         """Begin to accept; raises OSError when the address cannot be had."""
@@ -82,13 +86,19 @@ class Edge:
 
     # --- HTTP ---
 
-    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+    def _process_request(
+        self, connection: ServerConnection, request: Request
+    ) -> Response | Awaitable[Response] | None:
         """Answer plain HTTP; None lets a WebSocket handshake go on."""
         path = request.path.partition("?")[0]
+        if path == PAGE or path.startswith(f"{PAGE}/"):
+            return self._desk.respond(connection, request)
         if path == "/metrics":
             return self._metrics_page(connection)
         if path != "/healthz" and not path.startswith(PREFIX):
-            return connection.respond(404, f"there are /healthz, /metrics and {PREFIX}SESSION\n")
+            return connection.respond(
+                404, f"there are /healthz, /metrics, {PAGE} and {PREFIX}SESSION\n"
+            )
         if path != "/healthz":
             try:
                 parse_request(request.path, self._options)
@@ -118,6 +128,9 @@ class Edge:
             await connection.close(1012, "drain")
             return
         assert connection.request is not None
+        if connection.request.path.partition("?")[0] == ANSWER:
+            await self._desk.take_order(connection)
+            return
         request = parse_request(connection.request.path, self._options)
         client = Client(
             connection,
@@ -153,7 +166,8 @@ class Edge:
         join = Join(request.session_id, request.after_seq)
         error = await _failure(driver.join(join))
         name = request.ordering.name
-        self._recorder.add(
+        self._record(
+            client,
             "joins",
             connection_id=client.connection_id,
             session_id=request.session_id,
@@ -212,7 +226,8 @@ class Edge:
         self._tail.leave(client)
         self._roster.leave(client)
         close_code, close_reason = client.ended
-        self._recorder.add(
+        self._record(
+            client,
             "leaves",
             connection_id=client.connection_id,
             node=self._options.name,
@@ -227,13 +242,19 @@ class Edge:
 
     def _on_slow(self, client: Client) -> None:
         self._metrics.slow_clients.inc()
-        self._recorder.add(
+        self._record(
+            client,
             "events",
             at_ns=now_ns(),
             kind="slow_client",
             session_id=client.session_id,
             detail=f"connection {client.connection_id}",
         )
+
+    def _record(self, client: Client, table: str, **row: Any) -> None:
+        """Write a row down, unless it is of the page, which must not be taken for a test's."""
+        if not is_demo(client.session_id):
+            self._recorder.add(table, **row)
 
     def tell_all(self, code: str, reason: str) -> None:
         """An error frame to every client that has joined."""

@@ -56,7 +56,7 @@ async def run(options: Options) -> Totals:
             producer = Producer(keeper, journal, answers, options.orderings, group)
             async with _listening(producer, options):
                 await _work(producer, options.order, stop)
-                await producer.stop()
+                await producer.close()
         await keeper.note_clock(journal)
     finally:
         journal.close()

@@ -9,11 +9,15 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from delivery.errors import StoreError, UsageError
+from producer.demo import Busy
 from producer.service import Producer
-from wire.timetable import Order, Timetable
+from wire.demo import AnswerOrder
+from wire.timetable import Order
 
 SHUTDOWN_WITHIN_S = 0.2
 _decode_order = msgspec.json.Decoder(Order).decode
+_decode_answer_order = msgspec.json.Decoder(AnswerOrder).decode
+_BAD = (msgspec.DecodeError, UnicodeDecodeError, UsageError)
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
@@ -46,6 +50,8 @@ def _application(producer: Producer) -> web.Application:
             web.post("/timetable", _post(producer)),
             web.get("/timetable", _get(producer)),
             web.delete("/timetable", _delete(producer)),
+            web.post("/answer", _post_answer(producer)),
+            web.get("/answer", _get_answer(producer)),
             web.get("/healthz", _healthz(producer)),
             web.get("/metrics", _metrics(producer)),
         ]
@@ -58,7 +64,7 @@ def _post(producer: Producer) -> _Handler:
         try:
             order = _decode_order(await request.read())
             return _json(await producer.take(order))
-        except (msgspec.DecodeError, UnicodeDecodeError, UsageError) as error:
+        except _BAD as error:
             return web.Response(status=400, text=f"{error}\n")
 
     return post
@@ -81,6 +87,27 @@ def _delete(producer: Producer) -> _Handler:
     return delete
 
 
+def _post_answer(producer: Producer) -> _Handler:
+    async def post(request: web.Request) -> web.Response:
+        try:
+            return _json(await producer.demo.begin(_decode_answer_order(await request.read())))
+        except _BAD as error:
+            return web.Response(status=400, text=f"{error}\n")
+        except Busy as error:
+            return web.Response(status=429, text=f"{error}\n")
+        except (StoreError, TimeoutError) as error:
+            return web.Response(status=503, text=f"{str(error) or 'the store does not answer'}\n")
+
+    return post
+
+
+def _get_answer(producer: Producer) -> _Handler:
+    async def get(request: web.Request) -> web.Response:
+        return _json(producer.demo.choices())
+
+    return get
+
+
 def _healthz(producer: Producer) -> _Handler:
     async def healthz(request: web.Request) -> web.Response:
         try:
@@ -100,5 +127,5 @@ def _metrics(producer: Producer) -> _Handler:
     return metrics
 
 
-def _json(timetable: Timetable) -> web.Response:
-    return web.Response(body=msgspec.json.encode(timetable), content_type="application/json")
+def _json(body: msgspec.Struct) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), content_type="application/json")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from delivery.ordering import WriteOrdering
 from producer.answers import Answer
+from producer.demo import Demo
 from producer.journal import Journal
 from producer.keeper import StoreKeeper
 from producer.order import check
@@ -28,6 +29,7 @@ class Producer:
     ) -> None:
         self.keeper = keeper
         self.journal = journal
+        self.demo = Demo(keeper, answers, orderings, group)
         self.timetable: Timetable | None = None
         self._answers = answers
         self._orderings = orderings
@@ -58,6 +60,10 @@ class Producer:
         """Stop streaming and forget the timetable; nothing happens without one."""
         async with self._changing:
             await self._stop()
+
+    async def close(self) -> None:
+        """Stop all, single answers included."""
+        await asyncio.gather(self.stop(), self.demo.stop())
 
     async def finished(self) -> None:
         """Wait until the current timetable has been streamed."""

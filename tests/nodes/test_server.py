@@ -23,7 +23,7 @@ async def test_a_node_that_takes_clients_is_healthy(node: RunningNode) -> None:
 
 
 async def test_any_other_path_is_told_which_there_are(node: RunningNode) -> None:
-    assert await node.get("/") == (404, "there are /healthz, /metrics and /ws/SESSION\n")
+    assert await node.get("/") == (404, "there are /healthz, /metrics, /demo and /ws/SESSION\n")
 
 
 async def test_a_bad_connect_url_is_answered_with_the_field(node: RunningNode) -> None:

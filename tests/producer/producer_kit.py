@@ -105,7 +105,7 @@ async def bench(
         tasks = [group.create_task(journal.keep()), group.create_task(keeper.watch(journal))]
         producer = Producer(keeper, journal, ANSWERS, orderings or WRITE_ORDERINGS, group)
         yield Bench(producer, journal, keeper, folder)
-        await producer.stop()
+        await producer.close()
         for task in tasks:
             task.cancel()
     journal.close()
