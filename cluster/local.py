@@ -111,12 +111,14 @@ async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints
     if local.store_latency_ms:
         near = _moved(store, delay_port)
         await cluster.start(_delay(folder, delay_port, store, local.store_latency_ms))
-    await cluster.start(
-        *(_node(local, folder, f"node-{i}", port, near) for i, port in enumerate(node_ports, 1)),
-        _producer(local, folder, producer_port, near),
-    )
+    endpoints = Endpoints(store, f"ws://{HOST}:{proxy_port}", f"http://{HOST}:{producer_port}")
+    nodes = [
+        _node(local, folder, f"node-{i}", port, near, endpoints.producer)
+        for i, port in enumerate(node_ports, 1)
+    ]
+    await cluster.start(*nodes, _producer(local, folder, producer_port, near))
     await cluster.start(_nginx(local, folder, proxy_port, node_ports))
-    return Endpoints(store, f"ws://{HOST}:{proxy_port}", f"http://{HOST}:{producer_port}")
+    return endpoints
 
 
 def store_part(folder: Path, port: int) -> Part:
@@ -149,8 +151,8 @@ def delay_options(listen: str, store: str, latency_ms: float) -> dict[str, objec
     return {"--listen": listen, "--to": to, "--latency-ms": f"{latency_ms:g}"}
 
 
-def _node(local: Local, folder: Path, name: str, port: int, store: str) -> Part:
-    options = node_options(local, f"{HOST}:{port}", store, name, folder / "raw")
+def _node(local: Local, folder: Path, name: str, port: int, store: str, producer: str) -> Part:
+    options = node_options(local, f"{HOST}:{port}", store, name, folder / "raw", producer)
     return Part(
         name,
         python("nodes", options),
@@ -160,7 +162,7 @@ def _node(local: Local, folder: Path, name: str, port: int, store: str) -> Part:
 
 
 def node_options(
-    local: Local, listen: str, store: str, name: str, records: Path
+    local: Local, listen: str, store: str, name: str, records: Path, producer: str
 ) -> dict[str, object]:
     """Of `python -m nodes`."""
     return {
@@ -172,6 +174,7 @@ def node_options(
         "--max-clients": max(5_000, local.users),
         "--drain-s": 1,
         "--ordering": local.connect_files,
+        "--producer": producer,
     }
 
 

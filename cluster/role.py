@@ -64,7 +64,7 @@ def _roles(settings: "Settings", inside: Path, run_name: str) -> dict[str, list[
     locust = ["locust", "-f", "{code}/loadtest/locustfile.py"]
     load = local.spelled(load_options(settings, endpoints, raw, run_name))
     processes = processes_options(settings.processes, _MASTER_PORT) if settings.processes else {}
-    node = local.node_options(plan, _NODE, near, "{name}", raw)
+    node = local.node_options(plan, _NODE, near, "{name}", raw, endpoints.producer)
     producer = local.producer_options(plan, _PRODUCER, near, "{name}", raw)
     delay = local.delay_options("0.0.0.0:6379", _STORE, settings.store_latency_ms)
     web = ["--web-host", "0.0.0.0", "--web-port", "8089"]  # noqa: S104
