@@ -152,7 +152,15 @@ def _same(one: Execution, other: Execution) -> Any:
     return (one.earliest_ns == other.earliest_ns) & (one.latest_ns == other.latest_ns)
 
 
+def expectation(
+    mean: float, least: float, least_variance: float, most: float, most_variance: float
+) -> Expectation:
+    """From sums over joins: of the means, and of the least and greatest that the instants allow."""
+    low = least - NORMAL_95 * float(np.sqrt(least_variance))
+    high = most + NORMAL_95 * float(np.sqrt(most_variance))
+    return Expectation(mean, max(low, 0.0), high)
+
+
 def _expectation(sums: dict[Any, float], kind: str) -> Expectation:
-    low = sums[f"{kind}_low"] - NORMAL_95 * float(np.sqrt(sums[f"{kind}_low_variance"]))
-    high = sums[f"{kind}_high"] + NORMAL_95 * float(np.sqrt(sums[f"{kind}_high_variance"]))
-    return Expectation(sums[kind], max(low, 0.0), high)
+    endings = ("", "_low", "_low_variance", "_high", "_high_variance")
+    return expectation(*(sums[f"{kind}{ending}"] for ending in endings))

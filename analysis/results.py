@@ -95,10 +95,15 @@ def analyse(run_dir: Path, also_invalid_because: Sequence[str] = ()) -> Summary:
     if (run_dir / "raw").is_dir():
         gather(run_dir)
     summary = summarise(load_run(run_dir), also_invalid_because)
+    write_summary(run_dir, summary)
+    return summary
+
+
+def write_summary(run_dir: Path, summary: Summary) -> None:
+    """Write `summary.json`, whole or not at all."""
     partial = run_dir / f"{NAME}.partial"
     partial.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
     partial.rename(run_dir / NAME)
-    return summary
 
 
 def summarise(run: Run, also_invalid_because: Sequence[str] = ()) -> Summary:
@@ -107,10 +112,17 @@ def summarise(run: Run, also_invalid_because: Sequence[str] = ()) -> Summary:
 
 
 def summarise_judged(
-    run: Run, judgement: Judgement, also_invalid_because: Sequence[str] = ()
+    run: Run,
+    judgement: Judgement,
+    also_invalid_because: Sequence[str] = (),
+    running: bool = False,
 ) -> Summary:
-    """The same of one that has been judged; each reason against it is given once."""
-    against = list(dict.fromkeys([*also_invalid_because, *reasons(run, judgement)]))
+    """The same of one that has been judged; each reason against it is given once.
+
+    `running` as for `analysis.validity.reasons`.
+    """
+    against = [*also_invalid_because, *reasons(run, judgement, running=running)]
+    against = list(dict.fromkeys(against))
     return Summary(
         valid=not against,
         invalid_because=against,

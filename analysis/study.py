@@ -60,10 +60,10 @@ def open_study(run_dir: Path | str) -> Study:
     return study(load_run(folder), _known_before(folder))
 
 
-def study(run: Run, also_invalid_because: tuple[str, ...] = ()) -> Study:
-    """Judge a loaded run."""
+def study(run: Run, also_invalid_because: tuple[str, ...] = (), running: bool = False) -> Study:
+    """Judge a loaded run; `running` as for `analysis.validity.reasons`."""
     judgement, joins, writes = judge(run), join_times(run), write_times(run)
-    summary = summarise_judged(run, judgement, also_invalid_because)
+    summary = summarise_judged(run, judgement, also_invalid_because, running)
     connections = _connections(run, judgement, joins, writes)
     losses = _losses(run, judgement, joins, writes)
     return Study(run, judgement, summary, joins, writes, connections, losses)

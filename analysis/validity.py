@@ -30,17 +30,30 @@ class Limits:
     """Of a cell's expected chunks."""
 
 
-def reasons(run: Run, judgement: Judgement, limits: Limits = Limits()) -> list[str]:
-    """Why the run is not valid; empty when it is."""
-    return [
-        *_cut_short(run),
+def reasons(
+    run: Run, judgement: Judgement, limits: Limits = Limits(), running: bool = False
+) -> list[str]:
+    """Why the run is not valid; empty when it is.
+
+    `running`: of a run that is still recorded only what no later record can mend counts. That
+    records have no end, a cell has nothing yet, a connection is open, or was recorded by one of
+    two processes only, and chunks are still on their way, is as it should be.
+    """
+    against = [
         *_clocks(run, limits),
         *_contradictions(run, judgement),
-        *_nothing_happened(run),
         *_never_opened(run, limits),
         *_saturated(run, limits),
         *_late(run, limits),
-        *_do_not_cross_foot(run, judgement),
+        *_do_not_cross_foot(judgement),
+    ]
+    if running:
+        return against
+    return [
+        *_cut_short(run),
+        *_nothing_happened(run),
+        *against,
+        *_one_sided(run),
         *_undetermined(run, judgement, limits),
     ]
 
@@ -173,13 +186,17 @@ def _late(run: Run, limits: Limits) -> Iterator[str]:
                 )
 
 
-def _do_not_cross_foot(run: Run, judgement: Judgement) -> Iterator[str]:
+def _do_not_cross_foot(judgement: Judgement) -> Iterator[str]:
     a = judgement.accounts
     wrong = (a["expected"] != a["delivered"] + a["lost"] + a["undetermined"]) | (
         a["receipts"] != a["delivered"] + a["duplicate"] + a["unexpected"] + a["unrecorded"]
     )
     if wrong.any():
         yield f"the accounts of {wrong.sum()} connections do not cross-foot"
+
+
+def _one_sided(run: Run) -> Iterator[str]:
+    """What one process recorded and another, which recorded to its end, did not."""
     if _complete(run, "loadtest"):
         endless = int(run.connections["closed_ns"].isna().sum())
         if endless:
