@@ -48,6 +48,7 @@ class Options:
         """The `number`-th order of this test (1, 2, ...): other sessions, other draws each time."""
         return Order(
             run=self.run_name if number == 1 else f"{self.run_name}-{number}",
+            number=number,
             cells=list(self.cells),
             seed=self.seed + number - 1,
             sessions=self.sessions,

@@ -57,10 +57,14 @@ class Streaming:
         """Stream every cell; ends after the last one's costs are measured. Cancelling stops it."""
         order = self._timetable.order
         self._journal.event("order", detail=msgspec.json.encode(order).decode())
+        self._journal.flush()  # before the first chunk: readers know whose chunks come
         try:
             async with asyncio.TaskGroup() as cells:
                 for cell in range(len(order.cells)):
                     cells.create_task(self._stream_cell(cell))
+        except asyncio.CancelledError:
+            self._journal.event("order_stopped", detail=order.run)
+            raise
         finally:
             # Stopped: what is under way may end, briefly. Otherwise nothing is left here.
             await asyncio.gather(*(writer.finish(STOP_WITHIN_S) for writer in self._writers))
@@ -103,7 +107,9 @@ class Streaming:
             reason = str(error) or "the settle time was too short"
             log.warning("memory of cell %d was not measured: %s", cell, reason)
             return
-        found = {"cell": cell, "bytes": stored, "chunks": self._writers[cell].saved}
+        found = {
+            "run": order.run, "cell": cell, "bytes": stored, "chunks": self._writers[cell].saved
+        }  # fmt: skip
         self._journal.event("memory", detail=json.dumps(found))
         self._journal.flush()
 
@@ -135,5 +141,6 @@ class Streaming:
             reason = str(error) or f"no answer within {COUNT_WITHIN_S:g} s"
             log.warning("commands of cell %d were not counted: %s", cell, reason)
             return
-        self._journal.event("commands", detail=json.dumps({"cell": cell, "calls": calls}))
+        found = {"run": order.run, "cell": cell, "calls": calls}
+        self._journal.event("commands", detail=json.dumps(found))
         self._journal.flush()

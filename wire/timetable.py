@@ -27,6 +27,8 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     run: str
     """Prefix of every session id, so that two runs on one store never meet."""
+    number: int = 1
+    """Which order of its load test this is: 1, 2, ..."""
     cells: list[Cell]
     seed: int
     sessions: int

@@ -77,7 +77,7 @@ async def streaming(
             http.post("/timetable", data=msgspec.json.encode(order)) as answer,
         ):
             assert answer.status == 200
-        await until((records / "producer.events.arrows").exists)  # the last table of a flush
+        await until((records / "producer.published.arrows").exists)
         yield process, records
     finally:
         if process.returncode is None:

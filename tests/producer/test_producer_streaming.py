@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from producer_kit import OwnStore, an_order, bench, listening, planned, until
 
@@ -13,7 +14,7 @@ from producer import streaming
 from producer.write import WRITE_ORDERINGS
 from wire.records import read_back
 from wire.store import SCRIPT_CALLS
-from wire.timetable import Cell
+from wire.timetable import Cell, Order
 
 
 @pytest.fixture
@@ -59,7 +60,8 @@ async def test_the_memory_of_every_cell_is_what_the_store_says(
                 for session in (0, 1)
             ]
             chunks = sum(row["cell"] == cell for row in rows)
-            assert measured[cell] == {"cell": cell, "bytes": sum(sizes), "chunks": chunks}
+            found = {"run": "r", "cell": cell, "bytes": sum(sizes), "chunks": chunks}
+            assert measured[cell] == found
         assert await at.keeper.store.link.send("XLEN", stream_key("r-1-0")) == 5
         done = at.kinds().index("order_done")
         assert at.kinds()[done + 1 :].count("memory") == 1
@@ -146,6 +148,28 @@ async def test_a_new_order_stops_the_current_one(store_url: str, tmp_path: Path)
     assert sum(row["session_id"].startswith("new-0-0") for row in rows) == len(
         planned(an_order(run="new"))
     )
+
+
+async def test_the_records_say_which_order_was_stopped(store_url: str, tmp_path: Path) -> None:
+    async with bench(store_url, tmp_path) as at:
+        await at.producer.take(an_order(run="old", duration_ms=10_000))
+        await until(lambda: at.journal.totals.chunks >= 5)
+        await at.stream(an_order(run="new", settle_ms=50))
+        told = [
+            (row["kind"], row["detail"])
+            for row in at.rows("events")
+            if row["kind"] in ("order_done", "order_stopped")
+        ]
+    assert told == [("order_stopped", "old"), ("order_done", "new")]
+
+
+async def test_an_order_is_on_disk_before_its_first_chunk(store_url: str, tmp_path: Path) -> None:
+    async with bench(store_url, tmp_path) as at:
+        await at.producer.take(an_order(run="r", lead_ms=600_000))
+        await until((tmp_path / "producer.events.arrows").exists)
+        [event] = at.rows("events")
+        order = msgspec.json.decode(event["detail"], type=Order)
+    assert (event["kind"], order.run, order.number) == ("order", "r", 1)
 
 
 async def test_a_chunk_that_is_abandoned_is_written_down(
