@@ -3,6 +3,7 @@
 # make check         lint and types only
 # make notebooks     execute the notebooks' sources into .ipynb (docs/notebooks.md)
 # make pictures      draw the pictures of README and docs
+# make examples      write Python's answers into the examples of the docs
 # make sample-run    record the run that notebooks and pictures show, about a minute
 # make sample-sweep  and the sweep, about five minutes
 # make lock          renew the two requirement locks from pyproject.toml
@@ -12,13 +13,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check notebooks pictures sample-run sample-sweep lock clean
+.PHONY: run test check notebooks pictures examples sample-run sample-sweep lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
 
+# Tests that load the machine with servers of their own run alone, and after all others.
+ALONE := live or docker
+
+ifdef ARGS
 test: check
 	$(BIN)/python -m pytest $(ARGS)
+else
+test: check
+	$(BIN)/python -m pytest -n auto -m "not ($(ALONE))"
+	$(BIN)/python -m pytest -m "$(ALONE)"
+endif
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -44,6 +54,9 @@ notebooks: $(VENV)/dev.stamp
 
 pictures: $(VENV)/dev.stamp
 	$(BIN)/python -m docs.make_pictures
+
+examples: $(VENV)/dev.stamp
+	$(BIN)/python -m docs.make_examples
 
 sample-run: $(VENV)/dev.stamp
 	$(BIN)/python -m notebooks.make_sample_run
