@@ -18,6 +18,7 @@ def run_folder(
 ) -> Path:
     """In the first cell `lossy` connections lose chunk 2 each, in the others one loses nothing.
 
+    User 1 is in every cell, so that the cells can be compared.
     The losses alternate between a handover gap and a save lag. `odd`: `session` and `node`, names
     of the lossy ones; `killed`, a process whose records have no end.
     """
@@ -61,7 +62,7 @@ def _lossy(story: Story, turn: int, session: str, node: str) -> None:
 def _kept(story: Story, cell: int, session: str) -> None:
     connection_id = 100_000 + cell
     receipts = [(5, 1, 0), (51, 2), (201, 3), (301, 4)]
-    story.connection(connection_id, receipts, cell=cell, session_id=session)
+    story.connection(connection_id, receipts, cell=cell, session_id=session, user=1)
     story.join(
         connection_id,
         subscribe_ms=(1, 1),

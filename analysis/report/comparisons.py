@@ -15,11 +15,11 @@ _LESS = {
 
 
 def comparison_tables(study: Study) -> list[Table]:
-    """Every cell against the run's first one, and then every pair; none for a single cell."""
-    names = [result.name for result in study.summary.results]
-    if len(names) < 2:
-        return []
-    return [_against(study, names[0]), _pairs(study)] if len(names) > 2 else [_pairs(study)]
+    """Every cell against the run's first one, and then every pair; none without common joins."""
+    pairs = _pairs(study)
+    if len(study.summary.results) <= 2:
+        return [pairs] if pairs.rows else []
+    return [_against(study, study.summary.results[0].name), pairs] if pairs.rows else []
 
 
 def _against(study: Study, baseline: str) -> Table:

@@ -169,3 +169,7 @@ def test_a_figure_is_in_the_page_and_says_in_words_what_it_shows(text: str) -> N
 
 def test_orderings_are_compared_under_the_same_seed(text: str) -> None:
     assert "Loss rates, every pair" in text
+
+
+def test_without_common_joins_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    assert 'id="comparisons"' not in rendered(run_folder(tmp_path / "run", lossy=0))
