@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import Study, open_study, tables, timelines
+from analysis.figures.calibration import calibration
 from analysis.figures.connection import connection
 from analysis.figures.factors import factors
 from analysis.figures.loss_rate import loss_rate
@@ -42,6 +43,7 @@ PICTURES: dict[str, Callable[[Samples], Figure]] = {
     "lost-chunk": lambda of: lost_chunk(*_loss(of.study)),
     "handover-gap": lambda of: windows(tables.windows(of.study)),
     "predicted": lambda of: predicted(tables.predicted(of.study)),
+    "calibration": lambda of: calibration(tables.calibration(of.study)),
     "prices": lambda of: prices(tables.prices(of.study)),
     "over-time": lambda of: over_time(tables.over_time(of.study)),
     "factors": lambda of: factors(of.sweep),

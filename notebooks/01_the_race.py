@@ -30,6 +30,7 @@ import pandas as pd
 from IPython.display import display
 
 from analysis import open_study, tables, timelines
+from analysis.figures.calibration import calibration
 from analysis.figures.connection import connection
 from analysis.figures.lost_chunk import lost_chunk
 from analysis.figures.predicted import predicted
@@ -147,3 +148,12 @@ predicted(tables.predicted(study))
 law = fits(study)
 columns = ["measured", "expected", "low", "high", "verdict"]
 law[law["kind"] == "lost"].set_index("name")[columns]
+
+# %% [markdown]
+# The law also speaks of single connections: some it expects to lose more than others, because of
+# when they came and how long their node took. Here connections that it treats alike are put
+# together, whatever their orderings. If the law is right, the bars cross the diagonal, but for one
+# in twenty.
+
+# %%
+calibration(tables.calibration(study))

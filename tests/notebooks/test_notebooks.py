@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
 
 from notebooks.execute import execute, read, sources
@@ -70,9 +71,12 @@ def shown(name: str, run: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) ->
     """What a notebook prints of another run. Its cells are executed here, which needs no kernel."""
     monkeypatch.setenv("CHUNK7_RUN", str(run))
     names: dict[str, object] = {}
-    for cell in read(FOLDER / f"{name}.py").cells:
-        if cell.cell_type == "code":
-            exec(cell.source, names)  # noqa: S102
+    with pd.option_context(
+        "display.precision", 6
+    ):  # which notebooks set, and tests after this keep
+        for cell in read(FOLDER / f"{name}.py").cells:
+            if cell.cell_type == "code":
+                exec(cell.source, names)  # noqa: S102
     return str(capsys.readouterr().out)
 
 
@@ -95,6 +99,15 @@ def test_your_run_opens_a_run_of_somebody_else(
     assert "NOT VALID\n- node was cut short: its records have no end" in said
     assert "1 of 1 connections lost 1 chunk (handover_gap 1)" in said
     assert "Figure(" in said
+
+
+@pytest.mark.parametrize("name", ["01_the_race", "02_loss_rates", "04_prices_of_the_fixes"])
+def test_a_notebook_shows_a_run_that_lost_nothing(
+    name: str, story: Story, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.connection(1, [(151, 1, 0), (201, 2), (301, 3), (401, 4), (501, 5)], open_ms=149)
+    story.join(1, read_ms=(150, 150), subscribe_ms=(151, 151), history_last_seq=1)
+    assert "valid\n" in shown(name, story.end(), capsys, monkeypatch)
 
 
 def test_your_run_says_that_nobody_connected(
