@@ -71,9 +71,7 @@ def shown(name: str, run: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) ->
     """What a notebook prints of another run. Its cells are executed here, which needs no kernel."""
     monkeypatch.setenv("CHUNK7_RUN", str(run))
     names: dict[str, object] = {}
-    with pd.option_context(
-        "display.precision", 6
-    ):  # which notebooks set, and tests after this keep
+    with pd.option_context("display.precision", 6):  # notebooks set it
         for cell in read(FOLDER / f"{name}.py").cells:
             if cell.cell_type == "code":
                 exec(cell.source, names)  # noqa: S102
