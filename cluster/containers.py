@@ -143,6 +143,15 @@ class Containers:
             code = self._client.api.exec_inspect(made["Id"])["ExitCode"]
         return int(code), output.decode(errors="replace")
 
+    def answers(self, container: Container) -> bool:
+        """Whether the container's own health check holds now, whenever Docker asks it next."""
+        with _errors(container):
+            facts = self._client.api.inspect_container(container.id)
+        test = facts["Config"].get("Healthcheck", {}).get("Test", [])
+        if test[:1] != ["CMD"]:
+            raise Chunk7Error(f"{container.title} has no health check")
+        return facts["State"]["Status"] == "running" and self.execute(container, *test[1:])[0] == 0
+
     def _do(self, container: Container, call: Callable[[str], object]) -> None:
         with _errors(container):
             call(container.id)

@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -52,6 +52,8 @@ class Endpoints:
     store: str
     websocket: str
     producer: str
+    checks: Mapping[str, str] = field(default_factory=dict)
+    """By part: the URL at which to see that it is well, as `cluster.attend` takes it."""
 
     @property
     def producer_address(self) -> tuple[str, int]:
@@ -111,7 +113,17 @@ async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints
     if local.store_latency_ms:
         near = _moved(store, delay_port)
         await cluster.start(_delay(folder, delay_port, store, local.store_latency_ms))
-    endpoints = Endpoints(store, f"ws://{HOST}:{proxy_port}", f"http://{HOST}:{producer_port}")
+    endpoints = Endpoints(
+        store=store,
+        websocket=f"ws://{HOST}:{proxy_port}",
+        producer=f"http://{HOST}:{producer_port}",
+        checks={
+            **_store_check(store),
+            **{f"node-{i}": f"http://{HOST}:{at}/healthz" for i, at in enumerate(node_ports, 1)},
+            "proxy": f"http://{HOST}:{proxy_port}/proxy-healthz",
+            "producer": f"http://{HOST}:{producer_port}/healthz",
+        },
+    )
     nodes = [
         _node(local, folder, f"node-{i}", port, near, endpoints.producer)
         for i, port in enumerate(node_ports, 1)
@@ -119,6 +131,13 @@ async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints
     await cluster.start(*nodes, _producer(local, folder, producer_port, near))
     await cluster.start(_nginx(local, folder, proxy_port, node_ports))
     return endpoints
+
+
+def _store_check(store: str) -> dict[str, str]:
+    """None for one behind TLS, which a bare PING does not get through."""
+    parts = urlsplit(store)
+    address = f"redis://{parts.hostname}:{parts.port or 6379}"
+    return {"store": address} if parts.scheme == "redis" else {}
 
 
 def store_part(folder: Path, port: int) -> Part:

@@ -21,7 +21,11 @@ _ANSWER_WITHIN_S = 2.0
 
 async def follow(producer: str, cells: Sequence[Cell], console: Console) -> None:
     """Show where the run is until the timetable's end. Meant to be cancelled when the load ends."""
-    timetable = await _timetable(producer)
+    await show(await _timetable(producer), cells, console)
+
+
+async def show(timetable: Timetable, cells: Sequence[Cell], console: Console) -> None:
+    """The same for a timetable that is there; its epoch is on our own CLOCK_MONOTONIC."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     total_ms = end_ms(timetable.order)

@@ -8,8 +8,10 @@ import asyncio
 import os
 import time
 import traceback
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -26,9 +28,6 @@ from cluster.surroundings import surroundings, without_password
 from delivery.errors import Chunk7Error, UsageError
 from producer.answers import SHIPPED, read_answers
 
-_BEYOND_TIMETABLE_S = 45.0
-"""What Locust may need beside the timetable: to start, to spawn its users, to end."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -39,16 +38,29 @@ class Outcome:
     error: Chunk7Error | None
 
 
-def execute(settings: Settings, out: Path | None, console: Console) -> Outcome:
-    """Do a whole run; progress goes to `console`.
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of cluster: what it cannot do, what it is made of, and how it is driven."""
+
+    check: Callable[[Settings], None]
+    facts: Callable[[], dict[str, Any]]
+    drive: Callable[[Settings, Path, str, Console], Coroutine[Any, Any, None]]
+    """From the first part's start to the last one's stop, given the run folder and run's name."""
+
+
+def execute(
+    settings: Settings, out: Path | None, console: Console, kind: Kind | None = None
+) -> Outcome:
+    """Do a whole run, on this kind of cluster (None: local); progress goes to `console`.
 
     Raises UsageError and StoreUnreachable, before anything is started, for input that cannot be
     used. What goes wrong later is in the outcome.
     """
-    check(settings)
+    kind = kind or LOCAL
+    kind.check(settings)
     folder, run_name = prepare(settings, out)
-    write_manifest(folder, _manifest(settings, run_name))
-    error = _attempt(settings, folder, run_name, console)
+    write_manifest(folder, _manifest(settings, run_name, kind.facts()))
+    error = _attempt(kind.drive(settings, folder, run_name, console), folder)
     return Outcome(folder, judge(folder, error), error)
 
 
@@ -78,12 +90,10 @@ def new_folder(folder: Path) -> Path:
     return folder
 
 
-def _attempt(
-    settings: Settings, folder: Path, run_name: str, console: Console
-) -> Chunk7Error | None:
+def _attempt(drive: Coroutine[Any, Any, None], folder: Path) -> Chunk7Error | None:
     """Run the load; what ended it early, or None. An unforeseen error leaves its trace in a log."""
     try:
-        run_interruptibly(_drive(settings, folder, run_name, console))
+        run_interruptibly(drive)
     except Chunk7Error as error:
         return error
     except Exception as error:
@@ -99,13 +109,12 @@ async def _drive(settings: Settings, folder: Path, run_name: str, console: Conso
     async with Cluster(folder) as cluster:
         endpoints = await local.start(cluster, settings.local, folder)
         [locust] = await cluster.start(load.headless(settings, endpoints, folder, run_name))
-        limit_s = settings.length_s + _BEYOND_TIMETABLE_S
         progress = follow(endpoints.producer, settings.cells.cells, console)
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(settings.limit_s):
                 await cluster.while_alive(_until_ended(locust, asyncio.create_task(progress)))
         except TimeoutError:
-            late = f"the load test did not end within {limit_s:.0f} s"
+            late = f"the load test did not end within {settings.limit_s:.0f} s"
             raise Chunk7Error(late + locust.last_lines()) from None
 
 
@@ -119,7 +128,10 @@ async def _until_ended(locust: Process, progress: "asyncio.Task[None]") -> None:
         raise outcome
 
 
-def _manifest(settings: Settings, run_name: str) -> Manifest:
+LOCAL = Kind(check, lambda: {"kind": "local"}, _drive)
+
+
+def _manifest(settings: Settings, run_name: str, facts: dict[str, Any]) -> Manifest:
     cells = settings.cells
     return Manifest(
         order=settings.order(run_name),
@@ -138,6 +150,7 @@ def _manifest(settings: Settings, run_name: str) -> Manifest:
                 "connect_files": list(cells.connect_files),
                 "write_files": list(cells.write_files),
             },
+            "cluster": facts,
             **surroundings(),
         },
     )

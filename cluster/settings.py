@@ -14,6 +14,7 @@ from wire.timetable import Order
 
 SETTLE_MS = 1_200
 LEAD_MS = 500
+BEYOND_TIMETABLE_S = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ class Settings:
     def length_s(self) -> float:
         """How long the load lasts, by the timetable."""
         return len(self.cells.cells) * (self.duration_s + self.settle_ms / 1_000)
+
+    @property
+    def limit_s(self) -> float:
+        """How long Locust may take for it: it has to start, to spawn its users, and to end."""
+        return self.length_s + BEYOND_TIMETABLE_S
 
 
 def read_settings(args: argparse.Namespace) -> Settings:

@@ -12,6 +12,8 @@ from rich.console import Console
 
 from cluster import load, local
 from cluster.interrupts import run_interruptibly
+from cluster.parts import Part
+from cluster.probes import answers_http
 from cluster.run import check, prepare
 from cluster.settings import Settings
 from cluster.supervise import Cluster
@@ -23,10 +25,20 @@ Tell = Callable[[str, str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The two that the user chooses."""
+    """Those that the user chooses."""
 
     websocket: int
     web: int
+    status: int
+
+    def check_free(self) -> None:
+        """Raise UsageError if somebody listens on one of them."""
+        for option, port in (
+            ("--port", self.websocket),
+            ("--web-port", self.web),
+            ("--status-port", self.status),
+        ):
+            check_free(option, port)
 
 
 def keep_running(
@@ -37,8 +49,7 @@ def keep_running(
     Raises UsageError for bad input and for a port in use, PartDied when a part ends.
     """
     check(settings)
-    for option, port in (("--port", ports.websocket), ("--web-port", ports.web)):
-        check_free(option, port)
+    ports.check_free()
     folder, run_name = prepare(settings, out)
     with contextlib.suppress(Interrupted):
         run_interruptibly(_keep(settings, folder, run_name, ports, console, tell))
@@ -62,5 +73,29 @@ async def _keep(
     async with Cluster(folder) as cluster:
         endpoints = await local.start(cluster, plan, folder)
         await cluster.start(load.web(settings, endpoints, folder, run_name, ports.web))
+        await cluster.start(_attendant(endpoints, folder, ports))
         tell(endpoints.websocket, f"http://{local.HOST}:{ports.web}", endpoints.producer)
         await cluster.while_alive(asyncio.Event().wait())
+
+
+def _attendant(endpoints: local.Endpoints, folder: Path, ports: Ports) -> Part:
+    """The process that says how the cluster is."""
+    web, status = (f"http://{local.HOST}:{port}" for port in (ports.web, ports.status))
+    checks = {**endpoints.checks, "locust": f"{web}/"}
+    tells = {
+        "WebSocket": f"{endpoints.websocket}/ws/SESSION?ordering=NAME",
+        "web UI": web,
+        "health": f"{status}/healthz",
+    }
+    options = {
+        "--listen": f"{local.HOST}:{ports.status}",
+        "--run": folder,
+        "--check": tuple(f"{name}={url}" for name, url in checks.items()),
+        "--tell": tuple(f"{name}={text}" for name, text in tells.items()),
+    }
+    return Part(
+        "cluster",
+        local.python("cluster.attend", options),
+        folder / "logs" / "cluster.log",
+        ready=answers_http(local.HOST, ports.status),
+    )

@@ -15,6 +15,7 @@ from wire.options import Parser
 if TYPE_CHECKING:
     from analysis.results import Summary
     from analysis.thresholds import Threshold
+    from cluster.run import Kind
 
 CROSSED, NOT_VALID = 99, 98
 """Exit codes: a threshold was crossed; the run, or a threshold, cannot be judged."""
@@ -25,10 +26,11 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     parser = subparsers.add_parser(
         "run",
         help="start a cluster, load it, say which orderings lose chunks",
-        description="Starts a local cluster, runs every ordering in turn under the same seed and "
+        description="Starts a cluster, runs every ordering in turn under the same seed and "
         "load, and says which lose chunks.",
     )
     add_cells(parser)
+    add_kind(parser)
     add_cluster(parser)
     add_load(parser)
     parser.add_argument(
@@ -52,6 +54,16 @@ def add_cells(parser: argparse.ArgumentParser) -> None:
             metavar="NAME",
             help=f"{side} orderings: names, path/to/file.py:name, or all; repeatable, or commas",
         )
+
+
+def add_kind(parser: argparse.ArgumentParser) -> None:
+    """--cluster."""
+    parser.add_argument(
+        "--cluster",
+        choices=("local", "compose"),
+        default="local",
+        help="local: processes of this machine; compose: containers (default: %(default)s)",
+    )
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:
@@ -140,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
     from cluster.table import show, stdout_console
 
     settings = read_settings(args)
-    outcome = execute(settings, args.out, Console(stderr=True))
+    outcome = execute(settings, args.out, Console(stderr=True), _kind(args.cluster))
     if args.json:
         sys.stdout.buffer.write(msgspec.json.encode(outcome.summary) + b"\n")
         sys.stdout.flush()
@@ -155,6 +167,15 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         sys.stdout.write(f"report: {report.html}\n")
     return code
+
+
+def _kind(name: str) -> "Kind | None":
+    """Docker's client is imported only for a compose cluster."""
+    if name == "local":
+        return None
+    from cluster.compose import COMPOSE
+
+    return COMPOSE
 
 
 def exit_code(summary: "Summary", thresholds: "Sequence[Threshold]") -> int:

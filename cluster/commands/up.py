@@ -5,22 +5,22 @@ import sys
 
 from rich.console import Console
 
-from cluster.commands.run import add_cells, add_cluster, add_load
+from cluster.commands.run import add_cells, add_cluster, add_kind, add_load
 from cluster.options import Subparsers, add_out, add_seed, whole
 from wire.options import Parser
 
 
 def add_parser(subparsers: "Subparsers[Parser]") -> None:
-    """The cluster's and the load's options, which the web UI starts from, and two ports."""
+    """The cluster's and the load's options, which the web UI starts from, and the ports."""
     parser = subparsers.add_parser(
         "up",
-        help="keep a local cluster running, with the Locust web UI",
-        description="Starts a local cluster and the Locust web UI, and keeps both running "
-        "until Ctrl-C.",
+        help="keep a cluster running, with the Locust web UI",
+        description="Starts a cluster and the Locust web UI, and keeps both running until Ctrl-C.",
     )
     for option, default, what in (
         ("--port", 8080, "where WebSocket clients connect"),
         ("--web-port", 8089, "where the web UI is"),
+        ("--status-port", 8090, "where the cluster says how it is"),
     ):
         parser.add_argument(
             option,
@@ -30,6 +30,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
             help=f"{what} (default: %(default)s)",
         )
     add_cells(parser)
+    add_kind(parser)
     add_cluster(parser)
     add_load(parser)
     add_seed(parser)
@@ -39,15 +40,23 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Keep it running; 0 when a signal ends it, which is how it is meant to end."""
+    from cluster import up
     from cluster.settings import read_settings
-    from cluster.up import Ports, keep_running
 
-    def tell(websocket: str, web: str, producer: str) -> None:
-        sys.stdout.write(f"WebSocket  {websocket}/ws/SESSION?ordering=NAME\n")
-        sys.stdout.write(f"producer   {producer}\n")
-        sys.stdout.write(f"web UI     {web}  (Ctrl-C stops it)\n")
-        sys.stdout.flush()
+    console = Console(stderr=True)
+    ports = up.Ports(args.port, args.web_port, args.status_port)
+    settings = read_settings(args)
+    if args.cluster == "compose":
+        from cluster import compose
 
-    ports = Ports(args.port, args.web_port)
-    keep_running(read_settings(args), args.out, ports, Console(stderr=True), tell)
+        compose.keep_running(settings, args.out, ports, console)
+    else:
+        up.keep_running(settings, args.out, ports, console, _tell)
     return 0
+
+
+def _tell(websocket: str, web: str, producer: str) -> None:
+    sys.stdout.write(f"WebSocket  {websocket}/ws/SESSION?ordering=NAME\n")
+    sys.stdout.write(f"producer   {producer}\n")
+    sys.stdout.write(f"web UI     {web}  (Ctrl-C stops it)\n")
+    sys.stdout.flush()

@@ -1,12 +1,17 @@
 """Input that cannot be used ends the real command in one line and a code, with no traceback."""
 
+import json
 import os
 import signal
 import socket
+import urllib.request
 from pathlib import Path
 
 import pytest
 from command import Running, chunk7, left_over
+
+from cluster.local import spelled
+from cluster.probes import free_ports
 
 pytestmark = pytest.mark.live
 
@@ -64,7 +69,7 @@ def test_a_store_that_does_not_answer_ends_in_1(tmp_path: Path) -> None:
         refused(1, f"error: no store at 127.0.0.1:{port}: ", "run", "--redis", url)
 
 
-@pytest.mark.parametrize("option", ["--port", "--web-port"])
+@pytest.mark.parametrize("option", ["--port", "--web-port", "--status-port"])
 def test_a_port_in_use_is_named(option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -74,21 +79,20 @@ def test_a_port_in_use_is_named(option: str) -> None:
 
 
 def test_up_keeps_a_cluster_running_until_it_is_stopped(tmp_path: Path) -> None:
-    with socket.socket() as one, socket.socket() as other:
-        ports = []
-        for free in (one, other):
-            free.bind(("127.0.0.1", 0))
-            ports.append(free.getsockname()[1])
-    words = ("up", "--nodes", 2, "--port", ports[0], "--web-port", ports[1])
-    up = Running(tmp_path / "run", *words)
+    ports = free_ports(3)
+    options = {"--port": ports[0], "--web-port": ports[1], "--status-port": ports[2]}
+    up = Running(tmp_path / "run", "up", "--nodes", 2, *spelled(options))
     try:
         told = [up.line() for _ in range(3)]
         assert told[0] == f"WebSocket  ws://127.0.0.1:{ports[0]}/ws/SESSION?ordering=NAME\n"
         assert told[2] == f"web UI     http://127.0.0.1:{ports[1]}  (Ctrl-C stops it)\n"
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports[2]}/healthz", timeout=5) as answer:
+            parts = json.load(answer)["parts"]
         pids = up.pids
         os.kill(up.pid, signal.SIGINT)
         ended = up.end()
     finally:
         up.kill()
     assert ended.code == 0
+    assert parts.keys() == {"store", "node-1", "node-2", "proxy", "producer", "locust"}
     assert left_over(pids) == []
