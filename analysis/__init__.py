@@ -1,18 +1,22 @@
 """Records in; verdicts, statistics and tables out. docs/python-api.md shows how to use it.
 
 May import: delivery, wire. Never locust (importing it monkey-patches the process). Drawing needs
-matplotlib, which only `analysis.figures` imports.
+matplotlib, which only `analysis.figures` and `analysis.report` import.
 """
 
+from analysis.comparison import compare_orderings
 from analysis.conclusion import Standing, conclusion, standing
 from analysis.manifest import Manifest, Traits, read_manifest, write_manifest
 from analysis.results import Quantiles, Result, Summary, analyse, read_summary, summarise
+from analysis.run_comparison import Comparison, compare_runs
 from analysis.run_folder import Run, load_run
 from analysis.study import Study, open_study
+from analysis.sweep_table import read_sweep
 from analysis.thresholds import Outcome, Threshold, evaluate, metrics, parse_threshold
 from analysis.verdicts import Judgement, judge
 
 __all__ = [
+    "Comparison",
     "Judgement",
     "Manifest",
     "Outcome",
@@ -25,6 +29,8 @@ __all__ = [
     "Threshold",
     "Traits",
     "analyse",
+    "compare_orderings",
+    "compare_runs",
     "conclusion",
     "evaluate",
     "judge",
@@ -34,6 +40,7 @@ __all__ = [
     "parse_threshold",
     "read_manifest",
     "read_summary",
+    "read_sweep",
     "standing",
     "summarise",
     "write_manifest",

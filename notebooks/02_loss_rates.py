@@ -23,8 +23,7 @@ import os
 
 import pandas as pd
 
-from analysis import conclusion, open_study, tables
-from analysis.comparison import compare_orderings
+from analysis import compare_orderings, conclusion, open_study, tables
 from analysis.figures.loss_rate import loss_rate
 from analysis.figures.over_time import over_time
 from analysis.statistics.proportions import connections_needed, one_in

@@ -25,10 +25,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import open_study, tables
+from analysis import open_study, read_sweep, tables
 from analysis.figures.factors import factors
 from analysis.figures.windows import windows
-from analysis.sweep_table import read_sweep
 
 pd.options.display.precision = 2
 

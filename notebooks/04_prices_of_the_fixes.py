@@ -23,8 +23,7 @@ import os
 
 import pandas as pd
 
-from analysis import open_study, tables
-from analysis.comparison import compare_orderings
+from analysis import compare_orderings, open_study, tables
 from analysis.figures.prices import prices
 
 pd.options.display.precision = 2

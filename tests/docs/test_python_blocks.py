@@ -37,8 +37,9 @@ SESSIONS = [page for page in DOCS if blocks(page, "pycon")]
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the sample run where the checkout has it, to be written into."""
-    shutil.copytree(ROOT / "notebooks" / "sample_run", tmp_path / "notebooks" / "sample_run")
+    """A folder with the samples where the checkout has them, to be written into."""
+    for sample in ("sample_run", "sample_sweep"):
+        shutil.copytree(ROOT / "notebooks" / sample, tmp_path / "notebooks" / sample)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
