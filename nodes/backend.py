@@ -13,6 +13,7 @@ from typing import Any
 from delivery.errors import StoreError, StoreUnreachable
 from nodes.hub import Hub
 from nodes.tail import Tail
+from wire.clock import now_ns
 from wire.link import Link
 from wire.store import Store
 
@@ -24,7 +25,10 @@ REPLY_TIMEOUT_S = 5.0
 
 
 class Backend:
-    """Opens the connections, watches them, and opens them again for as long as it takes."""
+    """Opens the connections, watches them, and opens them again for as long as it takes.
+
+    `on_pong(round_trip_s)` is called for every sign of life, one a second.
+    """
 
     def __init__(
         self,
@@ -34,6 +38,7 @@ class Backend:
         tail: Tail,
         on_lost: Callable[[str], None],
         on_back: Callable[[], None],
+        on_pong: Callable[[float], None],
     ) -> None:
         self._url = url
         self._name = name
@@ -41,6 +46,7 @@ class Backend:
         self._tail = tail
         self._on_lost = on_lost
         self._on_back = on_back
+        self._on_pong = on_pong
         self._links: tuple[Link, ...] = ()
         self.store: Store
         self.down: asyncio.Future[str]
@@ -97,7 +103,9 @@ class Backend:
         try:
             while True:
                 async with asyncio.timeout(REPLY_TIMEOUT_S):
+                    sent_ns = now_ns()
                     await asyncio.gather(self.store.link.send("PING"), self._hub.ping())
+                self._on_pong((now_ns() - sent_ns) / 1e9)
                 await asyncio.sleep(PING_EVERY_S)
         except TimeoutError:
             return f"no answer for {REPLY_TIMEOUT_S:g} s"

@@ -9,26 +9,30 @@ from delivery.errors import StoreError
 from nodes.backend import Backend
 from nodes.client import text_frame
 from nodes.roster import Roster
+from nodes.unheard import Unheard
 from wire.frames import HeartbeatFrame, encode
 
 
-async def beat(backend: Backend, roster: Roster, every_s: float) -> None:
+async def beat(backend: Backend, roster: Roster, unheard: Unheard, every_s: float) -> None:
     """Beat for ever, at instants that do not drift; a beat without a store is left out."""
     loop = asyncio.get_running_loop()
     due_s = loop.time()
     while True:
         due_s = max(due_s + every_s, loop.time())
         await asyncio.sleep(due_s - loop.time())
-        if not backend.down.done():
-            await _beat_once(backend, roster)
+        if backend.down.done():
+            unheard.forget()
+        else:
+            await _beat_once(backend, roster, unheard)
 
 
-async def _beat_once(backend: Backend, roster: Roster) -> None:
+async def _beat_once(backend: Backend, roster: Roster, unheard: Unheard) -> None:
     sessions = roster.sessions()
     try:
         heads = await backend.store.heads(sessions)
     except StoreError:
         return  # lost: clients are told by who watches the store
+    unheard.beat(zip(sessions, heads, strict=True))
     for session_id, head_seq in zip(sessions, heads, strict=True):
         frame = text_frame(encode(HeartbeatFrame(head_seq)))
         for client in roster.of(session_id):

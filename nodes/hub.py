@@ -36,13 +36,14 @@ class Subscription:
     `confirmed` becomes the instant of the store's confirmation, or raises StoreLost.
     """
 
-    __slots__ = ("buffers", "channel", "clients", "confirmed", "merging", "sent_ns")
+    __slots__ = ("buffers", "channel", "clients", "confirmed", "merging", "messages", "sent_ns")
 
     def __init__(self, channel: bytes) -> None:
         self.channel = channel
         self.clients: set[Client] = set()
         self.buffers: dict[Client, Buffer] = {}
         self.merging: dict[Client, frozenset[int]] = {}
+        self.messages = 0
         self.sent_ns = 0
         self.confirmed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -72,6 +73,11 @@ class Hub:
     def channels(self) -> int:
         """How many channels the node has asked for."""
         return len(self._subscriptions)
+
+    def heard(self, session_id: str) -> int | None:
+        """Live messages of the session's channel so far; None while it is not subscribed."""
+        subscription = self._live.get(stream_key(session_id).encode())
+        return None if subscription is None else subscription.messages
 
     # --- the store's side ---
 
@@ -137,6 +143,7 @@ class Hub:
         subscription = self._live.get(channel)
         if subscription is None:
             return
+        subscription.messages += 1
         if not payload.startswith(CHUNK_START):
             self._on_bad_message(channel, payload)
             return

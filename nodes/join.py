@@ -18,7 +18,7 @@ from delivery.effects import (
     Subscribe,
 )
 from delivery.errors import OrderingError, StoreLost
-from delivery.ordering import ConnectOrdering, ConnectSteps, Join
+from delivery.ordering import ConnectOrdering, ConnectSteps, Feed, Join
 from delivery.stepping import Steps
 from nodes.backend import Backend
 from nodes.client import Client, text_frame
@@ -106,6 +106,25 @@ class Driver:
         if self.confirmation is None or not self.confirmation.done():
             return None
         return None if self.confirmation.exception() else self.confirmation.result()
+
+    def window_s(self) -> float | None:
+        """The join's W as docs/verdicts.md estimates it; None while one of its ends is not known.
+
+        A stream that is read on from its cursor has no window: 0.
+        """
+        facts = self.facts
+        read_ms = self._middle_ms(facts.read_sent_ns, facts.read_done_ns)
+        if facts.read_sent_ns is None or facts.read_done_ns is None or read_ms is None:
+            return None
+        if facts.subscribe_sent_ns is None:
+            return 0.0 if self._ordering.feed is Feed.STREAM else None
+        subscribed_ms = self._middle_ms(facts.subscribe_sent_ns, self.subscribed_ns())
+        if subscribed_ms is None:
+            return None
+        on_its_way_ms = 0.0
+        if facts.subscribe_shared:  # what comes at the attaching was published that much earlier
+            on_its_way_ms = (facts.read_done_ns - facts.read_sent_ns) / 2e6
+        return (subscribed_ms - on_its_way_ms - read_ms) / 1_000
 
     async def _perform(self, effect: Any) -> Any:
         """Do it; the answer that the effect's docstring promises."""

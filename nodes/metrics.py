@@ -1,61 +1,102 @@
-"""What `/metrics` shows: counters of the node's own, no label with more values than orderings."""
+"""What `/metrics` shows: numbers of the node's own, no label with more values than orderings.
+
+docs/metrics.md says what each means and how it is used.
+"""
+
+from collections.abc import Iterable
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
+    Info,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
 )
 
-_JOIN_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+from wire.metrics import lag_histogram
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_JOIN_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_WINDOW_BUCKETS_S = (0, 0.0001, 0.00025, 0.0005, *_JOIN_BUCKETS_S)
+_ROUND_TRIP_BUCKETS_S = (0.0001, 0.00025, 0.0005, *_JOIN_BUCKETS_S[:-2])
 
 
 class Metrics:
     """One registry a node, so that two nodes in one process do not share numbers."""
 
-    def __init__(self, node: str) -> None:
-        self._registry = registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        info = Gauge("chunk7_node_info", "Always 1.", ["node"], registry=registry)
-        info.labels(node).set(1)
-        self.clients = Gauge("chunk7_node_clients", "Open connections.", registry=registry)
-        self.channels = Gauge(
-            "chunk7_node_channels", "Pub/Sub channels asked for.", registry=registry
+    def __init__(self, node: str, orderings: Iterable[str]) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        Info("chunk7_node", "The node's name.", registry=self._registry).info({"node": node})
+        self.loop_lag = lag_histogram(self._registry)
+        self.clients = self._gauge("clients", "Open connections.")
+        self.channels = self._gauge("channels", "Pub/Sub channels asked for.")
+        self.streams = self._gauge("streams", "Streams followed.")
+        self.store_up = self._gauge("store_up", "1 while the store is connected, else 0.")
+        self.joins = self._counter("joins", "Connect orderings that ended.", ["connect", "outcome"])
+        for name in orderings:  # a counter that appears with its first event hides it from rates
+            for outcome in ("joined", "failed"):
+                self.joins.labels(name, outcome)
+        self.join_seconds = self._histogram(
+            "join", "From accepted to the connect ordering's end.", _JOIN_BUCKETS_S, ["connect"]
         )
-        self.streams = Gauge("chunk7_node_streams", "Streams followed.", registry=registry)
-        self.store_up = Gauge("chunk7_node_store_up", "1 while connected.", registry=registry)
-        self.loop_lag = Gauge(
-            "chunk7_node_event_loop_lag_seconds", "Worst in the last second.", registry=registry
+        self._hole = self._histogram(
+            "hole",
+            "The part of the risk window after the read: subscribed less read, 0 if negative.",
+            _WINDOW_BUCKETS_S,
+            ["connect"],
         )
-        self.joins = Counter(
-            "chunk7_node_joins",
-            "Connect orderings that ended.",
-            ["ordering", "outcome"],
-            registry=registry,
+        self._overlap = self._histogram(
+            "overlap",
+            "The part of the risk window before the read: read less subscribed, 0 if negative.",
+            _WINDOW_BUCKETS_S,
+            ["connect"],
         )
-        self.join_seconds = Histogram(
-            "chunk7_node_join_seconds",
-            "From accepted to the connect ordering's end.",
-            ["ordering"],
-            buckets=_JOIN_BUCKETS_S,
-            registry=registry,
+        self.store_round_trip = self._histogram(
+            "store_round_trip", "From a PING to its answer, one a second.", _ROUND_TRIP_BUCKETS_S
         )
         self.messages = self._counter("messages", "Chunks received from the store, live.")
         self.deliveries = self._counter("deliveries", "Live chunks written to clients.")
+        self.unheard = self._counter(
+            "unheard_chunks",
+            "Chunks numbered in a client's session while its channel was mute.",
+        )
         self.fetches = self._counter("fetches", "Fetch and resume frames answered.")
         self.bad_frames = self._counter("bad_frames", "Client frames refused.")
         self.bad_messages = self._counter("bad_messages", "Published payloads that are no chunk.")
         self.slow_clients = self._counter("slow_clients", "Clients closed for a full outbox.")
         self.store_losses = self._counter("store_losses", "Times that the store was lost.")
 
-    def _counter(self, name: str, meaning: str) -> Counter:
-        return Counter(f"chunk7_node_{name}", meaning, registry=self._registry)
+    def observe_window(self, connect: str, window_s: float) -> None:
+        """A join's risk window W, in seconds.
+
+        A histogram's sum must not fall, so a signed one is kept as two: every join is in both,
+        and the mean W is the mean hole less the mean overlap.
+        """
+        self._hole.labels(connect).observe(max(0.0, window_s))
+        self._overlap.labels(connect).observe(max(0.0, -window_s))
 
     def text(self) -> bytes:
         """The exposition, as CONTENT_TYPE says."""
         return generate_latest(self._registry)
+
+    def _gauge(self, name: str, meaning: str) -> Gauge:
+        return Gauge(f"chunk7_node_{name}", meaning, registry=self._registry)
+
+    def _counter(self, name: str, meaning: str, labels: Iterable[str] = ()) -> Counter:
+        return Counter(f"chunk7_node_{name}", meaning, labels, registry=self._registry)
+
+    def _histogram(
+        self, name: str, meaning: str, buckets_s: tuple[float, ...], labels: Iterable[str] = ()
+    ) -> Histogram:
+        return Histogram(
+            f"chunk7_node_{name}_seconds",
+            meaning,
+            labels,
+            buckets=buckets_s,
+            registry=self._registry,
+        )

@@ -17,6 +17,7 @@ from nodes.options import Options
 from nodes.roster import Roster
 from nodes.server import Edge
 from nodes.tail import Tail
+from nodes.unheard import Unheard
 from wire.clock import measure_offset, now_ns
 from wire.lag import LagMonitor
 from wire.records import Recorder
@@ -36,14 +37,21 @@ class Node:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._recorder = Recorder(options.records, options.name)
-        self._metrics = Metrics(options.name)
+        self._metrics = Metrics(options.name, options.orderings)
         self._roster = Roster()
         max_buffer_bytes = options.max_outbox_kb * 1024
         self._hub = Hub(max_buffer_bytes, self._on_message, self._on_bad_message)
         self._tail = Tail(max_buffer_bytes, self._on_message, self._on_bad_message)
         self._backend = Backend(
-            options.redis, options.name, self._hub, self._tail, self._on_lost, self._on_back
+            options.redis,
+            options.name,
+            self._hub,
+            self._tail,
+            self._on_lost,
+            self._on_back,
+            self._metrics.store_round_trip.observe,
         )
+        self._unheard = Unheard(self._hub.heard, self._metrics.unheard.inc)
         self._edge = Edge(
             options,
             self._backend,
@@ -71,7 +79,12 @@ class Node:
                 asyncio.create_task(self._backend.run()),
                 asyncio.create_task(self._health()),
                 asyncio.create_task(
-                    beat(self._backend, self._roster, self._options.heartbeat_ms / 1_000)
+                    beat(
+                        self._backend,
+                        self._roster,
+                        self._unheard,
+                        self._options.heartbeat_ms / 1_000,
+                    )
                 ),
             ]
             self._lag.start()
@@ -126,7 +139,7 @@ class Node:
         while True:
             await asyncio.sleep(HEALTH_EVERY_S)
             lag_ms = self._lag.take_ms()
-            self._metrics.loop_lag.set(lag_ms / 1_000)
+            self._metrics.loop_lag.observe(lag_ms / 1_000)
             self._recorder.add(
                 "health",
                 at_ns=now_ns(),

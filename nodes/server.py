@@ -181,6 +181,9 @@ class Edge:
         )
         self._metrics.joins.labels(name, "failed" if error else "joined").inc()
         self._metrics.join_seconds.labels(name).observe((now_ns() - accepted_ns) / 1e9)
+        window_s = driver.window_s()
+        if error is None and window_s is not None:
+            self._metrics.observe_window(name, window_s)
         if error is not None:
             _tell(client, "join_failed", error)
             await client.close(1011, "join_failed")

@@ -59,9 +59,10 @@ class Journal:
         if written.save_done_ns is not None:
             totals.saved += 1
             metrics.saved.labels(write).inc()
+        if written.receivers is not None:
+            metrics.count_publish(write, written.receivers)
         if written.receivers == 0:
             totals.without_receivers += 1
-            metrics.without_receivers.labels(write).inc()
             self._unheard[written.session_id] += 1
         if written.error is not None:
             totals.errors += 1
@@ -113,7 +114,7 @@ class Journal:
 
     def _note_health(self) -> None:
         lag_ms = self._lag.take_ms()
-        self.metrics.loop_lag.set(lag_ms / 1_000)
+        self.metrics.loop_lag.observe(lag_ms / 1_000)
         if self._recorder is not None:
             self._recorder.add(
                 "health",

@@ -45,6 +45,8 @@ class Streaming:
         self._keeper = keeper
         self._journal = journal
         order = timetable.order
+        for cell in order.cells:
+            journal.metrics.announce(cell.write)
         self._feeds = [orderings[cell.write].feed for cell in order.cells]
         self._writers = [
             CellWriter(

@@ -53,8 +53,8 @@ async def test_metrics_count_joins_by_ordering_and_never_name_a_connection(
         await user.frames(1)
         _, text = await node.get("/metrics")
     lines = text.splitlines()
-    assert 'chunk7_node_joins_total{ordering="buffered_merge",outcome="joined"} 1.0' in lines
-    assert 'chunk7_node_join_seconds_count{ordering="buffered_merge"} 1.0' in lines
+    assert 'chunk7_node_joins_total{connect="buffered_merge",outcome="joined"} 1.0' in lines
+    assert 'chunk7_node_join_seconds_count{connect="buffered_merge"} 1.0' in lines
     assert 'chunk7_node_info{node="n1"} 1.0' in lines
     for sample in ("clients", "channels", "store_up", "messages_total", "deliveries_total"):
         assert f"chunk7_node_{sample} 1.0" in lines

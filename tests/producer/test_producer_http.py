@@ -92,11 +92,14 @@ async def test_metrics_name_what_was_written(http: aiohttp.ClientSession, at: Be
     rows = await at.stream(an_order())
     async with http.get("/metrics") as answer:
         lines = (await answer.text()).splitlines()
-    label = '{write="save_then_publish"}'
-    for name in ("chunks_published", "chunks_saved", "publishes_without_receivers"):
-        assert f"chunk7_producer_{name}_total{label} {len(rows)}.0" in lines
+    label = 'write="save_then_publish"'
+    for name in ("chunks_published", "chunks_saved"):
+        assert f"chunk7_producer_{name}_total{{{label}}} {len(rows)}.0" in lines
+    publishes = "chunk7_producer_publishes_total"
+    assert f'{publishes}{{receivers="none",{label}}} {len(rows)}.0' in lines
+    assert f'{publishes}{{receivers="some",{label}}} 0.0' in lines
     assert f"chunk7_producer_chunk_lateness_seconds_count {len(rows)}.0" in lines
-    assert any(line.startswith("chunk7_producer_event_loop_lag_seconds ") for line in lines)
+    assert any(line.startswith("chunk7_event_loop_lag_seconds_count ") for line in lines)
 
 
 async def test_health_is_the_stores(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ async def test_publications_that_reach_nobody_are_counted_and_warned_of(
         assert sum(int(event["detail"]) for event in unheard) == count
         assert at.journal.totals.without_receivers == count
         sample = at.journal.metrics.registry.get_sample_value(
-            "chunk7_producer_publishes_without_receivers_total", {"write": "save_then_publish"}
+            "chunk7_producer_publishes_total", {"write": "save_then_publish", "receivers": "none"}
         )
         assert sample == count
     assert f"PUBLISH reached 0 receivers {count} times" in caplog.text
