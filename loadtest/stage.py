@@ -1,6 +1,7 @@
 """What the users of one process share: options, the round, the records, numbers to go by."""
 
 import heapq
+from collections import deque
 from typing import Any
 
 import gevent
@@ -14,6 +15,7 @@ from wire.clock import now_ns
 from wire.records import Recorder, unclaimed
 
 FLUSH_S = 1.0
+_MAX_LAGS = 60
 _WORKER_SHIFT = 40
 """A connection's number has the worker's index above these bits and a count within them.
 
@@ -38,6 +40,7 @@ class Stage:
         self._free_ordinals: list[int] = []
         self._ordinals = 0
         self._connections = now_ns() // 1_000_000
+        self._lags_s: deque[float] = deque(maxlen=_MAX_LAGS)
         self.open_count = 0
         runner.register_message(ROUND, self._take_round)
 
@@ -101,6 +104,12 @@ class Stage:
         """The user that had it has stopped."""
         heapq.heappush(self._free_ordinals, ordinal)
 
+    def take_lags_s(self) -> list[float]:
+        """How late the hub ran in each second since the last call; the newest minute at most."""
+        lags_s = list(self._lags_s)
+        self._lags_s.clear()
+        return lags_s
+
     def next_connection_id(self) -> int:
         """A number that no other connection of this load test has, below 2**63."""
         self._connections += 1
@@ -130,7 +139,9 @@ class Stage:
             while True:  # until killed
                 gevent.sleep(FLUSH_S)
                 rss_bytes = process.memory_info().rss
-                row = (now_ns(), lag.take_ms(), rss_bytes, self.open_count)
+                lag_ms = lag.take_ms()
+                self._lags_s.append(lag_ms / 1_000)
+                row = (now_ns(), lag_ms, rss_bytes, self.open_count)
                 recorder.add_row("health", row)
                 recorder.flush()
         except OSError as error:
