@@ -13,6 +13,7 @@ from locust import log
 
 from delivery.errors import Chunk7Error, UsageError
 from loadtest.conductor import Conductor
+from loadtest.metrics import report_lags, serve_metrics
 from loadtest.options import add_arguments, read_options
 from loadtest.stage import Stage
 from loadtest.user import REQUEST_TYPE
@@ -40,6 +41,10 @@ def _prepare(environment: Any, runner: Any, **_: Any) -> None:
     if not parsed.master:
         environment.chunk7_stage = Stage(runner)
         _follow_stage(environment, environment.chunk7_stage)
+    if parsed.worker:
+        report_lags(environment, environment.chunk7_stage)
+    elif environment.web_ui is not None:
+        serve_metrics(environment, None if parsed.master else environment.chunk7_stage)
     # What was imported until now stays. Python's collector would walk all of it every ten seconds
     # or so, and every user would wait 70 ms meanwhile.
     gc.collect()
