@@ -126,7 +126,6 @@ class Attendant:
         width = max(map(len, self._options.tells), default=0)
         for name, text in self._options.tells.items():
             log(f"  {name:<{width}}  {text}")
-        log(f"  {'records':<{width}}  {self._options.run}")
 
 
 async def check(url: SplitResult) -> Health:

@@ -86,6 +86,7 @@ def _attendant(endpoints: local.Endpoints, folder: Path, ports: Ports) -> Part:
         "WebSocket": f"{endpoints.websocket}/ws/SESSION?ordering=NAME",
         "web UI": web,
         "health": f"{status}/healthz",
+        "records": str(folder),
     }
     options = {
         "--listen": f"{local.HOST}:{ports.status}",

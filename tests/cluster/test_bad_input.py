@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import urllib.request
@@ -14,6 +15,7 @@ from cluster.local import spelled
 from cluster.probes import free_ports
 
 pytestmark = pytest.mark.live
+PORTS = ("--port", "--web-port", "--status-port")
 
 
 @pytest.fixture
@@ -69,19 +71,20 @@ def test_a_store_that_does_not_answer_ends_in_1(tmp_path: Path) -> None:
         refused(1, f"error: no store at 127.0.0.1:{port}: ", "run", "--redis", url)
 
 
-@pytest.mark.parametrize("option", ["--port", "--web-port", "--status-port"])
+@pytest.mark.parametrize("option", PORTS)
 def test_a_port_in_use_is_named(option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        refused(2, f"error: {option} {port}: Address already in use", "up", option, port)
+        ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True)) | {option: port}
+        refused(2, f"error: {option} {port}: Address already in use", "up", *spelled(ports))
 
 
 def test_up_keeps_a_cluster_running_until_it_is_stopped(tmp_path: Path) -> None:
-    ports = free_ports(3)
-    options = {"--port": ports[0], "--web-port": ports[1], "--status-port": ports[2]}
-    up = Running(tmp_path / "run", "up", "--nodes", 2, *spelled(options))
+    ports = free_ports(len(PORTS))
+    options = spelled(dict(zip(PORTS, ports, strict=True)))
+    up = Running(tmp_path / "run", "up", "--nodes", 2, *options)
     try:
         told = [up.line() for _ in range(3)]
         assert told[0] == f"WebSocket  ws://127.0.0.1:{ports[0]}/ws/SESSION?ordering=NAME\n"
@@ -96,3 +99,22 @@ def test_up_keeps_a_cluster_running_until_it_is_stopped(tmp_path: Path) -> None:
     assert ended.code == 0
     assert parts.keys() == {"store", "node-1", "node-2", "proxy", "producer", "locust"}
     assert left_over(pids) == []
+
+
+def test_what_a_compose_cluster_cannot_do_is_said_before_anything_starts() -> None:
+    compose = ("run", "--cluster", "compose")
+    line = "error: --redis: not with --cluster compose, which has a store of its own"
+    refused(2, line, *compose, "--redis", "redis://127.0.0.1:6379")
+    refused(2, "error: --cluster: invalid choice: 'nomad'", "run", "--cluster", "nomad")
+
+
+def test_a_missing_docker_engine_or_command_is_named() -> None:
+    def refused_in(environment: dict[str, str], line: str) -> None:
+        ended = chunk7("run", "--cluster", "compose", environment=environment)
+        assert (ended.code, len(ended.stderr.splitlines())) == (2, 1)
+        assert line in ended.stderr
+
+    refused_in({"PATH": "/nowhere"}, "error: --cluster compose: no docker command: install Docker")
+    if shutil.which("docker"):
+        nobody = {"DOCKER_HOST": f"tcp://127.0.0.1:{free_ports(1)[0]}"}
+        refused_in(nobody, "--cluster compose: ")

@@ -1,0 +1,153 @@
+"""`docker compose up cluster` on a real engine: what is up, who may do what, scaling, faults.
+
+The tests share one cluster and run in this order; each leaves it healthy.
+"""
+
+import re
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+from stack import NOBODY, PROJECT, Stack, wait_for
+
+from cluster.containers import Container, ContainerGone, connect
+
+pytestmark = pytest.mark.docker
+
+
+def inspected(container: Container) -> dict[str, Any]:
+    """What the engine knows of a container."""
+    facts: dict[str, Any] = connect().api.inspect_container(container.id)
+    return facts
+
+
+def status_of(url: str) -> int:
+    """Of a GET."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - of our own making
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_the_log_says_what_is_up_and_where(stack: Stack) -> None:
+    log = stack.log()
+    told = log[log.index("everything is up") :]
+    addresses = dict(re.findall(r"^  (\S+(?: \S+)*?)  +(\S.*)$", "\n".join(told), re.M))
+    assert addresses["WebSocket"] == f"ws://127.0.0.1:{stack.port}/ws/SESSION?ordering=NAME"
+    assert addresses["web UI"] == f"http://127.0.0.1:{stack.web_port}"
+    assert status_of(addresses["web UI"]) == 200
+    assert status_of(addresses["health"]) == 200
+    token = addresses["notebooks"].partition("token=")[2]
+    contents = f"http://127.0.0.1:{stack.notebooks_port}/api/contents"
+    assert status_of(f"{contents}?token={token}") == 200
+    assert status_of(contents) == 403
+    assert len(token) > 20
+
+
+def test_every_container_has_no_rights_beyond_its_own_processes(stack: Stack) -> None:
+    running = [c for c in stack.containers.list() if c.status == "running"]
+    assert len(running) == 10
+    for container in running:
+        facts = inspected(container)
+        host = facts["HostConfig"]
+        assert facts["Config"]["User"] == "10001:10001", container.title
+        assert host["ReadonlyRootfs"], container.title
+        assert host["CapDrop"] == ["ALL"], container.title
+        assert host["SecurityOpt"] == ["no-new-privileges:true"], container.title
+        assert host["Memory"] > 0, container.title
+        assert 0 < host["PidsLimit"] <= 200, container.title
+        bound = {port["HostIp"] for ports in host["PortBindings"].values() for port in ports}
+        assert bound <= {"127.0.0.1"}, container.title
+        code, _ = stack.containers.execute(container, "bash", "-c", "echo > /anywhere")
+        assert code, f"{container.title} can write into its root"
+    [store] = stack.containers.list("store")
+    assert inspected(store)["HostConfig"]["PortBindings"] == {}
+
+
+def test_connections_are_dealt_to_all_nodes_in_strict_rotation_also_after_scaling(
+    stack: Stack,
+) -> None:
+    before = stack.records()
+    assert len(set(stack.nodes_met(3))) == 3
+    stack.compose(
+        *("up", "--detach", "--no-build", "--no-recreate", "--scale", "node=5"),
+        *("--scale", "worker=2", "cluster"),
+    )
+    wait_for(lambda: len(set(stack.nodes_met(5)) - {NOBODY}) == 5)
+    met = stack.nodes_met(15)
+    assert met == met[:5] * 3
+    assert set(met) == {f"node-{node.id[:12]}" for node in stack.nodes()}
+    wait_for(lambda: stack.parts()["worker"] == (2, 2))
+    assert stack.parts()["node"] == (5, 5)
+    assert "node: 5 of 5 healthy" in stack.log()
+    wait_for(lambda: sum(".health." in name for name in stack.records()) == 6)
+    assert before < stack.records(), "the same run folder as before"
+
+
+def test_a_paused_container_answers_nobody_until_it_goes_on(stack: Stack) -> None:
+    node = stack.nodes()[0]
+    stack.containers.pause(node)
+    assert stack.containers.look(node).status == "paused"
+    wait_for(lambda: stack.parts()["node"] == (4, 5))
+    stack.containers.unpause(node)
+    assert stack.containers.look(node).status == "running"
+    wait_for(lambda: stack.parts()["node"] == (5, 5))
+
+
+def test_a_killed_container_starts_again_and_records_under_another_name(stack: Stack) -> None:
+    node = stack.nodes()[1]
+    name = f"node-{node.id[:12]}"
+    stack.containers.kill(node)
+    wait_for(lambda: stack.containers.look(node).status == "exited")
+    assert stack.containers.look(node).exit_code == 137
+    wait_for(lambda: stack.parts()["node"] == (4, 4))
+    stack.containers.start(node)
+    wait_for(lambda: stack.parts()["node"] == (5, 5))
+    wait_for(lambda: f"{name}-2.health.arrows" in stack.records())
+    assert f"{name}.health.arrows" in stack.records()
+
+
+def test_a_stopped_container_ends_in_order(stack: Stack) -> None:
+    node = stack.nodes()[2]
+    stack.containers.stop(node)
+    assert (stack.containers.look(node).status, stack.containers.look(node).exit_code) == (
+        "exited",
+        0,
+    )
+    stack.containers.start(node)
+    wait_for(lambda: stack.parts()["node"] == (5, 5))
+
+
+def test_a_disconnected_container_is_out_of_reach_until_it_is_connected(stack: Stack) -> None:
+    node = stack.nodes()[3]
+    networks = stack.containers.disconnect(node)
+    assert networks == (f"{PROJECT}_default",)
+    assert stack.containers.look(node).networks == ()
+    wait_for(lambda: stack.parts()["node"] == (4, 4))
+    others = {f"node-{other.id[:12]}" for other in stack.nodes()} - {f"node-{node.id[:12]}"}
+    wait_for(lambda: set(stack.nodes_met(8)) == others)
+    stack.containers.connect(node, networks)
+    wait_for(lambda: f"node-{node.id[:12]}" in stack.nodes_met(5))
+    wait_for(lambda: stack.parts()["node"] == (5, 5))
+
+
+def test_what_is_gone_is_said_so(stack: Stack) -> None:
+    node = stack.nodes()[4]
+    stack.compose("up", "--detach", "--no-build", "--no-recreate", "--scale", "node=4", "node")
+    with pytest.raises(ContainerGone, match=r"node-5: no such container any more"):
+        stack.containers.look(node)
+    with pytest.raises(ContainerGone, match="node-5: "):
+        stack.containers.pause(node)
+    remaining = {f"node-{node.id[:12]}" for node in stack.nodes()}
+    assert len(remaining) == 4
+    wait_for(lambda: set(stack.nodes_met(8)) == remaining)
+
+
+def test_down_leaves_nothing(stack: Stack) -> None:
+    stack.compose("--profile", "*", "down", "--volumes", "--timeout", "3")
+    client, mine = connect(), {"label": f"com.docker.compose.project={PROJECT}"}
+    assert client.containers.list(all=True, filters=mine) == []
+    assert client.networks.list(filters=mine) == []
+    assert client.volumes.list(filters=mine) == []

@@ -1,0 +1,120 @@
+"""`chunk7 run --cluster compose`: the same job and the same run folder as on local processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.containers import Containers, connect
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(180)]
+
+CHUNK7 = (sys.executable, "-m", "cluster.cli")
+SMALL = ("--users", "24", "--sessions", "4", "--duration", "2.5", "--node-work-ms", "20")
+CELLS = ("--connect", "history_then_subscribe,buffered_merge")
+
+
+def started(folder: Path, *words: str) -> "subprocess.Popen[str]":
+    """`chunk7 run --cluster compose` under way."""
+    return subprocess.Popen(
+        [*CHUNK7, "run", "--cluster", "compose", *words, "--out", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def left_of(pid: int) -> list[Any]:
+    """Containers, networks and volumes of the run that chunk7 with this process id did."""
+    client, mine = connect(), {"label": f"com.docker.compose.project=chunk7-run-{pid}"}
+    return [
+        *client.containers.list(all=True, filters=mine),
+        *client.networks.list(filters=mine),
+        *client.volumes.list(filters=mine),
+    ]
+
+
+def wait_for_receipts(folder: Path, process: "subprocess.Popen[str]") -> None:
+    """Until clients have received chunks, and that is on disk."""
+    receipts = folder / "raw" / "locust.receipts.arrows"
+    deadline = time.monotonic() + 90
+    while not (receipts.exists() and receipts.stat().st_size > 0):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "nothing was received in time"
+        time.sleep(0.05)  # poll, bounded by the deadline
+
+
+def test_the_bug_loses_and_the_fix_does_not(engine: None, tmp_path: Path) -> None:
+    own = tmp_path / "mine.py"
+    shipped = Path(__file__).parents[2] / "nodes/connect/buffered_merge.py"
+    own.write_text(shipped.read_text().replace("def buffered_merge", "def my_merge"))
+    connects = ("--connect", f"history_then_subscribe,{own}:my_merge")
+    for attempt in ("first", "second"):  # a busy machine makes a run invalid: once more, then
+        folder = tmp_path / attempt
+        words = (*SMALL, *connects, "--write", "publish_then_save,atomic_lua", "--json")
+        process = started(folder, *words)
+        stdout, stderr = process.communicate(timeout=150)
+        if process.returncode != 98:
+            break
+    assert process.returncode == 0, stderr
+    summary = json.loads(stdout)
+    assert summary["valid"]
+    lost = {(r["connect"], r["write"]): r["chunks_lost"] for r in summary["results"]}
+    assert lost["history_then_subscribe", "publish_then_save"] > 0
+    assert lost["my_merge", "atomic_lua"] == 0
+    assert all(r["connections"] == 24 for r in summary["results"])
+    assert left_of(process.pid) == []
+
+    files = {path.name for path in folder.iterdir()}
+    assert files >= {"manifest.json", "summary.json", "connections.parquet", "raw", "logs"}
+    assert (
+        json.loads((folder / "manifest.json").read_text())["extra"]["cluster"]["kind"] == "compose"
+    )
+    logs = {path.stem for path in (folder / "logs").iterdir()}
+    assert logs >= {"store-1", "node-1", "node-2", "node-3", "proxy-1", "producer-1", "load-1"}
+
+
+def test_a_part_that_dies_ends_the_run_which_names_it(engine: None, tmp_path: Path) -> None:
+    process = started(tmp_path / "run", *SMALL, *CELLS, "--write", "atomic_lua", "--nodes", "2")
+    wait_for_receipts(tmp_path / "run", process)
+    containers = Containers(connect(), f"chunk7-run-{process.pid}")
+    containers.kill(containers.list("node")[1])
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "chunk7 run: error: node-2 was killed by SIGKILL" in stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["invalid_because"][0] == "node-2 was killed by SIGKILL"
+    assert left_of(process.pid) == []
+
+
+def test_ctrl_c_takes_everything_down_and_judges_what_there_was(
+    engine: None, tmp_path: Path
+) -> None:
+    process = started(tmp_path / "run", *SMALL, *CELLS, "--write", "atomic_lua", "--nodes", "1")
+    wait_for_receipts(tmp_path / "run", process)
+    os.kill(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["invalid_because"][0] == "stopped by SIGINT"
+    assert summary["results"][0]["connections"] > 0
+    assert left_of(process.pid) == []
+
+
+def test_a_missing_image_is_named_with_what_makes_it(engine: None) -> None:
+    done = subprocess.run(
+        [*CHUNK7, "run", "--cluster", "compose"],
+        env={**os.environ, "CHUNK7_TAG": "nobody-made-it"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert "no image chunk7:nobody-made-it: make it with `docker compose build`" in line
