@@ -4,6 +4,7 @@ import re
 from collections.abc import Container
 
 from delivery.errors import UsageError
+from wire.demo import is_demo
 from wire.timetable import Order
 
 MAX_PLANS = 100_000
@@ -11,6 +12,7 @@ MAX_PLANS = 100_000
 
 _RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RANGES: dict[str, tuple[float, float]] = {
+    "number": (1, 2**31 - 1),
     "seed": (0, 2**63 - 1),
     "sessions": (1, 10_000),
     "duration_ms": (1, 86_400_000),
@@ -31,6 +33,8 @@ def check(order: Order, writes: Container[str]) -> None:
     """
     if not _RUN.fullmatch(order.run):
         raise UsageError(f"run: {order.run!r} is not 1 to 64 letters, digits, - or _")
+    if is_demo(order.run):
+        raise UsageError(f"run: {order.run!r} is a name of the browser page, which is not recorded")
     for field, (low, high) in _RANGES.items():
         value = getattr(order, field)
         if value is not None and not low <= value <= high:  # also refuses nan
