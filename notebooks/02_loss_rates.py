@@ -101,7 +101,9 @@ pairs[pairs["metric"] == "loss_rate"].set_index("b")[columns]
 # ## Is the rate steady?
 #
 # If losses came in one bad second, a rate would mean little. Each pair of orderings has its stretch
-# of the run; within it the losses should be spread like the joins.
+# of the run. Within it the losses follow the answers, which stream faster at some moments than at
+# others; that rhythm is the same in every stretch. A peak that only one of them has came from
+# outside.
 
 # %%
 over_time(tables.over_time(study))
