@@ -79,6 +79,11 @@ def _join_table(run: Run, joins: JoinTimes) -> pd.DataFrame:
     opening = run.instants(frame, "opening_ns")
     # Streams have one place: reading and following are one cursor, there is no window to err in.
     none = run.joins["subscribe_sent_ns"].isna().to_numpy()
+    # Of a join that has happened it is known to be before the horizon: it was drawn evenly from
+    # what of its time lies before that, and only there are the chunks on record.
+    horizon = _chunks_known_until(run)
+    latest = np.minimum(run.instants(frame, "join_latest_ns"), horizon)
+    latest[opening > horizon] = np.nan
     table = pd.DataFrame(
         {
             "connection": row[found],
@@ -87,7 +92,7 @@ def _join_table(run: Run, joins: JoinTimes) -> pd.DataFrame:
             "session_id": frame["session_id"].to_numpy(),
             "after_seq": frame["after_seq"].to_numpy(dtype=np.int64, na_value=0),
             "earliest": run.instants(frame, "join_earliest_ns"),
-            "latest": run.instants(frame, "join_latest_ns"),
+            "latest": latest,
             "read": joins.read.at_ns[found] - opening,
             "subscribe": (joins.read.at_ns + joins.window_ns)[found] - opening,
             "read_off": np.where(none, 0.0, joins.read.off_ns)[found],
@@ -95,6 +100,15 @@ def _join_table(run: Run, joins: JoinTimes) -> pd.DataFrame:
         }
     )
     return table.dropna()
+
+
+def _chunks_known_until(run: Run) -> float:
+    """Up to when every chunk was recorded that there was: the end, a stop, or the last flush."""
+    known_ns = run.instants(run.processes, "known_until_ns")
+    of_producer = (run.processes["part"] == "producer").to_numpy(dtype=bool)
+    stops = run.events[run.events["kind"] == "order_stopped"]
+    ends = np.concatenate([known_ns[of_producer], run.instants(stops, "at_ns")])
+    return float(np.nanmin(ends)) if not np.isnan(ends).all() else np.inf
 
 
 def _of_session(run: Run, writes: WriteTimes, rows: pd.DataFrame, chunks: Any) -> pd.DataFrame:

@@ -1,0 +1,194 @@
+"""Several judged runs as one: what a load test came to over its rounds, and over its time.
+
+Everything is worked out from the rows of single connections, so that quantiles are of raw values
+and intervals of all connections together; nothing is averaged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from analysis.prediction import expectation
+from analysis.results import Quantiles
+from analysis.statistics.proportions import wilson
+from analysis.statistics.quantiles import quantiles
+from analysis.study import COUNTS, Study
+from delivery.verdicts import Cause
+
+_LAW = ("expected", "least", "least_variance", "most", "most_variance")
+_COLUMNS = (
+    *("connect", "write", "join_ms", "window_ms", "gap_ms"),
+    *COUNTS,
+    *(f"lost_{name}" for name in _LAW),
+)
+_PAIR = ["connect", "write"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a judged run.
+
+    `connections`: a row a connection that opened. Columns: connect, write, join_ms, window_ms,
+        gap_ms, the COUNTS of a Study, lost_expected, lost_least, lost_least_variance, lost_most,
+        lost_most_variance (as in Study.connections), and opened_ns on the records' clock.
+    `causes`: lost chunks by cause. Columns: connect, write, cause, chunks.
+    """
+
+    connections: pd.DataFrame
+    causes: pd.DataFrame
+
+
+class Total(msgspec.Struct, frozen=True, kw_only=True):
+    """What one connect x write pair came to; fields as in docs/results.md."""
+
+    connect: str
+    write: str
+    connections: int
+    lossy_connections: int
+    loss_rate: float
+    loss_rate_low: float
+    loss_rate_high: float
+    chunks_expected: int
+    chunks_delivered: int
+    chunks_lost: int
+    chunks_undetermined: int
+    chunks_duplicate: int
+    chunks_out_of_order: int
+    chunks_unexpected: int
+    chunks_fetched: int
+    chunks_lost_predicted: float
+    chunks_lost_predicted_low: float
+    chunks_lost_predicted_high: float
+    window_ms: Quantiles
+    gap_ms: Quantiles
+    join_ms: Quantiles
+    causes: dict[str, int]
+
+    @property
+    def name(self) -> str:
+        """As people read it."""
+        return f"{self.connect} x {self.write}"
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """The connections of one pair that opened in one bin of time; `at_s` is the bin's middle."""
+
+    at_s: float
+    connect: str
+    write: str
+    connections: int
+    lossy_connections: int
+    chunks_lost: int
+    loss_rate: float
+    loss_rate_low: float
+    loss_rate_high: float
+    window_ms_p50: float | None
+    window_ms_p95: float | None
+
+
+def keep(study: Study) -> Kept:
+    """What `totals` and `history` need of a judged run: a few numbers a connection."""
+    opened_ns = study.run.origin_ns + (study.connections["opened_s"] * 1e9).round()
+    connections = study.connections[list(_COLUMNS)].assign(opened_ns=opened_ns.astype(np.int64))
+    cells = study.run.manifest.order.cells
+    tally = study.losses.groupby(["cell", "cause"]).size()
+    causes = pd.DataFrame(
+        [
+            (cells[cell].connect, cells[cell].write, cause, int(chunks))
+            for (cell, cause), chunks in tally.items()
+        ],
+        columns=[*_PAIR, "cause", "chunks"],
+    )
+    return Kept(connections.reset_index(drop=True), causes)
+
+
+def totals(runs: Sequence[Kept]) -> list[Total]:
+    """A total a pair, in the order in which they first appear; none without connections."""
+    connections = _together([run.connections for run in runs])
+    causes = _together([run.causes for run in runs])
+    return [
+        _total(pair, rows, _tally(causes, pair))
+        for pair, rows in connections.groupby(_PAIR, sort=False)
+    ]
+
+
+def history(runs: Sequence[Kept], began_ns: int, width_s: float, most: int) -> list[Moment]:
+    """The newest `most` pairs of bin and pair in which somebody connected, oldest first.
+
+    Bins are `width_s` long and count from `began_ns`, on the records' clock.
+    """
+    connections = _together([run.connections for run in runs])
+    place = np.floor((connections["opened_ns"] - began_ns) / 1e9 / width_s)
+    keys = ["bin", *_PAIR]
+    grouped = connections.assign(bin=place).groupby(keys, sort=True)
+    newest = sorted(grouped.groups, key=lambda key: key[0])[-most:]
+    return [
+        _moment((key[0] + 0.5) * width_s, key[1:], connections.loc[grouped.groups[key]])
+        for key in newest
+    ]
+
+
+def _together(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    filled = [frame for frame in frames if len(frame)]
+    if filled:
+        return pd.concat(filled, ignore_index=True)
+    empty = pd.DataFrame(columns=[*_COLUMNS, "cause", "chunks"], dtype=object)
+    return empty.assign(opened_ns=np.zeros(0, np.int64))
+
+
+def _total(pair: Any, rows: pd.DataFrame, causes: dict[str, int]) -> Total:
+    known = rows.dropna(subset="lost_expected")
+    law = expectation(*(float(known[f"lost_{name}"].sum()) for name in _LAW))
+    return Total(
+        connect=pair[0],
+        write=pair[1],
+        **_losses(rows),
+        **{f"chunks_{name}": int(rows[name].sum()) for name in COUNTS},
+        chunks_lost_predicted=law.mean,
+        chunks_lost_predicted_low=law.low,
+        chunks_lost_predicted_high=law.high,
+        window_ms=_quantiles(rows["window_ms"]),
+        gap_ms=_quantiles(rows["gap_ms"]),
+        join_ms=_quantiles(rows["join_ms"]),
+        causes=causes,
+    )
+
+
+def _moment(at_s: float, pair: Any, rows: pd.DataFrame) -> Moment:
+    window_ms = _quantiles(rows["window_ms"])
+    return Moment(
+        at_s=at_s,
+        connect=pair[0],
+        write=pair[1],
+        **_losses(rows),
+        chunks_lost=int(rows["lost"].sum()),
+        window_ms_p50=window_ms.p50,
+        window_ms_p95=window_ms.p95,
+    )
+
+
+def _losses(rows: pd.DataFrame) -> dict[str, Any]:
+    lossy = int((rows["lost"] > 0).sum())
+    interval = wilson(lossy, len(rows))
+    return {
+        "connections": len(rows),
+        "lossy_connections": lossy,
+        "loss_rate": lossy / len(rows),
+        "loss_rate_low": interval.low,
+        "loss_rate_high": interval.high,
+    }
+
+
+def _tally(causes: pd.DataFrame, pair: Any) -> dict[str, int]:
+    """Those that occurred, in the order of `Cause`."""
+    of_pair = causes[(causes["connect"] == pair[0]) & (causes["write"] == pair[1])]
+    chunks = of_pair.groupby("cause")["chunks"].sum()
+    return {cause.value: int(chunks[cause.value]) for cause in Cause if cause.value in chunks}
+
+
+def _quantiles(values: pd.Series) -> Quantiles:
+    return Quantiles(*(quantiles(values.to_numpy(dtype=float)) or ()))
