@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 ROLES = "roles.json"
 """In the run folder: the words of each role's command, which {...} are filled in by the role."""
 TOKEN = "notebooks.token"  # noqa: S105 - the name of the file it is in
+GRAFANA_PASSWORD = "grafana.password"  # noqa: S105 - so is this
 CURRENT = "current"
 _ALIVE_WITHIN_S = 5.0
 """Every part appends to its records every second."""
 
 _NODE, _PRODUCER = "0.0.0.0:8080", "0.0.0.0:8081"
 _STORE, _DELAY = "redis://store:6379/0", "redis://delay:6379/0"
+_DELAY_CONTROL, _JUDGE = "http://delay:8082", "http://cluster:8090"
 _MASTER_PORT = 5557
 _NOTEBOOKS = Path("/srv/notebooks")
 
@@ -56,23 +58,26 @@ def write_roles(settings: "Settings", folder: Path, inside: Path, run_name: str 
 
 def _roles(settings: "Settings", inside: Path, run_name: str) -> dict[str, list[str]]:
     from cluster import local
-    from cluster.load import load_options, processes_options
+    from cluster.load import load_options, processes_options, web_options
 
     raw, plan = inside / "raw", settings.local
     near = _DELAY if settings.store_latency_ms else _STORE
     endpoints = local.Endpoints(_STORE, "ws://proxy:8080", "http://producer:8081")
     locust = ["locust", "-f", "{code}/loadtest/locustfile.py"]
-    load = local.spelled(load_options(settings, endpoints, raw, run_name))
+    load_of = load_options(settings, endpoints, raw, run_name)
+    load = local.spelled(load_of)
+    control = _DELAY_CONTROL if settings.store_latency_ms else None
+    in_form = local.spelled({**load_of, **web_options(settings, _JUDGE, control)})
     processes = processes_options(settings.processes, _MASTER_PORT) if settings.processes else {}
     node = local.node_options(plan, _NODE, near, "{name}", raw, endpoints.producer)
     producer = local.producer_options(plan, _PRODUCER, near, "{name}", raw)
-    delay = local.delay_options("0.0.0.0:6379", _STORE, settings.store_latency_ms)
+    delay = local.delay_options("0.0.0.0:6379", _STORE, settings.store_latency_ms, "0.0.0.0:8082")
     web = ["--web-host", "0.0.0.0", "--web-port", "8089"]  # noqa: S104
     return {
         "node": ["nodes", *local.spelled(node)],
         "producer": ["producer", *local.spelled(producer)],
         "delay": ["cluster.delay", *local.spelled(delay)],
-        "locust": [*locust, *load, "--master", *web],
+        "locust": [*locust, *in_form, "--master", *web],
         "worker": [*locust, "--worker", "--master-host", "locust"],
         "load": [
             *(*locust, *load, *local.spelled(processes)),
@@ -87,6 +92,8 @@ def main(role: str) -> int:
         folder = Path(os.environ["CHUNK7_RUN"])
         if role == "init":
             _init(folder, shlex.split(os.environ.get("CHUNK7_OPTIONS", "")))
+            if not (folder / GRAFANA_PASSWORD).exists():  # else a Grafana may be up with it
+                _new_secret(folder / GRAFANA_PASSWORD)
         else:
             _become(_command(role, folder.resolve()))
     except Chunk7Error as error:
@@ -188,12 +195,17 @@ def _notebooks(token_file: Path) -> list[str]:
             copy.mkdir(exist_ok=True)
         elif not copy.exists():  # what somebody has changed stays
             copy.write_bytes(path.read_bytes())
-    token = secrets.token_urlsafe(24)
-    token_file.unlink(missing_ok=True)
-    with os.fdopen(os.open(token_file, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
-        file.write(token + "\n")
-    os.environ["JUPYTER_TOKEN"] = token  # in no command line that others could list
+    os.environ["JUPYTER_TOKEN"] = _new_secret(token_file)  # in no command line others could list
     return ["jupyterlab", "--ip", "0.0.0.0", "--port", "8888", "--no-browser"]  # noqa: S104
+
+
+def _new_secret(path: Path) -> str:
+    """A random word, and a file with it that its owner alone may read, in place of any other."""
+    secret = secrets.token_urlsafe(24)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+        file.write(secret + "\n")
+    return secret
 
 
 def _cluster(folder: Path, environment: Mapping[str, str]) -> list[str]:

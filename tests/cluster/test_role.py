@@ -138,3 +138,16 @@ def test_an_unknown_role_is_named_with_those_there_are(
     assert main("init") == 0
     assert main("cook") == 2
     assert "no role 'cook': one of init, notebooks, cluster, node," in capsys.readouterr().err
+
+
+def test_grafana_s_password_is_random_its_owner_s_and_stays_while_the_folder_does(
+    current: Path,
+) -> None:
+    assert main("init") == 0
+    password = current.resolve() / "grafana.password"
+    first = password.read_text()
+    assert len(first.strip()) >= 32
+    assert password.stat().st_mode & 0o777 == 0o600
+    (current / "raw" / "node.health.arrows").write_bytes(b"")  # somebody writes into it
+    assert main("init") == 0
+    assert password.read_text() == first

@@ -52,6 +52,8 @@ def test_ports_are_published_on_loopback_only_and_the_stores_not_at_all(
         "locust": {("127.0.0.1", "8089")},
         "notebooks": {("127.0.0.1", "8888")},
         "cluster": {("127.0.0.1", "8090")},
+        "prometheus": {("127.0.0.1", "9090")},
+        "grafana": {("127.0.0.1", "3000")},
     }
 
 
@@ -59,6 +61,9 @@ def test_images_have_a_version_and_it_is_that_of_the_local_cluster(
     services: dict[str, Any],
 ) -> None:
     images = {service["image"] for service in services.values()}
+    observers = {services[name]["image"] for name in ("prometheus", "grafana")}
+    assert all(re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", image) for image in observers)
+    images -= observers
     assert images == {
         "chunk7:local",
         "chunk7-notebooks:local",
