@@ -34,7 +34,12 @@ def test_what_is_not_given_has_its_default() -> None:
         max_outbox_kb=1024,
         max_clients=5000,
         drain_s=5,
+        producer=None,
     )
+
+
+def test_the_producer_is_an_address() -> None:
+    assert parse_options([*REQUIRED, "--producer", "http://p:81/"]).producer == "http://p:81"
 
 
 def test_an_ipv6_address_comes_in_brackets() -> None:
@@ -85,6 +90,11 @@ def test_an_ordering_may_not_take_a_name_that_is_taken(tmp_path: Path, option: s
         (["--max-outbox-kb", "0"], "--max-outbox-kb: 0 is not 1 to 1048576"),
         (["--max-clients", "0"], "--max-clients: 0 is not 1 to 100000"),
         (["--drain-s", "-1"], "--drain-s: -1.0 is not 0 to 600"),
+        (["--producer", "h:80"], "--producer: 'h:80' is not http://HOST:PORT"),
+        (["--producer", "https://h"], "--producer: 'https://h' is not http://HOST:PORT"),
+        (["--producer", "http://"], "--producer: 'http://' is not http://HOST:PORT"),
+        (["--producer", "http://h/x"], "--producer: 'http://h/x' is not http://HOST:PORT"),
+        (["--producer", "http://h:x"], "--producer: 'http://h:x' is not http://HOST:PORT"),
         (["--heart", "5"], "unrecognized arguments: --heart 5"),
     ],
 )

@@ -16,6 +16,7 @@ from wire.timetable import Cell
     [
         ("run", "a/b", "1 to 64 letters"),
         ("run", "", "1 to 64 letters"),
+        ("run", "demo-1", "which is not recorded"),
         ("seed", -1, "0 to 9223372036854775807"),
         ("sessions", 0, "1 to 10000"),
         ("sessions", 10_001, "1 to 10000"),
