@@ -1,11 +1,14 @@
 """A TCP proxy that delays: what the network to a distant store does, in user space.
 
-`python -m cluster.delay --listen HOST:PORT --to HOST:PORT --latency-ms X`
+`python -m cluster.delay --listen HOST:PORT --to HOST:PORT --latency-ms X [--control HOST:PORT]`
 
 Every byte is passed on `latency-ms` after it came in, in each direction, so a round trip grows by
 twice that. Bytes keep their order, and many can be under way at once: throughput is that of
 loopback, up to MAX_UNDER_WAY_BYTES a latency. An end of stream and a reset are delayed and passed
 on like bytes. Opening a connection is not delayed.
+
+At `control`, `PUT /latency` with `{"latency_ms": X}` changes it, for what comes in from then on;
+what is under way keeps its time and its place.
 """
 
 import argparse
@@ -16,14 +19,20 @@ import socket
 import struct
 import sys
 from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cluster.options import address, number
-from delivery.errors import Chunk7Error
+from delivery.errors import Chunk7Error, UsageError
 from wire.options import Parser
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 MAX_UNDER_WAY_BYTES = 16 * 2**20
 """What one direction of one connection holds back; above it the sender is not read from."""
 
+_LATENCY = number("--latency-ms", 0, 10_000)
 _END, _RESET = b"", None
 _LINGER_NOT = struct.pack("ii", 1, 0)  # SO_LINGER of zero seconds: close() sends a reset
 
@@ -31,7 +40,7 @@ _LINGER_NOT = struct.pack("ii", 1, 0)  # SO_LINGER of zero seconds: close() send
 class Side(asyncio.Protocol):
     """One of a connection's two sockets. What it receives, `other` sends a latency later."""
 
-    def __init__(self, latency_s: float) -> None:
+    def __init__(self, latency_s: Callable[[], float]) -> None:
         self._loop = asyncio.get_running_loop()
         self._latency_s = latency_s
         self._queue: deque[tuple[float, bytes | None]] = deque()  # (due, what to do with `other`)
@@ -93,7 +102,7 @@ class Side(asyncio.Protocol):
     # --- the delay ---
 
     def _enqueue(self, what: bytes | None) -> None:
-        self._queue.append((self._loop.time() + self._latency_s, what))
+        self._queue.append((self._loop.time() + self._latency_s(), what))
         if self._timer is None:
             self._pass_on()
 
@@ -139,16 +148,19 @@ class Side(asyncio.Protocol):
 
 
 class Delay:
-    """The listening proxy. Keeps the connections' tasks, so that none is forgotten."""
+    """The listening proxy; `latency_ms` may be changed. Keeps tasks, so that none is forgotten."""
 
     def __init__(self, to: tuple[str, int], latency_ms: float) -> None:
         self._to = to
-        self._latency_s = latency_ms / 1_000
+        self.latency_ms = latency_ms
         self._opening: set[asyncio.Task[None]] = set()
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         """Accept connections; raises OSError when the address is taken."""
         return await asyncio.get_running_loop().create_server(self._accept, host, port)
+
+    def _latency_s(self) -> float:
+        return self.latency_ms / 1_000
 
     def _accept(self) -> Side:
         near = Side(self._latency_s)
@@ -168,17 +180,48 @@ class Delay:
 
 
 async def serve(
-    listen: tuple[str, int], to: tuple[str, int], latency_ms: float, stop: asyncio.Event
+    listen: tuple[str, int],
+    to: tuple[str, int],
+    latency_ms: float,
+    stop: asyncio.Event,
+    control: tuple[str, int] | None = None,
 ) -> None:
-    """Delay until `stop`. Raises Chunk7Error when the address is taken."""
-    try:
-        server = await Delay(to, latency_ms).listen(*listen)
-    except OSError as error:
-        raise Chunk7Error(f"cannot listen on {listen[0]}:{listen[1]}: {error.strerror}") from error
-    try:
+    """Delay until `stop`. Raises Chunk7Error when an address is taken."""
+    delay = Delay(to, latency_ms)
+    async with contextlib.AsyncExitStack() as until_stopped:
+        address = listen
+        try:
+            until_stopped.callback((await delay.listen(*listen)).close)
+            if control is not None:
+                address = control
+                until_stopped.push_async_callback((await _controlled(delay, control)).cleanup)
+        except OSError as error:
+            place = f"{address[0]}:{address[1]}"
+            raise Chunk7Error(f"cannot listen on {place}: {error.strerror}") from error
         await stop.wait()
-    finally:
-        server.close()
+
+
+async def _controlled(delay: Delay, address: tuple[str, int]) -> "web.AppRunner":
+    """Serve `PUT /latency`; raises OSError when the address is taken."""
+    from aiohttp import web  # a second to import, which most delays do without
+
+    async def put_latency(request: web.Request) -> web.Response:
+        try:
+            delay.latency_ms = _LATENCY(str((await request.json())["latency_ms"]))
+        except (UsageError, ValueError, KeyError, TypeError) as error:
+            return web.Response(status=400, text=f"{error}\n")
+        return web.Response(status=204)
+
+    application = web.Application()
+    application.router.add_put("/latency", put_latency)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, *address).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    return runner
 
 
 def main() -> int:
@@ -186,9 +229,8 @@ def main() -> int:
     parser = Parser(prog="python -m cluster.delay", description="A delaying TCP proxy.")
     parser.add_argument("--listen", type=address("--listen"), required=True, metavar="HOST:PORT")
     parser.add_argument("--to", type=address("--to"), required=True, metavar="HOST:PORT")
-    parser.add_argument(
-        "--latency-ms", type=number("--latency-ms", 0, 10_000), required=True, metavar="X"
-    )
+    parser.add_argument("--latency-ms", type=_LATENCY, required=True, metavar="X")
+    parser.add_argument("--control", type=address("--control"), metavar="HOST:PORT")
     try:
         args = parser.parse_args()
         asyncio.run(_until_terminated(args))
@@ -202,7 +244,7 @@ async def _until_terminated(args: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number_ in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number_, stop.set)
-    await serve(args.listen, args.to, args.latency_ms, stop)
+    await serve(args.listen, args.to, args.latency_ms, stop, args.control)
 
 
 if __name__ == "__main__":

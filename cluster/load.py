@@ -1,13 +1,18 @@
 """Locust as a part of the cluster."""
 
 import signal
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import loadtest
-from cluster.local import HOST, Endpoints, python
+from cluster.cells import orderings, traits
+from cluster.local import HOST, Endpoints, capacity, python
 from cluster.parts import Part
 from cluster.probes import answers_http, free_ports
 from cluster.settings import Settings
+from delivery.ordering import pair
+from wire.timetable import Cell
 
 _LOCUSTFILE = Path(loadtest.__file__).with_name("locustfile.py")
 _STOP_WITHIN_S = 4.0
@@ -27,9 +32,17 @@ def headless(settings: Settings, endpoints: Endpoints, folder: Path, run_name: s
     )
 
 
-def web(settings: Settings, endpoints: Endpoints, folder: Path, run_name: str, port: int) -> Part:
+def web(
+    settings: Settings,
+    endpoints: Endpoints,
+    folder: Path,
+    run_name: str,
+    port: int,
+    status_port: int,
+) -> Part:
     """Locust with its web UI, waiting for somebody to press start."""
-    command = _command(settings, endpoints, folder, run_name)
+    more = web_options(settings, f"http://{HOST}:{status_port}", endpoints.delay)
+    command = _command(settings, endpoints, folder, run_name, more)
     return Part(
         "locust",
         (*command, "--web-host", HOST, "--web-port", str(port)),
@@ -41,9 +54,13 @@ def web(settings: Settings, endpoints: Endpoints, folder: Path, run_name: str, p
 
 
 def _command(
-    settings: Settings, endpoints: Endpoints, folder: Path, run_name: str
+    settings: Settings,
+    endpoints: Endpoints,
+    folder: Path,
+    run_name: str,
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> tuple[str, ...]:
-    options = load_options(settings, endpoints, folder / "raw", run_name)
+    options = {**load_options(settings, endpoints, folder / "raw", run_name), **more}
     if settings.processes:
         [port] = free_ports(1)
         options |= processes_options(settings.processes, port)
@@ -74,6 +91,31 @@ def load_options(
         "--users": settings.users,
         "--spawn-rate": settings.users,
     }
+
+
+def web_options(settings: Settings, judge: str, delay: str | None) -> dict[str, object]:
+    """What a web UI needs to know beyond `load_options`: there any ordering may be chosen.
+
+    `judge` is where `GET /delivery` is answered, `delay` where the store latency is set, if it is.
+    """
+    connects, writes = orderings(settings.cells)
+    pairs = [
+        Cell(connect, write).name
+        for connect, connect_ordering in connects.items()
+        for write, write_ordering in writes.items()
+        if pair(connect_ordering, write_ordering)
+    ]
+    fill_gaps = [name for name, found in connects.items() if traits(found).fills_gaps]
+    options: dict[str, object] = {
+        "--delivery": judge,
+        "--pairs": "; ".join(pairs),
+        "--fill-gaps": ",".join(fill_gaps),
+        "--settle-ms": "",  # as long as what is chosen takes
+        "--max-users": capacity(settings.users),
+    }
+    if delay is not None:
+        options |= {"--store-delay": delay, "--store-latency-ms": settings.store_latency_ms}
+    return options
 
 
 def processes_options(processes: int, port: int) -> dict[str, object]:

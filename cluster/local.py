@@ -43,6 +43,8 @@ class Local:
     write_files: tuple[str, ...]
     websocket_port: int | None = None
     """Where nginx listens; None: any free port."""
+    settable_latency: bool = False
+    """Whether the store latency can be changed later; then a delay is there also for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Endpoints:
     producer: str
     checks: Mapping[str, str] = field(default_factory=dict)
     """By part: the URL at which to see that it is well, as `cluster.attend` takes it."""
+    delay: str | None = None
+    """Where the store latency can be set, if it can."""
 
     @property
     def producer_address(self) -> tuple[str, int]:
@@ -78,9 +82,14 @@ def spelled(options: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(str(word) for pair in repeated for word in pair)
 
 
+def can_delay(redis: str | None) -> bool:
+    """Whether there can be a delay before this store; not if it must be the end of TLS."""
+    return redis is None or urlsplit(redis).scheme != "rediss"
+
+
 async def check_store(redis: str, store_latency_ms: float) -> None:
     """Raise UsageError or StoreUnreachable if a user's store cannot be used so."""
-    if store_latency_ms and urlsplit(redis).scheme == "rediss":
+    if store_latency_ms and not can_delay(redis):
         raise UsageError("--store-latency-ms: cannot delay rediss://, whose end must be the store")
     link = await Link.open(redis, "chunk7-check")
     await link.close()
@@ -104,15 +113,18 @@ async def start(cluster: Cluster, local: Local, folder: Path) -> Endpoints:
 
 
 async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints:
-    store_port, delay_port, producer_port, proxy_port, *node_ports = free_ports(4 + local.nodes)
+    store_port, delay_port, control_port, producer_port, proxy_port, *node_ports = free_ports(
+        5 + local.nodes
+    )
     proxy_port = local.websocket_port or proxy_port
     store = local.redis or f"redis://{HOST}:{store_port}/0"
     if local.redis is None:
         await cluster.start(store_part(folder, store_port))
     near = store
-    if local.store_latency_ms:
+    control = f"{HOST}:{control_port}" if local.settable_latency else None
+    if local.store_latency_ms or control:
         near = _moved(store, delay_port)
-        await cluster.start(_delay(folder, delay_port, store, local.store_latency_ms))
+        await cluster.start(_delay(folder, delay_port, store, local.store_latency_ms, control))
     endpoints = Endpoints(
         store=store,
         websocket=f"ws://{HOST}:{proxy_port}",
@@ -123,6 +135,7 @@ async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints
             "proxy": f"http://{HOST}:{proxy_port}/proxy-healthz",
             "producer": f"http://{HOST}:{producer_port}/healthz",
         },
+        delay=f"http://{control}" if control else None,
     )
     nodes = [
         _node(local, folder, f"node-{i}", port, near, endpoints.producer)
@@ -154,20 +167,23 @@ def store_part(folder: Path, port: int) -> Part:
     )
 
 
-def _delay(folder: Path, port: int, store: str, latency_ms: float) -> Part:
+def _delay(folder: Path, port: int, store: str, latency_ms: float, control: str | None) -> Part:
     return Part(
         "delay",
-        python("cluster.delay", delay_options(f"{HOST}:{port}", store, latency_ms)),
+        python("cluster.delay", delay_options(f"{HOST}:{port}", store, latency_ms, control)),
         folder / "logs" / "delay.log",
         ready=pings(HOST, port),
     )
 
 
-def delay_options(listen: str, store: str, latency_ms: float) -> dict[str, object]:
+def delay_options(
+    listen: str, store: str, latency_ms: float, control: str | None = None
+) -> dict[str, object]:
     """Of `python -m cluster.delay`."""
     parts = urlsplit(store)
     to = f"{parts.hostname}:{parts.port or 6379}"
-    return {"--listen": listen, "--to": to, "--latency-ms": f"{latency_ms:g}"}
+    options: dict[str, object] = {"--listen": listen, "--to": to, "--latency-ms": f"{latency_ms:g}"}
+    return options | ({"--control": control} if control else {})
 
 
 def _node(local: Local, folder: Path, name: str, port: int, store: str, producer: str) -> Part:
@@ -190,7 +206,7 @@ def node_options(
         "--name": name,
         "--records": records,
         "--node-work-ms": f"{local.node_work_ms:g}",
-        "--max-clients": max(5_000, local.users),
+        "--max-clients": capacity(local.users),
         "--drain-s": 1,
         "--ordering": local.connect_files,
         "--producer": producer,
@@ -225,11 +241,16 @@ def producer_options(
     return options
 
 
+def capacity(users: int) -> int:
+    """How many clients a cluster for so many users is made for: the web UI can ask for more."""
+    return max(5_000, users)
+
+
 def _nginx(local: Local, folder: Path, port: int, node_ports: list[int]) -> Part:
     nodes = [(HOST, node_port) for node_port in node_ports]
     return Part(
         "nginx",
-        nginx_command(folder / "nginx", (HOST, port), nodes, local.users),
+        nginx_command(folder / "nginx", (HOST, port), nodes, capacity(local.users)),
         folder / "logs" / "nginx.log",
         ready=answers_http(HOST, port),
         orphan_signal=signal.SIGTERM,  # its worker would survive it

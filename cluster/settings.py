@@ -9,10 +9,9 @@ from cluster.cells import Cells, try_and_choose
 from cluster.local import Local
 from cluster.options import names
 from delivery.errors import UsageError
-from loadtest.itinerary import STAY, slot_count
+from loadtest.itinerary import settle_ms, slot_count
 from wire.timetable import Order
 
-SETTLE_MS = 1_200
 LEAD_MS = 500
 BEYOND_TIMETABLE_S = 45.0
 
@@ -40,9 +39,8 @@ class Settings:
 
     @property
     def settle_ms(self) -> int:
-        """Quiet time after each cell: long enough for the last join and the last write to end."""
-        slow_ms = self.node_work_ms + self.save_lag_ms + 12 * self.store_latency_ms
-        return SETTLE_MS + round(slow_ms / STAY)
+        """Quiet time after each cell."""
+        return settle_ms(self.node_work_ms, self.save_lag_ms, self.store_latency_ms)
 
     def order(self, run_name: str) -> Order:
         """What the load test will ask the producer for."""

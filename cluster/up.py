@@ -22,6 +22,9 @@ from delivery.errors import Interrupted, UsageError
 Tell = Callable[[str, str, str], None]
 """Called with the URLs of the proxy, the web UI and the producer once all is ready."""
 
+_STOP_WITHIN_S = 4.0
+"""The judge finishes what it has begun, and judges once more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:
@@ -69,23 +72,31 @@ async def _keep(
     settings: Settings, folder: Path, run_name: str, ports: Ports, console: Console, tell: Tell
 ) -> None:
     console.print(f"starting a cluster of {settings.nodes} nodes", highlight=False)
-    plan = dataclasses.replace(settings.local, websocket_port=ports.websocket)
+    plan = dataclasses.replace(
+        settings.local,
+        websocket_port=ports.websocket,
+        settable_latency=local.can_delay(settings.redis),
+    )
     async with Cluster(folder) as cluster:
         endpoints = await local.start(cluster, plan, folder)
-        await cluster.start(load.web(settings, endpoints, folder, run_name, ports.web))
-        await cluster.start(_attendant(endpoints, folder, ports))
+        # The judge before Locust: it ends later, and so reads what Locust writes down at its end.
+        await cluster.start(_attendant(settings, endpoints, folder, ports))
+        await cluster.start(
+            load.web(settings, endpoints, folder, run_name, ports.web, ports.status)
+        )
         tell(endpoints.websocket, f"http://{local.HOST}:{ports.web}", endpoints.producer)
         await cluster.while_alive(asyncio.Event().wait())
 
 
-def _attendant(endpoints: local.Endpoints, folder: Path, ports: Ports) -> Part:
-    """The process that says how the cluster is."""
+def _attendant(settings: Settings, endpoints: local.Endpoints, folder: Path, ports: Ports) -> Part:
+    """The process that says how the cluster is, and judges what clients lose."""
     web, status = (f"http://{local.HOST}:{port}" for port in (ports.web, ports.status))
     checks = {**endpoints.checks, "locust": f"{web}/"}
     tells = {
         "WebSocket": f"{endpoints.websocket}/ws/SESSION?ordering=NAME",
         "web UI": web,
         "health": f"{status}/healthz",
+        "delivery": f"{status}/delivery",
         "records": str(folder),
     }
     options = {
@@ -93,10 +104,13 @@ def _attendant(endpoints: local.Endpoints, folder: Path, ports: Ports) -> Part:
         "--run": folder,
         "--check": tuple(f"{name}={url}" for name, url in checks.items()),
         "--tell": tuple(f"{name}={text}" for name, text in tells.items()),
+        "--ordering": settings.cells.connect_files,
     }
     return Part(
         "cluster",
         local.python("cluster.attend", options),
         folder / "logs" / "cluster.log",
-        ready=answers_http(local.HOST, ports.status),
+        # /metrics is there from the start; /healthz says 503 until all is up.
+        ready=answers_http(local.HOST, ports.status, "/metrics"),
+        stop_within_s=_STOP_WITHIN_S,
     )

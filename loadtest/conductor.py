@@ -6,6 +6,7 @@ from typing import Any
 import gevent
 
 from delivery.errors import Chunk7Error, UsageError
+from loadtest.delay_api import set_store_latency
 from loadtest.itinerary import end_ms
 from loadtest.options import Options
 from loadtest.producer_api import cancel, epoch_ns, place
@@ -25,7 +26,8 @@ class Conductor:
     """Orders timetables from the producer, shares them with the workers, ends the test.
 
     `exit_code` is what Locust should end with: 0 the test itself worked, losses or not; 1 it could
-    not be made; 2 bad input. `rounds_over` counts the rounds that came to their end.
+    not be made; 2 bad input. `rounds_over` counts the rounds that came to their end. Of the test
+    that was started last, `first_round` is the first round's number, and `failure` what ended it.
     """
 
     def __init__(self, runner: Any) -> None:
@@ -39,12 +41,18 @@ class Conductor:
         self._baton: gevent.Greenlet | None = None
         self.exit_code = 0
         self.rounds_over = 0
+        self.first_round = 1
+        self.failure = ""
         runner.register_message(ROUND_WANTED, self._answer_worker)
         runner.register_message(FAILED, lambda msg, **_: self.fail(**msg.data))
 
+    def forget(self) -> None:
+        """What became of the test before this one is no longer asked for."""
+        self.exit_code, self.failure = 0, ""
+        self.first_round = self._number + 1
+
     def start(self, options: Options) -> None:
         """A test starts; the round has to wait for the users. Raises UsageError."""
-        self.exit_code = 0
         if options.records.exists() and not options.records.is_dir():
             raise UsageError(f"--records: {options.records} is not a folder")
         self._options = options
@@ -75,13 +83,15 @@ class Conductor:
         """End the test with one line, in the log and under the web UI's exceptions."""
         if self.exit_code:
             return  # the first failure is the cause
-        self.exit_code = exit_code
+        self.exit_code, self.failure = exit_code, line
         logger.error(line)
         self._runner.log_exception("chunk7", line, line)
         gevent.spawn(self._end)
 
     def _conduct(self, options: Options) -> None:
         try:
+            if options.store_delay is not None and options.store_latency_ms is not None:
+                set_store_latency(options.store_delay, options.store_latency_ms)
             while True:  # until stopped; each pass is a round
                 self._number += 1
                 order = options.order(self._number, LEAD_MS)

@@ -16,6 +16,10 @@ SLOT_MS = 5_000
 STAY = 0.8
 """Part of the settle time that a visit outlasts its slot by; the rest is for closing."""
 
+SETTLE_MS = 1_200
+"""The settle time where nothing is slow."""
+_ROUND_TRIPS = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -36,6 +40,15 @@ class Visit:
 def slot_count(duration_ms: int) -> int:
     """How many visits a user makes in a cell."""
     return max(1, round(duration_ms / SLOT_MS))
+
+
+def settle_ms(node_work_ms: float, save_lag_ms: float, store_latency_ms: float) -> int:
+    """Quiet time after each cell: long enough for the last join and the last write to end.
+
+    The latency is that of one way; a join has up to six round trips to the store.
+    """
+    slow_ms = node_work_ms + save_lag_ms + 2 * _ROUND_TRIPS * store_latency_ms
+    return SETTLE_MS + round(slow_ms / STAY)
 
 
 def itinerary(timetable: Timetable, user: int) -> list[Visit]:

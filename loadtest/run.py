@@ -1,43 +1,51 @@
 """The load test's parts, tied to Locust's events.
 
-master or local runner: a Conductor orders the rounds and ends the test.
+master or local runner: a Conductor orders the rounds and ends the test, Pages show how it goes.
 worker or local runner: a Stage has what the users of the process share.
 """
 
 import gc
 import logging
 import sys
-from typing import Any
+import time
+from pathlib import Path
+from typing import Any, NoReturn
 
 from locust import log
 
 from delivery.errors import Chunk7Error, UsageError
 from loadtest.conductor import Conductor
 from loadtest.metrics import report_lags, serve_metrics
-from loadtest.options import add_arguments, read_options
+from loadtest.options import read_options
 from loadtest.stage import Stage
 from loadtest.user import REQUEST_TYPE
+from loadtest.web.form import Form
+from loadtest.web.judge import Judge
+from loadtest.web.pages import Pages
+from loadtest.web.report_file import add_to_report_file
 
 logger = logging.getLogger(__name__)
 
 
 def install(events: Any) -> None:
     """Make these events (`locust.events`) run the load test; for a locustfile, once."""
-    events.init_command_line_parser.add_listener(add_arguments)
-    events.init.add_listener(_prepare)
+    form = Form()
+    events.init_command_line_parser.add_listener(form.declare)
+    events.init.add_listener(lambda **given: _prepare(form, **given))
 
 
-def _prepare(environment: Any, runner: Any, **_: Any) -> None:
+def _prepare(form: Form, environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
     """Locust knows its options and has its runner."""
     parsed = environment.parsed_options
     if parsed.headless and not parsed.worker:
         try:
             read_options(parsed, environment.host)
         except UsageError as error:
-            print(f"chunk7: {error}", file=sys.stderr)  # noqa: T201 - the one clear line
-            sys.exit(error.exit_code)
+            _exit(error)
     if not parsed.worker:
-        _follow_conductor(environment, Conductor(runner))
+        conductor = Conductor(runner)
+        _follow_conductor(environment, conductor)
+        _show(form, environment, conductor, web_ui)
     if not parsed.master:
         environment.chunk7_stage = Stage(runner)
         _follow_stage(environment, environment.chunk7_stage)
@@ -49,6 +57,22 @@ def _prepare(environment: Any, runner: Any, **_: Any) -> None:
     # or so, and every user would wait 70 ms meanwhile.
     gc.collect()
     gc.freeze()
+
+
+def _show(form: Form, environment: Any, conductor: Conductor, web_ui: Any) -> None:
+    parsed = environment.parsed_options
+    pages = Pages(environment, conductor, Judge(parsed.delivery or ""))
+    if web_ui is not None:
+        try:
+            form.offer(parsed)
+        except UsageError as error:
+            _exit(error)
+        pages.add_to(web_ui)
+    if parsed.html_file:
+        began_unix_s = time.time()
+        environment.events.quitting.add_listener(
+            lambda **_: add_to_report_file(Path(parsed.html_file), began_unix_s, pages.into_report)
+        )
 
 
 def _follow_stage(environment: Any, stage: Stage) -> None:
@@ -72,6 +96,7 @@ def _follow_stage(environment: Any, stage: Stage) -> None:
 
 def _follow_conductor(environment: Any, conductor: Conductor) -> None:
     def start(**_: Any) -> None:
+        conductor.forget()
         try:
             conductor.start(read_options(environment.parsed_options, environment.host))
         except Chunk7Error as error:
@@ -84,6 +109,11 @@ def _follow_conductor(environment: Any, conductor: Conductor) -> None:
     environment.events.spawning_complete.add_listener(lambda **_: conductor.begin())
     environment.events.test_stop.add_listener(lambda **_: conductor.stop())
     environment.events.quitting.add_listener(quit_)
+
+
+def _exit(error: UsageError) -> NoReturn:
+    print(f"chunk7: {error}", file=sys.stderr)  # noqa: T201 - the one clear line
+    sys.exit(error.exit_code)
 
 
 def _exit_code(environment: Any, conductor: Conductor) -> int:

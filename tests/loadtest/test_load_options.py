@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from delivery.errors import UsageError
-from loadtest.options import add_arguments, read_options
+from loadtest.options import add_arguments, chosen_cells, read_options
 from wire.timetable import Cell
 
 
@@ -26,11 +26,58 @@ def test_defaults_make_the_bug_report_run() -> None:
     assert options.fill_gaps == {"sequence_gap_fill"}
 
 
-def test_cells_go_before_connect_and_write() -> None:
-    options = read_options(
-        parse("--connect", "no", "--cells", "a x b;  my/file.py:c  x  d ;"), "ws://h:1"
+def test_cells_are_what_is_done_unless_connect_and_write_choose_another() -> None:
+    cells = ("--cells", "a x b;  my/file.py:c  x  d ;")
+    assert read_options(parse(*cells), "ws://h:1").cells == (
+        Cell("a", "b"),
+        Cell("my/file.py:c", "d"),
     )
-    assert options.cells == (Cell("a", "b"), Cell("my/file.py:c", "d"))
+    chosen = read_options(parse(*cells, "--connect", "e", "--write", "f"), "ws://h:1")
+    assert chosen.cells == (Cell("e", "f"),)
+
+
+PAIRS = "a x b; a x c; d x c; e x f"
+
+
+@pytest.mark.parametrize(
+    ("connect", "write", "cells"),
+    [
+        ("all", "all", "d x c"),
+        ("", "", "d x c"),
+        ("a", "all", "a x b; a x c"),
+        ("all", "c", "a x c; d x c"),
+        ("a", "c", "a x c"),
+    ],
+)
+def test_of_the_pairs_there_are_all_that_fit_are_done(connect: str, write: str, cells: str) -> None:
+    parsed = parse("--pairs", PAIRS, "--cells", "d x c", connect=connect, write=write)
+    assert "; ".join(cell.name for cell in chosen_cells(parsed)) == cells
+
+
+@pytest.mark.parametrize(
+    ("connect", "write", "line"),
+    [
+        ("x", "all", "--connect: 'x' is not all and none of a, d, e"),
+        ("a", "y", "--write: 'y' is not all and none of b, c, f"),
+        ("a", "f", "--write: f does not go with a, which goes with b, c"),
+    ],
+)
+def test_what_is_no_pair_is_refused(connect: str, write: str, line: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        chosen_cells(parse("--pairs", PAIRS, connect=connect, write=write))
+    assert str(caught.value) == line
+
+
+def test_the_settle_time_is_as_long_as_what_is_chosen_takes() -> None:
+    slow = read_options(
+        parse(
+            *("--cell-duration-s", "4", "--node-work-ms", "80", "--save-lag-ms", "40"),
+            *("--store-latency-ms", "10", "--store-delay", "http://h:2"),
+        ),
+        "ws://h:1",
+    )
+    assert slow.settle_ms == 1_200 + (80 + 40 + 12 * 10) / 0.8
+    assert read_options(parse("--settle-ms", "700"), "ws://h:1").settle_ms == 700
 
 
 def test_what_the_web_ui_types_in_is_text_and_read_all_the_same() -> None:
@@ -60,7 +107,7 @@ def test_later_orders_have_sessions_and_draws_of_their_own() -> None:
         ({"producer": "http://h:port"}, "--producer: 'http://h:port' is not http://HOST:PORT"),
         ({"cells": "a x b x c"}, "--cells: 'a x b x c' is not CONNECT x WRITE"),
         ({"cells": " ; "}, "--cells: at least one CONNECT x WRITE"),
-        ({"connect": ""}, "--cells: 'x publish_then_save' is not CONNECT x WRITE"),
+        ({"connect": "a x b"}, "--cells: 'a x b x publish_then_save' is not CONNECT x WRITE"),
         ({"sessions": 0}, "--sessions: 0 is not a number from 1 to 10000"),
         ({"sessions": "many"}, "--sessions: 'many' is not a number from 1 to 10000"),
         ({"chunk_rate": "-1"}, "--chunk-rate: '-1' is not a number from 0.01 to 10000"),
@@ -69,10 +116,16 @@ def test_later_orders_have_sessions_and_draws_of_their_own() -> None:
         ({"save_lag_ms": 1e9}, "--save-lag-ms: 1000000000.0 is not a number from 0 to 10000"),
         ({"cell_duration_s": 0.0}, "--cell-duration-s: 0.0 is not a number from 0.1 to 86400"),
         ({"chunk7_seed": -1}, "--chunk7-seed: -1 is not a number from 0 to 9007199254740992"),
+        (
+            {"store_latency_ms": "1"},
+            "--store-latency-ms: this cluster has no delay before its store",
+        ),
+        ({"store_delay": "h:1"}, "--store-delay: 'h:1' is not http://HOST:PORT"),
         ({"run_name": "a b"}, "--run-name: 'a b' is not 1 to 56 letters, digits, - or _"),
         (
             {"settle_ms": 5_000},
-            "--settle-ms: 5000 leaves no time to join in, less than 5000 with --cell-duration-s 10",
+            "--cell-duration-s: 10 with a settle time of 5000 ms must be below 7.5, "
+            "which is one join a user",
         ),
     ],
 )

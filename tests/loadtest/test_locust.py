@@ -368,18 +368,32 @@ def ask(url: str, **form: object) -> Any:
         return json.load(answer)
 
 
-def test_the_web_ui_shows_what_is_wrong_with_an_option_and_then_takes_a_good_one(
+def test_the_web_ui_says_what_is_wrong_with_an_option_and_then_takes_a_good_one(
     web: str, backend: Backend
 ) -> None:
     swarm = {"user_count": 4, "spawn_rate": 4, "host": backend.host}
-    assert ask(f"{web}/swarm", **swarm, sessions="-3")["success"]
-    wait_until(lambda: ask(f"{web}/exceptions")["exceptions"])
-    line = "--sessions: -3 is not a number from 1 to 10000"
-    assert ask(f"{web}/exceptions")["exceptions"][0]["msg"] == line
-    wait_until(lambda: ask(f"{web}/stats/requests")["state"] == "stopped")
-    ask(f"{web}/swarm", **swarm, sessions="2")
+    refused = ask(f"{web}/swarm", **swarm, sessions="-3")
+    assert refused["success"] is False
+    assert refused["message"] == "--sessions: '-3' is not a number from 1 to 10000"
+    assert ask(f"{web}/stats/requests")["state"] == "ready"
+    assert ask(f"{web}/swarm", **swarm, sessions="2")["success"] is True
     wait_until(lambda: runs_joined(backend) >= {"test"})
     assert ask(f"{web}/exceptions")["exceptions"] == []
+
+
+def test_what_only_the_producer_knows_to_be_wrong_ends_the_test_with_a_line_in_the_ui(
+    web: str, backend: Backend
+) -> None:
+    swarm = {"user_count": 4, "spawn_rate": 4, "host": backend.host}
+    line = "cells[0].write: unknown write ordering 'wishful'"
+    for _ in range(2):  # the second start is told of as the first
+        ask(f"{web}/swarm", **swarm, write="wishful")
+        wait_until(lambda: ask(f"{web}/exceptions")["exceptions"])
+        assert ask(f"{web}/exceptions")["exceptions"][0]["msg"] == line
+        wait_until(lambda: ask(f"{web}/stats/requests")["state"] == "stopped")
+        with urllib.request.urlopen(f"{web}/delivery/table") as answer:  # noqa: S310 - ours
+            assert "unknown write ordering" in answer.read().decode()
+    assert runs_joined(backend) == set()
 
 
 def test_under_the_web_ui_rounds_repeat_until_stopped_and_can_be_started_again(

@@ -1,0 +1,234 @@
+// Draws the judge's history: two charts in SVG, a line per ordering. No library, nothing fetched
+// but our own data. Colours and dashes are those of the figures (analysis/figures/style.py).
+(() => {
+  "use strict";
+  const EVERY_MS = 2000;
+  const COLOURS = {
+    history_then_subscribe: "#D55E00",
+    subscribe_then_history: "#0072B2",
+    redis_streams: "#009E73",
+    sequence_gap_fill: "#E69F00",
+    buffered_merge: "#CC79A7",
+  };
+  const DARK = { "#0072B2": "#56B4E9", "#000000": "#FFFFFF", "#5F5F5F": "#B4B4B4" };
+  const OTHERS = ["#000000", "#56B4E9", "#5F5F5F"];
+  const DASHES = {
+    publish_then_save: "", save_then_publish: "7 4", atomic_lua: "2 3", atomic_multi: "9 3 2 3",
+    stream_append: "",
+  };
+  const EDGE = { left: 62, right: 14, top: 10, bottom: 28 };
+  const SVG = "http://www.w3.org/2000/svg";
+
+  const byId = (id) => document.getElementById(id);
+  const hidden = new Set();
+  let history = [];
+  let pointer = null;
+
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => ("theme" in localStorage ? localStorage.theme === "dark" : dark.matches);
+
+  const make = (name, attributes, text) => {
+    const element = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    if (text !== undefined) element.textContent = text;
+    return element;
+  };
+
+  // --- the lines ---
+
+  const series = () => {
+    const found = new Map();
+    for (const moment of history) {
+      const name = `${moment.connect} x ${moment.write}`;
+      if (!found.has(name)) found.set(name, { name, connect: moment.connect, write: moment.write, moments: [] });
+      found.get(name).moments.push(moment);
+    }
+    const others = [...new Set([...found.values()].map((line) => line.connect))].filter((name) => !(name in COLOURS));
+    for (const line of found.values()) {
+      const colour = COLOURS[line.connect] || OTHERS[others.indexOf(line.connect) % OTHERS.length];
+      line.colour = (isDark() && DARK[colour]) || colour;
+      line.dash = DASHES[line.write] ?? "12 4";
+    }
+    return [...found.values()];
+  };
+
+  // 1, 2 or 5 times a power of ten, so that there are about `count` of them.
+  const step = (span, count) => {
+    const rough = span / count;
+    const power = 10 ** Math.floor(Math.log10(rough));
+    return power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+  };
+
+  const scale = (svg, low, high) => {
+    const width = svg.clientWidth, height = svg.clientHeight;
+    const from = history[0].at_s, to = Math.max(history.at(-1).at_s, from + 1);
+    return {
+      width, height, from, to, low, high,
+      x: (at_s) => EDGE.left + ((at_s - from) / (to - from)) * (width - EDGE.left - EDGE.right),
+      y: (value) => height - EDGE.bottom - ((value - low) / (high - low)) * (height - EDGE.top - EDGE.bottom),
+    };
+  };
+
+  const axes = (svg, at, label) => {
+    const each = step(at.high - at.low, 5);
+    for (let n = Math.ceil(at.low / each); n * each <= at.high + each / 1e6; n += 1) {
+      const y = at.y(n * each);
+      svg.append(make("line", { x1: EDGE.left, x2: at.width - EDGE.right, y1: y, y2: y, class: n === 0 ? "axis" : "grid" }));
+      svg.append(make("text", { x: EDGE.left - 8, y: y + 4, "text-anchor": "end" }, label(n * each, each)));
+    }
+    const seconds = step(at.to - at.from, 8);
+    for (let n = 0; n * seconds <= at.to - at.from; n += 1) {
+      const x = at.x(at.from + n * seconds);
+      svg.append(make("text", { x, y: at.height - 8, "text-anchor": "middle" }, `${Number((n * seconds).toPrecision(6))} s`));
+    }
+  };
+
+  // Points without a value break the line.
+  const path = (at, moments, value) => {
+    let drawn = "", pen = "M";
+    for (const moment of moments) {
+      const y = value(moment);
+      if (y === null || y === undefined) { pen = "M"; continue; }
+      drawn += `${pen}${at.x(moment.at_s).toFixed(1)},${at.y(y).toFixed(1)}`;
+      pen = "L";
+    }
+    return drawn;
+  };
+
+  const band = (at, moments) => {
+    const known = moments.filter((moment) => moment.loss_rate_low !== null && moment.loss_rate_high !== null);
+    if (known.length < 2) return "";
+    const point = (moment, value) => `${at.x(moment.at_s).toFixed(1)},${at.y(value).toFixed(1)}`;
+    const above = known.map((moment) => point(moment, moment.loss_rate_high));
+    const below = known.map((moment) => point(moment, moment.loss_rate_low)).reverse();
+    return `M${above.join("L")}L${below.join("L")}Z`;
+  };
+
+  const line = (svg, of, drawn, width) => {
+    if (drawn) svg.append(make("path", { d: drawn, fill: "none", stroke: of.colour, "stroke-width": width, "stroke-dasharray": of.dash, "stroke-linejoin": "round" }));
+  };
+
+  const dot = (svg, at, of, value) => {
+    const last = of.moments.findLast((moment) => value(moment) !== null);
+    if (last) svg.append(make("circle", { cx: at.x(last.at_s), cy: at.y(value(last)), r: 3.5, fill: of.colour }));
+  };
+
+  const extent = (lines, values) => {
+    const all = lines.flatMap((of) => of.moments.flatMap(values)).filter((value) => value !== null && value !== undefined);
+    return all.length ? [Math.min(...all), Math.max(...all)] : [0, 0];
+  };
+
+  const drawLoss = (lines) => {
+    const svg = byId("loss");
+    svg.replaceChildren();
+    const [, top] = extent(lines, (moment) => [moment.loss_rate, moment.loss_rate_high]);
+    const at = scale(svg, 0, Math.min(1, Math.max(top * 1.05, 0.01)));
+    axes(svg, at, (value, each) => `${(value * 100).toFixed(each < 0.01 ? 1 : 0)}%`);
+    for (const of of lines) svg.append(make("path", { d: band(at, of.moments), fill: of.colour, opacity: 0.14 }));
+    for (const of of lines) line(svg, of, path(at, of.moments, (moment) => moment.loss_rate), 2.2);
+    for (const of of lines) dot(svg, at, of, (moment) => moment.loss_rate);
+    return at;
+  };
+
+  const drawWindow = (lines) => {
+    const svg = byId("window");
+    svg.replaceChildren();
+    const [least, most] = extent(lines, (moment) => [moment.window_ms_p50, moment.window_ms_p95]);
+    const room = Math.max((most - least) * 0.06, 0.05);
+    const at = scale(svg, Math.min(0, least - room), Math.max(0, most + room));
+    axes(svg, at, (value, each) => Number(value.toFixed(Math.max(0, -Math.floor(Math.log10(each))))).toString());
+    for (const of of lines) line(svg, of, path(at, of.moments, (moment) => moment.window_ms_p95), 0.9);
+    for (const of of lines) line(svg, of, path(at, of.moments, (moment) => moment.window_ms_p50), 2.2);
+    for (const of of lines) dot(svg, at, of, (moment) => moment.window_ms_p50);
+    return at;
+  };
+
+  const drawLegend = (lines) => {
+    const legend = byId("legend");
+    const names = lines.map((of) => of.name + of.colour).join(";");
+    if (legend.dataset.names === names) return; // the focus stays where it is
+    legend.dataset.names = names;
+    legend.replaceChildren(legend.querySelector("legend"));
+    for (const of of lines) {
+      const label = document.createElement("label");
+      const box = document.createElement("input");
+      box.type = "checkbox";
+      box.checked = !hidden.has(of.name);
+      box.addEventListener("change", () => {
+        if (box.checked) hidden.delete(of.name); else hidden.add(of.name);
+        draw();
+      });
+      const key = make("svg", { viewBox: "0 0 46 14", "aria-hidden": "true" });
+      key.append(make("line", { x1: 1, x2: 45, y1: 7, y2: 7, stroke: of.colour, "stroke-width": 2.6, "stroke-dasharray": of.dash }));
+      label.append(box, key, of.name);
+      legend.append(label);
+    }
+  };
+
+  // --- reading values off ---
+
+  const percent = (share) => (share === null ? "-" : `${(share * 100).toPrecision(2)}%`);
+  const ms = (value) => (value === null ? "-" : `${value.toFixed(2)} ms`);
+
+  const read = (lines, scales) => {
+    if (pointer === null) return;
+    const at_s = scales[0].from + pointer * (scales[0].to - scales[0].from);
+    const words = lines.flatMap((of) => {
+      const moment = of.moments.findLast((each) => each.at_s <= at_s);
+      return moment === undefined ? [] : [`${of.name}: loss rate ${percent(moment.loss_rate)}, window p50 ${ms(moment.window_ms_p50)}, p95 ${ms(moment.window_ms_p95)}`];
+    });
+    byId("reading").textContent = [`At ${(at_s - scales[0].from).toFixed(1)} s`, ...words].join("\n");
+    for (const [place, id] of ["loss", "window"].entries()) {
+      const x = scales[place].x(at_s);
+      byId(id).append(make("line", { x1: x, x2: x, y1: EDGE.top, y2: scales[place].height - EDGE.bottom, class: "cursor" }));
+    }
+  };
+
+  const draw = () => {
+    document.body.dataset.theme = isDark() ? "dark" : "light";
+    byId("empty").hidden = history.length > 0;
+    byId("drawn").hidden = history.length === 0;
+    if (history.length === 0) return;
+    const lines = series();
+    drawLegend(lines);
+    const visible = lines.filter((of) => !hidden.has(of.name));
+    read(visible, [drawLoss(visible), drawWindow(visible)]);
+  };
+
+  const ask = async () => {
+    if (document.hidden) return;
+    try {
+      const signal = AbortSignal.timeout(8000);
+      const [data, table] = await Promise.all(["data", "table"].map((name) => fetch(`./delivery/${name}`, { signal })));
+      if (!data.ok || !table.ok) throw new Error(`HTTP ${data.status}`);
+      const answer = await data.json();
+      const html = await table.text();
+      if (byId("table").innerHTML !== html) byId("table").innerHTML = html;
+      // Where the judge cannot be reached, the table says so; what is drawn stays.
+      if (answer.document) history = answer.document.history;
+      byId("trouble").hidden = true;
+    } catch {
+      byId("trouble").textContent = "Locust does not answer; what is below is what it said last.";
+      byId("trouble").hidden = false;
+    }
+    draw();
+  };
+
+  for (const id of ["loss", "window"]) {
+    byId(id).addEventListener("pointermove", (event) => {
+      const box = byId(id).getBoundingClientRect();
+      const share = (event.clientX - box.left - EDGE.left) / (box.width - EDGE.left - EDGE.right);
+      pointer = Math.min(1, Math.max(0, share));
+      draw();
+    });
+  }
+  addEventListener("resize", draw);
+  dark.addEventListener("change", draw);
+  draw();
+  (async () => {
+    for (;;) { // while the page is open
+      await ask();
+      await new Promise((done) => setTimeout(done, EVERY_MS));
+    }
+  })();
+})();

@@ -1,0 +1,133 @@
+"""Locust's form: which options it shows, what they can be, and whether a start may go ahead.
+
+Locust builds the form out of the command line's declarations, which it asks for again each time.
+The choices come from the command line too, so the first declaration has none of them.
+"""
+
+from argparse import Action, ArgumentParser, Namespace
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from delivery.errors import UsageError
+from loadtest.options import ALL, RECORDED, add_arguments, check_users, read_cells, read_options
+
+SHOWN = (
+    "connect",
+    "write",
+    "chunk_rate",
+    "sessions",
+    "cell_duration_s",
+    "node_work_ms",
+    "save_lag_ms",
+    "store_latency_ms",
+    "once",
+)
+"""Options that the form shows, and the only ones that a start may change."""
+
+_NUMBERS: Mapping[str, tuple[str, ...]] = {
+    "chunk_rate": (RECORDED, "5", "10", "20", "50", "100", "200", "500"),
+    "sessions": ("1", "2", "5", "10", "20", "50", "100", "200"),
+    "cell_duration_s": ("2", "4.5", "10", "30", "60", "300"),
+    "node_work_ms": ("0", "1", "2", "5", "10", "20", "50", "100", "200"),
+    "save_lag_ms": ("0", "1", "2", "5", "10", "20", "50", "100"),
+    "store_latency_ms": ("0", "0.5", "1", "2", "5", "10", "20", "50"),
+}
+_LOCUSTS = (
+    "user_count",
+    "spawn_rate",
+    "host",
+    "run_time",
+    "profile",
+    "user_classes",
+    "shape_class",
+)
+"""What Locust's own form sends."""
+
+
+class Form:
+    """The form of one Locust process. `choices` are known once the command line is read."""
+
+    def __init__(self) -> None:
+        self._choices: dict[str, list[str]] = {}
+        self._hidden: set[str] = set()
+
+    def declare(self, parser: ArgumentParser) -> None:
+        """Declare the options; those that are not SHOWN stay out of the form."""
+        known = {action.dest for action in parser._actions}
+        add_arguments(parser)
+        for action in parser._actions:
+            if action.dest not in known:
+                self._dress(action)
+
+    def offer(self, parsed: Namespace) -> None:
+        """From now on the form has the choices of this command line; raises UsageError."""
+        text = parsed.pairs or parsed.cells
+        pairs = read_cells("--pairs", text) if text else ()
+        if pairs:
+            self._choices["connect"] = _names((pair.connect for pair in pairs), parsed.connect)
+            self._choices["write"] = _names((pair.write for pair in pairs), parsed.write)
+        for name, usual in _NUMBERS.items():
+            self._choices[name] = _numbers(usual, getattr(parsed, name))
+        if not parsed.store_delay:
+            self._hidden.add("store_latency_ms")
+
+    def _dress(self, action: Action) -> None:
+        shown: Any = action  # Locust's parser gives actions one attribute more
+        shown.include_in_web_ui = action.dest in SHOWN and action.dest not in self._hidden
+        if action.dest in self._choices:
+            action.choices = self._choices[action.dest]
+            action.type = _spelled  # choices are text
+            if action.default is not None:
+                action.default = _spelled(action.default)
+
+
+def check_start(
+    parsed: Namespace, host: str | None, form: Mapping[str, str], running: bool
+) -> None:
+    """Raise UsageError if a start with this form cannot be; nothing is changed by it.
+
+    `parsed` and `host` are what stands until now, of which the form changes a part. While a test
+    is running, only its number of users can be changed.
+    """
+    for name in form:
+        if name not in (*SHOWN, *_LOCUSTS):
+            raise UsageError(f"{name} cannot be set here: none of {', '.join(SHOWN)}")
+    wanted = Namespace(**vars(parsed))
+    for name in SHOWN:
+        if name in form:
+            before = getattr(parsed, name)
+            setattr(wanted, name, _as_locust_does(before, form[name]))
+            if running and _spelled(before) != _spelled(getattr(wanted, name)):
+                raise UsageError(f"{name} cannot be changed while a test runs: stop it first")
+    check_users(wanted, form.get("user_count"), form.get("spawn_rate"))
+    read_options(wanted, form.get("host", host))
+
+
+def _as_locust_does(before: object, text: str) -> object:
+    return text == "true" if isinstance(before, bool) else text
+
+
+def _names(names: Iterable[str], given: str) -> list[str]:
+    """`all`, then the names; what the command line gave is among them, or it could not be read."""
+    return list(dict.fromkeys(filter(None, (ALL, *names, given))))
+
+
+def _numbers(usual: Iterable[str], given: object) -> list[str]:
+    """The usual ones and the command line's, in order; words first."""
+    text = _spelled(given) if given not in (None, "") else ""
+    return sorted({*usual, *filter(None, (text,))}, key=_place)
+
+
+def _place(text: str) -> tuple[bool, float]:
+    try:
+        return True, float(text)
+    except ValueError:
+        return False, 0.0
+
+
+def _spelled(value: object) -> str:
+    """A number as the choices have it: 5.0 is 5."""
+    try:
+        return f"{float(str(value)):.15g}"
+    except ValueError:
+        return str(value)

@@ -1,0 +1,127 @@
+"""Asks the judge of a running test (`GET URL/delivery?from_round=N`) for what was delivered."""
+
+import time
+from urllib.request import ProxyHandler, build_opener
+
+import gevent
+import msgspec
+from gevent.lock import Semaphore
+
+TIMEOUT_S = 1.5
+"""From asking to the last byte. An answer that takes longer is none."""
+KEEP_S = 1.0
+"""For so long an answer, or its absence, is given to all who ask."""
+_MOST_BYTES = 8 * 2**20
+
+
+class Quantiles(msgspec.Struct, frozen=True):
+    """Of some durations, in ms; None where there are none."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What one cell has come to until now. Fields as in docs/results.md."""
+
+    connect: str
+    write: str
+    connections: int
+    lossy_connections: int
+    loss_rate: float | None = None
+    loss_rate_low: float | None = None
+    loss_rate_high: float | None = None
+    chunks_expected: int = 0
+    chunks_lost: int = 0
+    chunks_duplicate: int = 0
+    chunks_out_of_order: int = 0
+    chunks_undetermined: int = 0
+    chunks_lost_predicted: float | None = None
+    chunks_lost_predicted_low: float | None = None
+    chunks_lost_predicted_high: float | None = None
+    window_ms: Quantiles = Quantiles()
+
+    @property
+    def name(self) -> str:
+        """As people read it."""
+        return f"{self.connect} x {self.write}"
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell as far as its connections that began up to `at_s`, seconds after the first round."""
+
+    at_s: float
+    connect: str
+    write: str
+    connections: int
+    lossy_connections: int
+    chunks_lost: int
+    loss_rate: float | None = None
+    loss_rate_low: float | None = None
+    loss_rate_high: float | None = None
+    window_ms_p50: float | None = None
+    window_ms_p95: float | None = None
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """The judge's answer, as far as it is shown; docs/live.md has it all."""
+
+    schema: int
+    state: str
+    round: int | None
+    """The newest."""
+    rounds: int
+    """How many there are."""
+    valid: bool
+    invalid_because: list[str]
+    judged_at_unix_s: float
+    lag_s: float
+    """How old the newest record was when it was judged."""
+    results: list[Result] = []
+    history: list[Moment] = []
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A document, or in one line why there is none."""
+
+    document: Document | None = None
+    problem: str = ""
+
+
+class Judge:
+    """The judge at one URL, asked at most once in KEEP_S whoever looks; "" is no judge at all.
+
+    To wait for it holds up nobody but the asking greenlet.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._one_at_a_time = Semaphore()
+        self._kept: tuple[float, int, Answer] | None = None
+
+    def ask(self, from_round: int) -> Answer:
+        """What came of the rounds from this one on; never raises."""
+        if not self._url:
+            return Answer(problem="no judge: Locust was started without --delivery URL")
+        with self._one_at_a_time:
+            kept = self._kept
+            if kept is None or kept[1] != from_round or time.monotonic() - kept[0] > KEEP_S:
+                answer = self._asked(from_round)
+                kept = self._kept = (time.monotonic(), from_round, answer)
+            return kept[2]
+
+    def _asked(self, from_round: int) -> Answer:
+        url = f"{self._url}/delivery?from_round={from_round}"
+        late = gevent.Timeout(TIMEOUT_S)
+        try:
+            with late, build_opener(ProxyHandler({})).open(url, timeout=TIMEOUT_S) as answer:
+                body = answer.read(_MOST_BYTES)
+            return Answer(document=msgspec.json.decode(body, type=Document))
+        except gevent.Timeout:
+            return Answer(problem=f"the judge at {self._url} did not answer within {TIMEOUT_S:g} s")
+        except msgspec.MsgspecError as error:
+            return Answer(problem=f"the judge at {self._url} answered with something else: {error}")
+        except Exception as error:  # whatever HTTP can do wrong is shown, not raised
+            reason = getattr(error, "reason", None) or error
+            return Answer(problem=f"the judge at {self._url} does not answer: {reason}")

@@ -1,0 +1,153 @@
+"""What Locust's web server serves beside its own: the delivery of the running test.
+
+| path | what it is |
+|---|---|
+| `/delivery` | charts over time, with the table |
+| `/delivery/table` | the table alone, as it is in the tab and in the report |
+| `/delivery/data` | the judge's answer as JSON, which the charts are drawn from |
+| `/delivery/csv` | the table's numbers |
+| `/delivery/files/NAME` | script and style of these |
+
+Locust's own pages are altered where it has no setting for it, by Flask's hooks and at the endpoints
+named in `INDEX`, `SWARM`, `REPORT`: the index loads a script more, a start is refused in the form
+if it cannot be, and the report has the table.
+"""
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Flask, Response, jsonify, request, send_from_directory
+from jinja2 import Environment, PackageLoader
+
+from delivery.errors import UsageError
+from loadtest.conductor import Conductor
+from loadtest.web.form import check_start
+from loadtest.web.judge import Answer, Judge
+from loadtest.web.view import COLUMNS, to_csv, view
+
+INDEX, SWARM, REPORT = "locust.index", "locust.swarm", "locust.stats_report"
+"""Endpoints of Locust's own."""
+TAB = {"title": "Delivery", "key": "delivery"}
+BODY_END = "</body>"
+SCRIPT = '<script src="./delivery/files/tab.js" defer></script>'
+_FILES = Path(__file__).with_name("files")
+_RUNNING = ("spawning", "running")
+
+
+class Pages:
+    """The pages of one Locust process that has a web UI or writes a report."""
+
+    def __init__(self, environment: Any, conductor: Conductor, judge: Judge) -> None:
+        self._environment = environment
+        self._conductor = conductor
+        self._judge = judge
+        self._templates = Environment(
+            loader=PackageLoader("loadtest.web", "files"), autoescape=True, trim_blocks=True
+        )
+
+    def add_to(self, web_ui: Any) -> None:
+        """Serve the pages, and alter Locust's own."""
+        app: Flask = web_ui.app
+        guard = web_ui.auth_required_if_enabled
+        web_ui.template_args |= {
+            "extended_tabs": [TAB],
+            "extended_csv_files": [
+                {"href": "./delivery/csv", "title": "Download delivery CSV"},
+                {"href": "./delivery", "title": "Live charts of delivery"},
+            ],
+        }
+        prefix = self._environment.parsed_options.web_base_path
+        pages = Blueprint("chunk7", __name__, url_prefix=prefix)
+        served: dict[str, Callable[..., Any]] = {
+            "/delivery": self._charts,
+            "/delivery/table": self.table,
+            "/delivery/data": self._data,
+            "/delivery/csv": self._csv,
+            "/delivery/files/<name>": self._file,
+        }
+        for path, page in served.items():
+            pages.add_url_rule(path, path.replace("/", "-"), guard(_named(page)))
+        app.register_blueprint(pages)
+        app.before_request(guard(_named(self._refuse_bad_start)))
+        app.after_request(self._alter)
+
+    def table(self) -> str:
+        """The table as HTML, with its headline."""
+        return self._rendered("table.html.jinja")
+
+    def into_report(self, report: str) -> str:
+        """A report of Locust's with the table in it, at its end; unchanged if it has it already."""
+        section = self._rendered("report.html.jinja", style=(_FILES / "delivery.css").read_text())
+        body, end, rest = report.rpartition(BODY_END)
+        if not end or 'id="chunk7"' in report:
+            return report
+        return f"{body}{section}{end}{rest}"
+
+    # --- pages ---
+
+    def _charts(self) -> str:
+        return self._rendered("charts.html.jinja")
+
+    def _data(self) -> Response:
+        answer = self._answer()
+        return Response(msgspec.json.encode(answer), content_type="application/json")
+
+    def _csv(self) -> Response:
+        answer = self._answer()
+        if answer.document is None:
+            return Response(f"{answer.problem}\n", 503, content_type="text/plain; charset=utf-8")
+        name = time.strftime("chunk7-delivery-%Y%m%dT%H%M%S.csv")
+        return Response(
+            to_csv(answer.document),
+            content_type="text/csv; charset=utf-8; header=present",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    def _file(self, name: str) -> Response:
+        return send_from_directory(_FILES, name)
+
+    def _answer(self) -> Answer:
+        return self._judge.ask(self._conductor.first_round)
+
+    def _rendered(self, template: str, **more: str) -> str:
+        seen = view(self._answer(), self._conductor.failure, time.time())
+        return self._templates.get_template(template).render(view=seen, columns=COLUMNS, **more)
+
+    # --- Locust's own ---
+
+    def _refuse_bad_start(self) -> Response | None:
+        """Before Locust takes a start: in its form, what is wrong is said and nothing begins."""
+        if request.endpoint != SWARM:
+            return None
+        environment = self._environment
+        running = environment.runner.state in _RUNNING
+        try:
+            check_start(environment.parsed_options, environment.host, request.form, running)
+        except UsageError as error:
+            return jsonify({"success": False, "message": str(error), "host": environment.host})
+        return None
+
+    def _alter(self, response: Response) -> Response:
+        if response.status_code != 200 or request.endpoint not in (INDEX, REPORT):
+            return response
+        text = response.get_data(as_text=True)
+        if request.endpoint == REPORT:
+            text = self.into_report(text)
+        else:
+            text = text.replace(BODY_END, f"{SCRIPT}{BODY_END}")
+        response.set_data(text)
+        return response
+
+
+def _named(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A plain function, which Flask and Locust's guard can set attributes of."""
+
+    @wraps(function)
+    def page(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return page

@@ -1,0 +1,171 @@
+"""What is shown of a judge's answer: words and numbers as people read them, and the CSV."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+from loadtest.web.judge import Answer, Document, Result
+
+COLUMNS = (
+    "connections",
+    "lossy",
+    "loss rate",
+    "95% interval",
+    "chunks lost",
+    "predicted, 95% interval",
+    "duplicates",
+    "out of order",
+    "window p50",
+    "window p95",
+)
+NONE = "-"
+"""Where there is no number (yet)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cell; `cells` go with COLUMNS."""
+
+    connect: str
+    write: str
+    tone: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What there is to see. `tone` is good, bad or none: of the headline, which is the validity."""
+
+    tone: str
+    headline: str
+    reasons: tuple[str, ...]
+    about: str
+    rows: tuple[Row, ...]
+
+
+def view(answer: Answer, failure: str, now_unix_s: float) -> View:
+    """The view of an answer; `failure` is why Locust itself ended the test, if it did."""
+    document = answer.document
+    rows = tuple(map(_row, document.results)) if document else ()
+    about = _about(document, now_unix_s) if document else ""
+    if failure:
+        return View("bad", "The test was ended", (failure,), about, rows)
+    if document is None:
+        return View("bad", "Not judged", (answer.problem,), "", ())
+    reasons = tuple(document.invalid_because)
+    if not document.valid:
+        return View("bad", "NOT VALID: these numbers are not to be relied on", reasons, about, rows)
+    if not any(result.connections for result in document.results):
+        return View("none", "Nothing judged yet", (), about, rows)
+    return View("good", _found(document.results), (), about, rows)
+
+
+def _found(results: list[Result]) -> str:
+    lossy = sum(result.lossy_connections > 0 for result in results)
+    return f"Valid: {lossy} of {len(results)} orderings lost chunks"
+
+
+def _about(document: Document, now_unix_s: float) -> str:
+    """Which rounds, in what state, and how old it is."""
+    if document.round is None:
+        return ""
+    first = document.round - document.rounds + 1
+    which = f"round {first}" if document.rounds == 1 else f"rounds {first} to {document.round}"
+    judged = _ago(now_unix_s - document.judged_at_unix_s)
+    return f"{which}, {document.state}; judged {judged}, with records {document.lag_s:.1f} s old"
+
+
+def _ago(age_s: float) -> str:
+    if age_s < 0.95:
+        return "just now"
+    if age_s < 120:
+        return f"{age_s:.0f} s ago"
+    return f"{age_s / 60:.0f} min ago"
+
+
+def _row(result: Result) -> Row:
+    low, high = result.loss_rate_low, result.loss_rate_high
+    cells = (
+        f"{result.connections:,}",
+        f"{result.lossy_connections:,}",
+        _percent(result.loss_rate),
+        NONE if low is None or high is None else f"{_percent(low)} to {_percent(high)}",
+        f"{result.chunks_lost:,}",
+        _predicted(result),
+        f"{result.chunks_duplicate:,}",
+        f"{result.chunks_out_of_order:,}",
+        _ms(result.window_ms.p50),
+        _ms(result.window_ms.p95),
+    )
+    lost = result.lossy_connections > 0
+    tone = "bad" if lost else "good" if result.connections else "none"
+    return Row(result.connect, result.write, tone, cells)
+
+
+def _predicted(result: Result) -> str:
+    expected = result.chunks_lost_predicted
+    low, high = result.chunks_lost_predicted_low, result.chunks_lost_predicted_high
+    if expected is None:
+        return NONE
+    if low is None or high is None:
+        return f"{expected:,.1f}"
+    return f"{expected:,.1f} ({low:,.1f} to {high:,.1f})"
+
+
+def _percent(share: float | None) -> str:
+    """Two significant digits below ten per cent, whole numbers from there on."""
+    if share is None:
+        return NONE
+    number = 100 * share
+    return f"{number:.0f}%" if number >= 9.95 or number == 0 else f"{number:.2g}%"
+
+
+def _ms(duration_ms: float | None) -> str:
+    return NONE if duration_ms is None else f"{duration_ms:.2f} ms"
+
+
+# --- CSV ---
+
+CSV_COLUMNS = (
+    "connect",
+    "write",
+    "round",
+    "rounds",
+    "valid",
+    "connections",
+    "lossy_connections",
+    "loss_rate",
+    "loss_rate_low",
+    "loss_rate_high",
+    "chunks_expected",
+    "chunks_lost",
+    "chunks_lost_predicted",
+    "chunks_lost_predicted_low",
+    "chunks_lost_predicted_high",
+    "chunks_duplicate",
+    "chunks_out_of_order",
+    "chunks_undetermined",
+    "window_ms_p50",
+    "window_ms_p95",
+    "window_ms_p99",
+)
+
+
+def to_csv(document: Document) -> str:
+    """RFC 4180, with a header; numbers unrounded, and nothing where there is none."""
+    written = io.StringIO(newline="")
+    writer = csv.writer(written)  # its default dialect ends lines in CRLF and quotes as needed
+    writer.writerow(CSV_COLUMNS)
+    for result in document.results:
+        values = {
+            "round": document.round,
+            "rounds": document.rounds,
+            "valid": "yes" if document.valid else "no",
+            "window_ms_p50": result.window_ms.p50,
+            "window_ms_p95": result.window_ms.p95,
+            "window_ms_p99": result.window_ms.p99,
+        }
+        writer.writerow(
+            values[name] if name in values else getattr(result, name) for name in CSV_COLUMNS
+        )
+    return written.getvalue()
