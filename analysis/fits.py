@@ -24,7 +24,7 @@ _COLUMNS = {
 def fits(study: Study) -> pd.DataFrame:
     """Measured beside expected, a row a cell and kind.
 
-    Columns: name, connect, write, kind (one of KINDS; fetched only for orderings that fill gaps);
+    Columns: name, connect, write, kind (one of KINDS, but see below);
     connections, those whose instants are known; measured and expected, chunks; low, high, the 95%
     prediction interval of measured; ratio, measured over expected, with ratio_low and ratio_high,
     NaN where nothing was expected; p_value, and p_adjusted for as many rows as there are (Holm);
@@ -32,15 +32,17 @@ def fits(study: Study) -> pd.DataFrame:
     law holds everywhere at most one disagrees anywhere; a row that would disagree by itself and
     does not after the adjustment is `no evidence`.
 
-    All lost chunks are measured, whatever their cause: a node that died is outside the law, and
-    shows as disagreement. `analysis.statistics.fit.fit` explains the figures.
+    Orderings that fill gaps have a row for fetched and none for duplicate: a fetch that crosses a
+    chunk still on its way doubles it, and the law does not speak of fetches' ways. All lost chunks
+    are measured, whatever their cause: a node that died is outside the law, and shows as
+    disagreement. `analysis.statistics.fit.fit` explains the figures.
     """
     traits = study.run.manifest.traits
     rows = []
     for cell, ordering in enumerate(study.run.manifest.order.cells):
         of_cell = study.connections[study.connections["cell"] == cell]
         for kind in KINDS:
-            if kind != "fetched" or traits[ordering.connect].fills_gaps:
+            if _foretold(kind, traits[ordering.connect].fills_gaps):
                 names = {
                     "name": ordering.name, "connect": ordering.connect, "write": ordering.write,
                     "kind": kind,
@@ -52,6 +54,10 @@ def fits(study: Study) -> pd.DataFrame:
     verdict = table["verdict"].mask(by_itself, Agreement.NO_EVIDENCE.value)
     verdict = verdict.mask(by_itself & (adjusted < ALPHA), Agreement.DISAGREES.value)
     return table.assign(p_adjusted=adjusted, verdict=verdict)
+
+
+def _foretold(kind: str, fills_gaps: bool) -> bool:
+    return kind == "lost" or (kind == "fetched") == fills_gaps
 
 
 def _fit(connections: pd.DataFrame, kind: str) -> dict[str, Any]:
