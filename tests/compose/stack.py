@@ -85,15 +85,25 @@ class Stack:
         return {name: (part["healthy"], part["instances"]) for name, part in parts.items()}
 
     def nodes_met(self, times: int) -> list[str]:
-        """Which node each of some connections in turn was given to; NOBODY if nginx gave up.
+        """The id of the container that each of some connections in turn was given to.
 
-        It does so once for who is being connected at the very moment when the set of nodes changes.
+        NOBODY if nginx gave up: it does so once for who is being connected at the very moment when
+        the set of nodes changes.
         """
         return asyncio.run(_nodes_met(f"ws://127.0.0.1:{self.port}/ws/somewhere", times))
 
     def nodes(self) -> list[Container]:
         """All nodes, by number."""
         return list(self.containers.list("node"))
+
+    def node_ids(self) -> set[str]:
+        """Their ids, as they are a part of their names."""
+        return {short(node) for node in self.nodes()}
+
+
+def short(container: Container) -> str:
+    """The container's id as Docker shortens it, which is also its host name."""
+    return container.id[:12]
 
 
 async def _nodes_met(url: str, times: int) -> list[str]:
@@ -103,7 +113,7 @@ async def _nodes_met(url: str, times: int) -> list[str]:
             async with open_socket(url, compression=None) as connection, asyncio.timeout(10):
                 while (frame := json.loads(await connection.recv()))["type"] != "welcome":
                     pass
-                met.append(frame["node"])
+                met.append(frame["node"].split("-")[1])  # without the number of its start
         except InvalidStatus as error:
             if error.response.status_code != 502:
                 raise

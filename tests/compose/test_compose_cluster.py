@@ -9,7 +9,7 @@ import urllib.request
 from typing import Any
 
 import pytest
-from stack import NOBODY, PROJECT, Stack, wait_for
+from stack import NOBODY, PROJECT, Stack, short, wait_for
 
 from cluster.containers import Container, ContainerGone, connect
 
@@ -78,7 +78,7 @@ def test_connections_are_dealt_to_all_nodes_in_strict_rotation_also_after_scalin
     wait_for(lambda: len(set(stack.nodes_met(5)) - {NOBODY}) == 5)
     met = stack.nodes_met(15)
     assert met == met[:5] * 3
-    assert set(met) == {f"node-{node.id[:12]}" for node in stack.nodes()}
+    assert set(met) == stack.node_ids()
     wait_for(lambda: stack.parts()["worker"] == (2, 2))
     assert stack.parts()["node"] == (5, 5)
     assert "node: 5 of 5 healthy" in stack.log()
@@ -98,7 +98,7 @@ def test_a_paused_container_answers_nobody_until_it_goes_on(stack: Stack) -> Non
 
 def test_a_killed_container_starts_again_and_records_under_another_name(stack: Stack) -> None:
     node = stack.nodes()[1]
-    name = f"node-{node.id[:12]}"
+    name = f"node-{short(node)}"
     stack.containers.kill(node)
     wait_for(lambda: stack.containers.look(node).status == "exited")
     assert stack.containers.look(node).exit_code == 137
@@ -126,10 +126,9 @@ def test_a_disconnected_container_is_out_of_reach_until_it_is_connected(stack: S
     assert networks == (f"{PROJECT}_default",)
     assert stack.containers.look(node).networks == ()
     wait_for(lambda: stack.parts()["node"] == (4, 4))
-    others = {f"node-{other.id[:12]}" for other in stack.nodes()} - {f"node-{node.id[:12]}"}
-    wait_for(lambda: set(stack.nodes_met(8)) == others)
+    wait_for(lambda: set(stack.nodes_met(8)) == stack.node_ids() - {short(node)})
     stack.containers.connect(node, networks)
-    wait_for(lambda: f"node-{node.id[:12]}" in stack.nodes_met(5))
+    wait_for(lambda: set(stack.nodes_met(5)) == stack.node_ids())
     wait_for(lambda: stack.parts()["node"] == (5, 5))
 
 
@@ -140,9 +139,8 @@ def test_what_is_gone_is_said_so(stack: Stack) -> None:
         stack.containers.look(node)
     with pytest.raises(ContainerGone, match="node-5: "):
         stack.containers.pause(node)
-    remaining = {f"node-{node.id[:12]}" for node in stack.nodes()}
-    assert len(remaining) == 4
-    wait_for(lambda: set(stack.nodes_met(8)) == remaining)
+    assert len(stack.node_ids()) == 4
+    wait_for(lambda: set(stack.nodes_met(8)) == stack.node_ids())
 
 
 def test_down_leaves_nothing(stack: Stack) -> None:
