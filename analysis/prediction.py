@@ -41,12 +41,17 @@ _OFFS = {"": 0, "_low": -1, "_high": 1}
 
 
 def predict(run: Run, joins: JoinTimes, writes: WriteTimes) -> dict[int, Prediction]:
-    """By cell, over all joins whose instants are known. Cells without any are left out.
+    """By cell, over all joins whose instants are known. Cells without any are left out."""
+    return by_cell(per_join(run, joins, writes))
+
+
+def by_cell(table: pd.DataFrame) -> dict[int, Prediction]:
+    """The sums over a table of `per_join`.
 
     The interval is that of the gap's uncertainty, from its smallest possible to its largest, each
     widened by 1.96 standard deviations of the sum over joins, which are independent.
     """
-    sums = per_join(run, joins, writes).groupby("cell").sum()
+    sums = table.groupby("cell").sum()
     return {
         int(cell): Prediction(**{kind: _expectation(row, kind) for kind in KINDS})
         for cell, row in zip(sums.index, sums.to_dict("records"), strict=True)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.causes import explain, loss_table
 from analysis.gather import gather
-from analysis.prediction import Prediction, predict
+from analysis.prediction import Prediction, by_cell, per_join
 from analysis.run_folder import Run, load_run
 from analysis.statistics.proportions import wilson
 from analysis.statistics.quantiles import quantiles
@@ -116,10 +116,12 @@ def summarise_judged(
     judgement: Judgement,
     also_invalid_because: Sequence[str] = (),
     running: bool = False,
+    expected: pd.DataFrame | None = None,
 ) -> Summary:
     """The same of one that has been judged; each reason against it is given once.
 
-    `running` as for `analysis.validity.reasons`.
+    `running` as for `analysis.validity.reasons`; `expected` is the run's table of
+    `analysis.prediction.per_join`, if the caller has it.
     """
     against = [*also_invalid_because, *reasons(run, judgement, running=running)]
     against = list(dict.fromkeys(against))
@@ -128,7 +130,7 @@ def summarise_judged(
         invalid_because=against,
         seed=run.manifest.seed,
         run_dir=str(run.folder),
-        results=_results(run, judgement),
+        results=_results(run, judgement, expected),
     )
 
 
@@ -144,11 +146,11 @@ def read_summary(run_dir: Path) -> Summary:
     return summary
 
 
-def _results(run: Run, judgement: Judgement) -> list[Result]:
+def _results(run: Run, judgement: Judgement, expected: pd.DataFrame | None) -> list[Result]:
     joins, writes = join_times(run), write_times(run)
     losses, who = loss_table(run, judgement, joins, writes)
     causes = explain(losses, run.manifest.settle_ms * 1e6)
-    predicted = predict(run, joins, writes)
+    predicted = by_cell(per_join(run, joins, writes) if expected is None else expected)
     cells = run.connections["cell"].to_numpy(dtype=np.int64)
     times = _times(run, judgement, joins, gap_ns(run, joins, writes))
     memory = memory_bytes_per_chunk(run)

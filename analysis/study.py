@@ -63,8 +63,9 @@ def open_study(run_dir: Path | str) -> Study:
 def study(run: Run, also_invalid_because: tuple[str, ...] = (), running: bool = False) -> Study:
     """Judge a loaded run; `running` as for `analysis.validity.reasons`."""
     judgement, joins, writes = judge(run), join_times(run), write_times(run)
-    summary = summarise_judged(run, judgement, also_invalid_because, running)
-    connections = _connections(run, judgement, joins, writes)
+    expected = per_join(run, joins, writes)
+    summary = summarise_judged(run, judgement, also_invalid_because, running, expected)
+    connections = _connections(run, judgement, joins, writes, expected)
     losses = _losses(run, judgement, joins, writes)
     return Study(run, judgement, summary, joins, writes, connections, losses)
 
@@ -79,7 +80,7 @@ def _known_before(folder: Path) -> tuple[str, ...]:
 
 
 def _connections(
-    run: Run, judgement: Judgement, joins: JoinTimes, writes: WriteTimes
+    run: Run, judgement: Judgement, joins: JoinTimes, writes: WriteTimes, expected: pd.DataFrame
 ) -> pd.DataFrame:
     frame = run.connections
     opening = run.instants(frame, "opening_ns")
@@ -98,7 +99,7 @@ def _connections(
     )
     table["turn"] = table.groupby(["cell", "user"])["opened_s"].rank("first").sub(1)
     table = table.join(_join_columns(run, joins, writes)).join(judgement.accounts[list(COUNTS)])
-    table = table.join(_law_columns(run, joins, writes))
+    table = table.join(_law_columns(expected))
     opened = frame["connected_ns"].notna() | frame["closed_ns"].isna()
     return table[opened.to_numpy(dtype=bool)].astype({"turn": np.int64})
 
@@ -117,12 +118,12 @@ def _join_columns(run: Run, joins: JoinTimes, writes: WriteTimes) -> pd.DataFram
     return table[row >= 0]
 
 
-def _law_columns(run: Run, joins: JoinTimes, writes: WriteTimes) -> pd.DataFrame:
+def _law_columns(expected: pd.DataFrame) -> pd.DataFrame:
     endings = {
         "": "expected", "_variance": "variance", "_low": "least", "_low_variance": "least_variance",
         "_high": "most", "_high_variance": "most_variance",
     }  # fmt: skip
-    table = per_join(run, joins, writes).set_index("connection")
+    table = expected.set_index("connection")
     columns = {f"{k}{end}": f"{k}_{name}" for k in KINDS for end, name in endings.items()}
     return table[list(columns)].rename(columns=columns)
 
