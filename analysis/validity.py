@@ -42,7 +42,7 @@ def reasons(
     against = [
         *_clocks(run, limits),
         *_contradictions(run, judgement),
-        *_never_opened(run, limits),
+        *_never_opened(run, limits, running),
         *_saturated(run, limits),
         *_late(run, limits),
         *_do_not_cross_foot(judgement),
@@ -147,8 +147,10 @@ def _nothing_happened(run: Run) -> Iterator[str]:
             yield f"nobody connected for {of_cell.name}"
 
 
-def _never_opened(run: Run, limits: Limits) -> Iterator[str]:
+def _never_opened(run: Run, limits: Limits, running: bool) -> Iterator[str]:
     never = run.connections["connected_ns"].isna() & run.connections["closed_ns"].notna()
+    if running:  # a user that is stopped while it connects has no error to tell
+        never &= run.connections["error"].notna()
     for name, part in _by_cell(run, run.connections, never):
         if part.mean() > limits.never_opened:
             yield (

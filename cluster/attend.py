@@ -1,8 +1,11 @@
-"""Stays with a running cluster and says how it is: what is up and where, and what changed.
+"""Stays with a running cluster and says how it is: what is up and where, and what clients lose.
 
 ```
 python -m cluster.attend --listen HOST:PORT --run FOLDER --check NAME=URL ... --tell NAME=URL ...
 ```
+
+What clients lose is judged from the growing records of the run folder (docs/live.md), told as a
+line an ordering, and answered at `GET /delivery`, `GET /delivery.csv` and `GET /metrics`.
 
 A check is `http://HOST:PORT/PATH` (a GET is answered with 200), `redis://HOST:PORT` (a PING is
 answered) or `name://HOST` (the name has an address). A name with several addresses is several
@@ -11,22 +14,31 @@ instances, all of which are asked: that is how Docker's name server tells of sca
 """
 
 import asyncio
+import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from aiohttp import web
 
+from cluster.cells import traits
+from cluster.live import Live
+from cluster.live_http import Judge
 from cluster.probes import answers_http, pings
 from delivery.errors import Chunk7Error, UsageError
+from delivery.ordering import ConnectOrdering
+from delivery.registry import resolve
+from nodes.connect import CONNECT_ORDERINGS
 from wire.options import Parser, listen_address
 
 EVERY_S = 1.0
+_NICER = 5
+"""Judging must not take the processor from what is judged."""
 _BY_SCHEME = ("http", "redis", "name")
 
 
@@ -51,6 +63,7 @@ class Options:
     run: Path
     checks: dict[str, SplitResult]
     tells: dict[str, str]
+    orderings: Mapping[str, ConnectOrdering] = field(default_factory=lambda: CONNECT_ORDERINGS)
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> Options:
@@ -61,10 +74,13 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     add("--run", required=True, type=Path, metavar="FOLDER", help="where the records go")
     add("--check", action="append", default=[], metavar="NAME=URL", help="http, redis or name")
     add("--tell", action="append", default=[], metavar="NAME=TEXT", help="told once all is up")
+    add("--ordering", action="append", default=[], metavar="FILE:NAME", help="beside ours")
     given = parser.parse_args(arguments)
     host, port = listen_address(given.listen)
     checks = {name: _checked(url) for name, url in _pairs("--check", given.check).items()}
-    return Options(host, port, given.run, checks, _pairs("--tell", given.tell))
+    own = [resolve(spec, {}, ConnectOrdering, "--ordering") for spec in given.ordering]
+    orderings = {**CONNECT_ORDERINGS, **{ordering.name: ordering for ordering in own}}
+    return Options(host, port, given.run, checks, _pairs("--tell", given.tell), orderings)
 
 
 def _pairs(option: str, words: Sequence[str]) -> dict[str, str]:
@@ -168,8 +184,11 @@ def log(line: str) -> None:
 async def attend(options: Options, stop: asyncio.Event) -> None:
     """Until `stop`. Raises UsageError when the address is taken."""
     attendant = Attendant(options)
+    known = {name: traits(ordering) for name, ordering in options.orderings.items()}
+    judge = Judge(Live(options.run, known), log)
     application = web.Application()
     application.router.add_get("/healthz", attendant.answer)
+    application.add_routes(judge.routes())
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
@@ -178,7 +197,7 @@ async def attend(options: Options, stop: asyncio.Event) -> None:
         await runner.cleanup()
         address = f"{options.host}:{options.port}"
         raise UsageError(f"--listen: {address}: {error.strerror}") from error
-    duties = [asyncio.create_task(attendant.watch()), asyncio.create_task(stop.wait())]
+    duties = [asyncio.create_task(duty) for duty in (attendant.watch(), judge.keep(), stop.wait())]
     try:
         done, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
         for duty in done:
@@ -186,13 +205,16 @@ async def attend(options: Options, stop: asyncio.Event) -> None:
     finally:
         for duty in duties:
             duty.cancel()
+        await asyncio.wait(duties)
         await runner.cleanup()
+    await judge.finish()
 
 
 def main() -> int:
     """The process's command line."""
     try:
         options = parse_options()
+        os.nice(_NICER)
         asyncio.run(_until_terminated(options))
     except Chunk7Error as error:
         sys.stderr.write(f"python -m cluster.attend: error: {error}\n")

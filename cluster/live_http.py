@@ -17,7 +17,7 @@ from delivery.errors import UsageError
 
 EVERY_S = 1.0
 REST = 4.0
-"""Times the length of a pass until the next: so it takes a fifth of a core at most."""
+"""Times the processor time of a pass until the next: so it takes a fifth of a core at most."""
 TELL_EVERY_S = 3.0
 FINISH_WITHIN_S = 1.5
 """For everybody's last second of records, once we are told to end."""
@@ -46,8 +46,8 @@ class Judge:
     async def keep(self) -> None:
         """Judge again and again, until cancelled."""
         while True:
-            took_s = await self._pass()
-            await asyncio.sleep(max(EVERY_S, REST * took_s))
+            busy_s = await self._pass()
+            await asyncio.sleep(max(EVERY_S, REST * busy_s))
 
     async def finish(self) -> None:
         """Judge what there is for the last time: each round that runs is taken as stopped."""
@@ -68,8 +68,8 @@ class Judge:
     # --- judging ---
 
     async def _pass(self, last: bool = False) -> float:
-        """How long it took, in seconds."""
-        began_s = time.monotonic()
+        """How many seconds of processor time it took."""
+        began_s, busy_s = time.monotonic(), time.process_time()
         judging = asyncio.create_task(asyncio.to_thread(self._live.advance, last))
         try:
             came = await asyncio.shield(judging)
@@ -77,11 +77,10 @@ class Judge:
             with contextlib.suppress(Exception):
                 await judging
             raise
-        took_s = time.monotonic() - began_s
         if came or last:
-            self._metrics.update(self._live, took_s)
+            self._metrics.update(self._live, time.monotonic() - began_s)
             self._tell_changes(last)
-        return took_s
+        return time.process_time() - busy_s
 
     def _tell_changes(self, last: bool) -> None:
         """A line for each ordering of the newest two rounds whose numbers changed."""

@@ -22,7 +22,6 @@ _COUNTERS = {
     "lossy_connections": "Connections that lost a chunk.",
     "chunks_expected": "Chunks that connections were to receive.",
     "chunks_delivered": "Of those: received.",
-    "chunks_undetermined": "Of those: nobody can know.",
     "chunks_duplicate": "Receipts of a chunk after its first.",
     "chunks_out_of_order": "Chunks that came after a later one.",
     "chunks_lost_predicted": "Chunks that the law expected to be lost.",
@@ -104,7 +103,8 @@ def _plain(rounds: tuple[Judged, ...], live: Live, judging_s: float) -> dict[str
         "chunk7_judging_seconds": ("How long the last judging took.", judging_s),
         "chunk7_judging_lag_seconds": ("How old its newest record was.", live.lag_s),
         "chunk7_judged_timestamp_seconds": (
-            "When records were last judged, since 1970.", live.judged_at_unix_s
+            "When records were last judged, since 1970.",
+            live.judged_at_unix_s,
         ),
     }
 

@@ -55,7 +55,7 @@ class Scene:
         heapq.heappush(self._due, (at_ms, next(self._count), note))
 
     def play(self, until_ms: float, dead: tuple[str, ...] = ()) -> None:
-        """Everything until then, and the health of all but the dead, each second; then the flush."""
+        """Everything until then, each second's health of all but the dead; then the flush."""
         while self._due and self._due[0][0] <= until_ms:
             heapq.heappop(self._due)[2]()
         seconds = [*range(int(self._now_ms) + 1_000, int(until_ms), 1_000), until_ms]
