@@ -6,14 +6,14 @@ import { Pane } from "./pane.js";
 /** The panes join when so much of the answer has been written. */
 const JOIN_AT = 0.4;
 /** After the last chunk: two heartbeats and a fetch fit in. */
-const SETTLE_MS = 1_500;
-const ANSWER_S = 4;
+const SETTLE_MS = 1_200;
+const ANSWER_S = 3;
 const REFUSED_AFTER_MS = 12_000;
 const LATE_MS = 10_000;
 
 const TRIES = {
   bug: { "chunk-rate": 40, work: 60, "save-lag": 0, write: "atomic_lua" },
-  producer: { "chunk-rate": 40, work: 60, "save-lag": 150, write: "publish_then_save" },
+  producer: { "chunk-rate": 40, work: 60, "save-lag": 200, write: "publish_then_save" },
   calm: { "chunk-rate": 40, work: 0, "save-lag": 0, write: "atomic_lua" },
 };
 const UNITS = { "chunk-rate": "per second", work: "ms", "save-lag": "ms" };
@@ -199,6 +199,7 @@ function joinAll(seq) {
 function finish() {
   state.finished = true;
   drawNow();
+  for (const pane of state.panes) pane.bringMarkIntoView();
   const lossy = state.panes.filter((pane) => pane.outcome === "lossy").length;
   const most = state.panes.length;
   const window = `${number("chunk-rate")} chunks a second, ${number("work")} ms of work`;

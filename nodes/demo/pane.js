@@ -75,12 +75,11 @@ export class Pane {
     const head = answer.whole !== null ? answer.length : hasHistory ? highest : 0;
     const pieces = this.#pieces(head);
     const counts = count(this.receipts, head);
-    this.#part(".text").replaceChildren(...pieces.map(shownPiece));
+    this.#showText(pieces);
     this.#showCounts(counts);
     this.#showTimeline(answer, counts);
     this.outcome = this.#outcome(pieces, answer.whole);
     this.#showVerdict(this.outcome, counts, answer.seen);
-    if (answer.whole !== null) this.#bringHoleIntoView();
   }
 
   /** Fetched chunks stay in `receipts` when the skill is taken away; they are just not shown. */
@@ -164,7 +163,16 @@ export class Pane {
     this.#part(".verdict .words").textContent = text;
   }
 
-  #bringHoleIntoView() {
+  /** Nothing is touched that has not changed, so that people can scroll and select. */
+  #showText(pieces) {
+    const shown = JSON.stringify(pieces);
+    if (shown === this.shown) return;
+    this.shown = shown;
+    this.#part(".text").replaceChildren(...pieces.map(shownPiece));
+  }
+
+  /** Scroll the text, if it is longer than its box, to where it is marked. */
+  bringMarkIntoView() {
     const text = this.#part(".text");
     const mark = text.querySelector("mark");
     if (mark) text.scrollTop = mark.offsetTop - text.clientHeight / 2;
