@@ -13,7 +13,7 @@ from stack import NOBODY, PROJECT, Stack, short, wait_for
 
 from cluster.containers import Container, ContainerGone, connect
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]  # the images may have to be made
 
 
 def inspected(container: Container) -> dict[str, Any]:
