@@ -7,10 +7,12 @@ import signal
 import socket
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import Running, chunk7, left_over
 
+from analysis.study import open_study
 from cluster.local import spelled
 from cluster.probes import free_ports
 
@@ -81,16 +83,20 @@ def test_a_port_in_use_is_named(option: str) -> None:
         refused(2, f"error: {option} {port}: Address already in use", "up", *spelled(ports))
 
 
-def test_up_keeps_a_cluster_running_until_it_is_stopped(tmp_path: Path) -> None:
+def test_up_keeps_a_cluster_running_and_judges_it_until_it_is_stopped(tmp_path: Path) -> None:
     ports = free_ports(len(PORTS))
     options = spelled(dict(zip(PORTS, ports, strict=True)))
-    up = Running(tmp_path / "run", "up", "--nodes", 2, *options)
+    words = ("--nodes", 2, "--users", 12, "--sessions", 3, "--chunk-rate", 20)
+    slow = ("--node-work-ms", 80, "--connect", "history_then_subscribe", "--write", "atomic_lua")
+    up = Running(tmp_path / "run", "up", *words, *slow, "--duration", 4, *options)
     try:
         told = [up.line() for _ in range(3)]
         assert told[0] == f"WebSocket  ws://127.0.0.1:{ports[0]}/ws/SESSION?ordering=NAME\n"
         assert told[2] == f"web UI     http://127.0.0.1:{ports[1]}  (Ctrl-C stops it)\n"
-        with urllib.request.urlopen(f"http://127.0.0.1:{ports[2]}/healthz", timeout=5) as answer:
-            parts = json.load(answer)["parts"]
+        assert asked(ports[2], "/delivery")["state"] == "idle"
+        asked(ports[1], "/swarm", b"user_count=12&spawn_rate=12")
+        up.wait_for(lambda: any_loss(asked(ports[2], "/delivery")), within_s=20)
+        parts = asked(ports[2], "/healthz")["parts"]
         pids = up.pids
         os.kill(up.pid, signal.SIGINT)
         ended = up.end()
@@ -99,6 +105,22 @@ def test_up_keeps_a_cluster_running_until_it_is_stopped(tmp_path: Path) -> None:
     assert ended.code == 0
     assert parts.keys() == {"store", "node-1", "node-2", "proxy", "producer", "locust"}
     assert left_over(pids) == []
+    [stopped] = [path for path in (tmp_path / "run" / "rounds").iterdir() if path.is_dir()]
+    [result] = open_study(stopped).summary.results
+    assert result.chunks_lost > 0
+    assert result.chunks_lost == result.causes["handover_gap"]
+    line = f"history_then_subscribe x atomic_lua: {result.lossy_connections} of "
+    assert line in (tmp_path / "run" / "logs" / "cluster.log").read_text()
+
+
+def asked(port: int, path: str, form: bytes | None = None) -> Any:
+    """What is answered there, from JSON."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", form, timeout=5) as answer:
+        return json.load(answer)
+
+
+def any_loss(document: Any) -> bool:
+    return any(result["chunks_lost"] for result in document["results"])
 
 
 def test_what_a_compose_cluster_cannot_do_is_said_before_anything_starts() -> None:

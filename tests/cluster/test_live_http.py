@@ -1,0 +1,189 @@
+"""What the attendant answers and logs about a load test while it runs."""
+
+import asyncio
+import contextlib
+import csv
+import io
+import math
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from live_kit import BUG, FIX, ROUND_MS, Scene, an_order
+from prometheus_client.parser import text_string_to_metric_families
+
+from analysis.manifest import Traits
+from cluster import live_http
+from cluster.live import Live
+from cluster.live_http import Judge
+from cluster.live_metrics import Metrics
+
+TRAITS = {BUG.connect: Traits(), FIX.connect: Traits(merges=True)}
+WITHIN_S = 10.0
+ORDER = ["connect", "write", "cause", "quantile"]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path / "run")
+
+
+@contextlib.asynccontextmanager
+async def served(judge: Judge) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of the judge's answers."""
+    application = web.Application()
+    application.add_routes(judge.routes())
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            yield client
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def judging(judge: Judge) -> AsyncIterator[None]:
+    keeping = asyncio.create_task(judge.keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+
+
+async def document(client: aiohttp.ClientSession, query: str = "") -> dict[str, Any]:
+    async with client.get(f"/delivery{query}") as answer:
+        assert answer.status == 200
+        assert answer.content_type == "application/json"
+        found: dict[str, Any] = await answer.json()
+        return found
+
+
+async def until(client: aiohttp.ClientSession, key: str, value: Any) -> dict[str, Any]:
+    """The document, once it says so."""
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            found = await document(client)
+            if found[key] == value:
+                return found
+            await asyncio.sleep(0.02)  # poll, bounded by the time-out
+
+
+async def test_the_document_the_table_and_the_log_say_the_same(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_http, "EVERY_S", 0.01)
+    lines: list[str] = []
+    judge = Judge(Live(scene.folder, TRAITS), lines.append)
+    scene.round(an_order("r", cells=(BUG, FIX)), 0, joins_ms=(38, 190, 240))
+    async with served(judge) as client, judging(judge):
+        assert (await document(client))["state"] == "idle"
+        scene.play(900)
+        running = await until(client, "state", "running")
+        scene.play(2 * ROUND_MS + 1_100)
+        over = await until(client, "state", "over")
+        async with client.get("/delivery.csv?from_round=1") as answer:
+            rows = list(csv.DictReader(io.StringIO(await answer.text())))
+            kind, name = answer.content_type, answer.headers["Content-Disposition"]
+    assert (kind, name) == ("text/csv", 'attachment; filename="delivery.csv"')
+    assert [(r["connections"], r["chunks_lost"]) for r in running["results"]] == [(3, 3)]
+    assert [r["chunks_lost"] for r in over["results"]] == [3, 0]
+    assert [int(row["chunks_lost"]) for row in rows] == [3, 0]
+    assert over["history"][0].keys() >= {"at_s", "loss_rate_high", "window_ms_p95"}
+    assert over["valid"] is True
+    assert lines[0] == (
+        "round 1: history_then_subscribe x publish_then_save: 3 of 3 connections lost chunks "
+        "(100%, 44 to 100), 3 chunks; law 0.7"
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ("?from_round=0", "from_round: '0' is not a whole number from 1 to 2147483647"),
+        ("?from_round=x", "from_round: 'x' is not"),
+        ("?from_round=", "from_round: '' is not"),
+        ("?from_round=1&from_round=2", "from_round: '1' is not"),
+        ("?from_round=99999999999999", "is not a whole number"),
+        ("?round=1", "'round': no such field: from_round is the only one"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/delivery", "/delivery.csv"])
+async def test_a_bad_query_is_400_and_one_line(
+    scene: Scene, path: str, query: str, line: str
+) -> None:
+    async with (
+        served(Judge(Live(scene.folder, TRAITS), print)) as client,
+        client.get(path + query) as answer,
+    ):
+        assert answer.status == 400
+        [only] = (await answer.text()).splitlines()
+    assert line in only
+
+
+async def test_its_end_waits_for_what_is_still_written(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_http, "FINISH_WITHIN_S", 0.2)
+    lines: list[str] = []
+    live = Live(scene.folder, TRAITS)
+    scene.round(an_order("r"), 0, joins_ms=(38, 190))
+    scene.play(900)
+    await Judge(live, lines.append).finish()
+    assert live.settled
+    assert lines[-1].startswith("round 1: history_then_subscribe x publish_then_save: 2 of 2 ")
+    assert (scene.folder / "rounds" / "r" / "summary.json").exists()
+
+
+def shown(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """Samples by name, and values of labels: connect and write come first."""
+    found = {}
+    for family in text_string_to_metric_families(metrics.text().decode()):
+        for sample in family.samples:
+            labels = sorted(sample.labels, key=ORDER.index)
+            found[sample.name, *(sample.labels[label] for label in labels)] = sample.value
+    return found
+
+
+def test_counters_never_fall_and_are_the_truth_when_all_is_over(scene: Scene) -> None:
+    live, metrics = Live(scene.folder, TRAITS), Metrics()
+    before: dict[tuple[str, ...], float] = {}
+    scene.round(an_order("r", cells=(BUG, FIX)), 0, joins_ms=(38, 190, 240))
+    scene.round(an_order("r-2", 2), 2 * ROUND_MS, joins_ms=(38, 100), stopped_ms=2 * ROUND_MS + 800)
+    for until_ms in range(300, 2 * ROUND_MS + 2_500, 300):
+        scene.play(until_ms)
+        live.advance()
+        metrics.update(live, 0.1)
+        now = shown(metrics)
+        totals = {key: value for key, value in now.items() if key[0].endswith("_total")}
+        assert all(totals[key] >= value for key, value in before.items())
+        before = totals
+    assert live.settled
+    bug, fix = (BUG.connect, BUG.write), (FIX.connect, FIX.write)
+    assert now["chunk7_connections_total", *bug] == 5
+    assert now["chunk7_lossy_connections_total", *bug] == 4
+    lost = {key: value for key, value in now.items() if key[0] == "chunk7_chunks_lost_total"}
+    assert sum(lost.values()) == 4
+    assert now["chunk7_connections_total", *fix] == 3
+    assert now["chunk7_lossy_connections_total", *fix] == 0
+    assert (now["chunk7_loss_ratio", *bug], now["chunk7_loss_ratio", *fix]) == (0.5, 0)
+    assert math.isclose(now["chunk7_window_seconds", *bug, "0.5"], 0.01)
+    assert (now["chunk7_run_valid",], now["chunk7_round",]) == (1, 2)
+
+
+def test_every_metric_is_in_the_documentation(scene: Scene) -> None:
+    live, metrics = Live(scene.folder, TRAITS), Metrics()
+    scene.round(an_order("r"), 0)
+    scene.play(ROUND_MS + 1_100)
+    live.advance()
+    metrics.update(live, 0.1)
+    text = (Path(__file__).parents[2] / "docs" / "live.md").read_text()
+    documented = set(re.findall(r"`(chunk7_[a-z_]+)", text))
+    assert {name for name, *_ in shown(metrics)} == documented
