@@ -49,7 +49,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell as far as its connections that began up to `at_s`, seconds after the first round."""
+    """The connections of a cell that opened in a bin of time; `at_s` after the first round."""
 
     at_s: float
     connect: str

@@ -53,6 +53,7 @@ class Pages:
         """Serve the pages, and alter Locust's own."""
         app: Flask = web_ui.app
         guard = web_ui.auth_required_if_enabled
+        app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # of the form's fields
         web_ui.template_args |= {
             "extended_tabs": [TAB],
             "extended_csv_files": [

@@ -15,8 +15,8 @@ COLUMNS = (
     "predicted, 95% interval",
     "duplicates",
     "out of order",
-    "window p50",
-    "window p95",
+    "window p50, ms",
+    "window p95, ms",
 )
 NONE = "-"
 """Where there is no number (yet)."""
@@ -46,7 +46,7 @@ class View:
 def view(answer: Answer, failure: str, now_unix_s: float) -> View:
     """The view of an answer; `failure` is why Locust itself ended the test, if it did."""
     document = answer.document
-    rows = tuple(map(_row, document.results)) if document else ()
+    rows = tuple(_row(result, document.valid) for result in document.results) if document else ()
     about = _about(document, now_unix_s) if document else ""
     if failure:
         return View("bad", "The test was ended", (failure,), about, rows)
@@ -83,7 +83,8 @@ def _ago(age_s: float) -> str:
     return f"{age_s / 60:.0f} min ago"
 
 
-def _row(result: Result) -> Row:
+def _row(result: Result, valid: bool) -> Row:
+    """Nothing looks like good news where the numbers are not valid."""
     low, high = result.loss_rate_low, result.loss_rate_high
     cells = (
         f"{result.connections:,}",
@@ -98,7 +99,7 @@ def _row(result: Result) -> Row:
         _ms(result.window_ms.p95),
     )
     lost = result.lossy_connections > 0
-    tone = "bad" if lost else "good" if result.connections else "none"
+    tone = "bad" if lost else "good" if result.connections and valid else "none"
     return Row(result.connect, result.write, tone, cells)
 
 
@@ -121,7 +122,7 @@ def _percent(share: float | None) -> str:
 
 
 def _ms(duration_ms: float | None) -> str:
-    return NONE if duration_ms is None else f"{duration_ms:.2f} ms"
+    return NONE if duration_ms is None else f"{duration_ms:.2f}"
 
 
 # --- CSV ---

@@ -10,9 +10,11 @@ import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import aiohttp
 import pytest
 
-from cluster.delay import MAX_UNDER_WAY_BYTES, Delay
+from cluster.delay import MAX_UNDER_WAY_BYTES, Delay, serve
+from cluster.probes import accepts, free_ports
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LATENCY_MS = 20.0
@@ -148,3 +150,31 @@ async def test_a_sender_is_held_up_when_too_much_is_under_way() -> None:
         raw.close()
     # The rest is in the kernel's socket buffers.
     assert MAX_UNDER_WAY_BYTES <= sent < 3 * MAX_UNDER_WAY_BYTES
+
+
+async def test_the_latency_can_be_changed_while_it_runs_and_bytes_keep_their_order() -> None:
+    port, control = free_ports(2)
+    stop = asyncio.Event()
+    behind = await asyncio.start_server(echo, "127.0.0.1", 0)
+    to = "127.0.0.1", behind.sockets[0].getsockname()[1]
+    delaying = asyncio.create_task(
+        serve(("127.0.0.1", port), to, 400, stop, ("127.0.0.1", control))
+    )
+    url = f"http://127.0.0.1:{control}/latency"
+    async with asyncio.timeout(20), behind, aiohttp.ClientSession() as session:
+        while not await accepts("127.0.0.1", control):  # noqa: ASYNC110 - nothing to wait on
+            await asyncio.sleep(0.01)  # poll, bounded by the time-out
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"slow ")
+        await writer.drain()
+        async with session.put(url, json={"latency_ms": 0}) as answer:
+            assert answer.status == 204
+        writer.write(b"fast")
+        assert await reader.readexactly(9) == b"slow fast"
+        assert await round_trip_ms(port) < 400
+        for bad in ({"latency_ms": -1}, {"latency_ms": "nan"}, {}, [1]):
+            async with session.put(url, json=bad) as answer:
+                assert answer.status == 400
+        writer.close()
+        stop.set()
+        await delaying

@@ -16,6 +16,7 @@
     publish_then_save: "", save_then_publish: "7 4", atomic_lua: "2 3", atomic_multi: "9 3 2 3",
     stream_append: "",
   };
+  const FEW = 120; // points, of which each can have its interval drawn
   const EDGE = { left: 62, right: 14, top: 10, bottom: 28 };
   const SVG = "http://www.w3.org/2000/svg";
 
@@ -61,7 +62,7 @@
 
   const scale = (svg, low, high) => {
     const width = svg.clientWidth, height = svg.clientHeight;
-    const from = history[0].at_s, to = Math.max(history.at(-1).at_s, from + 1);
+    const from = 0, to = Math.max(...history.map((moment) => moment.at_s)) * 1.01;
     return {
       width, height, from, to, low, high,
       x: (at_s) => EDGE.left + ((at_s - from) / (to - from)) * (width - EDGE.left - EDGE.right),
@@ -108,9 +109,20 @@
     if (drawn) svg.append(make("path", { d: drawn, fill: "none", stroke: of.colour, "stroke-width": width, "stroke-dasharray": of.dash, "stroke-linejoin": "round" }));
   };
 
-  const dot = (svg, at, of, value) => {
-    const last = of.moments.findLast((moment) => value(moment) !== null);
-    if (last) svg.append(make("circle", { cx: at.x(last.at_s), cy: at.y(value(last)), r: 3.5, fill: of.colour }));
+  // Each bin of time is a point of its own; what is between is drawn to be followed by eye.
+  const dots = (svg, at, of, value) => {
+    for (const moment of of.moments) {
+      const y = value(moment);
+      if (y !== null) svg.append(make("circle", { cx: at.x(moment.at_s), cy: at.y(y), r: 3, fill: of.colour }));
+    }
+  };
+
+  const whiskers = (svg, at, of) => {
+    for (const { at_s, loss_rate_low: low, loss_rate_high: high } of of.moments) {
+      if (low === null || high === null) continue;
+      const x = at.x(at_s);
+      svg.append(make("line", { x1: x, x2: x, y1: at.y(low), y2: at.y(high), stroke: of.colour, "stroke-width": 1.2 }));
+    }
   };
 
   const extent = (lines, values) => {
@@ -126,7 +138,8 @@
     axes(svg, at, (value, each) => `${(value * 100).toFixed(each < 0.01 ? 1 : 0)}%`);
     for (const of of lines) svg.append(make("path", { d: band(at, of.moments), fill: of.colour, opacity: 0.14 }));
     for (const of of lines) line(svg, of, path(at, of.moments, (moment) => moment.loss_rate), 2.2);
-    for (const of of lines) dot(svg, at, of, (moment) => moment.loss_rate);
+    if (history.length <= FEW) for (const of of lines) whiskers(svg, at, of);
+    for (const of of lines) dots(svg, at, of, (moment) => moment.loss_rate);
     return at;
   };
 
@@ -139,7 +152,7 @@
     axes(svg, at, (value, each) => Number(value.toFixed(Math.max(0, -Math.floor(Math.log10(each))))).toString());
     for (const of of lines) line(svg, of, path(at, of.moments, (moment) => moment.window_ms_p95), 0.9);
     for (const of of lines) line(svg, of, path(at, of.moments, (moment) => moment.window_ms_p50), 2.2);
-    for (const of of lines) dot(svg, at, of, (moment) => moment.window_ms_p50);
+    for (const of of lines) dots(svg, at, of, (moment) => moment.window_ms_p50);
     return at;
   };
 

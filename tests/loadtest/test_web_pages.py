@@ -1,0 +1,223 @@
+"""Locust's web UI with ours in it: the `locust` command, a judge of the test's, and HTTP.
+
+What of Locust it relies on breaks here first when Locust changes.
+"""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from web_kit import Courtroom, courtroom, judged
+
+pytestmark = pytest.mark.live
+
+ROOT = Path(__file__).parents[2]
+LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtest/locustfile.py")]
+PAIRS = "history x publish; buffered x publish; buffered x lua"
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Courtroom]:
+    with courtroom() as room:
+        yield room
+
+
+@pytest.fixture(autouse=True)
+def fresh(judge: Courtroom) -> None:
+    """A judge as it is at first."""
+    judge.body = json.dumps(judged()).encode()
+    judge.release.set()
+
+
+@pytest.fixture(scope="module")
+def web(judge: Courtroom, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Locust's URL; there is neither a node nor a producer."""
+    folder = tmp_path_factory.mktemp("web")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = {
+        "--host": "ws://127.0.0.1:9",
+        "--producer": "http://127.0.0.1:9",
+        "--records": folder / "raw",
+        "--pairs": PAIRS,
+        "--cells": "history x publish",
+        "--delivery": judge.url,
+        "--users": 3,
+        "--web-host": "127.0.0.1",
+        "--web-port": port,
+    }
+    words = [str(word) for pair in options.items() for word in pair]
+    with (folder / "locust.log").open("wb") as log:
+        process = subprocess.Popen([*LOCUST, *words], stdout=log, stderr=log, cwd=ROOT)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: status(url) == 200, folder / "locust.log")
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+def wait_until(holds: object, log: Path | None = None, timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if holds():  # type: ignore[operator]
+            return
+        time.sleep(0.02)  # poll, bounded by the deadline
+    pytest.fail(log.read_text() if log else "it did not come about")
+
+
+def get(url: str, **form: object) -> tuple[int, str, str]:
+    """Status, content type, text."""
+    body = urllib.parse.urlencode(form).encode() if form else None
+    try:
+        with urllib.request.urlopen(url, body, timeout=20) as answer:  # noqa: S310 - ours
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers["Content-Type"], error.read().decode()
+
+
+def status(url: str) -> int:
+    try:
+        return get(url)[0]
+    except OSError:
+        return 0
+
+
+def until_table(web: str, has: str) -> str:
+    """The table, as soon as it has this; an answer is kept for a second."""
+    wait_until(lambda: has in get(f"{web}/delivery/table")[2], timeout_s=10)
+    return get(f"{web}/delivery/table")[2]
+
+
+def template_args(web: str) -> dict[str, object]:
+    found = re.search(r"window\.templateArgs = (\{.*\})", get(f"{web}/")[2])
+    assert found is not None
+    return json.loads(found[1])  # type: ignore[no-any-return]
+
+
+def test_locusts_page_gets_the_tab_the_downloads_and_our_script(web: str) -> None:
+    given = template_args(web)
+    assert given["extended_tabs"] == [{"title": "Delivery", "key": "delivery"}]
+    assert [file["href"] for file in given["extended_csv_files"]] == [  # type: ignore[attr-defined]
+        "./delivery/csv",
+        "./delivery",
+    ]
+    page = get(f"{web}/")[2]
+    assert page.count('<script src="./delivery/files/tab.js" defer></script></body>') == 1
+
+
+def test_the_forms_fields_are_in_our_order_with_choices(web: str) -> None:
+    fields = template_args(web)["extra_options"]
+    assert isinstance(fields, dict)
+    assert list(fields)[:3] == ["connect", "write", "sessions"]
+    assert fields["connect"]["choices"] == ["all", "history", "buffered"]
+    assert not {"producer", "records", "delivery", "run_name", "fill_gaps"} & set(fields)
+
+
+@pytest.mark.parametrize("name", ["tab.js", "charts.js", "delivery.css"])
+def test_its_files_are_served(web: str, name: str) -> None:
+    assert get(f"{web}/delivery/files/{name}")[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/delivery", "/delivery/table", "/stats/report"])
+def test_every_page_escapes_what_it_is_told(web: str, path: str) -> None:
+    until_table(web, "Valid: 1 of 2")
+    text = get(f"{web}{path}")[2]
+    assert "own &#34;fix&#34;, &lt;b&gt;" in text
+    assert 'own "fix", <b>' not in text
+
+
+def test_the_report_of_locust_has_the_table_in_both_themes_and_as_a_download(web: str) -> None:
+    for query in ("theme=light", "theme=dark", "download=1"):
+        report = get(f"{web}/stats/report?{query}")[2]
+        assert report.count('<section class="chunk7" id="chunk7">') == 1, query
+        assert "1.8% to 3.5%" in report
+        assert "window.theme" in report
+
+
+def test_the_csv_is_a_download_of_the_same_numbers(web: str) -> None:
+    code, kind, text = get(f"{web}/delivery/csv")
+    assert (code, kind) == (200, "text/csv; charset=utf-8; header=present")
+    assert text.splitlines()[1].startswith("history_then_subscribe,publish_then_save,3,2,yes,1200")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"schema": 1}', b""])
+def test_a_judge_that_answers_with_something_else_is_told_of(
+    web: str, judge: Courtroom, body: bytes
+) -> None:
+    judge.body = body
+    assert "Not judged" in until_table(web, "answered with something else")
+    code, _, text = get(f"{web}/delivery/csv")
+    assert (code, "answered with something else" in text) == (503, True)
+
+
+def test_a_silent_judge_holds_up_nobody_and_is_told_of(web: str, judge: Courtroom) -> None:
+    judge.release.clear()
+    wait_until(lambda: "did not answer within 1.5 s" in get(f"{web}/delivery/table")[2])
+    time.sleep(1.1)  # so that the judge is asked again, while Locust's own pages are fetched
+    waiting = subprocess.Popen(
+        [sys.executable, "-c", f"import urllib.request as r; r.urlopen('{web}/delivery/table')"]
+    )
+    try:
+        asked = len(judge.asked)
+        wait_until(lambda: len(judge.asked) > asked)
+        get(f"{web}/exceptions")
+        assert waiting.poll() is None, "Locust answered while the judge was being waited for"
+    finally:
+        judge.release.set()
+        waiting.wait(10)
+
+
+def test_however_many_look_the_judge_is_asked_once_a_second(web: str, judge: Courtroom) -> None:
+    until_table(web, "Valid")
+    began, asked = time.monotonic(), len(judge.asked)
+    for _ in range(30):
+        get(f"{web}/delivery/table")
+    assert len(judge.asked) - asked <= 1 + (time.monotonic() - began)
+    assert set(judge.asked) == {"/delivery?from_round=1"}
+
+
+def test_a_start_that_cannot_be_is_refused_in_the_form_and_nothing_begins(web: str) -> None:
+    start = {"user_count": 3, "spawn_rate": 3}
+    refused = json.loads(get(f"{web}/swarm", **start, connect="history", write="lua")[2])
+    line = "--write: lua does not go with history, which goes with publish"
+    assert (refused["success"], refused["message"]) == (False, line)
+    for form in (
+        {**start, "user_count": 0},
+        {**start, "records": "/"},
+        {**start, "sessions": "x"},
+        {"spawn_rate": 3},
+    ):
+        assert json.loads(get(f"{web}/swarm", **form)[2])["success"] is False
+    assert json.loads(get(f"{web}/stats/requests")[2])["state"] == "ready"
+
+
+def test_what_shows_only_later_ends_the_test_and_is_shown(web: str) -> None:
+    assert json.loads(get(f"{web}/swarm", user_count=1, spawn_rate=1)[2])["success"] is True
+    table = until_table(web, "The test was ended")
+    assert "--producer http://127.0.0.1:9 does not answer" in table
+    assert "Valid" not in table
+
+
+def test_the_file_of_html_has_the_table(judge: Courtroom, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    options = [
+        *("--headless", "--once", "--host", "ws://127.0.0.1:9", "--producer", "http://127.0.0.1:9"),
+        *("--html", str(report), "--delivery", judge.url, "--records", str(tmp_path / "raw")),
+    ]
+    subprocess.run([*LOCUST, *options], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    assert report.read_text().count('<section class="chunk7" id="chunk7">') == 1
+    assert "1.8% to 3.5%" in report.read_text()

@@ -1,0 +1,100 @@
+import csv
+import io
+
+import msgspec
+import pytest
+from web_kit import BUG, FIX, judged
+
+from loadtest.web.judge import Answer, Document
+from loadtest.web.view import CSV_COLUMNS, Row, View, to_csv, view
+
+
+def document(**changes: object) -> Document:
+    return msgspec.convert(judged(**changes), Document)
+
+
+BUG_CELLS = (
+    *("1,200", "30", "2.5%", "1.8% to 3.5%", "34", "31.2 (20.0 to 45.5)", "0", "0"),
+    *("0.50", "1.25"),
+)
+FIX_CELLS = ("40", "0", "0%", "0% to 8.8%", "0", "0.0 (0.0 to 0.0)", "12", "3", "-", "-")
+
+
+def test_a_valid_test_says_what_each_ordering_came_to() -> None:
+    assert view(Answer(document=document()), "", 1_002.0) == View(
+        tone="good",
+        headline="Valid: 1 of 2 orderings lost chunks",
+        reasons=(),
+        about="rounds 2 to 3, running; judged 2 s ago, with records 0.8 s old",
+        rows=(
+            Row("history_then_subscribe", "publish_then_save", "bad", BUG_CELLS),
+            Row('own "fix", <b>', "atomic_lua", "good", FIX_CELLS),
+        ),
+    )
+
+
+def test_of_a_test_that_is_not_valid_every_reason_is_told_and_nothing_looks_good() -> None:
+    reasons = ["locust was saturated", "round 2: nothing was published"]
+    seen = view(Answer(document=document(valid=False, invalid_because=reasons)), "", 1_000.0)
+    assert (seen.tone, seen.headline, seen.reasons) == (
+        "bad",
+        "NOT VALID: these numbers are not to be relied on",
+        tuple(reasons),
+    )
+    assert [row.tone for row in seen.rows] == ["bad", "none"]
+
+
+def test_before_anything_is_judged_nothing_is_said_of_validity() -> None:
+    empty = document(round=None, rounds=0, results=[], state="idle", judged_at_unix_s=0.0)
+    assert view(Answer(document=empty), "", 5.0) == View("none", "Nothing judged yet", (), "", ())
+
+
+def test_without_an_answer_the_reason_is_told() -> None:
+    seen = view(Answer(problem="the judge does not answer"), "", 5.0)
+    assert seen == View("bad", "Not judged", ("the judge does not answer",), "", ())
+
+
+def test_what_ended_the_test_is_told_first_and_the_numbers_stay() -> None:
+    seen = view(Answer(document=document()), "unknown write ordering 'x'", 1_000.0)
+    assert (seen.headline, seen.reasons) == ("The test was ended", ("unknown write ordering 'x'",))
+    assert len(seen.rows) == 2
+    assert view(Answer(problem="gone"), "line", 0.0).reasons == ("line",)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "told"), [(0.4, "just now"), (59.6, "60 s ago"), (600.0, "10 min ago")]
+)
+def test_the_age_is_told(age_s: float, told: str) -> None:
+    seen = view(Answer(document=document(round=2, rounds=1)), "", 1_000.0 + age_s)
+    assert seen.about == f"round 2, running; judged {told}, with records 0.8 s old"
+
+
+def test_the_csv_has_a_header_unrounded_numbers_and_quotes_as_rfc_4180_has_it() -> None:
+    text = to_csv(document())
+    assert text == (
+        "connect,write,round,rounds,valid,connections,lossy_connections,loss_rate,loss_rate_low,"
+        "loss_rate_high,chunks_expected,chunks_lost,chunks_lost_predicted,"
+        "chunks_lost_predicted_low,chunks_lost_predicted_high,chunks_duplicate,"
+        "chunks_out_of_order,chunks_undetermined,window_ms_p50,window_ms_p95,window_ms_p99\r\n"
+        "history_then_subscribe,publish_then_save,3,2,yes,1200,30,0.025,0.0175,0.0355,40000,34,"
+        "31.25,20.0,45.5,0,0,2,0.5,1.25,2.0\r\n"
+        '"own ""fix"", <b>",atomic_lua,3,2,yes,40,0,0.0,0.0,0.0876,1000,0,0.0,0.0,0.0,12,3,0,,,'
+        "\r\n"
+    )
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["connect"] for row in rows] == [BUG["connect"], FIX["connect"]]
+    assert tuple(rows[0]) == CSV_COLUMNS
+
+
+def test_what_is_shown_agrees_with_what_the_judge_sends() -> None:
+    """loadtest must not import the judge; this holds the two together."""
+    from analysis.totals import Moment, Total
+    from cluster import live_document
+    from loadtest.web import judge
+
+    for ours, theirs in (
+        (judge.Document, live_document.Document),
+        (judge.Result, Total),
+        (judge.Moment, Moment),
+    ):
+        assert set(ours.__struct_fields__) <= set(theirs.__struct_fields__), ours
