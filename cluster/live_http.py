@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ REST = 4.0
 TELL_EVERY_S = 3.0
 FINISH_WITHIN_S = 1.5
 """For everybody's last second of records, once we are told to end."""
+AGAINST = "not valid: "
 MOST_ROUND = 2**31 - 1
 
 
@@ -88,8 +90,10 @@ class Judge:
         if not last and now_s < self._told_at_s + TELL_EVERY_S:
             return
         lines = [line for judged in self._live.rounds[-2:] for line in _lines(judged)]
+        known = {*self._told, *map(_without_numbers, self._told)}
         for line in lines:
-            if line not in self._told:
+            # A reason is told once, not each time that its numbers grow.
+            if (_without_numbers(line) if AGAINST in line else line) not in known:
                 self._tell(line)
                 self._told_at_s = now_s
         self._told = lines
@@ -118,8 +122,13 @@ class Judge:
 
 def _lines(judged: Judged) -> list[str]:
     found = totals([judged.kept]) if judged.kept is not None else []
-    lines = [*map(told, found), *(f"not valid: {reason}" for reason in judged.invalid_because)]
-    return [f"round {judged.number}: {line}" for line in lines]
+    against = (f"{AGAINST}{reason}" for reason in judged.invalid_because)
+    return [f"round {judged.number}: {line}" for line in (*map(told, found), *against)]
+
+
+def _without_numbers(line: str) -> str:
+    round_, colon, text = line.partition(": ")
+    return round_ + colon + re.sub(r"[0-9.]+", "#", text)
 
 
 def _answer(body: Callable[[], bytes], content_type: str) -> web.Response:

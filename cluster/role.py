@@ -229,6 +229,7 @@ def _cluster(folder: Path, environment: Mapping[str, str]) -> list[str]:
         f"web UI=http://{on_host('CHUNK7_WEB_PORT')}",
         f"notebooks=http://{on_host('CHUNK7_NOTEBOOKS_PORT')}/lab?token={token}",
         f"health=http://{on_host('CHUNK7_STATUS_PORT')}/healthz",
+        f"delivery=http://{on_host('CHUNK7_STATUS_PORT')}/delivery",
         f"records={environment['CHUNK7_RUNS'] or f'{folder} in the volume runs'}",
     )
     from cluster.local import spelled

@@ -217,3 +217,33 @@ def test_a_killed_node_is_not_blamed_again_for_the_joins_it_did_not_record(tmp_p
 def test_a_run_with_nothing_in_it_says_so(tmp_path: Path) -> None:
     expected: Any = [f"nothing was published for {CELL.name}", f"nobody connected for {CELL.name}"]
     assert why(Story(tmp_path / "run").end()) == expected
+
+
+def test_of_a_run_that_is_still_recorded_only_what_cannot_be_mended_counts(tmp_path: Path) -> None:
+    story = clean(tmp_path / "run", [CELL, SECOND])
+    story.connection(3, [], end=False)
+    story.join(4)
+    story.chunk(2, 4_900)
+    story.connection(5, connected_ns=None)
+    story.healthy(*["node"] * 9, loop_lag_ms=67)
+    folder = story.end("producer", "node", "locust")
+    strict = why(folder)
+    run = load_run(folder)
+    running = reasons(run, judge(run), running=True)
+    assert [line for line in strict if line in running] == running
+    assert len(running) == 1
+    assert running[0].startswith("node was saturated")
+    assert len(strict) > 4
+
+
+def test_a_connection_that_could_not_be_opened_counts_while_the_run_is_recorded(
+    tmp_path: Path,
+) -> None:
+    story = clean(tmp_path / "run")
+    story.connection(3, end=False)
+    story.of("locust").add("closed", connection_id=3, closed_ns=ns(5), error="refused")
+    why(story.end())
+    run = load_run(story.folder)
+    assert reasons(run, judge(run), running=True) == [
+        f"1 of 3 connections of {CELL.name} never opened (limit 1%)"
+    ]

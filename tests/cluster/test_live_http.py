@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from live_kit import BUG, FIX, ROUND_MS, Scene, an_order
+from live_kit import BUG, FIX, ROUND_MS, Scene, an_order, ns
 from prometheus_client.parser import text_string_to_metric_families
 
 from analysis.manifest import Traits
@@ -102,6 +102,29 @@ async def test_the_document_the_table_and_the_log_say_the_same(
         "round 1: history_then_subscribe x publish_then_save: 3 of 3 connections lost chunks "
         "(100%, 44 to 100), 3 chunks; law 0.7"
     )
+
+
+async def test_a_reason_is_logged_once_however_its_numbers_grow(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_http, "EVERY_S", 0.01)
+    monkeypatch.setattr(live_http, "TELL_EVERY_S", 0.0)
+    lines: list[str] = []
+    judge = Judge(Live(scene.folder, TRAITS), lines.append)
+    scene.round(an_order("r"), 0, joins_ms=(38, 190))
+    for at_ms in range(100, 900, 100):
+        scene.write(at_ms, "node-1", "health", at_ns=ns(at_ms), loop_lag_ms=at_ms)
+    async with served(judge) as client, judging(judge):
+        for until_ms in (600, 900, ROUND_MS + 1_100):
+            scene.play(until_ms)
+            judged = (await document(client))["judged_at_unix_s"]
+            async with asyncio.timeout(WITHIN_S):
+                while (await document(client))["judged_at_unix_s"] == judged:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # poll, bounded by the time-out
+        over = await until(client, "state", "over")
+    [reason] = over["invalid_because"]
+    assert reason.startswith("node-1 was saturated")
+    assert len([line for line in lines if "not valid: node-1 was saturated" in line]) == 1
 
 
 @pytest.mark.parametrize(

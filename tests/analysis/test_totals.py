@@ -1,0 +1,61 @@
+"""Totals over runs are of all their connections together, as if they had been one run."""
+
+import pytest
+from race import EMPTY, FIXED, judged
+from story import CELL, ns
+
+from analysis.statistics.proportions import wilson
+from analysis.study import Study
+from analysis.totals import Kept, Total, history, keep, totals
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return judged(tmp_path_factory.mktemp("race") / "run")
+
+
+@pytest.fixture(scope="module")
+def kept(study: Study) -> Kept:
+    return keep(study)
+
+
+def test_of_one_run_they_are_its_results_but_for_cells_that_nobody_joined(
+    study: Study, kept: Kept
+) -> None:
+    found = totals([kept])
+    results = [result for result in study.summary.results if result.name != EMPTY.name]
+    assert [total.name for total in found] == [CELL.name, FIXED.name]
+    for total, result in zip(found, results, strict=True):
+        for name in Total.__struct_fields__:
+            expected = getattr(result, name)
+            exact = not isinstance(expected, float)
+            assert getattr(total, name) == (expected if exact else pytest.approx(expected)), name
+
+
+def test_of_two_runs_they_are_sums_and_their_interval_is_of_all_connections(kept: Kept) -> None:
+    once, twice = totals([kept])[0], totals([kept, kept])[0]
+    assert (once.connections, once.chunks_lost, once.causes) == (1, 1, {"handover_gap": 1})
+    assert (twice.connections, twice.chunks_lost, twice.causes) == (2, 2, {"handover_gap": 2})
+    assert twice.chunks_lost_predicted == pytest.approx(2 * once.chunks_lost_predicted)
+    interval = wilson(2, 2)
+    assert (twice.loss_rate_low, twice.loss_rate_high) == (interval.low, interval.high)
+    narrower = twice.chunks_lost_predicted_high / 2 - once.chunks_lost_predicted_high
+    assert narrower < 0, "joins are independent: their spread grows with the root of their number"
+    assert twice.window_ms == once.window_ms
+
+
+def test_of_no_run_there_are_none() -> None:
+    assert totals([]) == []
+    assert history([], 0, 5.0, 10) == []
+
+
+def test_the_history_has_a_row_a_bin_and_pair_the_newest_at_last(kept: Kept) -> None:
+    rows = history([kept, kept], ns(0) or 0, 0.02, most=10)
+    assert [(row.at_s, row.connect, row.connections, row.chunks_lost) for row in rows] == [
+        (0.03, CELL.connect, 2, 2),
+        (0.03, FIXED.connect, 2, 0),
+    ]
+    assert [(row.window_ms_p50, row.loss_rate) for row in rows] == [(10, 1), (-10, 0)]
+    later = kept.connections.assign(opened_ns=kept.connections["opened_ns"] + 10**9)
+    newest = history([kept, Kept(later, kept.causes)], ns(0) or 0, 0.02, most=2)
+    assert [row.at_s for row in newest] == [1.03, 1.03]
