@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from cluster.local import Endpoints, Local, start
 from cluster.supervise import Cluster
 
-FOLDER = Path(__file__).parent / "pictures"
+FOLDER = Path(__file__).parent / "screenshots"
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -89,6 +90,18 @@ def wait_played(page: Page, within_s: float = 20.0) -> None:
 def take_pictures(browser: Browser, url: str, folder: Path) -> None:
     """demo.png, demo-dark.png, demo-playing.png, demo-producer.png and demo-phone.png."""
     folder.mkdir(parents=True, exist_ok=True)
+    _take_on_a_desktop(browser, url, folder)
+    page = browser.new_page(**PHONE)
+    page.goto(url)
+    wait_played(page)
+    top = {"x": 0, "y": 0, "width": 390, "height": 1_800}
+    page.screenshot(path=folder / "demo-phone.png", full_page=True, clip=top)
+    page.close()
+    for path in folder.glob("demo*.png"):
+        shrink(path)
+
+
+def _take_on_a_desktop(browser: Browser, url: str, folder: Path) -> None:
     for name, settings in (("demo", DESKTOP), ("demo-dark", {**DESKTOP, "color_scheme": "dark"})):
         page = browser.new_page(**settings)
         page.goto(url)
@@ -102,11 +115,13 @@ def take_pictures(browser: Browser, url: str, folder: Path) -> None:
             wait_played(page)
             page.screenshot(path=folder / "demo-producer.png", full_page=True)
         page.close()
-    page = browser.new_page(**PHONE)
-    page.goto(url)
-    wait_played(page)
-    page.screenshot(path=folder / "demo-phone.png", full_page=True)
-    page.close()
+
+
+def shrink(path: Path) -> None:
+    """A page has few colours: a palette makes the file a third as large."""
+    Image.open(path).convert("RGB").quantize(255, dither=Image.Dither.NONE).save(
+        path, optimize=True
+    )
 
 
 def main(folder: Path) -> int:

@@ -33,6 +33,7 @@ const state = {
   seen: [],
   joinedAfter: 0,
   length: 0,
+  intervalMs: 0,
   saveMs: 0,
   finished: false,
   drawing: false,
@@ -169,6 +170,7 @@ function askForAnswer() {
 /** Read from the first chunk on; have the panes join in the middle; until the last chunk. */
 async function follow(promise, session, orderings) {
   state.length = promise.chunks;
+  state.intervalMs = 1_000 / promise.chunk_rate;
   const joinAfter = Math.ceil(promise.chunks * JOIN_AT);
   const { feed, session_id: id } = promise.sessions[0];
   const able = orderings.filter((ordering) => ordering.feed === feed);
@@ -202,7 +204,8 @@ function finish() {
   for (const pane of state.panes) pane.bringMarkIntoView();
   const lossy = state.panes.filter((pane) => pane.outcome === "lossy").length;
   const most = state.panes.length;
-  const window = `${number("chunk-rate")} chunks a second, ${number("work")} ms of work`;
+  const late = state.saveMs > 0 ? `, saved ${state.saveMs} ms after publishing` : "";
+  const window = `${number("chunk-rate")} chunks a second, ${number("work")} ms of work${late}`;
   say(
     lossy === 0
       ? `Nobody lost anything this time: ${window}. Luck, where there is a window: play again.`
@@ -220,11 +223,22 @@ function draw() {
 
 function drawNow() {
   state.drawing = false;
-  const { seen, length, saveMs } = state;
+  const { length, saveMs } = state;
+  const seen = published();
   drawReference();
   const whole = state.finished ? state.reference.transcript.text() : null;
   const horizonMs = 1.3 * Math.max(40, ...state.panes.map((pane) => pane.latestMs));
   for (const pane of state.panes) pane.show({ seen, length, whole, horizonMs, saveMs });
+}
+
+/**
+ * When each chunk was published: the producer keeps an even pace, so the chunk that took the least
+ * time to get here tells about all of them.
+ */
+function published() {
+  const due = ({ seq }) => (seq - 1) * state.intervalMs;
+  const first = Math.min(...state.seen.map((chunk) => chunk.at - due(chunk)));
+  return state.seen.map((chunk) => ({ ...chunk, at: first + due(chunk) }));
 }
 
 function drawReference() {

@@ -32,7 +32,7 @@ export class Pane {
   constructor(ordering, url, onChange) {
     this.ordering = ordering;
     this.receipts = [];
-    this.join = { opened: 0, readMs: null, subscribedMs: null, firstLiveMs: null };
+    this.join = { opened: 0, began: 0, readMs: null, subscribedMs: null, firstLiveMs: null };
     this.welcomedMs = null;
     this.node = "";
     this.root = document.getElementById("pane").content.firstElementChild.cloneNode(true);
@@ -127,12 +127,20 @@ export class Pane {
       this.welcomedMs ??= at - join.opened;
       this.node = node;
       Object.assign(join, { readMs: read_ms ?? null, subscribedMs: subscribed_ms ?? null });
+      join.began = this.#latestBeginning(at);
     });
     on("change", () => {});
     this.#part("select").addEventListener("change", () => {
       client.repair = this.skill === "repair";
       onChange();
     });
+  }
+
+  /** The join began before we heard of anything in it: the tightest of these bounds. */
+  #latestBeginning(welcomedAt) {
+    const { opened, readMs, subscribedMs } = this.join;
+    const steps = Math.max(readMs ?? 0, subscribedMs ?? 0);
+    return Math.min(opened, opened + (this.historyMs ?? Infinity) - (readMs ?? 0), welcomedAt - steps);
   }
 
   #outcome(pieces, whole) {

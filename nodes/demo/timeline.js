@@ -7,9 +7,10 @@
 const BEFORE = 0.12;
 
 /**
- * @typedef {{opened: number, readMs: number | null, subscribedMs: number | null,
- *            firstLiveMs: number | null}} Join  `opened` on the page's clock, the rest after it.
- * @typedef {{seq: number, at: number}} Seen  When a chunk was published, as the page saw it.
+ * @typedef {{opened: number, began: number, readMs: number | null, subscribedMs: number | null,
+ *            firstLiveMs: number | null}} Join  `opened` and `began` (at the node) are on the page's
+ *   clock, the node's readMs and subscribedMs after `began`, firstLiveMs after `opened`.
+ * @typedef {{seq: number, at: number}} Seen  When a chunk was published, on the page's clock.
  */
 
 /**
@@ -28,12 +29,12 @@ export function drawTimeline(into, join, { seen, lost, fetched, horizonMs, saveM
     const kind = subscribedMs > readMs ? "window" : "overlap";
     drawn.push(bar(`band ${kind}`, place(readMs), place(subscribedMs)));
   }
-  drawn.push(flag("open", place(0), "open"));
+  drawn.push(flag("open", place(join.opened - join.began), "open"));
   const flags = [["read", readMs], ["subscribe", subscribedMs]].filter(([, ms]) => ms !== null);
   flags.sort(([, a], [, b]) => a - b);
   flags.forEach(([name, ms], row) => drawn.push(flag(`row${row}`, place(ms), name)));
   for (const { seq, at } of seen) {
-    const ms = at - join.opened;
+    const ms = at - join.began;
     if (ms < -beforeMs || ms > horizonMs) continue;
     drawn.push(...chunkMark(seq, place(ms), (saveMs / spanMs) * 100, lost, fetched));
   }
