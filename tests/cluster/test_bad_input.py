@@ -115,7 +115,7 @@ def test_up_keeps_a_cluster_running_and_judges_it_until_it_is_stopped(tmp_path: 
 
 
 def asked(port: int, path: str, form: bytes | None = None) -> Any:
-    """What is answered there, from JSON; 503 is the answer while a part is slow to say it is well."""
+    """What is answered there, from JSON; 503 is what a busy cluster may say of its health."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", form, timeout=5) as answer:
             return json.load(answer)
