@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from observe_kit import CONFIGURATION, RULES, documented, names_in, queries, rules, tool
+from observe_kit import CONFIGURATION, ROOT, RULES, documented, names_in, queries, rules, tool
 from prometheus_client.parser import text_string_to_metric_families
 
 from cluster.probes import free_ports
@@ -79,11 +79,10 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(store_process: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """Two nodes, producer, judge, Locust with a web server, Prometheus: each a process."""
+    """Two nodes, producer, judge, Locust's master and a worker, Prometheus: each a process."""
     program, folder = tool("prometheus"), tmp_path_factory.mktemp("watched")
-    ports = dict(
-        zip(("n1", "n2", "producer", "judge", "locust", "prometheus"), free_ports(6), strict=True)
-    )
+    names = ("n1", "n2", "producer", "judge", "locust", "prometheus", "master")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     at = {name: f"{HOST}:{port}" for name, port in ports.items()}
     targets = {
         "node": [at["n1"], at["n2"]],
@@ -120,8 +119,12 @@ def watched(store_process: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "records": folder / "raw", "web-host": HOST, "web-port": ports["locust"],
         }  # fmt: skip
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        locustfile = CONFIGURATION.parents[2] / "loadtest/locustfile.py"
-        python("locust", "locust", "-f", locustfile, "--autostart", *words)
+        locust = ("locust", "-f", ROOT / "loadtest/locustfile.py")
+        bind = ("--master-bind-host", HOST, "--master-bind-port", ports["master"])
+        starting = ("--expect-workers", "1", "--autostart")
+        python("locust", *locust, "--master", *bind, *starting, *words)
+        to = ("--master-host", HOST, "--master-port", ports["master"])
+        python("worker", *locust, "--worker", *to)
         yield Watched(Prometheus(ports["prometheus"]), targets, time.monotonic())
     finally:
         for process in reversed(running):
@@ -222,6 +225,12 @@ def test_what_processes_expose_is_what_the_page_lists(watched: Watched) -> None:
                 kept = frozenset(labels - {"le"}) | found.get(name, ("", frozenset()))[1]
                 found[name] = family.type, kept
     assert found == {row.name: (row.type, row.labels) for row in documented().values()}
+
+
+def test_locust_s_master_tells_how_late_its_workers_run(watched: Watched) -> None:
+    lag = 'chunk7_event_loop_lag_seconds_count{job="locust", worker="0"}'
+    [series] = watched.until(lambda: watched.prometheus.series(lag))
+    assert float(series["value"][1]) > 0
 
 
 def test_labels_are_names_of_a_few_things(watched: Watched) -> None:
