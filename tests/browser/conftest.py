@@ -1,4 +1,4 @@
-"""A real Chromium, started once, without network."""
+"""A real Chromium, started once a module, without network."""
 
 import shutil
 from collections.abc import Iterator
@@ -16,9 +16,13 @@ QUIET = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser; skips where the machine has none."""
+    """The browser; skips where the machine has none.
+
+    Playwright keeps an event loop running in this thread for as long as it is open, so no
+    asynchronous test could run after it: not for the whole session.
+    """
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
         pytest.skip("no chromium on PATH")
