@@ -9,10 +9,11 @@
 | `/delivery/files/NAME` | script and style of these |
 
 Locust's own pages are altered where it has no setting for it, by Flask's hooks and at the endpoints
-named in `INDEX`, `SWARM`, `REPORT`: the index loads a script more, a start is refused in the form
-if it cannot be, and the report has the table.
+named in `INDEX`, `SWARM`, `REPORT`, `STATS`: the index loads a script more, a start is refused in
+the form if it cannot be, the report has the table, and the end of a test is always seen.
 """
 
+import json
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -30,12 +31,14 @@ from loadtest.web.judge import Answer, Judge
 from loadtest.web.view import COLUMNS, to_csv, view
 
 INDEX, SWARM, REPORT = "locust.index", "locust.swarm", "locust.stats_report"
+STATS = "locust.request_stats"
 """Endpoints of Locust's own."""
 TAB = {"title": "Delivery", "key": "delivery"}
 BODY_END = "</body>"
 SCRIPT = '<script src="./delivery/files/tab.js" defer></script>'
 _FILES = Path(__file__).with_name("files")
 _RUNNING = ("spawning", "running")
+_ENDING = ("cleanup", "stopping")
 
 
 class Pages:
@@ -133,15 +136,28 @@ class Pages:
         return None
 
     def _alter(self, response: Response) -> Response:
-        if response.status_code != 200 or request.endpoint not in (INDEX, REPORT):
-            return response
-        text = response.get_data(as_text=True)
-        if request.endpoint == REPORT:
-            text = self.into_report(text)
-        else:
-            text = text.replace(BODY_END, f"{SCRIPT}{BODY_END}")
-        response.set_data(text)
+        alter = {
+            INDEX: lambda text: text.replace(BODY_END, f"{SCRIPT}{BODY_END}"),
+            REPORT: self.into_report,
+            STATS: until_stopped,
+        }.get(request.endpoint or "")
+        if alter is not None and response.status_code == 200:
+            response.set_data(alter(response.get_data(as_text=True)))
         return response
+
+
+def until_stopped(stats: str) -> str:
+    """Statistics that call a test running until it has stopped.
+
+    Our users take a moment to end. Locust's page asks no more once it has seen that they are about
+    to, and would then never hear that they have: its button would say "Loading" for ever.
+    """
+    if not any(f'"{state}"' in stats for state in _ENDING):
+        return stats
+    document = json.loads(stats)
+    if document["state"] in _ENDING:
+        document["state"] = "running"
+    return json.dumps(document)
 
 
 def _named(function: Callable[..., Any]) -> Callable[..., Any]:

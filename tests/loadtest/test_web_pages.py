@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from web_kit import Courtroom, courtroom, judged
 
+from loadtest.web.pages import INDEX, REPORT, STATS, SWARM, until_stopped
+
 pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +110,15 @@ def template_args(web: str) -> dict[str, object]:
     return json.loads(found[1])  # type: ignore[no-any-return]
 
 
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [("cleanup", "running"), ("stopping", "running"), ("stopped", "stopped"), ("ready", "ready")],
+)
+def test_locusts_page_goes_on_asking_until_a_test_has_stopped(state: str, told: str) -> None:
+    document = {"stats": [{"name": "cleanup"}], "state": state, "workers": [{"state": "cleanup"}]}
+    assert json.loads(until_stopped(json.dumps(document))) == {**document, "state": told}
+
+
 def test_locusts_page_gets_the_tab_the_downloads_and_our_script(web: str) -> None:
     given = template_args(web)
     assert given["extended_tabs"] == [{"title": "Delivery", "key": "delivery"}]
@@ -117,6 +128,18 @@ def test_locusts_page_gets_the_tab_the_downloads_and_our_script(web: str) -> Non
     ]
     page = get(f"{web}/")[2]
     assert page.count('<script src="./delivery/files/tab.js" defer></script></body>') == 1
+
+
+def test_the_endpoints_that_are_altered_are_locusts() -> None:
+    script = (
+        "from locust.env import Environment; from locust.web import WebUI\n"
+        "env = Environment(); env.create_local_runner()\n"
+        "print(*WebUI(env, '127.0.0.1', 0, delayed_start=True).app.view_functions)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert {INDEX, SWARM, REPORT, STATS} <= set(found.stdout.split())
 
 
 def test_the_forms_fields_are_in_our_order_with_choices(web: str) -> None:

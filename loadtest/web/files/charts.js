@@ -186,11 +186,12 @@
   const read = (lines, scales) => {
     if (pointer === null) return;
     const at_s = scales[0].from + pointer * (scales[0].to - scales[0].from);
-    const words = lines.flatMap((of) => {
-      const moment = of.moments.findLast((each) => each.at_s <= at_s);
-      return moment === undefined ? [] : [`${of.name}: loss rate ${percent(moment.loss_rate)}, window p50 ${ms(moment.window_ms_p50)}, p95 ${ms(moment.window_ms_p95)}`];
+    const away = (moment) => Math.abs(moment.at_s - at_s);
+    const words = lines.map((of) => {
+      const moment = of.moments.reduce((best, each) => (away(each) < away(best) ? each : best));
+      return `${of.name}, at ${moment.at_s.toFixed(1)} s: loss rate ${percent(moment.loss_rate)}, window p50 ${ms(moment.window_ms_p50)}, p95 ${ms(moment.window_ms_p95)}`;
     });
-    byId("reading").textContent = [`At ${(at_s - scales[0].from).toFixed(1)} s`, ...words].join("\n");
+    byId("reading").textContent = [`The points nearest to ${at_s.toFixed(1)} s:`, ...words].join("\n");
     for (const [place, id] of ["loss", "window"].entries()) {
       const x = scales[place].x(at_s);
       byId(id).append(make("line", { x1: x, x2: x, y1: EDGE.top, y2: scales[place].height - EDGE.bottom, class: "cursor" }));

@@ -17,7 +17,7 @@
   style.href = "./delivery/files/delivery.css";
   document.head.append(style);
 
-  let opened = false;
+  const unfolded = new WeakSet();
   let asking = false;
   let shown = null;
   let asked_ms = -Infinity;
@@ -53,18 +53,19 @@
     }
   };
 
-  // Our options are what a test is about, and Locust folds them away.
+  // Our options are what a test is about, and Locust folds them away. Once for each form: who
+  // folds them again wants it so.
   const unfold = () => {
     for (const fold of document.querySelectorAll('button[aria-expanded="false"]')) {
-      if (fold.textContent.trim() === "Custom parameters") {
-        opened = true;
+      if (fold.textContent.trim() === "Custom parameters" && !unfolded.has(fold)) {
+        unfolded.add(fold);
         fold.click();
       }
     }
   };
 
   const look = () => {
-    if (!opened) unfold();
+    unfold();
     if (!chosen()) {
       panel.remove();
       return;

@@ -1,0 +1,97 @@
+"""Locust's web UI on a real cluster, as somebody uses it who compares two orderings."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from analysis.figures.style import CONNECT_STYLE
+from docs.screenshots_web_ui import choose, press_start, press_stop, running_web_ui
+
+pytestmark = [pytest.mark.browser, pytest.mark.live]
+
+BUG, FIX = "history_then_subscribe", "buffered_merge"
+SMALL = (
+    *("--users", "16", "--sessions", "4", "--chunk-rate", "40", "--duration", "1.5"),
+    *("--nodes", "2"),
+)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_web_ui(tmp_path_factory.mktemp("up"), *SMALL) as found:
+        yield found
+
+
+@pytest.fixture
+def page(chromium: Browser, url: str) -> Iterator[Page]:
+    """The form. Whatever the page complains of fails the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    complaints: list[str] = []
+    requests: list[str] = []
+    opened = context.new_page()
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    context.on("request", lambda request: requests.append(request.url))
+    opened.goto(url)
+    yield opened
+    context.close()
+    assert complaints == []
+    assert [each for each in requests if not each.startswith((url, "data:", "blob:"))] == []
+
+
+def cells(page: Page, connect: str) -> list[str]:
+    """What the table shows of an ordering, once connections of it are judged."""
+    row = page.locator("#chunk7-panel tbody tr").filter(has_text=connect)
+    expect(row).to_be_visible(timeout=30_000)
+    return row.locator("td").all_inner_texts()
+
+
+def test_an_ordering_is_started_watched_replaced_by_a_better_one_and_downloaded(page: Page) -> None:
+    choose(page, connect="redis_streams", write="publish_then_save")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_role("alert")).to_have_text(
+        "--write: publish_then_save does not go with redis_streams, which goes with stream_append"
+    )
+
+    choose(page, connect=BUG, write="publish_then_save", nodeWorkMs="50", storeLatencyMs="2")
+    press_start(page)
+    assert page.locator("#chunk7-panel").get_by_role("link").all_inner_texts() == [
+        "Live charts",
+        "Download CSV",
+    ]
+    expect(
+        page.locator("#chunk7-panel tr.bad").filter(has_text=BUG).locator("td").nth(4)
+    ).to_have_text(re.compile("[1-9]"), timeout=30_000)
+    press_stop(page)
+    window_p50_ms = float(cells(page, BUG)[8])
+    assert window_p50_ms > 50 + 2 * 2, "node work, and the store's latency each way"
+
+    page.get_by_role("button", name="New", exact=True).click()
+    choose(page, connect=FIX, write="atomic_lua", nodeWorkMs="50", storeLatencyMs="0")
+    press_start(page)
+    assert cells(page, FIX)[1:3] == ["0", "0%"]
+    expect(page.locator("#chunk7-panel tbody tr")).to_have_count(1)
+    press_stop(page)
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download CSV").click()
+    [row] = csv.DictReader(io.StringIO(Path(download.value.path()).read_text(), newline=""))
+    assert (row["connect"], row["write"], row["chunks_lost"]) == (FIX, "atomic_lua", "0")
+
+    page.get_by_role("link", name="Live charts").click()
+    expect(page.locator("#legend label")).to_have_text([f"{FIX} x atomic_lua"])
+    expect(page.locator("#loss circle").first).to_be_visible()
+    expect(page.locator("#window circle").first).to_be_visible()
+    page.locator("#window").hover()
+    expect(page.locator("#reading")).to_contain_text("window p50")
+
+
+def test_the_charts_have_the_colours_of_the_figures() -> None:
+    script = (Path(__file__).parents[2] / "loadtest/web/files/charts.js").read_text()
+    for name, style in CONNECT_STYLE.items():
+        assert f'{name}: "{style.colour}"' in script
