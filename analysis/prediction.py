@@ -85,8 +85,9 @@ def _join_table(run: Run, joins: JoinTimes) -> pd.DataFrame:
     # Streams have one place: reading and following are one cursor, there is no window to err in.
     none = run.joins["subscribe_sent_ns"].isna().to_numpy()
     # Of a join that has happened it is known to be before the horizon: it was drawn evenly from
-    # what of its time lies before that, and only there are the chunks on record.
-    horizon = _chunks_known_until(run)
+    # what of its time lies before that, and only there are the chunks on record, and old enough
+    # for a missing one to count as lost.
+    horizon = _chunks_known_until(run) - run.manifest.settle_ms * 1e6
     latest = np.minimum(run.instants(frame, "join_latest_ns"), horizon)
     latest[opening > horizon] = np.nan
     table = pd.DataFrame(

@@ -85,7 +85,7 @@ def test_what_the_law_expects_of_joins_so_far_counts_chunks_so_far(scene: Scene)
     live = judge(scene)
     scene.round(an_order("r"), 0, joins_ms=(100, 200, 300, 400))
     expected = []
-    for until_ms in (500, 1_000, OVER_MS):
+    for until_ms in (1_000, 1_300, OVER_MS):
         scene.play(until_ms)
         live.advance()
         expected.append(document(live, 1).results[0].chunks_lost_predicted)
