@@ -6,7 +6,7 @@
 # make examples      write Python's answers into the examples of the docs
 # make sample-run    record the run that notebooks and pictures show, about a minute
 # make sample-sweep  and the sweep, about five minutes
-# make lock          renew the two requirement locks from pyproject.toml
+# make lock          renew the three requirement locks from pyproject.toml
 # make clean         remove what the other targets made (runs/ is yours and stays)
 
 PYTHON ?= python3
@@ -69,7 +69,10 @@ lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet .
 	build/lock/bin/pip freeze --exclude chunk7 > requirements.lock
-	build/lock/bin/pip install --quiet '.[dev]'
+	build/lock/bin/pip install --quiet '.[notebooks]'
+	build/lock/bin/pip freeze --exclude chunk7 > requirements-notebooks.lock
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --constraint requirements.lock '.[dev]'
 	build/lock/bin/pip freeze --exclude chunk7 > requirements-dev.lock
 	rm -rf build/lock
 
