@@ -66,7 +66,12 @@ def press_start(page: Page) -> None:
 def press_stop(page: Page) -> None:
     """Stop, and wait until Locust says that it has."""
     page.get_by_role("button", name="Stop", exact=True).click()
-    expect(page.get_by_role("button", name="New", exact=True)).to_be_visible(timeout=15_000)
+    wait_stopped(page)
+
+
+def wait_stopped(page: Page) -> None:
+    """Until Locust's page says that the test has stopped, by itself or not."""
+    expect(page.get_by_role("button", name="New", exact=True)).to_be_visible(timeout=30_000)
 
 
 def take_pictures(browser: Browser, url: str, folder: Path, test_s: float = 45) -> None:

@@ -10,7 +10,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from analysis.figures.style import CONNECT_STYLE
-from docs.screenshots_web_ui import choose, press_start, press_stop, running_web_ui
+from docs.screenshots_web_ui import (
+    choose,
+    press_start,
+    press_stop,
+    running_web_ui,
+    wait_stopped,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
@@ -73,10 +79,13 @@ def test_an_ordering_is_started_watched_replaced_by_a_better_one_and_downloaded(
 
     page.get_by_role("button", name="New", exact=True).click()
     choose(page, connect=FIX, write="atomic_lua", nodeWorkMs="50", storeLatencyMs="0")
+    page.get_by_label("Once").check()
     press_start(page)
     assert cells(page, FIX)[1:3] == ["0", "0%"]
     expect(page.locator("#chunk7-panel tbody tr")).to_have_count(1)
-    press_stop(page)
+    wait_stopped(page)
+    expect(page.locator("#chunk7-panel .about")).to_contain_text("over", timeout=20_000)
+    assert cells(page, FIX)[0] == "16"
 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download CSV").click()
