@@ -87,7 +87,9 @@ def _join_table(run: Run, joins: JoinTimes) -> pd.DataFrame:
     # Of a join that has happened it is known to be before the horizon: it was drawn evenly from
     # what of its time lies before that, and only there are the chunks on record, and old enough
     # for a missing one to count as lost.
-    horizon = _chunks_known_until(run) - run.manifest.settle_ms * 1e6
+    known_ns = pd.Series(run.instants(run.processes, "known_until_ns"), run.processes["process"])
+    receipts_known_ns = known_ns.reindex(frame["process"]).to_numpy()
+    horizon = np.fmin(_chunks_known_until(run), receipts_known_ns) - run.manifest.settle_ms * 1e6
     latest = np.minimum(run.instants(frame, "join_latest_ns"), horizon)
     latest[opening > horizon] = np.nan
     table = pd.DataFrame(
