@@ -45,11 +45,13 @@ def write_roles(settings: "Settings", folder: Path, inside: Path, run_name: str 
 
     `run_name` None: each start of Locust takes a name of its own.
     """
+    from cluster.local import capacity
     from cluster.proxy import render_for_compose
 
     (folder / "raw").mkdir(exist_ok=True)
     (folder / "nginx").mkdir(exist_ok=True)
-    (folder / "nginx" / "nginx.conf").write_text(render_for_compose(8080, 8080, settings.users))
+    nginx = render_for_compose(8080, 8080, capacity(settings.users))
+    (folder / "nginx" / "nginx.conf").write_text(nginx)
     roles = _roles(settings, inside, run_name or "{time}")
     partial = folder / f"{ROLES}.partial"
     partial.write_text(json.dumps(roles, indent=1) + "\n")

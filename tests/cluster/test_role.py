@@ -31,7 +31,7 @@ def test_init_makes_a_run_folder_with_the_command_of_each_part(current: Path) ->
     assert main("init") == 0
     folder = current.resolve()
     assert (folder / "raw").is_dir()
-    assert (folder / "nginx" / "nginx.conf").read_text() == render_for_compose(8080, 8080, 7)
+    assert (folder / "nginx" / "nginx.conf").read_text() == render_for_compose(8080, 8080, 5_000)
     roles = json.loads((folder / "roles.json").read_text())
     assert roles.keys() == {"node", "producer", "delay", "locust", "worker", "load"}
     assert option(roles["node"], "--node-work-ms") == "20"
@@ -39,6 +39,9 @@ def test_init_makes_a_run_folder_with_the_command_of_each_part(current: Path) ->
     assert option(roles["locust"], "--users") == "7"
     assert option(roles["locust"], "--host") == "ws://proxy:8080"
     assert "buffered_merge x atomic_lua" in option(roles["load"], "--cells")
+    assert option(roles["locust"], "--delivery") == "http://cluster:8090"
+    assert "history_then_subscribe x publish_then_save" in option(roles["locust"], "--pairs")
+    assert "--store-delay" not in roles["locust"]
 
 
 def test_with_latency_the_parts_reach_the_store_through_the_delay(
@@ -53,6 +56,8 @@ def test_with_latency_the_parts_reach_the_store_through_the_delay(
         "store:6379",
         "3",
     )
+    assert option(roles["delay"], "--control") == "0.0.0.0:8082"
+    assert option(roles["locust"], "--store-delay") == "http://delay:8082"
 
 
 def test_init_keeps_the_folder_while_somebody_writes_into_it_and_makes_another_later(
