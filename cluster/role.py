@@ -85,6 +85,7 @@ def _roles(settings: "Settings", inside: Path, run_name: str) -> dict[str, list[
             *(*locust, *load, *local.spelled(processes)),
             *("--headless", "--once", "--only-summary"),
         ],
+        "cluster": ["cluster.attend", *local.spelled({"--ordering": plan.connect_files})],
     }
 
 
@@ -169,13 +170,13 @@ def _command(role: str, folder: Path) -> list[str]:
     """Module and words of the role's command, for this very container."""
     if role == "notebooks":
         return _notebooks(folder / TOKEN)
-    if role == "cluster":
-        return _cluster(folder, os.environ)
     from wire.records import unclaimed
 
     roles = json.loads((folder / ROLES).read_text())
     if role not in roles:
-        raise UsageError(f"no role {role!r}: one of init, notebooks, cluster, {', '.join(roles)}")
+        raise UsageError(f"no role {role!r}: one of init, notebooks, {', '.join(roles)}")
+    if role == "cluster":
+        return [*roles[role], *_attending(folder, os.environ)]
     name = f"{role}-{socket.gethostname()}" if role == "node" else role
     filled = {
         "{name}": unclaimed(folder / "raw", name),
@@ -210,8 +211,8 @@ def _new_secret(path: Path) -> str:
     return secret
 
 
-def _cluster(folder: Path, environment: Mapping[str, str]) -> list[str]:
-    """The process that says what is up and where, in the addresses of the host."""
+def _attending(folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """What to check, and what to tell: the addresses are the host's."""
 
     def on_host(variable: str) -> str:
         return f"127.0.0.1:{environment[variable]}"
@@ -228,6 +229,7 @@ def _cluster(folder: Path, environment: Mapping[str, str]) -> list[str]:
     )
     tells = (
         f"WebSocket=ws://{on_host('CHUNK7_PORT')}/ws/SESSION?ordering=NAME",
+        f"demo=http://{on_host('CHUNK7_PORT')}/demo",
         f"web UI=http://{on_host('CHUNK7_WEB_PORT')}",
         f"notebooks=http://{on_host('CHUNK7_NOTEBOOKS_PORT')}/lab?token={token}",
         f"health=http://{on_host('CHUNK7_STATUS_PORT')}/healthz",
@@ -237,7 +239,7 @@ def _cluster(folder: Path, environment: Mapping[str, str]) -> list[str]:
     from cluster.local import spelled
 
     options = {"--listen": "0.0.0.0:8090", "--run": folder, "--check": checks, "--tell": tells}
-    return ["cluster.attend", *spelled(options)]
+    return spelled(options)
 
 
 if __name__ == "__main__":

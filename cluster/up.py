@@ -94,6 +94,7 @@ def _attendant(settings: Settings, endpoints: local.Endpoints, folder: Path, por
     checks = {**endpoints.checks, "locust": f"{web}/"}
     tells = {
         "WebSocket": f"{endpoints.websocket}/ws/SESSION?ordering=NAME",
+        "demo": f"{endpoints.websocket.replace('ws', 'http', 1)}/demo",
         "web UI": web,
         "health": f"{status}/healthz",
         "delivery": f"{status}/delivery",

@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _tell(websocket: str, web: str, producer: str) -> None:
     sys.stdout.write(f"WebSocket  {websocket}/ws/SESSION?ordering=NAME\n")
+    sys.stdout.write(f"demo       {websocket.replace('ws', 'http', 1)}/demo\n")
     sys.stdout.write(f"producer   {producer}\n")
     sys.stdout.write(f"web UI     {web}  (Ctrl-C stops it)\n")
     sys.stdout.flush()

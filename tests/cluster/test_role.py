@@ -33,9 +33,10 @@ def test_init_makes_a_run_folder_with_the_command_of_each_part(current: Path) ->
     assert (folder / "raw").is_dir()
     assert (folder / "nginx" / "nginx.conf").read_text() == render_for_compose(8080, 8080, 5_000)
     roles = json.loads((folder / "roles.json").read_text())
-    assert roles.keys() == {"node", "producer", "delay", "locust", "worker", "load"}
+    assert roles.keys() == {"node", "producer", "delay", "locust", "worker", "load", "cluster"}
     assert option(roles["node"], "--node-work-ms") == "20"
     assert option(roles["node"], "--redis") == "redis://store:6379/0"
+    assert option(roles["node"], "--producer") == "http://producer:8081"
     assert option(roles["locust"], "--users") == "7"
     assert option(roles["locust"], "--host") == "ws://proxy:8080"
     assert "buffered_merge x atomic_lua" in option(roles["load"], "--cells")
@@ -142,7 +143,7 @@ def test_an_unknown_role_is_named_with_those_there_are(
 ) -> None:
     assert main("init") == 0
     assert main("cook") == 2
-    assert "no role 'cook': one of init, notebooks, cluster, node," in capsys.readouterr().err
+    assert "no role 'cook': one of init, notebooks, node," in capsys.readouterr().err
 
 
 def test_grafana_s_password_is_random_its_owner_s_and_stays_while_the_folder_does(
