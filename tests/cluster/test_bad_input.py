@@ -91,9 +91,10 @@ def test_up_keeps_a_cluster_running_and_judges_it_until_it_is_stopped(tmp_path: 
     slow = ("--node-work-ms", 80, "--connect", "history_then_subscribe", "--write", "atomic_lua")
     up = Running(tmp_path / "run", "up", *words, *slow, "--duration", 4, *options)
     try:
-        told = [up.line() for _ in range(3)]
+        told = [up.line() for _ in range(4)]
         assert told[0] == f"WebSocket  ws://127.0.0.1:{ports[0]}/ws/SESSION?ordering=NAME\n"
-        assert told[2] == f"web UI     http://127.0.0.1:{ports[1]}  (Ctrl-C stops it)\n"
+        assert told[1] == f"demo       http://127.0.0.1:{ports[0]}/demo\n"
+        assert told[3] == f"web UI     http://127.0.0.1:{ports[1]}  (Ctrl-C stops it)\n"
         assert asked(ports[2], "/delivery")["state"] == "idle"
         asked(ports[1], "/swarm", b"user_count=12&spawn_rate=12")
         up.wait_for(lambda: any_loss(asked(ports[2], "/delivery")), within_s=20)
