@@ -120,18 +120,15 @@ async def drive(settings: Settings, folder: Path, run_name: str, console: Consol
 
 def prepare(settings: Settings, folder: Path, run_name: str | None) -> dict[str, str]:
     """Make the run folder one that containers can start in; the environment for compose."""
-    inside = dataclasses.replace(
-        settings,
-        cells=dataclasses.replace(
-            settings.cells,
-            connect_files=_copied(settings.cells.connect_files, folder / "orderings" / "connect"),
-            write_files=_copied(settings.cells.write_files, folder / "orderings" / "write"),
-        ),
+    plan = dataclasses.replace(
+        settings.local,
+        connect_files=_copied(settings.cells.connect_files, folder / "orderings" / "connect"),
+        write_files=_copied(settings.cells.write_files, folder / "orderings" / "write"),
         answers=None if settings.answers is None else INSIDE / "answers",
     )
     if settings.answers is not None:
         shutil.copytree(settings.answers, folder / "answers")
-    write_roles(inside, folder, INSIDE, run_name)
+    write_roles(settings, plan, folder, INSIDE, run_name)
     return {
         "CHUNK7_RUNS": str(folder.absolute()),
         "CHUNK7_RUN": str(INSIDE),

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NoReturn
 from delivery.errors import Chunk7Error, UsageError
 
 if TYPE_CHECKING:
+    from cluster.local import Local
     from cluster.settings import Settings
 
 ROLES = "roles.json"
@@ -40,10 +41,13 @@ _MASTER_PORT = 5557
 _NOTEBOOKS = Path("/srv/notebooks")
 
 
-def write_roles(settings: "Settings", folder: Path, inside: Path, run_name: str | None) -> None:
+def write_roles(
+    settings: "Settings", plan: "Local", folder: Path, inside: Path, run_name: str | None
+) -> None:
     """Make `folder` a run folder that the parts can start in; they know it as `inside`.
 
-    `run_name` None: each start of Locust takes a name of its own.
+    `plan` names files as the parts see them, `settings` as this process does. `run_name` None: each
+    start of Locust takes a name of its own.
     """
     from cluster.local import capacity
     from cluster.proxy import render_for_compose
@@ -52,17 +56,19 @@ def write_roles(settings: "Settings", folder: Path, inside: Path, run_name: str 
     (folder / "nginx").mkdir(exist_ok=True)
     nginx = render_for_compose(8080, 8080, capacity(settings.users))
     (folder / "nginx" / "nginx.conf").write_text(nginx)
-    roles = _roles(settings, inside, run_name or "{time}")
+    roles = _roles(settings, plan, inside, run_name or "{time}")
     partial = folder / f"{ROLES}.partial"
     partial.write_text(json.dumps(roles, indent=1) + "\n")
     partial.rename(folder / ROLES)
 
 
-def _roles(settings: "Settings", inside: Path, run_name: str) -> dict[str, list[str]]:
+def _roles(
+    settings: "Settings", plan: "Local", inside: Path, run_name: str
+) -> dict[str, list[str]]:
     from cluster import local
     from cluster.load import load_options, processes_options, web_options
 
-    raw, plan = inside / "raw", settings.local
+    raw = inside / "raw"
     near = _DELAY if settings.store_latency_ms else _STORE
     endpoints = local.Endpoints(_STORE, "ws://proxy:8080", "http://producer:8081")
     locust = ["locust", "-f", "{code}/loadtest/locustfile.py"]
@@ -122,7 +128,7 @@ def _init(folder: Path, words: list[str]) -> None:
     settings = read_settings(_parsed(words))
     if folder.name == CURRENT:
         folder = _new_folder(folder)
-    write_roles(settings, folder, folder, None)
+    write_roles(settings, settings.local, folder, folder, None)
     sys.stderr.write(f"records go into {folder}\n")
 
 

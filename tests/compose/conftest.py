@@ -1,10 +1,10 @@
-"""A real compose cluster on a real Docker Engine, started once for all tests of a session."""
+"""A real compose cluster on a real Docker Engine, started once for all tests of a module."""
 
 import subprocess
 from collections.abc import Iterator
 
 import pytest
-from stack import Stack, compose
+from stack import PROJECT, Stack, compose, remains_of
 
 from cluster.containers import connect
 from cluster.probes import free_ports
@@ -24,9 +24,9 @@ def engine() -> None:
     compose("build", "--quiet", "init", "notebooks", within_s=300)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(engine: None) -> Iterator[Stack]:
-    """`docker compose up cluster`, with free ports and slow nodes; taken down at the end."""
+    """`docker compose up cluster`, with free ports; taken down at the end, which leaves nothing."""
     ports = free_ports(4)
     names = ("CHUNK7_PORT", "CHUNK7_WEB_PORT", "CHUNK7_STATUS_PORT", "CHUNK7_NOTEBOOKS_PORT")
     environment = {name: str(port) for name, port in zip(names, ports, strict=True)}
@@ -37,3 +37,4 @@ def stack(engine: None) -> Iterator[Stack]:
         yield started
     finally:
         started.compose("--profile", "*", "down", "--volumes", "--timeout", "3")
+    assert remains_of(PROJECT) == []

@@ -101,6 +101,16 @@ class Stack:
         return {short(node) for node in self.nodes()}
 
 
+def remains_of(project: str) -> list[object]:
+    """The containers, networks and volumes that a project has."""
+    client, its = connect(), {"label": f"com.docker.compose.project={project}"}
+    return [
+        *client.containers.list(all=True, filters=its),
+        *client.networks.list(filters=its),
+        *client.volumes.list(filters=its),
+    ]
+
+
 def short(container: Container) -> str:
     """The container's id as Docker shortens it, which is also its host name."""
     return container.id[:12]

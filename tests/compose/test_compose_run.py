@@ -7,9 +7,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from stack import remains_of
 
 from cluster.containers import Containers, connect
 
@@ -28,16 +28,6 @@ def started(folder: Path, *words: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def left_of(pid: int) -> list[Any]:
-    """Containers, networks and volumes of the run that chunk7 with this process id did."""
-    client, mine = connect(), {"label": f"com.docker.compose.project=chunk7-run-{pid}"}
-    return [
-        *client.containers.list(all=True, filters=mine),
-        *client.networks.list(filters=mine),
-        *client.volumes.list(filters=mine),
-    ]
 
 
 def wait_for_receipts(folder: Path, process: "subprocess.Popen[str]") -> None:
@@ -69,7 +59,7 @@ def test_the_bug_loses_and_the_fix_does_not(engine: None, tmp_path: Path) -> Non
     assert lost["history_then_subscribe", "publish_then_save"] > 0
     assert lost["my_merge", "atomic_lua"] == 0
     assert all(r["connections"] == 24 for r in summary["results"])
-    assert left_of(process.pid) == []
+    assert remains_of(f"chunk7-run-{process.pid}") == []
 
     files = {path.name for path in folder.iterdir()}
     assert files >= {"manifest.json", "summary.json", "connections.parquet", "raw", "logs"}
@@ -90,7 +80,7 @@ def test_a_part_that_dies_ends_the_run_which_names_it(engine: None, tmp_path: Pa
     assert "chunk7 run: error: node-2 was killed by SIGKILL" in stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["invalid_because"][0] == "node-2 was killed by SIGKILL"
-    assert left_of(process.pid) == []
+    assert remains_of(f"chunk7-run-{process.pid}") == []
 
 
 def test_ctrl_c_takes_everything_down_and_judges_what_there_was(
@@ -104,7 +94,7 @@ def test_ctrl_c_takes_everything_down_and_judges_what_there_was(
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["invalid_because"][0] == "stopped by SIGINT"
     assert summary["results"][0]["connections"] > 0
-    assert left_of(process.pid) == []
+    assert remains_of(f"chunk7-run-{process.pid}") == []
 
 
 def test_a_missing_image_is_named_with_what_makes_it(engine: None) -> None:
