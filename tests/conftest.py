@@ -1,6 +1,7 @@
 """Real parts for the tests: a valkey-server of our own on a Unix-assigned port."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -10,6 +11,11 @@ from pathlib import Path
 import pytest
 
 from cluster.binaries import valkey_server
+
+
+def pytest_configure() -> None:
+    """A shell has its background jobs ignore Ctrl-C; what we start must not inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
