@@ -2,7 +2,7 @@
 # make test          set up, then lint, types and every test
 # make check         lint and types only
 # make notebooks     execute the notebooks' sources into .ipynb (docs/notebooks.md)
-# make pictures      draw the pictures of README and docs
+# make pictures      draw the pictures of README and docs, and photograph the pages (with Chromium)
 # make examples      write Python's answers into the examples of the docs
 # make sample-run    record the run that notebooks and pictures show, about a minute
 # make sample-sweep  and the sweep, about five minutes
@@ -54,6 +54,9 @@ notebooks: $(VENV)/dev.stamp
 
 pictures: $(VENV)/dev.stamp
 	$(BIN)/python -m docs.make_pictures
+	$(BIN)/python -m docs.screenshots_report
+	$(BIN)/python -m docs.screenshots_demo
+	$(BIN)/python -m docs.screenshots_web_ui
 
 examples: $(VENV)/dev.stamp
 	$(BIN)/python -m docs.make_examples
