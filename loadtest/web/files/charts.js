@@ -17,6 +17,7 @@
     stream_append: "",
   };
   const FEW = 120; // points, of which each can have its interval drawn
+  const APART_S = 12.5;  // two of the judge's bins, and some
   const EDGE = { left: 62, right: 14, top: 10, bottom: 28 };
   const SVG = "http://www.w3.org/2000/svg";
 
@@ -84,26 +85,33 @@
     }
   };
 
-  // Points without a value break the line.
-  const path = (at, moments, value) => {
-    let drawn = "", pen = "M";
+  // Moments that have a value, in stretches: while other orderings have their turn, nothing was
+  // measured, and a line through that time would say otherwise.
+  const stretches = (moments, value) => {
+    const found = [];
     for (const moment of moments) {
-      const y = value(moment);
-      if (y === null || y === undefined) { pen = "M"; continue; }
-      drawn += `${pen}${at.x(moment.at_s).toFixed(1)},${at.y(y).toFixed(1)}`;
-      pen = "L";
+      const y = value(moment), last = found.at(-1)?.at(-1);
+      if (y === null || y === undefined) continue;
+      if (last && moment.at_s - last.at_s <= APART_S) found.at(-1).push(moment);
+      else found.push([moment]);
     }
-    return drawn;
+    return found;
   };
 
-  const band = (at, moments) => {
-    const known = moments.filter((moment) => moment.loss_rate_low !== null && moment.loss_rate_high !== null);
-    if (known.length < 2) return "";
-    const point = (moment, value) => `${at.x(moment.at_s).toFixed(1)},${at.y(value).toFixed(1)}`;
-    const above = known.map((moment) => point(moment, moment.loss_rate_high));
-    const below = known.map((moment) => point(moment, moment.loss_rate_low)).reverse();
-    return `M${above.join("L")}L${below.join("L")}Z`;
-  };
+  const point = (at, moment, y) => `${at.x(moment.at_s).toFixed(1)},${at.y(y).toFixed(1)}`;
+
+  const path = (at, moments, value) => stretches(moments, value)
+    .map((stretch) => `M${stretch.map((moment) => point(at, moment, value(moment))).join("L")}`)
+    .join("");
+
+  const band = (at, moments) => stretches(moments, (moment) => moment.loss_rate_high)
+    .filter((stretch) => stretch.length > 1)
+    .map((stretch) => {
+      const above = stretch.map((moment) => point(at, moment, moment.loss_rate_high));
+      const below = stretch.map((moment) => point(at, moment, moment.loss_rate_low)).reverse();
+      return `M${above.join("L")}L${below.join("L")}Z`;
+    })
+    .join("");
 
   const line = (svg, of, drawn, width) => {
     if (drawn) svg.append(make("path", { d: drawn, fill: "none", stroke: of.colour, "stroke-width": width, "stroke-dasharray": of.dash, "stroke-linejoin": "round" }));
