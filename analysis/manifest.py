@@ -56,7 +56,9 @@ def read_manifest(run_dir: Path) -> Manifest:
             raise RecordError(f"{path}: manifest schema {schema}, not 1")
         manifest = msgspec.json.decode(text, type=Manifest)
     except OSError as error:
-        raise RecordError(f"{run_dir} is no run folder: {path} cannot be read") from error
+        rounds = run_dir / "rounds"
+        where = f"; its load tests are those in {rounds}" if rounds.is_dir() else ""
+        raise RecordError(f"{run_dir} is no run folder: {path} cannot be read{where}") from error
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise RecordError(f"{path}: not a manifest: {error}") from error
     _check(path, manifest)

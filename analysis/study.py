@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.causes import explain, loss_table
 from analysis.gather import gather
+from analysis.manifest import read_manifest
 from analysis.prediction import KINDS, per_join
 from analysis.results import NAME, Summary, read_summary, summarise_judged
 from analysis.run_folder import Run, load_run
@@ -55,6 +56,7 @@ def open_study(run_dir: Path | str) -> Study:
     no record). Raises RecordError, naming the file, for what is foreign, damaged or no run folder.
     """
     folder = Path(run_dir)
+    read_manifest(folder)  # before anything is written into what is no run folder
     if (folder / "raw").is_dir() and not (folder / "connections.parquet").exists():
         gather(folder)
     return study(load_run(folder), _known_before(folder))

@@ -196,8 +196,15 @@ def _command(role: str, folder: Path) -> list[str]:
 
 
 def _notebooks(token_file: Path) -> list[str]:
-    """Jupyter with a token of its own, in a folder that has the notebooks that came with chunk7."""
+    """Jupyter with a token of its own, in a folder that has the notebooks that came with chunk7.
+
+    `runs` beside them are the run folders. What the parts record into is none that a notebook could
+    open, so CHUNK7_RUN, which means that for a notebook, goes.
+    """
     here = Path.cwd()
+    if not (here / "runs").is_symlink():
+        (here / "runs").symlink_to(token_file.parent.parent)
+    os.environ.pop("CHUNK7_RUN", None)
     for path in sorted(_NOTEBOOKS.rglob("*")):
         copy = here / path.relative_to(_NOTEBOOKS)
         if path.is_dir():

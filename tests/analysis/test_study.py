@@ -107,3 +107,12 @@ def test_a_join_that_no_node_recorded_has_no_window_and_no_prediction(tmp_path: 
     (row,) = open_study(story.end()).connections.to_dict("records")
     assert all(np.isnan(row[name]) for name in ("window_ms", "gap_ms", "lost_expected"))
     assert (row["delivered"], row["node"]) == (1, pytest.approx(np.nan, nan_ok=True))
+
+
+def test_the_folder_of_a_kept_cluster_is_no_run_but_says_where_they_are(tmp_path: Path) -> None:
+    """Opening one once wrote tables into it while its parts still recorded."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "rounds").mkdir()
+    with pytest.raises(RecordError, match=r"is no run folder: .*; its load tests are those in "):
+        open_study(tmp_path)
+    assert not list(tmp_path.glob("*.parquet"))

@@ -125,7 +125,9 @@ def test_the_token_of_the_notebooks_is_new_each_time_and_in_no_command_line(
     current: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main("init") == 0
-    monkeypatch.chdir(tmp_path)
+    here = tmp_path / "work"
+    here.mkdir()
+    monkeypatch.chdir(here)
     tokens = set()
     for _ in range(2):
         monkeypatch.delenv("JUPYTER_TOKEN", raising=False)
@@ -136,6 +138,21 @@ def test_the_token_of_the_notebooks_is_new_each_time_and_in_no_command_line(
         assert kept.stat().st_mode & 0o777 == 0o600
         assert not any(token in word for word in words for token in tokens)
     assert len(tokens) == 2
+
+
+def test_notebooks_open_the_sample_and_find_the_run_folders_beside_them(
+    current: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CHUNK7_RUN once reached the notebooks, which then opened records still being written."""
+    assert main("init") == 0
+    here = tmp_path / "work"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("JUPYTER_TOKEN", "")  # put back afterwards
+    for _ in range(2):
+        _command("notebooks", current.resolve())
+    assert "CHUNK7_RUN" not in os.environ
+    assert (here / "runs" / "current").resolve() == current.resolve()
 
 
 def test_an_unknown_role_is_named_with_those_there_are(

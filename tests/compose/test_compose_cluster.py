@@ -53,6 +53,14 @@ def test_the_log_says_what_is_up_and_where(stack: Stack) -> None:
     assert len(token) > 20
 
 
+def test_a_notebook_runs_where_jupyter_runs(stack: Stack) -> None:
+    [notebooks] = stack.containers.list("notebooks")
+    assert stack.containers.execute(notebooks, "readlink", "runs") == (0, "/runs\n")
+    command = ("env", "-u", "CHUNK7_RUN", "jupyter", "execute", "02_loss_rates.ipynb")
+    code, said = stack.containers.execute(notebooks, *command)
+    assert code == 0, said
+
+
 def test_every_container_has_no_rights_beyond_its_own_processes(stack: Stack) -> None:
     running = [c for c in stack.containers.list() if c.status == "running"]
     assert len(running) == 10
