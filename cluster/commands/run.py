@@ -40,6 +40,11 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         metavar="EXPRESSION",
         help="e.g. 'loss_rate<=0.001'; repeatable; a crossed one ends in exit code 99",
     )
+    parser.add_argument(
+        "--no-report",
+        action="store_true",
+        help="write no report.html and its like; `chunk7 report` can do so later",
+    )
     add_seed(parser)
     add_out(parser, "runs/TIME-SEED")
     add_json(parser)
@@ -161,6 +166,8 @@ def run(args: argparse.Namespace) -> int:
     if outcome.error is not None:
         raise outcome.error
     code = exit_code(outcome.summary, settings.thresholds)
+    if args.no_report:
+        return code
     report = report_of_run(outcome.folder, settings.thresholds)
     if report is None:
         return code or 1

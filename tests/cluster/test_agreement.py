@@ -171,7 +171,8 @@ def live(setting: Setting, folder: Path) -> Lived | list[str]:
         *("--write", setting.write, "--users", USERS, "--sessions", SESSIONS, "--nodes", NODES),
         *("--chunk-rate", CHUNK_RATE, "--duration", DURATION_S),
         *("--node-work-ms", setting.node_work_ms, "--save-lag-ms", setting.save_lag_ms),
-        *("--store-latency-ms", setting.store_latency_ms, "--json", "--out", folder),
+        *("--store-latency-ms", setting.store_latency_ms),
+        *("--no-report", "--json", "--out", folder),
     )
     assert done.code in (0, 98), done.stderr
     if not done.document["valid"]:

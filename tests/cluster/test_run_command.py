@@ -100,7 +100,7 @@ def test_the_nodes_take_turns(short: Ended, run_folder: Path) -> None:
 def test_a_crossed_threshold_ends_in_99_and_says_which(tmp_path: Path) -> None:
     words = (*SMALL, "--duration", "1", "--connect", "buffered_merge", "--write", "atomic_lua")
     thresholds = ("--threshold", "connections<1", "--threshold", "chunks_lost==0")
-    done = chunk7("run", *words, *thresholds, "--out", tmp_path / "run")
+    done = chunk7("run", *words, *thresholds, "--no-report", "--out", tmp_path / "run")
     crossed = "threshold crossed: buffered_merge x atomic_lua: connections is 12 (connections<1)"
     if "NOT VALID" in done.stdout:
         assert done.code == 98
@@ -110,6 +110,7 @@ def test_a_crossed_threshold_ends_in_99_and_says_which(tmp_path: Path) -> None:
         assert crossed in done.stderr
     assert "buffered_merge x atomic_lua keeps all" in done.stdout
     assert str(tmp_path / "run") in done.stdout
+    assert not (tmp_path / "run" / "report.html").exists()
 
 
 @pytest.fixture

@@ -104,7 +104,8 @@ def first_valid(words: tuple[object, ...], folders: Iterable[Path]) -> list[dict
     against = []
     for folder in folders:
         environment = {"PYTHONPATH": search_path}  # the files import `mutants`
-        done = chunk7("run", *words, "--json", "--out", folder, environment=environment)
+        shown = ("--no-report", "--json", "--out", folder)
+        done = chunk7("run", *words, *shown, environment=environment)
         assert done.code in (0, 98), done.stderr
         if done.document["valid"]:
             results: list[dict[str, Any]] = done.document["results"]
