@@ -4,32 +4,19 @@ They are photographs, not drawings: each time another answer is seen, and other 
 """
 
 import asyncio
-import shutil
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from cluster.local import Endpoints, Local, start
 from cluster.supervise import Cluster
+from docs.photography import DESKTOP, PHONE, main, shrink
 
-FOLDER = Path(__file__).parent / "screenshots"
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 _STARTED_WITHIN_S = 30.0
 
 
@@ -89,7 +76,6 @@ def wait_played(page: Page, within_s: float = 20.0) -> None:
 
 def take_pictures(browser: Browser, url: str, folder: Path) -> None:
     """demo.png, demo-dark.png, demo-playing.png, demo-producer.png and demo-phone.png."""
-    folder.mkdir(parents=True, exist_ok=True)
     _take_on_a_desktop(browser, url, folder)
     page = browser.new_page(**PHONE)
     page.goto(url)
@@ -117,29 +103,11 @@ def _take_on_a_desktop(browser: Browser, url: str, folder: Path) -> None:
         page.close()
 
 
-def shrink(path: Path) -> None:
-    """A page has few colours: a palette makes the file a third as large."""
-    Image.open(path).convert("RGB").quantize(255, dither=Image.Dither.NONE).save(
-        path, optimize=True
-    )
-
-
-def main(folder: Path) -> int:
+def photograph(browser: Browser, folder: Path) -> None:
     """Start a cluster, take the pictures, stop it."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        sys.stderr.write("screenshots: no chromium on PATH\n")
-        return 1
-    with (
-        tempfile.TemporaryDirectory() as run,
-        running_cluster(Path(run)) as endpoints,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
+    with tempfile.TemporaryDirectory() as run, running_cluster(Path(run)) as endpoints:
         take_pictures(browser, page_url(endpoints), folder)
-        browser.close()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER))
+    sys.exit(main(photograph))

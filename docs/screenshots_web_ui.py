@@ -4,7 +4,6 @@ From a real cluster and a real test, as `docs/screenshots_demo.py` is: each time
 lost.
 """
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from cluster.probes import free_ports
-from docs.screenshots_demo import FOLDER, QUIET, shrink
+from docs.photography import main, shrink
 
 _WITHIN_S = 40.0
 VIEW = {"width": 1280, "height": 800}
@@ -76,7 +75,6 @@ def wait_stopped(page: Page) -> None:
 
 def take_pictures(browser: Browser, url: str, folder: Path, test_s: float = 45) -> None:
     """web-ui-form.png, -delivery, -delivery-dark, -charts, -report and -refused."""
-    folder.mkdir(parents=True, exist_ok=True)
     page = browser.new_page(viewport=VIEW)
     page.goto(url)
     choose(page, connect="redis_streams", write="publish_then_save")
@@ -107,22 +105,14 @@ def take_pictures(browser: Browser, url: str, folder: Path, test_s: float = 45) 
         shrink(path)
 
 
-def main(folder: Path) -> int:
+def photograph(browser: Browser, folder: Path) -> None:
     """Start a cluster, run a test, take the pictures, stop it."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        sys.stderr.write("screenshots: no chromium on PATH\n")
-        return 1
     with (
         tempfile.TemporaryDirectory() as run,
         running_web_ui(Path(run), "--users", "60", "--duration", "2.5") as url,
-        sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
         take_pictures(browser, url, folder)
-        browser.close()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER))
+    sys.exit(main(photograph))
