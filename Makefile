@@ -18,15 +18,16 @@ BIN := $(VENV)/bin
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
 
-# Tests that measure on servers of their own run alone, after all others.
+# Tests that load the machine with servers of their own run alone, after all others.
+ALONE := live or docker
 
 ifdef ARGS
 test: check
 	$(BIN)/python -m pytest $(ARGS)
 else
 test: check
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not live"
-	$(BIN)/python -m pytest --durations 12 -m live
+	$(BIN)/python -m pytest -n auto -m "not ($(ALONE))"
+	$(BIN)/python -m pytest --durations 12 -m "$(ALONE)"
 endif
 
 check: $(VENV)/dev.stamp

@@ -16,11 +16,7 @@ from stack import NOBODY, PROJECT, Stack, compose, short, wait_for
 from cluster.containers import Container, ContainerGone, connect
 from cluster.probes import free_ports
 
-pytestmark = [
-    pytest.mark.docker,
-    pytest.mark.xdist_group("docker"),  # one cluster, so one process
-    pytest.mark.timeout(300),  # the images may have to be made
-]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]  # the images may have to be made
 
 
 def inspected(container: Container) -> dict[str, Any]:

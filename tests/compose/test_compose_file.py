@@ -8,11 +8,7 @@ from typing import Any
 import pytest
 from stack import ROOT, compose
 
-pytestmark = [
-    pytest.mark.docker,
-    pytest.mark.xdist_group("docker"),  # one cluster, so one process
-    pytest.mark.timeout(300),  # the images may have to be made
-]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]  # the images may have to be made
 ONE_SHOT = {"init", "load"}
 
 

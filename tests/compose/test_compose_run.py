@@ -13,7 +13,7 @@ from stack import remains_of
 
 from cluster.containers import Containers, connect
 
-pytestmark = [pytest.mark.docker, pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 CHUNK7 = (sys.executable, "-m", "cluster.cli")
 SMALL = ("--users", "24", "--sessions", "4", "--duration", "2.5", "--node-work-ms", "20")
