@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from producer_kit import DEADLINE_S, an_order, until
 
-from delivery.errors import UsageError
+from delivery.errors import RecordError, UsageError
 from producer.options import parse_options
 from wire.records import read_back
 from wire.timetable import Cell
@@ -62,6 +62,14 @@ async def address_of(process: asyncio.subprocess.Process) -> str:
     raise AssertionError("it did not start")
 
 
+def flushed(path: Path) -> bool:
+    """Whether a whole batch is there: a file is opened a moment before its first one."""
+    try:
+        return read_back(path).table.num_rows > 0
+    except RecordError:
+        return False
+
+
 @pytest.fixture
 async def streaming(
     store_url: str, tmp_path: Path
@@ -77,7 +85,7 @@ async def streaming(
             http.post("/timetable", data=msgspec.json.encode(order)) as answer,
         ):
             assert answer.status == 200
-        await until((records / "producer.published.arrows").exists)
+        await until(lambda: flushed(records / "producer.published.arrows"))
         yield process, records
     finally:
         if process.returncode is None:
