@@ -20,16 +20,9 @@ from analysis.verdicts import Judgement, judge
 from analysis.windows import JoinTimes, gap_ns, join_times, write_times
 from delivery.errors import RecordError
 from delivery.verdicts import Cause
+from wire.live import Quantiles
 
 NAME = "summary.json"
-
-
-class Quantiles(msgspec.Struct, frozen=True):
-    """Of raw values, linearly interpolated; null when there are none."""
-
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from analysis.results import Quantiles
 from delivery.errors import RecordError
+from wire.live import Quantiles
 from wire.timetable import Cell
 
 NAME = "sweep.json"

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.prediction import KINDS
-from analysis.results import Quantiles
 from analysis.statistics import fit
 from analysis.statistics.proportions import wilson
 from analysis.statistics.quantiles import quantiles
 from analysis.study import Study
+from wire.live import Quantiles
 
 BINS = 30
 """Of a run's length, in `over_time`."""

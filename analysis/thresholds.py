@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from analysis.results import Quantiles, Result
+from analysis.results import Result
 from delivery.errors import UsageError
 from delivery.verdicts import Cause
+from wire.live import Quantiles
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,

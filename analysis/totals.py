@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 
 from analysis.prediction import expectation
-from analysis.results import Quantiles
 from analysis.statistics.proportions import wilson
 from analysis.statistics.quantiles import quantiles
 from analysis.study import COUNTS, Study
 from delivery.verdicts import Cause
+from wire.live import Moment, Quantiles, Total
 
 _LAW = ("expected", "least", "least_variance", "most", "most_variance")
 _COLUMNS = (
@@ -40,54 +39,6 @@ class Kept:
 
     connections: pd.DataFrame
     causes: pd.DataFrame
-
-
-class Total(msgspec.Struct, frozen=True, kw_only=True):
-    """What one connect x write pair came to; fields as in docs/results.md."""
-
-    connect: str
-    write: str
-    connections: int
-    lossy_connections: int
-    loss_rate: float
-    loss_rate_low: float
-    loss_rate_high: float
-    chunks_expected: int
-    chunks_delivered: int
-    chunks_lost: int
-    chunks_undetermined: int
-    chunks_duplicate: int
-    chunks_out_of_order: int
-    chunks_unexpected: int
-    chunks_fetched: int
-    chunks_lost_predicted: float
-    chunks_lost_predicted_low: float
-    chunks_lost_predicted_high: float
-    window_ms: Quantiles
-    gap_ms: Quantiles
-    join_ms: Quantiles
-    causes: dict[str, int]
-
-    @property
-    def name(self) -> str:
-        """As people read it."""
-        return f"{self.connect} x {self.write}"
-
-
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """The connections of one pair that opened in one bin of time; `at_s` is the bin's middle."""
-
-    at_s: float
-    connect: str
-    write: str
-    connections: int
-    lossy_connections: int
-    chunks_lost: int
-    loss_rate: float
-    loss_rate_low: float
-    loss_rate_high: float
-    window_ms_p50: float | None
-    window_ms_p95: float | None
 
 
 def keep(study: Study) -> Kept:

@@ -1,36 +1,14 @@
-"""What is told of a load test while it runs: `GET /delivery`, as JSON and as CSV."""
+"""What is told of a load test while it runs: the answer to `GET /delivery`, and the log."""
 
-import csv
-import io
 from collections.abc import Sequence
 
-import msgspec
-
-from analysis.results import Quantiles
-from analysis.totals import Moment, Total, history, totals
+from analysis.totals import history, totals
 from cluster.live import Judged, Live
-from delivery.verdicts import Cause
+from wire.live import Document, Total
 
 BIN_S = 5.0
 MOST_MOMENTS = 600
 MOST_REASONS = 50
-
-
-class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """docs/live.md explains each field."""
-
-    schema: int = 1
-    state: str
-    round: int | None
-    from_round: int
-    rounds: int
-    rounds_forgotten: int
-    valid: bool
-    invalid_because: list[str]
-    judged_at_unix_s: float
-    lag_s: float
-    results: list[Total]
-    history: list[Moment]
 
 
 def document(live: Live, from_round: int) -> Document:
@@ -73,32 +51,6 @@ def told(total: Total) -> str:
 def percent(share: float) -> str:
     """Whole from 10 on, else with two digits that count."""
     return f"{100 * share:.0f}" if share >= 0.0995 else f"{100 * share:.2g}"
-
-
-def as_csv(results: Sequence[Total]) -> str:
-    """The results as RFC 4180 has it: a row a pair, quantiles and causes in columns of their own.
-
-    A quantile that is not known is empty, a cause that did not occur 0.
-    """
-    plain = [name for name in Total.__struct_fields__ if name not in (*_QUANTILES, "causes")]
-    text = io.StringIO()
-    writer = csv.writer(text)  # its lines end in CR LF
-    writer.writerow(
-        [
-            *plain,
-            *(f"{name}_{quantile}" for name in _QUANTILES for quantile in _OF_EACH),
-            *(f"lost_by_{cause.value}" for cause in Cause),
-        ]
-    )
-    for total in results:
-        spread = [getattr(getattr(total, name), q) for name in _QUANTILES for q in _OF_EACH]
-        causes = [total.causes.get(cause.value, 0) for cause in Cause]
-        writer.writerow([*(getattr(total, name) for name in plain), *spread, *causes])
-    return text.getvalue()
-
-
-_QUANTILES = ("window_ms", "gap_ms", "join_ms")
-_OF_EACH = Quantiles.__struct_fields__
 
 
 def _state(rounds: Sequence[Judged]) -> str:

@@ -12,9 +12,10 @@ from aiohttp import web
 
 from analysis.totals import totals
 from cluster.live import Judged, Live
-from cluster.live_document import Document, as_csv, document, told
+from cluster.live_document import document, told
 from cluster.live_metrics import CONTENT_TYPE, Metrics
 from delivery.errors import UsageError
+from wire.live import Document, as_csv
 
 EVERY_S = 1.0
 REST = 4.0
@@ -104,7 +105,7 @@ class Judge:
         return _answer(lambda: msgspec.json.encode(self._document(request)), "application/json")
 
     async def _csv(self, request: web.Request) -> web.Response:
-        answer = _answer(lambda: as_csv(self._document(request).results).encode(), "text/csv")
+        answer = _answer(lambda: as_csv(self._document(request)).encode(), "text/csv")
         answer.headers["Content-Disposition"] = 'attachment; filename="delivery.csv"'
         return answer
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from analysis.results import Quantiles, Summary
+from analysis.results import Summary
 from analysis.sweep_table import (
     LIVE,
     NAME,
@@ -33,6 +33,7 @@ from cluster.sweep_factors import FACTORS
 from cluster.sweep_plan import BASE, Unit, difference, live_settings, units
 from cluster.sweep_simulation import USUAL, simulate_cells, simulated_settings
 from delivery.errors import Interrupted, UsageError
+from wire.live import Quantiles
 
 ATTEMPTS = 2
 """At a live run that is not valid."""

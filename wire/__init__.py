@@ -1,4 +1,5 @@
-"""What crosses a process boundary: frames, records, the timetable, store commands, clocks.
+"""What crosses a process boundary: frames, records, the timetable, store
+commands, clocks, the live judge's answers.
 
 May import: delivery.
 """

@@ -249,7 +249,8 @@ def _summary(cells: "list[CellResult]", settings: "Settings", out: Path | None) 
 
 
 def _result(cell: "CellResult") -> Any:
-    from analysis.results import Quantiles, Result
+    from analysis.results import Result
+    from wire.live import Quantiles
 
     fields = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
     for name in ("window_ms", "gap_ms", "join_ms", "chunk_latency_ms"):

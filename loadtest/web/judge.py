@@ -7,79 +7,13 @@ import gevent
 import msgspec
 from gevent.lock import Semaphore
 
+from wire.live import Document
+
 TIMEOUT_S = 1.5
 """From asking to the last byte. An answer that takes longer is none."""
 KEEP_S = 1.0
 """For so long an answer, or its absence, is given to all who ask."""
 _MOST_BYTES = 8 * 2**20
-
-
-class Quantiles(msgspec.Struct, frozen=True):
-    """Of some durations, in ms; None where there are none."""
-
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What one cell has come to until now. Fields as in docs/results.md."""
-
-    connect: str
-    write: str
-    connections: int
-    lossy_connections: int
-    loss_rate: float | None = None
-    loss_rate_low: float | None = None
-    loss_rate_high: float | None = None
-    chunks_expected: int = 0
-    chunks_lost: int = 0
-    chunks_duplicate: int = 0
-    chunks_out_of_order: int = 0
-    chunks_undetermined: int = 0
-    chunks_lost_predicted: float | None = None
-    chunks_lost_predicted_low: float | None = None
-    chunks_lost_predicted_high: float | None = None
-    window_ms: Quantiles = Quantiles()
-
-    @property
-    def name(self) -> str:
-        """As people read it."""
-        return f"{self.connect} x {self.write}"
-
-
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """The connections of a cell that opened in a bin of time; `at_s` after the first round."""
-
-    at_s: float
-    connect: str
-    write: str
-    connections: int
-    lossy_connections: int
-    chunks_lost: int
-    loss_rate: float | None = None
-    loss_rate_low: float | None = None
-    loss_rate_high: float | None = None
-    window_ms_p50: float | None = None
-    window_ms_p95: float | None = None
-
-
-class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """The judge's answer, as far as it is shown; docs/live.md has it all."""
-
-    schema: int
-    state: str
-    round: int | None
-    """The newest."""
-    rounds: int
-    """How many there are."""
-    valid: bool
-    invalid_because: list[str]
-    judged_at_unix_s: float
-    lag_s: float
-    """How old the newest record was when it was judged."""
-    results: list[Result] = []
-    history: list[Moment] = []
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

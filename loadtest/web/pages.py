@@ -28,7 +28,8 @@ from delivery.errors import UsageError
 from loadtest.conductor import Conductor
 from loadtest.web.form import check_start
 from loadtest.web.judge import Answer, Judge
-from loadtest.web.view import COLUMNS, to_csv, view
+from loadtest.web.view import COLUMNS, view
+from wire.live import as_csv
 
 INDEX, SWARM, REPORT = "locust.index", "locust.swarm", "locust.stats_report"
 STATS = "locust.request_stats"
@@ -106,7 +107,7 @@ class Pages:
             return Response(f"{answer.problem}\n", 503, content_type="text/plain; charset=utf-8")
         name = time.strftime("chunk7-delivery-%Y%m%dT%H%M%S.csv")
         return Response(
-            to_csv(answer.document),
+            as_csv(answer.document),
             content_type="text/csv; charset=utf-8; header=present",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

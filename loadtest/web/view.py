@@ -1,10 +1,9 @@
-"""What is shown of a judge's answer: words and numbers as people read them, and the CSV."""
+"""What is shown of a judge's answer: words and numbers as people read them."""
 
-import csv
-import io
 from dataclasses import dataclass
 
-from loadtest.web.judge import Answer, Document, Result
+from loadtest.web.judge import Answer
+from wire.live import Document, Total
 
 COLUMNS = (
     "connections",
@@ -60,7 +59,7 @@ def view(answer: Answer, failure: str, now_unix_s: float) -> View:
     return View("good", _found(document.results), (), about, rows)
 
 
-def _found(results: list[Result]) -> str:
+def _found(results: list[Total]) -> str:
     lossy = sum(result.lossy_connections > 0 for result in results)
     return f"Valid: {lossy} of {len(results)} orderings lost chunks"
 
@@ -83,14 +82,13 @@ def _ago(age_s: float) -> str:
     return f"{age_s / 60:.0f} min ago"
 
 
-def _row(result: Result, valid: bool) -> Row:
+def _row(result: Total, valid: bool) -> Row:
     """Nothing looks like good news where the numbers are not valid."""
-    low, high = result.loss_rate_low, result.loss_rate_high
     cells = (
         f"{result.connections:,}",
         f"{result.lossy_connections:,}",
         _percent(result.loss_rate),
-        NONE if low is None or high is None else f"{_percent(low)} to {_percent(high)}",
+        f"{_percent(result.loss_rate_low)} to {_percent(result.loss_rate_high)}",
         f"{result.chunks_lost:,}",
         _predicted(result),
         f"{result.chunks_duplicate:,}",
@@ -103,70 +101,16 @@ def _row(result: Result, valid: bool) -> Row:
     return Row(result.connect, result.write, tone, cells)
 
 
-def _predicted(result: Result) -> str:
-    expected = result.chunks_lost_predicted
+def _predicted(result: Total) -> str:
     low, high = result.chunks_lost_predicted_low, result.chunks_lost_predicted_high
-    if expected is None:
-        return NONE
-    if low is None or high is None:
-        return f"{expected:,.1f}"
-    return f"{expected:,.1f} ({low:,.1f} to {high:,.1f})"
+    return f"{result.chunks_lost_predicted:,.1f} ({low:,.1f} to {high:,.1f})"
 
 
-def _percent(share: float | None) -> str:
+def _percent(share: float) -> str:
     """Two significant digits below ten per cent, whole numbers from there on."""
-    if share is None:
-        return NONE
     number = 100 * share
     return f"{number:.0f}%" if number >= 9.95 or number == 0 else f"{number:.2g}%"
 
 
 def _ms(duration_ms: float | None) -> str:
     return NONE if duration_ms is None else f"{duration_ms:.2f}"
-
-
-# --- CSV ---
-
-CSV_COLUMNS = (
-    "connect",
-    "write",
-    "round",
-    "rounds",
-    "valid",
-    "connections",
-    "lossy_connections",
-    "loss_rate",
-    "loss_rate_low",
-    "loss_rate_high",
-    "chunks_expected",
-    "chunks_lost",
-    "chunks_lost_predicted",
-    "chunks_lost_predicted_low",
-    "chunks_lost_predicted_high",
-    "chunks_duplicate",
-    "chunks_out_of_order",
-    "chunks_undetermined",
-    "window_ms_p50",
-    "window_ms_p95",
-    "window_ms_p99",
-)
-
-
-def to_csv(document: Document) -> str:
-    """RFC 4180, with a header; numbers unrounded, and nothing where there is none."""
-    written = io.StringIO(newline="")
-    writer = csv.writer(written)  # its default dialect ends lines in CRLF and quotes as needed
-    writer.writerow(CSV_COLUMNS)
-    for result in document.results:
-        values = {
-            "round": document.round,
-            "rounds": document.rounds,
-            "valid": "yes" if document.valid else "no",
-            "window_ms_p50": result.window_ms.p50,
-            "window_ms_p95": result.window_ms.p95,
-            "window_ms_p99": result.window_ms.p99,
-        }
-        writer.writerow(
-            values[name] if name in values else getattr(result, name) for name in CSV_COLUMNS
-        )
-    return written.getvalue()

@@ -10,10 +10,11 @@ from story import CELL, Story, ns
 
 from analysis.conclusion import conclusion
 from analysis.manifest import Manifest, Traits, read_manifest, write_manifest
-from analysis.results import Quantiles, Result, Summary, analyse, read_summary
+from analysis.results import Result, Summary, analyse, read_summary
 from analysis.run_folder import load_run
 from delivery.errors import RecordError
 from delivery.verdicts import Cause
+from wire.live import Quantiles
 from wire.records import Via
 from wire.timetable import Cell
 

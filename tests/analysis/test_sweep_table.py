@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
-from analysis.results import Quantiles
 from analysis.sweep_table import NAME, Sweep, SweepPlan, SweepPoint, read_document, read_sweep
 from delivery.errors import RecordError
+from wire.live import Quantiles
 from wire.timetable import Cell
 
 PLAN = SweepPlan(

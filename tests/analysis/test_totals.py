@@ -6,7 +6,8 @@ from story import CELL, ns
 
 from analysis.statistics.proportions import wilson
 from analysis.study import Study
-from analysis.totals import Kept, Total, history, keep, totals
+from analysis.totals import Kept, history, keep, totals
+from wire.live import Total
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from analysis.results import Quantiles, Result, Summary
+from analysis.results import Result, Summary
 from analysis.sweep_table import Calibration, SweepPlan
 from cluster.cells import Cells, choose
 from cluster.run import Outcome
@@ -13,6 +13,7 @@ from cluster.settings import Settings
 from cluster.sweep import Means
 from cluster.sweep_plan import Unit
 from delivery.errors import Chunk7Error
+from wire.live import Quantiles
 from wire.timetable import Cell
 
 CELL = Cell("history_then_subscribe", "publish_then_save")

@@ -12,10 +12,10 @@ from live_kit import BUG, FIX, ROUND_MS, Scene, an_order
 from analysis.manifest import Manifest, Traits, write_manifest
 from analysis.results import analyse, read_summary
 from analysis.study import open_study
-from analysis.totals import Total
 from cluster import live as module
 from cluster.live import Live
-from cluster.live_document import Document, as_csv, document, told
+from cluster.live_document import document, told
+from wire.live import Document, Total, as_csv
 from wire.timetable import Cell
 
 TRAITS = {BUG.connect: Traits(), FIX.connect: Traits(merges=True)}
@@ -341,7 +341,7 @@ def test_the_csv_has_a_row_a_pair_and_crlf(scene: Scene) -> None:
     scene.round(an_order("r", cells=(BUG, FIX)), 0, joins_ms=LOSES)
     scene.play(2 * ROUND_MS + 1_100)
     live.advance()
-    head, bug, fix, rest = as_csv(document(live, 1).results).split("\r\n")
+    head, bug, fix, rest = as_csv(document(live, 1)).split("\r\n")
     assert rest == ""
     rows = [dict(zip(head.split(","), row.split(","), strict=True)) for row in (bug, fix)]
     assert [row["connect"] for row in rows] == [BUG.connect, FIX.connect]

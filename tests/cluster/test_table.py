@@ -5,8 +5,9 @@ import io
 import msgspec
 from rich.console import Console
 
-from analysis.results import Quantiles, Result, Summary
+from analysis.results import Result, Summary
 from cluster.table import show
+from wire.live import Quantiles
 
 KEPT = Result(
     connect="buffered_merge",

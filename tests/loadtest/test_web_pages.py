@@ -174,7 +174,9 @@ def test_the_report_of_locust_has_the_table_in_both_themes_and_as_a_download(web
 def test_the_csv_is_a_download_of_the_same_numbers(web: str) -> None:
     code, kind, text = get(f"{web}/delivery/csv")
     assert (code, kind) == (200, "text/csv; charset=utf-8; header=present")
-    assert text.splitlines()[1].startswith("history_then_subscribe,publish_then_save,3,2,yes,1200")
+    assert text.splitlines()[1].startswith(
+        "3,2,yes,history_then_subscribe,publish_then_save,1200,30"
+    )
 
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"schema": 1}', b""])

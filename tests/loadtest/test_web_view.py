@@ -1,12 +1,10 @@
-import csv
-import io
-
 import msgspec
 import pytest
-from web_kit import BUG, FIX, judged
+from web_kit import judged
 
-from loadtest.web.judge import Answer, Document
-from loadtest.web.view import CSV_COLUMNS, Row, View, to_csv, view
+from loadtest.web.judge import Answer
+from loadtest.web.view import Row, View, view
+from wire.live import Document
 
 
 def document(**changes: object) -> Document:
@@ -67,34 +65,3 @@ def test_what_ended_the_test_is_told_first_and_the_numbers_stay() -> None:
 def test_the_age_is_told(age_s: float, told: str) -> None:
     seen = view(Answer(document=document(round=2, rounds=1)), "", 1_000.0 + age_s)
     assert seen.about == f"round 2, running; judged {told}, with records 0.8 s old"
-
-
-def test_the_csv_has_a_header_unrounded_numbers_and_quotes_as_rfc_4180_has_it() -> None:
-    text = to_csv(document())
-    assert text == (
-        "connect,write,round,rounds,valid,connections,lossy_connections,loss_rate,loss_rate_low,"
-        "loss_rate_high,chunks_expected,chunks_lost,chunks_lost_predicted,"
-        "chunks_lost_predicted_low,chunks_lost_predicted_high,chunks_duplicate,"
-        "chunks_out_of_order,chunks_undetermined,window_ms_p50,window_ms_p95,window_ms_p99\r\n"
-        "history_then_subscribe,publish_then_save,3,2,yes,1200,30,0.025,0.0175,0.0355,40000,34,"
-        "31.25,20.0,45.5,0,0,2,0.5,1.25,2.0\r\n"
-        '"own ""fix"", <b>",atomic_lua,3,2,yes,40,0,0.0,0.0,0.0876,1000,0,0.0,0.0,0.0,12,3,0,,,'
-        "\r\n"
-    )
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    assert [row["connect"] for row in rows] == [BUG["connect"], FIX["connect"]]
-    assert tuple(rows[0]) == CSV_COLUMNS
-
-
-def test_what_is_shown_agrees_with_what_the_judge_sends() -> None:
-    """loadtest must not import the judge; this holds the two together."""
-    from analysis.totals import Moment, Total
-    from cluster import live_document
-    from loadtest.web import judge
-
-    for ours, theirs in (
-        (judge.Document, live_document.Document),
-        (judge.Result, Total),
-        (judge.Moment, Moment),
-    ):
-        assert set(ours.__struct_fields__) <= set(theirs.__struct_fields__), ours

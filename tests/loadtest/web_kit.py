@@ -16,6 +16,9 @@ BUG = {
     "loss_rate_low": 0.0175,
     "loss_rate_high": 0.0355,
     "chunks_expected": 40_000,
+    "chunks_delivered": 39_964,
+    "chunks_unexpected": 0,
+    "chunks_fetched": 0,
     "chunks_lost": 34,
     "chunks_duplicate": 0,
     "chunks_out_of_order": 0,
@@ -24,6 +27,9 @@ BUG = {
     "chunks_lost_predicted_low": 20.0,
     "chunks_lost_predicted_high": 45.5,
     "window_ms": {"p50": 0.5, "p95": 1.25, "p99": 2.0},
+    "gap_ms": {"p50": None, "p95": None, "p99": None},
+    "join_ms": {"p50": 3.0, "p95": 4.0, "p99": 5.0},
+    "causes": {"handover_gap": 34},
 }
 FIX = {
     "connect": 'own "fix", <b>',
@@ -34,6 +40,9 @@ FIX = {
     "loss_rate_low": 0.0,
     "loss_rate_high": 0.0876,
     "chunks_expected": 1_000,
+    "chunks_delivered": 1_000,
+    "chunks_unexpected": 0,
+    "chunks_fetched": 0,
     "chunks_lost": 0,
     "chunks_duplicate": 12,
     "chunks_out_of_order": 3,
@@ -42,6 +51,9 @@ FIX = {
     "chunks_lost_predicted_low": 0.0,
     "chunks_lost_predicted_high": 0.0,
     "window_ms": {"p50": None, "p95": None, "p99": None},
+    "gap_ms": {"p50": None, "p95": None, "p99": None},
+    "join_ms": {"p50": 3.0, "p95": 4.0, "p99": 5.0},
+    "causes": {},
 }
 
 

@@ -1,0 +1,110 @@
+"""What the judge of a running load test answers at `GET /delivery`; docs/live.md explains it."""
+
+import csv
+import io
+
+import msgspec
+
+from delivery.verdicts import Cause
+
+
+class Quantiles(msgspec.Struct, frozen=True):
+    """Of raw values, linearly interpolated; null when there are none."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+class Total(msgspec.Struct, frozen=True, kw_only=True):
+    """What one connect x write pair came to; fields as in docs/results.md."""
+
+    connect: str
+    write: str
+    connections: int
+    lossy_connections: int
+    loss_rate: float
+    loss_rate_low: float
+    loss_rate_high: float
+    chunks_expected: int
+    chunks_delivered: int
+    chunks_lost: int
+    chunks_undetermined: int
+    chunks_duplicate: int
+    chunks_out_of_order: int
+    chunks_unexpected: int
+    chunks_fetched: int
+    chunks_lost_predicted: float
+    chunks_lost_predicted_low: float
+    chunks_lost_predicted_high: float
+    window_ms: Quantiles
+    gap_ms: Quantiles
+    join_ms: Quantiles
+    causes: dict[str, int]
+
+    @property
+    def name(self) -> str:
+        """As people read it."""
+        return f"{self.connect} x {self.write}"
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """The connections of one pair that opened in one bin of time; `at_s` is the bin's middle."""
+
+    at_s: float
+    connect: str
+    write: str
+    connections: int
+    lossy_connections: int
+    chunks_lost: int
+    loss_rate: float
+    loss_rate_low: float
+    loss_rate_high: float
+    window_ms_p50: float | None
+    window_ms_p95: float | None
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """docs/live.md explains each field."""
+
+    schema: int = 1
+    state: str
+    round: int | None
+    from_round: int
+    rounds: int
+    rounds_forgotten: int
+    valid: bool
+    invalid_because: list[str]
+    judged_at_unix_s: float
+    lag_s: float
+    results: list[Total]
+    history: list[Moment]
+
+
+def as_csv(document: Document) -> str:
+    """The results as RFC 4180 has it: a row a pair, quantiles and causes in columns of their own.
+
+    Numbers are not rounded. A quantile that is not known is empty, a cause that did not occur 0.
+    """
+    plain = [name for name in Total.__struct_fields__ if name not in (*_QUANTILES, "causes")]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)  # its lines end in CR LF
+    writer.writerow(
+        [
+            *("round", "rounds", "valid"),
+            *plain,
+            *(f"{name}_{quantile}" for name in _QUANTILES for quantile in _OF_EACH),
+            *(f"lost_by_{cause.value}" for cause in Cause),
+        ]
+    )
+    valid = "yes" if document.valid else "no"
+    for total in document.results:
+        spread = [getattr(getattr(total, name), q) for name in _QUANTILES for q in _OF_EACH]
+        causes = [total.causes.get(cause.value, 0) for cause in Cause]
+        values = (getattr(total, name) for name in plain)
+        writer.writerow([document.round, document.rounds, valid, *values, *spread, *causes])
+    return text.getvalue()
+
+
+_QUANTILES = ("window_ms", "gap_ms", "join_ms")
+_OF_EACH = Quantiles.__struct_fields__
