@@ -7,10 +7,10 @@ matplotlib, which only `analysis.figures` and `analysis.report` import.
 from analysis.comparison import compare_orderings
 from analysis.conclusion import Standing, conclusion, standing
 from analysis.manifest import Manifest, Traits, read_manifest, write_manifest
-from analysis.results import Result, Summary, analyse, read_summary, summarise
+from analysis.results import Result, Summary, read_summary
 from analysis.run_comparison import Comparison, compare_runs
 from analysis.run_folder import Run, load_run
-from analysis.study import Study, open_study
+from analysis.study import Study, analyse, open_study
 from analysis.sweep_table import read_sweep
 from analysis.thresholds import Outcome, Threshold, evaluate, metrics, parse_threshold
 from analysis.verdicts import Judgement, judge
@@ -43,6 +43,5 @@ __all__ = [
     "read_summary",
     "read_sweep",
     "standing",
-    "summarise",
     "write_manifest",
 ]

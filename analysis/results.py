@@ -1,6 +1,7 @@
 """From a run folder to the document of `chunk7 run --json`; docs/results.md explains each field."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,21 +9,24 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from analysis.causes import explain, loss_table
-from analysis.gather import gather
-from analysis.prediction import Prediction, by_cell, per_join
-from analysis.run_folder import Run, load_run
+from analysis.prediction import Prediction, by_cell
+from analysis.run_folder import Run
 from analysis.statistics.proportions import wilson
 from analysis.statistics.quantiles import quantiles
 from analysis.store_cost import commands_per, memory_bytes_per_chunk
 from analysis.validity import reasons
-from analysis.verdicts import Judgement, judge
-from analysis.windows import JoinTimes, gap_ns, join_times, write_times
+from analysis.verdicts import Ints, Judgement
+from analysis.windows import JoinTimes, WriteTimes, gap_ns
 from delivery.errors import RecordError
 from delivery.verdicts import Cause
 from wire.live import Quantiles
 
 NAME = "summary.json"
+COUNTS = (
+    "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "unexpected",
+    "fetched",
+)  # fmt: skip
+"""Of a connection's account, and summed up, of a result: `chunks_expected` and so on."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,20 +82,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     results: list[Result]
 
 
-def analyse(run_dir: Path, also_invalid_because: Sequence[str] = ()) -> Summary:
-    """Gather a run folder's raw records, judge them, write `summary.json`, and return it.
-
-    Without `raw/` the tables gathered before are judged again. `also_invalid_because`: what the
-    caller knows against the run and the records cannot tell. Raises RecordError for a folder that
-    is none, foreign or damaged.
-    """
-    if (run_dir / "raw").is_dir():
-        gather(run_dir)
-    summary = summarise(load_run(run_dir), also_invalid_because)
-    write_summary(run_dir, summary)
-    return summary
-
-
 def write_summary(run_dir: Path, summary: Summary) -> None:
     """Write `summary.json`, whole or not at all."""
     partial = run_dir / f"{NAME}.partial"
@@ -99,22 +89,32 @@ def write_summary(run_dir: Path, summary: Summary) -> None:
     partial.rename(run_dir / NAME)
 
 
-def summarise(run: Run, also_invalid_because: Sequence[str] = ()) -> Summary:
-    """Judge a loaded run."""
-    return summarise_judged(run, judge(run), also_invalid_because)
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What results are worked out from, beside the verdicts.
+
+    `expected` is the run's table of `analysis.prediction.per_join`. `who` and `causes`, shape
+    (lost chunks,), are the row of `Run.connections` and the cause of each loss, in the order of
+    `Judgement.missing`.
+    """
+
+    joins: JoinTimes
+    writes: WriteTimes
+    expected: pd.DataFrame
+    who: Ints
+    causes: Any
 
 
-def summarise_judged(
+def summary_of(
     run: Run,
     judgement: Judgement,
+    evidence: Evidence,
     also_invalid_because: Sequence[str] = (),
     running: bool = False,
-    expected: pd.DataFrame | None = None,
 ) -> Summary:
-    """The same of one that has been judged; each reason against it is given once.
+    """The document of a judged run; each reason against it is given once.
 
-    `running` as for `analysis.validity.reasons`; `expected` is the run's table of
-    `analysis.prediction.per_join`, if the caller has it.
+    `running` as for `analysis.validity.reasons`.
     """
     against = [*also_invalid_because, *reasons(run, judgement, running=running)]
     against = list(dict.fromkeys(against))
@@ -123,7 +123,7 @@ def summarise_judged(
         invalid_because=against,
         seed=run.manifest.seed,
         run_dir=str(run.folder),
-        results=_results(run, judgement, expected),
+        results=_results(run, judgement, evidence),
     )
 
 
@@ -139,13 +139,11 @@ def read_summary(run_dir: Path) -> Summary:
     return summary
 
 
-def _results(run: Run, judgement: Judgement, expected: pd.DataFrame | None) -> list[Result]:
-    joins, writes = join_times(run), write_times(run)
-    losses, who = loss_table(run, judgement, joins, writes)
-    causes = explain(losses, run.manifest.settle_ms * 1e6)
-    predicted = by_cell(per_join(run, joins, writes) if expected is None else expected)
+def _results(run: Run, judgement: Judgement, evidence: Evidence) -> list[Result]:
+    predicted = by_cell(evidence.expected)
     cells = run.connections["cell"].to_numpy(dtype=np.int64)
-    times = _times(run, judgement, joins, gap_ns(run, joins, writes))
+    gaps_ns = gap_ns(run, evidence.joins, evidence.writes)
+    times = _times(run, judgement, evidence.joins, gaps_ns)
     memory = memory_bytes_per_chunk(run)
     counts = [_counts(run, judgement, cells == k) for k in range(len(run.manifest.order.cells))]
     commands = commands_per(run, [of_cell["connections"] for of_cell in counts])
@@ -155,7 +153,7 @@ def _results(run: Run, judgement: Judgement, expected: pd.DataFrame | None) -> l
             write=cell.write,
             **counts[k],
             **_predictions(predicted.get(k, Prediction())),
-            causes=_tally(causes[cells[who] == k]),
+            causes=_tally(evidence.causes[cells[evidence.who] == k]),
             window_ms=_quantiles(times["window_ms"][k]),
             gap_ms=_quantiles(times["gap_ms"][k]),
             join_ms=_quantiles(times["join_ms"][k]),
@@ -173,17 +171,13 @@ def _counts(run: Run, judgement: Judgement, of_cell: Any) -> dict[str, Any]:
     accounts = judgement.accounts[judged]
     lossy, connections = int((accounts["lost"] > 0).sum()), len(accounts)
     interval = wilson(lossy, connections) if connections else None
-    names = (
-        "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order",
-        "unexpected", "fetched",
-    )  # fmt: skip
     return {
         "connections": connections,
         "lossy_connections": lossy,
         "loss_rate": lossy / connections if connections else None,
         "loss_rate_low": interval and interval.low,
         "loss_rate_high": interval and interval.high,
-        **{f"chunks_{name}": int(accounts[name].sum()) for name in names},
+        **{f"chunks_{name}": int(accounts[name].sum()) for name in COUNTS},
     }
 
 

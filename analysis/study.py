@@ -1,10 +1,10 @@
 """A run, judged: the one thing from which every table, figure and page is made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 
@@ -12,16 +12,18 @@ from analysis.causes import explain, loss_table
 from analysis.gather import gather
 from analysis.manifest import read_manifest
 from analysis.prediction import KINDS, per_join
-from analysis.results import NAME, Summary, read_summary, summarise_judged
+from analysis.results import (
+    COUNTS,
+    NAME,
+    Evidence,
+    Summary,
+    read_summary,
+    summary_of,
+    write_summary,
+)
 from analysis.run_folder import Run, load_run
 from analysis.verdicts import Judgement, judge
 from analysis.windows import JoinTimes, WriteTimes, gap_ns, join_times, write_times
-from delivery.errors import RecordError
-
-COUNTS = (
-    "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "unexpected",
-    "fetched",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +64,42 @@ def open_study(run_dir: Path | str) -> Study:
     return study(load_run(folder), _known_before(folder))
 
 
-def study(run: Run, also_invalid_because: tuple[str, ...] = (), running: bool = False) -> Study:
+def analyse(run_dir: Path | str, also_invalid_because: Sequence[str] = ()) -> Study:
+    """Gather a run folder's raw records, judge them, and write `summary.json`.
+
+    Without `raw/` the tables gathered before are judged again. `also_invalid_because`: what the
+    caller knows against the run and the records cannot tell. Raises RecordError as `open_study`.
+    """
+    folder = Path(run_dir)
+    if (folder / "raw").is_dir():
+        gather(folder)
+    judged = study(load_run(folder), also_invalid_because)
+    write_summary(folder, judged.summary)
+    return judged
+
+
+def study(run: Run, also_invalid_because: Sequence[str] = (), running: bool = False) -> Study:
     """Judge a loaded run; `running` as for `analysis.validity.reasons`."""
     judgement, joins, writes = judge(run), join_times(run), write_times(run)
-    expected = per_join(run, joins, writes)
-    summary = summarise_judged(run, judgement, also_invalid_because, running, expected)
-    connections = _connections(run, judgement, joins, writes, expected)
-    losses = _losses(run, judgement, joins, writes)
-    return Study(run, judgement, summary, joins, writes, connections, losses)
+    losses, who = loss_table(run, judgement, joins, writes)
+    causes = explain(losses, run.manifest.settle_ms * 1e6)
+    evidence = Evidence(joins, writes, per_join(run, joins, writes), who, causes)
+    return Study(
+        run=run,
+        judgement=judgement,
+        summary=summary_of(run, judgement, evidence, also_invalid_because, running),
+        joins=joins,
+        writes=writes,
+        connections=_connections(run, judgement, evidence),
+        losses=_losses(run, judgement, evidence),
+    )
 
 
-def _known_before(folder: Path) -> tuple[str, ...]:
-    if not (folder / NAME).exists():
-        return ()
-    try:
-        return tuple(read_summary(folder).invalid_because)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise RecordError(f"{folder / NAME}: not a summary: {error}") from error
+def _known_before(folder: Path) -> list[str]:
+    return read_summary(folder).invalid_because if (folder / NAME).exists() else []
 
 
-def _connections(
-    run: Run, judgement: Judgement, joins: JoinTimes, writes: WriteTimes, expected: pd.DataFrame
-) -> pd.DataFrame:
+def _connections(run: Run, judgement: Judgement, evidence: Evidence) -> pd.DataFrame:
     frame = run.connections
     opening = run.instants(frame, "opening_ns")
     table = pd.DataFrame(
@@ -100,20 +116,20 @@ def _connections(
         }
     )
     table["turn"] = table.groupby(["cell", "user"])["opened_s"].rank("first").sub(1)
-    table = table.join(_join_columns(run, joins, writes)).join(judgement.accounts[list(COUNTS)])
-    table = table.join(_law_columns(expected))
+    table = table.join(_join_columns(run, evidence)).join(judgement.accounts[list(COUNTS)])
+    table = table.join(_law_columns(evidence.expected))
     opened = frame["connected_ns"].notna() | frame["closed_ns"].isna()
     return table[opened.to_numpy(dtype=bool)].astype({"turn": np.int64})
 
 
-def _join_columns(run: Run, joins: JoinTimes, writes: WriteTimes) -> pd.DataFrame:
+def _join_columns(run: Run, evidence: Evidence) -> pd.DataFrame:
     """What the nodes recorded, indexed by row of `Run.connections`."""
     row = pd.Index(run.connections["connection_id"]).get_indexer(run.joins["connection_id"])
     table = pd.DataFrame(
         {
             "node": run.joins["node"].to_numpy(),
-            "window_ms": joins.window_ns / 1e6,
-            "gap_ms": gap_ns(run, joins, writes) / 1e6,
+            "window_ms": evidence.joins.window_ns / 1e6,
+            "gap_ms": gap_ns(run, evidence.joins, evidence.writes) / 1e6,
         },
         index=row,
     )
@@ -130,8 +146,8 @@ def _law_columns(expected: pd.DataFrame) -> pd.DataFrame:
     return table[list(columns)].rename(columns=columns)
 
 
-def _losses(run: Run, judgement: Judgement, joins: JoinTimes, writes: WriteTimes) -> pd.DataFrame:
-    rows, who = loss_table(run, judgement, joins, writes)
+def _losses(run: Run, judgement: Judgement, evidence: Evidence) -> pd.DataFrame:
+    who = evidence.who
     lost = judgement.missing[judgement.missing["lost"].to_numpy(dtype=bool)]
     chunk = lost["chunk"].to_numpy(dtype=np.int64)
     of_chunk, of_client = run.published.iloc[chunk], run.connections.iloc[who]
@@ -149,8 +165,8 @@ def _losses(run: Run, judgement: Judgement, joins: JoinTimes, writes: WriteTimes
             "message_id": of_chunk["message_id"].to_numpy(),
             "index": of_chunk["index"].to_numpy(dtype=np.int64),
             "seq": of_chunk["seq"].to_numpy(dtype=np.int64),
-            "cause": explain(rows, run.manifest.settle_ms * 1e6),
-            "published_s": rows.published_ns / 1e9,
+            "cause": evidence.causes,
+            "published_s": evidence.writes.publish.at_ns[chunk] / 1e9,
         }
     )
 

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.prediction import expectation
+from analysis.results import COUNTS
 from analysis.statistics.proportions import wilson
 from analysis.statistics.quantiles import quantiles
-from analysis.study import COUNTS, Study
+from analysis.study import Study
 from delivery.verdicts import Cause
 from wire.live import Moment, Quantiles, Total
 

@@ -3,7 +3,7 @@
     python -m benchmarks.analysis_scale --scratch DIR [--receipts N ...] [--gather]
 
 Makes synthetic run folders under DIR once, in the format of analysis.gather, and measures
-`summarise(load_run(folder))` of each in a process of its own that is bound to one core. With
+`study(load_run(folder))` of each in a process of its own that is bound to one core. With
 `--gather` it makes the raw records of each instead, and measures `gather(folder)`. Of a folder the
 two cells are the losing pair and a fix: sessions stream 500 chunks at 50 a second, and
 each of N / 500 clients joins one at a random moment, so it gets about half of them as history and
@@ -72,14 +72,14 @@ def main() -> None:
 def compare(scratch: Path, sizes: list[int]) -> None:
     """One row a size."""
     print(f"Python {platform.python_version()}, numpy {np.__version__}, {platform.machine()}\n")
-    print("| receipts | connections | load s | judge s | summarise s | CPU s | peak, GiB |")
-    print("|---:|---:|---:|---:|---:|---:|---:|")
+    print("| receipts | connections | load s | study s | CPU s | peak, GiB |")
+    print("|---:|---:|---:|---:|---:|---:|")
     for size in sizes:
         folder = _made(scratch, size)
         found = json.loads(_child(folder, "--measure"))
         print(
             f"| {found['receipts']:,} | {found['connections']:,} | {found['load_s']:.2f} | "
-            f"{found['judge_s']:.2f} | {found['summarise_s']:.2f} | {found['cpu_s']:.2f} | "
+            f"{found['study_s']:.2f} | {found['cpu_s']:.2f} | "
             f"{found['peak_kib'] / GIB:.2f} |"
         )
 
@@ -116,25 +116,22 @@ def measure_gather(folder: Path) -> dict[str, float]:
 def measure(folder: Path) -> dict[str, Any]:
     """Judge a folder on one core; seconds of each stage, and KiB."""
     _on_one_core()
-    from analysis import judge, load_run
-    from analysis.results import summarise_judged
+    from analysis import load_run
+    from analysis.study import study
 
     instants, cpu_s = [time.perf_counter()], time.process_time()
     run = load_run(folder)
     instants.append(time.perf_counter())
-    judgement = judge(run)
+    judged = study(run)
     instants.append(time.perf_counter())
-    summary = summarise_judged(run, judgement)
-    instants.append(time.perf_counter())
-    load_s, judge_s, summarise_s = np.diff(instants)
-    if summary.invalid_because:
-        sys.exit(f"{folder} should be valid, but {summary.invalid_because}")
+    load_s, study_s = np.diff(instants)
+    if judged.summary.invalid_because:
+        sys.exit(f"{folder} should be valid, but {judged.summary.invalid_because}")
     return {
-        "receipts": int(judgement.accounts["receipts"].sum()),
+        "receipts": int(judged.judgement.accounts["receipts"].sum()),
         "connections": len(run.connections),
         "load_s": load_s,
-        "judge_s": judge_s,
-        "summarise_s": summarise_s,
+        "study_s": study_s,
         "cpu_s": time.process_time() - cpu_s,
         "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }

@@ -10,6 +10,7 @@ from analysis.report.thresholds import of_manifest
 from analysis.study import Study, open_study
 from analysis.thresholds import Threshold
 from cluster.proof import proof
+from cluster.run import Outcome
 from delivery.errors import Chunk7Error, RecordError, UsageError
 
 
@@ -34,17 +35,19 @@ def thresholds_of(study: Study, given: Sequence[Threshold]) -> Sequence[Threshol
     return given or of_manifest(study)
 
 
-def report_of_run(folder: Path, thresholds: Sequence[Threshold]) -> Report | None:
+def report_of_run(outcome: Outcome, thresholds: Sequence[Threshold]) -> Report | None:
     """The report at a run's end; None, and a line on stderr, if it fails.
 
     The run's own result stands whatever happens here, so nothing is raised.
     """
     try:
-        return make_report(open_run(folder), folder, thresholds)
+        if outcome.study is None:
+            raise RecordError(outcome.summary.invalid_because[-1])
+        return make_report(outcome.study, outcome.folder, thresholds)
     except Chunk7Error as error:
         why = str(error)
     except Exception as error:
-        log = folder / "logs" / "chunk7.log"
+        log = outcome.folder / "logs" / "chunk7.log"
         log.write_text(traceback.format_exc())
         why = f"unexpected {type(error).__name__}: {error}; its trace is in {log}"
     sys.stderr.write(f"chunk7 run: no report: {why}\n")

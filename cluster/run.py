@@ -17,6 +17,7 @@ from rich.console import Console
 
 from analysis.manifest import Manifest, write_manifest
 from analysis.results import Summary
+from analysis.study import Study
 from cluster import load, local
 from cluster.interrupts import run_interruptibly
 from cluster.judge import judge
@@ -31,10 +32,14 @@ from producer.answers import SHIPPED, read_answers
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a run. `error` is what ended it early, if anything did."""
+    """What came of a run. `error` is what ended it early, if anything did.
+
+    `study` is None when the records are damaged; `summary` then says so.
+    """
 
     folder: Path
     summary: Summary
+    study: Study | None
     error: Chunk7Error | None
 
 
@@ -61,7 +66,7 @@ def execute(
     folder, run_name = prepare(settings, out)
     write_manifest(folder, _manifest(settings, run_name, kind.facts()))
     error = _attempt(kind.drive(settings, folder, run_name, console), folder)
-    return Outcome(folder, judge(folder, error), error)
+    return Outcome(folder, *judge(folder, error), error)
 
 
 def check(settings: Settings) -> None:

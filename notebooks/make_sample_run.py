@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.manifest import Manifest, read_manifest, write_manifest
-from analysis.results import analyse
+from analysis.study import analyse
 
 HERE = Path(__file__).parent
 SAMPLE = HERE / "sample_run"

@@ -168,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
     code = exit_code(outcome.summary, settings.thresholds)
     if args.no_report:
         return code
-    report = report_of_run(outcome.folder, settings.thresholds)
+    report = report_of_run(outcome, settings.thresholds)
     if report is None:
         return code or 1
     if not args.json:

@@ -16,8 +16,9 @@ import pytest
 from story import CELL, Story, ns
 
 from analysis import gather as gathering
-from analysis.results import Summary, analyse, read_summary
+from analysis.results import Summary, read_summary
 from analysis.run_folder import load_run
+from analysis.study import analyse
 from delivery.errors import RecordError
 from wire.records import Via
 from wire.timetable import Cell
@@ -52,7 +53,7 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
     sound(folder).end()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gathering, "CONNECTIONS_PER_GROUP", 1)
-        summary = analyse(folder)
+        summary = analyse(folder).summary
     assert summary.valid
     assert [result.chunks_lost for result in summary.results] == [1, 1]
     shutil.rmtree(folder / "raw")
@@ -68,7 +69,7 @@ def folder(truth: tuple[Path, Summary], tmp_path: Path) -> Path:
 def outcome(folder: Path) -> tuple[str, str]:
     """('refused', the line), ('invalid', the reasons) or ('valid', the numbers)."""
     try:
-        summary = analyse(folder)
+        summary = analyse(folder).summary
     except RecordError as error:
         [line] = str(error).splitlines()
         return "refused", line.replace(str(folder), "RUN")

@@ -10,8 +10,9 @@ from story import CELL, Story, ns
 
 from analysis.conclusion import conclusion
 from analysis.manifest import Manifest, Traits, read_manifest, write_manifest
-from analysis.results import Result, Summary, analyse, read_summary
+from analysis.results import Result, Summary, read_summary
 from analysis.run_folder import load_run
+from analysis.study import analyse
 from delivery.errors import RecordError
 from delivery.verdicts import Cause
 from wire.live import Quantiles
@@ -43,7 +44,7 @@ def bug_and_fix(folder: Path) -> Path:
 
 
 def test_a_run_comes_to_exactly_this_document(tmp_path: Path) -> None:
-    summary = analyse(bug_and_fix(tmp_path / "run"))
+    summary = analyse(bug_and_fix(tmp_path / "run")).summary
     # Joins at u from 30 to 130 ms handle over from u + 5 to u + 15, so chunk i counts for u from
     # 10 i - 15 to 10 i - 5: chunk 4 for its last 5 ms, 5..10 for all 10, together 65 of 100 ms.
     share = pytest.approx(0.65)
@@ -105,21 +106,21 @@ def test_the_document_has_the_stable_fields(tmp_path: Path) -> None:
 
 def test_the_summary_reads_back_and_judging_again_gives_the_same(tmp_path: Path) -> None:
     folder = bug_and_fix(tmp_path / "run")
-    summary = analyse(folder)
+    summary = analyse(folder).summary
     assert read_summary(folder) == summary
     (folder / "raw").rename(tmp_path / "raw")
-    assert analyse(folder) == summary
+    assert analyse(folder).summary == summary
 
 
 def test_what_the_caller_knows_against_a_run_makes_it_invalid(tmp_path: Path) -> None:
-    summary = analyse(bug_and_fix(tmp_path / "run"), ["nginx died"])
+    summary = analyse(bug_and_fix(tmp_path / "run"), ["nginx died"]).summary
     assert (summary.valid, summary.invalid_because) == (False, ["nginx died"])
 
 
 def test_a_gap_filler_is_predicted_to_fetch_its_holes_and_lose_none(tmp_path: Path) -> None:
     folder = bug_and_fix(tmp_path / "run")
     retrait(folder, CELL.connect, Traits(fills_gaps=True))
-    first = analyse(folder).results[0]
+    first = analyse(folder).summary.results[0]
     assert first.chunks_lost_predicted == first.chunks_lost_predicted_high == 0
     assert first.chunks_fetched_predicted == pytest.approx(0.65)
 
@@ -127,7 +128,7 @@ def test_a_gap_filler_is_predicted_to_fetch_its_holes_and_lose_none(tmp_path: Pa
 def test_a_merging_node_is_predicted_to_double_nothing(tmp_path: Path) -> None:
     folder = bug_and_fix(tmp_path / "run")
     retrait(folder, FIXED.connect, Traits(merges=True))
-    second = analyse(folder).results[1]
+    second = analyse(folder).summary.results[1]
     assert second.chunks_duplicate_predicted == second.chunks_duplicate_predicted_high == 0
 
 
@@ -171,7 +172,7 @@ def test_uncertain_instants_widen_the_prediction_but_do_not_move_it(tmp_path: Pa
             (43 - spread_ms, 43 + spread_ms),
             accepted_ns=ns(31),
         )
-        (first,) = analyse(story.end()).results
+        (first,) = analyse(story.end()).summary.results
         return (
             first.chunks_lost_predicted,
             first.chunks_lost_predicted_low,
@@ -202,7 +203,7 @@ def test_many_joins_lose_what_the_law_predicts(tmp_path: Path) -> None:
             number, got, open_ms=join, join_earliest_ns=ns(0), join_latest_ns=ns(1_500)
         )
         story.join(number, (read, read), (subscribe, subscribe), accepted_ns=ns(join))
-    (first,) = analyse(story.end()).results
+    (first,) = analyse(story.end()).summary.results
     assert first.chunks_lost > 500
     assert first.chunks_lost_predicted_low < first.chunks_lost < first.chunks_lost_predicted_high
     width = first.chunks_lost_predicted_high - first.chunks_lost_predicted_low
@@ -230,7 +231,7 @@ def test_a_memory_event_that_is_none_is_said(tmp_path: Path) -> None:
 
 
 def test_a_cell_nobody_joined_has_nulls_and_zeros(tmp_path: Path) -> None:
-    (first,) = analyse(Story(tmp_path / "run").end()).results
+    (first,) = analyse(Story(tmp_path / "run").end()).summary.results
     assert (first.connections, first.loss_rate, first.loss_rate_high) == (0, None, None)
     assert first.window_ms == first.join_ms == first.chunk_latency_ms == Quantiles()
 

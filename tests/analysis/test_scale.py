@@ -9,9 +9,8 @@ import pytest
 
 from analysis import gather, latencies, law
 from analysis.latencies import Latencies
-from analysis.results import summarise_judged
 from analysis.run_folder import load_run
-from analysis.verdicts import judge
+from analysis.study import study
 from benchmarks.analysis_scale import make
 
 RECEIPTS, TIMES = 100_000, 8
@@ -25,8 +24,7 @@ def peak_bytes(folder: Path) -> int:
     gc.collect()
     tracemalloc.start()
     try:
-        summary = summarise_judged(run, judge(run))
-        assert summary.valid
+        assert study(run).summary.valid
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

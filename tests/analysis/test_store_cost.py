@@ -9,9 +9,9 @@ import pytest
 from story import CELL, Story
 
 from analysis.gather import gather
-from analysis.results import analyse
 from analysis.run_folder import load_run
 from analysis.store_cost import SENT_BY, commands, over_the_wire
+from analysis.study import analyse
 from delivery.chunk import Chunk, stream_key
 from delivery.errors import RecordError
 from wire.link import Link
@@ -35,7 +35,9 @@ def told(folder: Path, *details: Any, cells: list[Cell] | None = None) -> Path:
 
 
 def per(folder: Path) -> list[tuple[float | None, float | None]]:
-    return [(r.commands_per_connection, r.commands_per_chunk) for r in analyse(folder).results]
+    return [
+        (r.commands_per_connection, r.commands_per_chunk) for r in analyse(folder).summary.results
+    ]
 
 
 def test_each_side_is_held_against_what_it_serves(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from race import judged, race
 from story import CELL, Story
 
-from analysis.results import analyse
-from analysis.study import COUNTS, open_study
+from analysis.results import COUNTS
+from analysis.study import analyse, open_study
 from delivery.errors import RecordError
 
 

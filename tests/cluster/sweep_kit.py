@@ -81,7 +81,7 @@ def outcome(
         run_dir=str(folder),
         results=[] if error else [result(settings)],
     )
-    return Outcome(folder, summary, error)
+    return Outcome(folder, summary, None, error)
 
 
 def means(execute: Callable[[Settings, Path], Outcome] = outcome) -> Means:

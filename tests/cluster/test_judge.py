@@ -33,21 +33,22 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_run_that_never_began_has_a_summary_that_says_why(folder: Path) -> None:
-    summary = judge(folder, PartDied("store ended by itself (logs/store.log):\n  no memory"))
+    summary, study = judge(folder, PartDied("store ended by itself (logs/store.log):\n  no memory"))
     assert summary.valid is False
     assert summary.invalid_because[0] == "store ended by itself (logs/store.log)"
     assert (summary.seed, summary.run_dir) == (11, str(folder))
     assert [result.connections for result in summary.results] == [0]
+    assert study is not None
     assert read_summary(folder) == summary
 
 
 def test_damaged_records_are_a_reason_against_the_run(folder: Path) -> None:
     (folder / "raw").mkdir()
     (folder / "raw" / "producer.published.arrows").write_bytes(b"something else entirely")
-    summary = judge(folder, None)
+    summary, study = judge(folder, None)
     assert summary.valid is False
     assert "producer.published.arrows" in summary.invalid_because[0]
-    assert summary.results == []
+    assert (summary.results, study) == ([], None)
     assert read_summary(folder) == summary
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from live_kit import BUG, FIX, ROUND_MS, Scene, an_order
 
 from analysis.manifest import Manifest, Traits, write_manifest
-from analysis.results import analyse, read_summary
-from analysis.study import open_study
+from analysis.results import read_summary
+from analysis.study import analyse, open_study
 from cluster import live as module
 from cluster.live import Live
 from cluster.live_document import document, told
@@ -126,7 +126,7 @@ def test_however_it_was_watched_the_end_is_what_a_judge_of_the_whole_would_say(
     scene.end()
     live.advance()
     write_manifest(scene.folder, Manifest(order=order, traits=TRAITS))
-    whole = analyse(scene.folder)
+    whole = analyse(scene.folder).summary
     of_round = read_summary(scene.folder / "rounds" / "r")
     assert of_round.results == whole.results
     assert of_round.invalid_because == whole.invalid_because

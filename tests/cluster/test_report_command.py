@@ -8,9 +8,12 @@ import pytest
 from report_kit import BUG, run_folder
 
 from analysis.manifest import read_manifest, write_manifest
+from analysis.results import Summary
+from analysis.study import open_study
 from analysis.thresholds import parse_threshold
 from cluster import report as cluster_report
 from cluster.cli import main
+from cluster.run import Outcome
 
 NAMES = {"report.html", "report.md", "junit.xml", "figures"}
 
@@ -83,8 +86,11 @@ def test_what_is_no_run_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_report_that_fails_at_a_runs_end_is_said_and_hides_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert cluster_report.report_of_run(tmp_path / "none", ()) is None
-    assert "chunk7 run: no report: " in capsys.readouterr().err
+    damaged = Summary(
+        valid=False, invalid_because=["x.arrows: cut"], seed=7, run_dir="", results=[]
+    )
+    assert cluster_report.report_of_run(Outcome(tmp_path, damaged, None, None), ()) is None
+    assert capsys.readouterr().err == "chunk7 run: no report: x.arrows: cut\n"
 
     def broken(*_: object) -> None:
         raise ValueError("out of ink")
@@ -92,7 +98,9 @@ def test_a_report_that_fails_at_a_runs_end_is_said_and_hides_nothing(
     monkeypatch.setattr(cluster_report, "make_report", broken)
     folder = run_folder(tmp_path / "run")
     (folder / "logs").mkdir()
-    assert cluster_report.report_of_run(folder, ()) is None
+    study = open_study(folder)
+    outcome = Outcome(folder, study.summary, study, None)
+    assert cluster_report.report_of_run(outcome, ()) is None
     said = capsys.readouterr().err
     assert "no report: unexpected ValueError: out of ink; its trace is in " in said
     assert "out of ink" in (folder / "logs" / "chunk7.log").read_text()
