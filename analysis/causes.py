@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.run_folder import Instants, Run
-from analysis.verdicts import Bits, Ints, Judgement
-from analysis.windows import JoinTimes, WriteTimes
-from delivery.verdicts import Cause
+from chunk7.analysis.run_folder import Instants, Run
+from chunk7.analysis.verdicts import Bits, Ints, Judgement
+from chunk7.analysis.windows import JoinTimes, WriteTimes
+from chunk7.delivery.verdicts import Cause
 
 BROKEN = (1001, 1006, 1011, 1012)
 """Close codes of a node that goes away: gone, broken off, failed, draining."""

@@ -3,7 +3,7 @@
 All cells of a run meet the same schedule: a user's k-th join comes at the same moment of the same
 answer in each. Two cells' connections are therefore pairs, and only pairs that differ say which
 ordering is better. What remains between the cells is the machine's mood: they ran one after
-another. `analysis.run_comparison` compares runs.
+another. `chunk7.analysis.run_comparison` compares runs.
 """
 
 from itertools import combinations
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.differences import Difference, mean_paired, median_paired
-from analysis.statistics.paired import compare_paired, holm
-from analysis.study import Study
-from delivery.errors import UsageError
+from chunk7.analysis.statistics.differences import Difference, mean_paired, median_paired
+from chunk7.analysis.statistics.paired import compare_paired, holm
+from chunk7.analysis.study import Study
+from chunk7.delivery.errors import UsageError
 
 ALPHA = 0.05
 """How often orderings that do not differ may be said to, in a metric's whole family of pairs."""

@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from analysis.results import Result
-from analysis.validity import Limits
+from chunk7.analysis.results import Result
+from chunk7.analysis.validity import Limits
 
 
 class Standing(StrEnum):

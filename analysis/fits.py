@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.prediction import KINDS
-from analysis.statistics.fit import Agreement, fit
-from analysis.statistics.paired import holm
-from analysis.study import Study
+from chunk7.analysis.prediction import KINDS
+from chunk7.analysis.statistics.fit import Agreement, fit
+from chunk7.analysis.statistics.paired import holm
+from chunk7.analysis.study import Study
 
 ALPHA = 0.05
 """How often a law that holds everywhere may be said to disagree somewhere in a run."""
@@ -35,7 +35,7 @@ def fits(study: Study) -> pd.DataFrame:
     Orderings that fill gaps have a row for fetched and none for duplicate: a fetch that crosses a
     chunk still on its way doubles it, and the law does not speak of fetches' ways. All lost chunks
     are measured, whatever their cause: a node that died is outside the law, and shows as
-    disagreement. `analysis.statistics.fit.fit` explains the figures.
+    disagreement. `chunk7.analysis.statistics.fit.fit` explains the figures.
     """
     traits = study.run.manifest.traits
     rows = []

@@ -27,8 +27,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from delivery.errors import RecordError
-from wire.records import TABLES, ReadBack, Stream, read_back
+from chunk7.delivery.errors import RecordError
+from chunk7.wire.records import TABLES, ReadBack, Stream, read_back
 
 VERSION = "1"
 RECEIPTS_PER_GROUP = 500_000

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from delivery.errors import RecordError
-from wire.timetable import Order
+from chunk7.delivery.errors import RecordError
+from chunk7.wire.timetable import Order
 
 NAME = "manifest.json"
 SETTLE_MS = 500

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from analysis.manifest import Manifest
+from chunk7.analysis.manifest import Manifest
 
 _PLAN = (
     "seed", "sessions", "duration_ms", "settle_ms", "chunk_rate", "jitter", "ttft_ms",

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.law import Joins, Writes, handover
-from analysis.run_folder import Run
-from analysis.windows import Execution, JoinTimes, WriteTimes
+from chunk7.analysis.law import Joins, Writes, handover
+from chunk7.analysis.run_folder import Run
+from chunk7.analysis.windows import Execution, JoinTimes, WriteTimes
 
 NORMAL_95 = 1.959963984540054
 """Half the width of a normal distribution's central 95%, in standard deviations."""

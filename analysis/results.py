@@ -9,17 +9,17 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from analysis.prediction import Prediction, by_cell
-from analysis.run_folder import Run
-from analysis.statistics.proportions import wilson
-from analysis.statistics.quantiles import quantiles
-from analysis.store_cost import commands_per, memory_bytes_per_chunk
-from analysis.validity import reasons
-from analysis.verdicts import Ints, Judgement
-from analysis.windows import JoinTimes, WriteTimes, gap_ns
-from delivery.errors import RecordError
-from delivery.verdicts import Cause
-from wire.live import Quantiles
+from chunk7.analysis.prediction import Prediction, by_cell
+from chunk7.analysis.run_folder import Run
+from chunk7.analysis.statistics.proportions import wilson
+from chunk7.analysis.statistics.quantiles import quantiles
+from chunk7.analysis.store_cost import commands_per, memory_bytes_per_chunk
+from chunk7.analysis.validity import reasons
+from chunk7.analysis.verdicts import Ints, Judgement
+from chunk7.analysis.windows import JoinTimes, WriteTimes, gap_ns
+from chunk7.delivery.errors import RecordError
+from chunk7.delivery.verdicts import Cause
+from chunk7.wire.live import Quantiles
 
 NAME = "summary.json"
 COUNTS = (
@@ -114,7 +114,7 @@ def summary_of(
 ) -> Summary:
     """The document of a judged run; each reason against it is given once.
 
-    `running` as for `analysis.validity.reasons`.
+    `running` as for `chunk7.analysis.validity.reasons`.
     """
     against = [*also_invalid_because, *reasons(run, judgement, running=running)]
     against = list(dict.fromkeys(against))

@@ -12,14 +12,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.comparison import ALPHA, NO_EVIDENCE, NOT_VALID
-from analysis.parameters import changed, differing, same_plan
-from analysis.statistics.bootstrap import ClusteredRate, clustered_rate
-from analysis.statistics.differences import mean_paired, mean_unpaired, square_and_add
-from analysis.statistics.paired import compare_paired, compare_unpaired, holm
-from analysis.statistics.proportions import Interval
-from analysis.statistics.quantiles import clustered_quantile_interval, quantile_interval, quantiles
-from analysis.study import Study
+from chunk7.analysis.comparison import ALPHA, NO_EVIDENCE, NOT_VALID
+from chunk7.analysis.parameters import changed, differing, same_plan
+from chunk7.analysis.statistics.bootstrap import ClusteredRate, clustered_rate
+from chunk7.analysis.statistics.differences import mean_paired, mean_unpaired, square_and_add
+from chunk7.analysis.statistics.paired import compare_paired, compare_unpaired, holm
+from chunk7.analysis.statistics.proportions import Interval
+from chunk7.analysis.statistics.quantiles import (
+    clustered_quantile_interval,
+    quantile_interval,
+    quantiles,
+)
+from chunk7.analysis.study import Study
 
 DELIVERY = ("loss_rate", "chunk_loss_rate", "duplicates")
 """Metrics of what arrived. They decide the overall verdict."""

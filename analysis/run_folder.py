@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis.gather import RECEIPT_COLUMNS, VERSION, damage_named, gathered_schema
-from analysis.manifest import Manifest, read_manifest
-from delivery.errors import RecordError
+from chunk7.analysis.gather import RECEIPT_COLUMNS, VERSION, damage_named, gathered_schema
+from chunk7.analysis.manifest import Manifest, read_manifest
+from chunk7.delivery.errors import RecordError
 
 Instants = NDArray[np.float64]
 """Nanoseconds since the run's origin, NaN where it did not happen; exact for a hundred days."""

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from analysis.run_folder import Run
-from delivery.errors import RecordError
-from wire.store import SCRIPT_CALLS
+from chunk7.analysis.run_folder import Run
+from chunk7.delivery.errors import RecordError
+from chunk7.wire.store.store import SCRIPT_CALLS
 
 SENT_BY = {
     "node": (

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.causes import explain, loss_table
-from analysis.gather import gather
-from analysis.manifest import read_manifest
-from analysis.prediction import KINDS, per_join
-from analysis.results import (
+from chunk7.analysis.causes import explain, loss_table
+from chunk7.analysis.gather import gather
+from chunk7.analysis.manifest import read_manifest
+from chunk7.analysis.prediction import KINDS, per_join
+from chunk7.analysis.results import (
     COUNTS,
     NAME,
     Evidence,
@@ -21,9 +21,9 @@ from analysis.results import (
     summary_of,
     write_summary,
 )
-from analysis.run_folder import Run, load_run
-from analysis.verdicts import Judgement, judge
-from analysis.windows import JoinTimes, WriteTimes, gap_ns, join_times, write_times
+from chunk7.analysis.run_folder import Run, load_run
+from chunk7.analysis.verdicts import Judgement, judge
+from chunk7.analysis.windows import JoinTimes, WriteTimes, gap_ns, join_times, write_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def analyse(run_dir: Path | str, also_invalid_because: Sequence[str] = ()) -> St
 
 
 def study(run: Run, also_invalid_because: Sequence[str] = (), running: bool = False) -> Study:
-    """Judge a loaded run; `running` as for `analysis.validity.reasons`."""
+    """Judge a loaded run; `running` as for `chunk7.analysis.validity.reasons`."""
     judgement, joins, writes = judge(run), join_times(run), write_times(run)
     losses, who = loss_table(run, judgement, joins, writes)
     causes = explain(losses, run.manifest.settle_ms * 1e6)

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from delivery.errors import RecordError
-from wire.live import Quantiles
-from wire.timetable import Cell
+from chunk7.delivery.errors import RecordError
+from chunk7.wire.live import Quantiles
+from chunk7.wire.timetable import Cell
 
 NAME = "sweep.json"
 SCHEMA = 1

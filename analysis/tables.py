@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from analysis.prediction import KINDS
-from analysis.statistics import fit
-from analysis.statistics.proportions import wilson
-from analysis.statistics.quantiles import quantiles
-from analysis.study import Study
-from wire.live import Quantiles
+from chunk7.analysis.prediction import KINDS
+from chunk7.analysis.statistics import fit
+from chunk7.analysis.statistics.proportions import wilson
+from chunk7.analysis.statistics.quantiles import quantiles
+from chunk7.analysis.study import Study
+from chunk7.wire.live import Quantiles
 
 BINS = 30
 """Of a run's length, in `over_time`."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from analysis.results import Result
-from delivery.errors import UsageError
-from delivery.verdicts import Cause
-from wire.live import Quantiles
+from chunk7.analysis.results import Result
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.verdicts import Cause
+from chunk7.wire.live import Quantiles
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.run_folder import Receipts, Run
-from analysis.study import Study
-from analysis.windows import Execution
-from delivery.errors import RecordError
-from delivery.verdicts import Cause
-from wire.records import Via
+from chunk7.analysis.run_folder import Receipts, Run
+from chunk7.analysis.study import Study
+from chunk7.analysis.windows import Execution
+from chunk7.delivery.errors import RecordError
+from chunk7.delivery.verdicts import Cause
+from chunk7.wire.records import Via
 
 STEPS = {
     "opens": "", "accepted": "", "read": "T1", "publish": "T2", "save": "T3", "subscribe": "T4",

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.prediction import expectation
-from analysis.results import COUNTS
-from analysis.statistics.proportions import wilson
-from analysis.statistics.quantiles import quantiles
-from analysis.study import Study
-from delivery.verdicts import Cause
-from wire.live import Moment, Quantiles, Total
+from chunk7.analysis.prediction import expectation
+from chunk7.analysis.results import COUNTS
+from chunk7.analysis.statistics.proportions import wilson
+from chunk7.analysis.statistics.quantiles import quantiles
+from chunk7.analysis.study import Study
+from chunk7.delivery.verdicts import Cause
+from chunk7.wire.live import Moment, Quantiles, Total
 
 _LAW = ("expected", "least", "least_variance", "most", "most_variance")
 _COLUMNS = (

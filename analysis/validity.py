@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.run_folder import Run
-from analysis.verdicts import Judgement
+from chunk7.analysis.run_folder import Run
+from chunk7.analysis.verdicts import Judgement
 
 
 @dataclass(frozen=True, slots=True)

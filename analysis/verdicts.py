@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.latencies import Latencies
-from analysis.run_folder import Instants, Receipts, Run
-from wire.records import Via
+from chunk7.analysis.latencies import Latencies
+from chunk7.analysis.run_folder import Instants, Receipts, Run
+from chunk7.wire.records import Via
 
 Ints = NDArray[np.int64]
 Bits = NDArray[np.bool_]
@@ -77,7 +77,7 @@ class Judgement:
         `Run.connections` and `Run.published`), `lost` (false: undetermined).
     latency_ms: by first row of a batch, of each live receipt since its publication was sent,
         connection by connection; `timed` of the accounts says how many are of each. Of a cell
-        with more than analysis.latencies.MOST of them, an even random part.
+        with more than chunk7.analysis.latencies.MOST of them, an even random part.
 
     `before_opened` counts receipts before the connection began to open, `before_published` live
     ones before their chunk was sent, beyond what the clocks may be off: there should be none.
@@ -178,7 +178,7 @@ def number_from_receipts(
     """Give chunks without a number the one they were received under; drop those never received.
 
     The producer does not learn the number when the reply to its Lua script is lost; the store
-    may have executed it all the same. Content names the chunk (delivery.chunk.digest).
+    may have executed it all the same. Content names the chunk (chunk7.delivery.chunk.digest).
     """
     nameless = chunks.seq == 0
     if not nameless.any():

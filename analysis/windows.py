@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.run_folder import Instants, Run
+from chunk7.analysis.run_folder import Instants, Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.analysis_scale --scratch DIR [--receipts N ...] [--gather]
 
-Makes synthetic run folders under DIR once, in the format of analysis.gather, and measures
+Makes synthetic run folders under DIR once, in the format of chunk7.analysis.gather, and measures
 `study(load_run(folder))` of each in a process of its own that is bound to one core. With
 `--gather` it makes the raw records of each instead, and measures `gather(folder)`. Of a folder the
 two cells are the losing pair and a fix: sessions stream 500 chunks at 50 a second, and
@@ -26,10 +26,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis import gather
-from analysis.manifest import Manifest, Traits, write_manifest
-from wire.records import SCHEMA_VERSION, TABLES, Via
-from wire.timetable import Cell, Order
+from chunk7.analysis import gather
+from chunk7.analysis.manifest import Manifest, Traits, write_manifest
+from chunk7.wire.records import SCHEMA_VERSION, TABLES, Via
+from chunk7.wire.timetable import Cell, Order
 
 CELLS = (
     Cell("history_then_subscribe", "publish_then_save"),
@@ -116,8 +116,8 @@ def measure_gather(folder: Path) -> dict[str, float]:
 def measure(folder: Path) -> dict[str, Any]:
     """Judge a folder on one core; seconds of each stage, and KiB."""
     _on_one_core()
-    from analysis import load_run
-    from analysis.study import study
+    from chunk7.analysis import load_run
+    from chunk7.analysis.study import study
 
     instants, cpu_s = [time.perf_counter()], time.process_time()
     run = load_run(folder)

@@ -8,13 +8,13 @@ Prints the rows of benchmarks/explore.md. One process, one core.
 import time
 from dataclasses import dataclass
 
-from delivery.ordering import pair
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator.explore import Limits, explore
-from simulator.explore_state import Cell, State
-from simulator.explore_world import World
-from simulator.faults import FAULTS
+from chunk7.delivery.ordering import pair
+from chunk7.faults import FAULTS
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore.search import Limits, explore
+from chunk7.simulator.explore.state import Cell, State
+from chunk7.simulator.explore.world import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,15 +22,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cluster.binaries import valkey_server
-from producer.answers import SHIPPED, read_answers
-from producer.journal import Journal
-from producer.keeper import StoreKeeper
-from producer.metrics import Metrics
-from producer.service import Producer
-from producer.write import WRITE_ORDERINGS
-from wire.records import Recorder, read_back
-from wire.timetable import Cell, Order
+from chunk7.cluster.deployments.binaries import valkey_server
+from chunk7.producer.answers import SHIPPED, read_answers
+from chunk7.producer.journal import Journal
+from chunk7.producer.metrics import Metrics
+from chunk7.producer.service import Producer
+from chunk7.producer.store_connection import StoreConnection
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.wire.records import Recorder, read_back
+from chunk7.wire.timetable import Cell, Order
 
 HELD_WITHIN_MS = 20.0
 FIRST_RATE, MOST_DOUBLINGS = 500, 8
@@ -65,7 +65,7 @@ async def attempt(url: str, write: str, rate: int, sessions: int, seconds: float
     )
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Recorder(Path(folder), "producer"), Metrics())
-        keeper = await StoreKeeper.open(url, "producer", 60_000, None)
+        keeper = await StoreConnection.open(url, "producer", 60_000, None)
         await keeper.store.link.send("FLUSHALL")
         answers = read_answers(SHIPPED)
         async with asyncio.TaskGroup() as group:

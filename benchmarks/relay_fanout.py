@@ -19,9 +19,9 @@ from multiprocessing.synchronize import Event
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
-from delivery.chunk import Chunk
-from nodes.client import Client, text_frame
-from wire.frames import encode_chunk
+from chunk7.delivery.chunk import Chunk
+from chunk7.nodes.transports.websocket import Client, text_frame
+from chunk7.wire.frames import encode_chunk
 
 PAYLOAD = encode_chunk(Chunk("session", "message", 12, "a few words of text", seq=1234))
 BATCH = 20

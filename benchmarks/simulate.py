@@ -15,11 +15,11 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator.distributions import Constant, LogNormal
-from simulator.settings import Engine, Settings
-from simulator.simulate import simulate
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.virtual.distributions import Constant, LogNormal
+from chunk7.simulator.virtual.settings import Engine, Settings
+from chunk7.simulator.virtual.simulate import simulate
 
 CELLS = (
     ("history_then_subscribe", "publish_then_save"),

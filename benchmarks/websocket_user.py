@@ -26,10 +26,10 @@ BURST_CHUNKS, BURST_SIZE = 20_000, 20
 CONNECTS = 300
 
 CLIENTS = {
-    "chunk7": "loadtest.socket",
+    "chunk7": "chunk7.loadtest.targets.websocket",
     "websockets.sync": "websockets.sync.client",
     "websocket-client": "websocket.create_connection",
-    "chunk7, verified": "loadtest.socket, each chunk decoded, checked for gaps and recorded",
+    "chunk7, verified": "loadtest.targets, each chunk decoded, checked for gaps and recorded",
     "websocket-client, Locust event": "websocket-client, json, one Locust request event a chunk",
 }
 
@@ -44,8 +44,8 @@ def serve_forever() -> None:
     from websockets.asyncio.server import ServerConnection, serve
     from websockets.frames import Frame, Opcode
 
-    from delivery.chunk import Chunk
-    from wire.frames import encode_chunk, encode_history
+    from chunk7.delivery.chunk import Chunk
+    from chunk7.wire.frames import encode_chunk, encode_history
 
     def frame(seq: int) -> bytes:
         chunk = Chunk("run-0-3", "run-0-3-m1", seq - 1, " something", False, seq)
@@ -74,7 +74,7 @@ def serve_forever() -> None:
 
 
 def _chunk7(url: str) -> int:
-    from loadtest.socket import Closed, connect
+    from chunk7.loadtest.targets.websocket import Closed, connect
 
     count = 0
     deadline_s = time.monotonic() + 60
@@ -111,10 +111,10 @@ def _verified() -> Callable[[str], int]:
 
     import gevent
 
-    from loadtest.reader import Reader
-    from loadtest.socket import Closed, connect
-    from wire.clock import now_ns
-    from wire.records import Recorder
+    from chunk7.loadtest.targets.reader import Reader
+    from chunk7.loadtest.targets.websocket import Closed, connect
+    from chunk7.wire.clock import now_ns
+    from chunk7.wire.records import Recorder
 
     recorder = Recorder(Path(tempfile.mkdtemp()), "benchmark")
 

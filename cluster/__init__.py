@@ -1,4 +1,4 @@
-"""Starts, watches and stops a cluster, and the `chunk7` command line.
+"""Starts, watches and stops a cluster, and does the jobs that need one.
 
-May import: everything; nothing imports it.
+May import: everything but the front door, `chunk7/`.
 """

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.manifest import Traits
-from cluster.rehearsal import rehearse
-from delivery.effects import Release
-from delivery.errors import UsageError
-from delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering, pair
-from delivery.registry import Ordering, resolve
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator import explore_state
-from simulator.explore import Limits, explore
-from simulator.program import dry_join
-from wire.timetable import Cell
+from chunk7.analysis.manifest import Traits
+from chunk7.cluster.jobs.rehearsal import rehearse
+from chunk7.delivery.effects import Release
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering, pair
+from chunk7.delivery.registry import Ordering, resolve
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore import state as explore_state
+from chunk7.simulator.explore.search import Limits, explore
+from chunk7.simulator.virtual.program import dry_join
+from chunk7.wire.timetable import Cell
 
 ALL = "all"
 

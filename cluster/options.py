@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from delivery.errors import UsageError
+from chunk7.delivery.errors import UsageError
 
 MAX_SEED = 2**53
 """What every JSON reader keeps exactly."""

@@ -4,13 +4,13 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.thresholds import Threshold, parse_threshold
-from cluster.cells import Cells, try_and_choose
-from cluster.local import Local
-from cluster.options import names
-from delivery.errors import UsageError
-from loadtest.itinerary import settle_ms, slot_count
-from wire.timetable import Order
+from chunk7.analysis.thresholds import Threshold, parse_threshold
+from chunk7.cluster.cells import Cells, try_and_choose
+from chunk7.cluster.deployments.local import Local
+from chunk7.cluster.options import names
+from chunk7.delivery.errors import UsageError
+from chunk7.loadtest.join_schedule import settle_ms, slot_count
+from chunk7.wire.timetable import Order
 
 LEAD_MS = 500
 BEYOND_TIMETABLE_S = 45.0

@@ -8,7 +8,7 @@ the explorer tries every moment, the simulator draws one.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from delivery.chunk import Chunk
+from chunk7.delivery.chunk import Chunk
 
 
 class Sink(StrEnum):

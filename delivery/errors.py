@@ -25,7 +25,7 @@ class UsageError(Chunk7Error):
 
 
 class OrderingError(Chunk7Error):
-    """An ordering broke the protocol of `delivery.ordering`."""
+    """An ordering broke the protocol of `chunk7.delivery.ordering`."""
 
 
 class StoreError(Chunk7Error):

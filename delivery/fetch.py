@@ -1,7 +1,7 @@
 """What a node does with a client's fetch: the same effects, so every driver can run it."""
 
-from delivery.effects import ReadHistory, SendHistory
-from delivery.ordering import ConnectSteps
+from chunk7.delivery.effects import ReadHistory, SendHistory
+from chunk7.delivery.ordering import ConnectSteps
 
 
 def fetch_missing(from_seq: int, to_seq: int) -> ConnectSteps:

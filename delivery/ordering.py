@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from delivery.chunk import Chunk
-from delivery.effects import ConnectEffect, WriteEffect
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import ConnectEffect, WriteEffect
 
 ConnectSteps = Generator[ConnectEffect, Any, None]
 WriteSteps = Generator[WriteEffect, Any, None]

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from delivery.errors import UsageError
-from delivery.ordering import ConnectOrdering, WriteOrdering
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 
 Ordering = TypeVar("Ordering", ConnectOrdering, WriteOrdering)
 

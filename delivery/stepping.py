@@ -3,8 +3,8 @@
 from collections.abc import Generator
 from typing import Any, get_args
 
-from delivery.effects import ConnectEffect, WriteEffect
-from delivery.errors import Chunk7Error, OrderingError
+from chunk7.delivery.effects import ConnectEffect, WriteEffect
+from chunk7.delivery.errors import Chunk7Error, OrderingError
 
 MAX_EFFECTS = 1_000
 """An ordering that asks for more than this is taken to be endless."""

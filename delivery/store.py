@@ -1,6 +1,6 @@
 """The store in memory: what a Redis-protocol server does with our commands, one at a time.
 
-`wire.store.Store` has the same methods over a real server; a test runs one script on both and
+`wire.store.store.Store` has the same methods over a real server; a test runs one script on both and
 compares the histories whole. Here a method is one atomic event, and delivery to a subscriber is
 a mailbox that somebody else empties, whenever that is: Pub/Sub promises no more.
 """
@@ -9,8 +9,8 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
-from delivery.chunk import Chunk
-from delivery.effects import NEWEST, Cursor, StreamRead
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import NEWEST, Cursor, StreamRead
 
 Snapshot = tuple[Any, ...]
 """Everything a `MemoryStore` holds, hashable: equal snapshots, equal futures."""

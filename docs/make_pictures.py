@@ -12,18 +12,18 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import Study, open_study, tables, timelines
-from analysis.figures.calibration import calibration
-from analysis.figures.connection import connection
-from analysis.figures.factors import factors
-from analysis.figures.loss_rate import loss_rate
-from analysis.figures.lost_chunk import lost_chunk
-from analysis.figures.over_time import over_time
-from analysis.figures.predicted import predicted
-from analysis.figures.prices import prices
-from analysis.figures.style import save
-from analysis.figures.windows import windows
-from analysis.sweep_table import read_sweep
+from chunk7.analysis import Study, open_study, tables, timelines
+from chunk7.analysis.figures.calibration import calibration
+from chunk7.analysis.figures.connection import connection
+from chunk7.analysis.figures.factors import factors
+from chunk7.analysis.figures.loss_rate import loss_rate
+from chunk7.analysis.figures.lost_chunk import lost_chunk
+from chunk7.analysis.figures.over_time import over_time
+from chunk7.analysis.figures.predicted import predicted
+from chunk7.analysis.figures.prices import prices
+from chunk7.analysis.figures.style import save
+from chunk7.analysis.figures.windows import windows
+from chunk7.analysis.sweep_table import read_sweep
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "pictures"

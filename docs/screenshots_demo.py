@@ -13,8 +13,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from cluster.local import Endpoints, Local, start
-from cluster.supervise import Cluster
+from chunk7.cluster.deployments.local import Endpoints, Local, start
+from chunk7.cluster.deployments.supervise import Cluster
 from docs.photography import DESKTOP, PHONE, main, shrink
 
 _STARTED_WITHIN_S = 30.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from cluster.cli import main as chunk7
+from chunk7.cli import main as chunk7
 from docs.photography import DESKTOP, main, shrink
 
 SAMPLE = Path(__file__).parents[1] / "notebooks" / "sample_run"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from cluster.probes import free_ports
+from chunk7.cluster.deployments.probes import free_ports
 from docs.photography import main, shrink
 
 _WITHIN_S = 40.0
@@ -33,7 +33,7 @@ def running_web_ui(folder: Path, *options: str) -> Iterator[str]:
     told = folder / "up.log"
     with told.open("wb") as log:
         up = subprocess.Popen(
-            [sys.executable, "-m", "cluster.cli", "up", "--out", str(folder / "run"), *words],
+            [sys.executable, "-m", "chunk7", "up", "--out", str(folder / "run"), *words],
             stdout=log,
             stderr=log,
         )

@@ -1,10 +1,10 @@
-"""The control of the delay before the store (`python -m cluster.delay --control`)."""
+"""The control of the delay before the store (`delay_proxy --control`)."""
 
 import json
 from http.client import HTTPException
 from urllib.request import ProxyHandler, Request, build_opener
 
-from delivery.errors import Chunk7Error
+from chunk7.delivery.errors import Chunk7Error
 
 REQUEST_TIMEOUT_S = 5.0
 

@@ -2,8 +2,8 @@
 
 from locust import events
 
-from loadtest.run import install
-from loadtest.user import ChatUser
+from chunk7.loadtest.run import install
+from chunk7.loadtest.user import ChatUser
 
 __all__ = ["ChatUser"]
 

@@ -20,8 +20,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from loadtest.stage import Stage
-from wire.metrics import lag_histogram
+from chunk7.loadtest.worker_state import Stage
+from chunk7.wire.metrics import lag_histogram
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LAGS = "chunk7_lags_s"

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from delivery.errors import UsageError
-from loadtest.itinerary import settle_ms, slot_count
-from wire.timetable import Cell, Order
+from chunk7.delivery.errors import UsageError
+from chunk7.loadtest.join_schedule import settle_ms, slot_count
+from chunk7.wire.timetable import Cell, Order
 
 Number = TypeVar("Number", int, float)
 

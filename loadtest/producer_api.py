@@ -11,9 +11,9 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import msgspec
 
-from delivery.errors import Chunk7Error, UsageError
-from wire.clock import boot_id, now_ns
-from wire.timetable import Order, Timetable
+from chunk7.delivery.errors import Chunk7Error, UsageError
+from chunk7.wire.clock import boot_id, now_ns
+from chunk7.wire.timetable import Order, Timetable
 
 REQUEST_TIMEOUT_S = 10.0
 _ANSWER_BYTES = 64 * 1024 * 1024

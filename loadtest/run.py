@@ -1,7 +1,7 @@
 """The load test's parts, tied to Locust's events.
 
-master or local runner: a Conductor orders the rounds and ends the test, Pages show how it goes.
-worker or local runner: a Stage has what the users of the process share.
+master or local runner: a RoundController orders the rounds and ends the test, Pages show how it
+goes. worker or local runner: a Stage has what the users of the process share.
 """
 
 import gc
@@ -13,16 +13,16 @@ from typing import Any, NoReturn
 
 from locust import log
 
-from delivery.errors import Chunk7Error, UsageError
-from loadtest.conductor import Conductor
-from loadtest.metrics import report_lags, serve_metrics
-from loadtest.options import read_options
-from loadtest.stage import Stage
-from loadtest.user import REQUEST_TYPE
-from loadtest.web.form import Form
-from loadtest.web.judge import Judge
-from loadtest.web.pages import Pages
-from loadtest.web.report_file import add_to_report_file
+from chunk7.delivery.errors import Chunk7Error, UsageError
+from chunk7.loadtest.metrics import report_lags, serve_metrics
+from chunk7.loadtest.options import read_options
+from chunk7.loadtest.round_controller import RoundController
+from chunk7.loadtest.user import REQUEST_TYPE
+from chunk7.loadtest.web.form import Form
+from chunk7.loadtest.web.judge import Judge
+from chunk7.loadtest.web.pages import Pages
+from chunk7.loadtest.web.report_file import add_to_report_file
+from chunk7.loadtest.worker_state import Stage
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def _prepare(form: Form, environment: Any, runner: Any, web_ui: Any, **_: Any) -
         except UsageError as error:
             _exit(error)
     if not parsed.worker:
-        conductor = Conductor(runner)
+        conductor = RoundController(runner)
         _follow_conductor(environment, conductor)
         _show(form, environment, conductor, web_ui)
     if not parsed.master:
@@ -59,7 +59,7 @@ def _prepare(form: Form, environment: Any, runner: Any, web_ui: Any, **_: Any) -
     gc.freeze()
 
 
-def _show(form: Form, environment: Any, conductor: Conductor, web_ui: Any) -> None:
+def _show(form: Form, environment: Any, conductor: RoundController, web_ui: Any) -> None:
     parsed = environment.parsed_options
     pages = Pages(environment, conductor, Judge(parsed.delivery or ""))
     if web_ui is not None:
@@ -94,7 +94,7 @@ def _follow_stage(environment: Any, stage: Stage) -> None:
     environment.events.quitting.add_listener(quit_)
 
 
-def _follow_conductor(environment: Any, conductor: Conductor) -> None:
+def _follow_conductor(environment: Any, conductor: RoundController) -> None:
     def start(**_: Any) -> None:
         conductor.forget()
         try:
@@ -116,7 +116,7 @@ def _exit(error: UsageError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
-def _exit_code(environment: Any, conductor: Conductor) -> int:
+def _exit_code(environment: Any, conductor: RoundController) -> int:
     """Failed requests are results; 1 only if no connection at all was made, or we broke."""
     if conductor.exit_code:
         return conductor.exit_code

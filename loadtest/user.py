@@ -5,11 +5,11 @@ from collections import deque
 import gevent
 from locust import User, task
 
-from loadtest.connection import Connection
-from loadtest.itinerary import Visit
-from loadtest.rounds import Round
-from loadtest.stage import Stage, stage_of
-from wire.clock import now_ns
+from chunk7.loadtest.join_schedule import Visit
+from chunk7.loadtest.rounds import Round
+from chunk7.loadtest.targets.connection import Connection
+from chunk7.loadtest.worker_state import Stage, stage_of
+from chunk7.wire.clock import now_ns
 
 REQUEST_TYPE = "WS"
 ROUND_WAIT_S = 1.0

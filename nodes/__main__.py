@@ -1,4 +1,4 @@
-"""`python -m nodes`: parse, run until SIGTERM or Ctrl-C, say in one line what was wrong."""
+"""`python -m chunk7.nodes`: parse, run until SIGTERM or Ctrl-C, say in one line what was wrong."""
 
 import asyncio
 import gc
@@ -7,9 +7,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from delivery.errors import Chunk7Error, RecordError
-from nodes.node import Node
-from nodes.options import Options, parse_options
+from chunk7.delivery.errors import Chunk7Error, RecordError
+from chunk7.nodes.node import Node
+from chunk7.nodes.options import Options, parse_options
 
 SPARE_FILES = 64
 """Open files apart from the clients' connections."""

@@ -1,11 +1,11 @@
 """What a client may ask for once it has joined, as effects: the join's driver runs them too."""
 
-from delivery.effects import ReadHistory, ReadStream, SendHistory
-from delivery.errors import UsageError
-from delivery.fetch import fetch_missing
-from delivery.ordering import ConnectSteps, Feed
-from nodes.request import MAX_SEQ
-from wire.frames import ClientFrame, FetchFrame
+from chunk7.delivery.effects import ReadHistory, ReadStream, SendHistory
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.fetch import fetch_missing
+from chunk7.delivery.ordering import ConnectSteps, Feed
+from chunk7.nodes.request import MAX_SEQ
+from chunk7.wire.frames import ClientFrame, FetchFrame
 
 MAX_FETCH = 10_000
 """Chunks that one fetch may ask for."""

@@ -10,12 +10,12 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from delivery.errors import StoreError, StoreUnreachable
-from nodes.hub import Hub
-from nodes.tail import Tail
-from wire.clock import now_ns
-from wire.link import Link
-from wire.store import Store
+from chunk7.delivery.errors import StoreError, StoreUnreachable
+from chunk7.nodes.feeds.pubsub import Hub
+from chunk7.nodes.feeds.stream import Tail
+from chunk7.wire.clock import now_ns
+from chunk7.wire.store.link import Link
+from chunk7.wire.store.store import Store
 
 MAX_BACKOFF_S = 1.0
 FIRST_BACKOFF_S = 0.05

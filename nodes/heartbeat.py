@@ -5,12 +5,12 @@ A client that has seen less than the head knows of a hole even when nothing come
 
 import asyncio
 
-from delivery.errors import StoreError
-from nodes.backend import Backend
-from nodes.client import text_frame
-from nodes.roster import Roster
-from nodes.unheard import Unheard
-from wire.frames import HeartbeatFrame, encode
+from chunk7.delivery.errors import StoreError
+from chunk7.nodes.backend import Backend
+from chunk7.nodes.roster import Roster
+from chunk7.nodes.transports.websocket import text_frame
+from chunk7.nodes.unheard import Unheard
+from chunk7.wire.frames import HeartbeatFrame, encode
 
 
 async def beat(backend: Backend, roster: Roster, unheard: Unheard, every_s: float) -> None:

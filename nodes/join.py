@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from delivery.effects import (
+from chunk7.delivery.effects import (
     NEWEST,
     Confirmed,
     Cursor,
@@ -17,15 +17,15 @@ from delivery.effects import (
     SendWelcome,
     Subscribe,
 )
-from delivery.errors import OrderingError, StoreLost
-from delivery.ordering import ConnectOrdering, ConnectSteps, Feed, Join
-from delivery.stepping import Steps
-from nodes.backend import Backend
-from nodes.client import Client, text_frame
-from nodes.hub import Hub, Subscription
-from nodes.tail import Tail
-from wire.clock import now_ns
-from wire.frames import WelcomeFrame, encode, encode_history
+from chunk7.delivery.errors import OrderingError, StoreLost
+from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Feed, Join
+from chunk7.delivery.stepping import Steps
+from chunk7.nodes.backend import Backend
+from chunk7.nodes.feeds.pubsub import Hub, Subscription
+from chunk7.nodes.feeds.stream import Tail
+from chunk7.nodes.transports.websocket import Client, text_frame
+from chunk7.wire.clock import now_ns
+from chunk7.wire.frames import WelcomeFrame, encode, encode_history
 
 
 class JoinFacts:

@@ -7,20 +7,20 @@ import os
 import psutil
 from websockets.asyncio.server import Server
 
-from delivery.chunk import stream_key
-from delivery.errors import StoreError, UsageError
-from nodes.backend import Backend
-from nodes.heartbeat import beat
-from nodes.hub import Hub
-from nodes.metrics import Metrics
-from nodes.options import Options
-from nodes.roster import Roster
-from nodes.server import Edge
-from nodes.tail import Tail
-from nodes.unheard import Unheard
-from wire.clock import measure_offset, now_ns
-from wire.lag import LagMonitor
-from wire.records import Recorder
+from chunk7.delivery.chunk import stream_key
+from chunk7.delivery.errors import StoreError, UsageError
+from chunk7.nodes.backend import Backend
+from chunk7.nodes.feeds.pubsub import Hub
+from chunk7.nodes.feeds.stream import Tail
+from chunk7.nodes.heartbeat import beat
+from chunk7.nodes.metrics import Metrics
+from chunk7.nodes.options import Options
+from chunk7.nodes.roster import Roster
+from chunk7.nodes.server import Edge
+from chunk7.nodes.unheard import Unheard
+from chunk7.wire.clock import measure_offset, now_ns
+from chunk7.wire.lag import LagMonitor
+from chunk7.wire.records import Recorder
 
 HEALTH_EVERY_S = 1.0
 CLOCK_TIMEOUT_S = 1.0

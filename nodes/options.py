@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from delivery.errors import UsageError
-from delivery.ordering import ConnectOrdering
-from delivery.registry import resolve
-from nodes.connect import CONNECT_ORDERINGS
-from wire.options import Parser, listen_address
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.ordering import ConnectOrdering
+from chunk7.delivery.registry import resolve
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.wire.options import Parser, listen_address
 
 MAX_WORK_MS = 10_000
 Number = TypeVar("Number", int, float)

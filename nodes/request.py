@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from delivery.errors import UsageError
-from delivery.ordering import ConnectOrdering
-from nodes.options import MAX_WORK_MS, Number, Options
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.ordering import ConnectOrdering
+from chunk7.nodes.options import MAX_WORK_MS, Number, Options
 
 PREFIX = "/ws/"
 MAX_SEQ = 2**31 - 1

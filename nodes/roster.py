@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from nodes.client import Client
+from chunk7.nodes.transports.websocket import Client
 
 
 class Roster:

@@ -10,23 +10,23 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from delivery.errors import Chunk7Error, StoreError, UsageError
-from delivery.ordering import ConnectSteps, Join
-from nodes.answers import answer
-from nodes.backend import Backend
-from nodes.client import CLOSE_TIMEOUT_S, Client, text_frame
-from nodes.demo.desk import ANSWER, PAGE, Desk
-from nodes.hub import Hub
-from nodes.join import Driver
-from nodes.metrics import CONTENT_TYPE, Metrics
-from nodes.options import Options
-from nodes.request import PREFIX, JoinRequest, parse_request
-from nodes.roster import Roster
-from nodes.tail import Tail
-from wire.clock import now_ns
-from wire.demo import is_demo
-from wire.frames import ErrorFrame, decode_client_frame, encode
-from wire.records import Recorder
+from chunk7.delivery.errors import Chunk7Error, StoreError, UsageError
+from chunk7.delivery.ordering import ConnectSteps, Join
+from chunk7.nodes.answers import answer
+from chunk7.nodes.backend import Backend
+from chunk7.nodes.demo.handler import ANSWER, PAGE, Desk
+from chunk7.nodes.feeds.pubsub import Hub
+from chunk7.nodes.feeds.stream import Tail
+from chunk7.nodes.join import Driver
+from chunk7.nodes.metrics import CONTENT_TYPE, Metrics
+from chunk7.nodes.options import Options
+from chunk7.nodes.request import PREFIX, JoinRequest, parse_request
+from chunk7.nodes.roster import Roster
+from chunk7.nodes.transports.websocket import CLOSE_TIMEOUT_S, Client, text_frame
+from chunk7.wire.clock import now_ns
+from chunk7.wire.demo import is_demo
+from chunk7.wire.frames import ErrorFrame, decode_client_frame, encode
+from chunk7.wire.records import Recorder
 
 JOIN_TIMEOUT_S = 30.0
 """Longest join: two longest pauses and the store's own time-outs fit in."""

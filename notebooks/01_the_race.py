@@ -29,12 +29,12 @@ import os
 import pandas as pd
 from IPython.display import display
 
-from analysis import open_study, tables, timelines
-from analysis.figures.calibration import calibration
-from analysis.figures.connection import connection
-from analysis.figures.lost_chunk import lost_chunk
-from analysis.figures.predicted import predicted
-from analysis.fits import fits
+from chunk7.analysis import open_study, tables, timelines
+from chunk7.analysis.figures.calibration import calibration
+from chunk7.analysis.figures.connection import connection
+from chunk7.analysis.figures.lost_chunk import lost_chunk
+from chunk7.analysis.figures.predicted import predicted
+from chunk7.analysis.fits import fits
 
 pd.options.display.precision = 2
 

@@ -25,9 +25,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import open_study, read_sweep, tables
-from analysis.figures.factors import factors
-from analysis.figures.windows import windows
+from chunk7.analysis import open_study, read_sweep, tables
+from chunk7.analysis.figures.factors import factors
+from chunk7.analysis.figures.windows import windows
 
 pd.options.display.precision = 2
 

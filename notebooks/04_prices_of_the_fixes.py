@@ -23,8 +23,8 @@ import os
 
 import pandas as pd
 
-from analysis import compare_orderings, open_study, tables
-from analysis.figures.prices import prices
+from chunk7.analysis import compare_orderings, open_study, tables
+from chunk7.analysis.figures.prices import prices
 
 pd.options.display.precision = 2
 

@@ -24,14 +24,14 @@ import os
 import pandas as pd
 from IPython.display import display
 
-from analysis import conclusion, open_study, tables, timelines
-from analysis.figures.connection import connection
-from analysis.figures.loss_rate import loss_rate
-from analysis.figures.over_time import over_time
-from analysis.figures.predicted import predicted
-from analysis.figures.prices import prices
-from analysis.figures.windows import windows
-from analysis.fits import fits
+from chunk7.analysis import conclusion, open_study, tables, timelines
+from chunk7.analysis.figures.connection import connection
+from chunk7.analysis.figures.loss_rate import loss_rate
+from chunk7.analysis.figures.over_time import over_time
+from chunk7.analysis.figures.predicted import predicted
+from chunk7.analysis.figures.prices import prices
+from chunk7.analysis.figures.windows import windows
+from chunk7.analysis.fits import fits
 
 pd.options.display.precision = 2
 

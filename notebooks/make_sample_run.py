@@ -18,8 +18,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.manifest import Manifest, read_manifest, write_manifest
-from analysis.study import analyse
+from chunk7.analysis.manifest import Manifest, read_manifest, write_manifest
+from chunk7.analysis.study import analyse
 
 HERE = Path(__file__).parent
 SAMPLE = HERE / "sample_run"
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def _record(run: Path) -> bool:
-    command = [sys.executable, "-m", "cluster.cli", "run", *OPTIONS, "--out", str(run), "--json"]
+    command = [sys.executable, "-m", "chunk7", "run", *OPTIONS, "--out", str(run), "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, cwd=HERE.parent, timeout=300)
     return done.returncode == 0 and bool(json.loads(done.stdout)["valid"])
 

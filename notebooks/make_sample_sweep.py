@@ -29,7 +29,7 @@ def main() -> int:
     """Measure, and put in the place of the sample that is there."""
     with tempfile.TemporaryDirectory() as scratch:
         sweep = Path(scratch) / "sweep"
-        command = [sys.executable, "-m", "cluster.cli", "sweep", *OPTIONS, "--out", str(sweep)]
+        command = [sys.executable, "-m", "chunk7", "sweep", *OPTIONS, "--out", str(sweep)]
         code = subprocess.run(command, cwd=HERE.parent, timeout=1_800).returncode
         if code not in (HELD, NOT_VALID):
             return code

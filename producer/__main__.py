@@ -1,4 +1,4 @@
-"""`python -m producer`: serve the control API, or carry out one order and end."""
+"""`python -m chunk7.producer`: serve the control API, or carry out one order and end."""
 
 import asyncio
 import contextlib
@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from delivery.errors import Chunk7Error, UsageError
-from producer.answers import read_answers
-from producer.http import served
-from producer.journal import Journal, Totals, open_recorder
-from producer.keeper import StoreKeeper
-from producer.metrics import Metrics
-from producer.options import Options, as_option, parse_options
-from producer.service import Producer
-from wire.timetable import Order
+from chunk7.delivery.errors import Chunk7Error, UsageError
+from chunk7.producer.answers import read_answers
+from chunk7.producer.http import served
+from chunk7.producer.journal import Journal, Totals, open_recorder
+from chunk7.producer.metrics import Metrics
+from chunk7.producer.options import Options, as_option, parse_options
+from chunk7.producer.service import Producer
+from chunk7.producer.store_connection import StoreConnection
+from chunk7.wire.timetable import Order
 
 log = logging.getLogger("producer")
 
@@ -45,7 +45,7 @@ async def run(options: Options) -> Totals:
     answers = read_answers(options.answers)
     recorder = None if options.records is None else open_recorder(options.records, options.name)
     journal = Journal(recorder, Metrics())
-    keeper = await StoreKeeper.open(
+    keeper = await StoreConnection.open(
         options.redis, options.name, options.history_ttl_ms, options.stream_max_entries
     )
     gc.collect()  # what was imported stays: walking it again and again would delay chunks
@@ -65,7 +65,9 @@ async def run(options: Options) -> Totals:
 
 
 @contextlib.asynccontextmanager
-async def _in_background(journal: Journal, keeper: StoreKeeper) -> AsyncIterator[asyncio.TaskGroup]:
+async def _in_background(
+    journal: Journal, keeper: StoreConnection
+) -> AsyncIterator[asyncio.TaskGroup]:
     """Keep the journal and the store meanwhile; a failure in the group ends the block."""
     try:
         async with asyncio.TaskGroup() as group:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from delivery.errors import UsageError
+from chunk7.delivery.errors import UsageError
 
 SHIPPED = Path(__file__).parent / "answers"
 """The corpus that comes with chunk7."""

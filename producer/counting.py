@@ -6,8 +6,8 @@ application that uses the same server. It begins anew when the server does.
 
 from dataclasses import dataclass
 
-from delivery.errors import StoreError
-from wire.store import Store
+from chunk7.delivery.errors import StoreError
+from chunk7.wire.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,16 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 
-from delivery.chunk import Chunk
-from delivery.errors import Chunk7Error, UsageError
-from delivery.ordering import WriteOrdering
-from producer.answers import Answer
-from producer.journal import Journal
-from producer.keeper import StoreKeeper
-from producer.metrics import Metrics
-from producer.writing import CellWriter
-from wire.clock import now_ns
-from wire.demo import (
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.errors import Chunk7Error, UsageError
+from chunk7.delivery.ordering import WriteOrdering
+from chunk7.producer.answers import Answer
+from chunk7.producer.journal import Journal
+from chunk7.producer.metrics import Metrics
+from chunk7.producer.store_connection import StoreConnection
+from chunk7.producer.writing import CellWriter
+from chunk7.wire.clock import now_ns
+from chunk7.wire.demo import (
     DEMO_PREFIX,
     AnswerOrder,
     AnswerPromise,
@@ -53,7 +53,7 @@ class Demo:
 
     def __init__(
         self,
-        keeper: StoreKeeper,
+        keeper: StoreConnection,
         answers: Sequence[Answer],
         orderings: Mapping[str, WriteOrdering],
         group: asyncio.TaskGroup,

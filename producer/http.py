@@ -8,11 +8,11 @@ import msgspec
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from delivery.errors import StoreError, UsageError
-from producer.demo import Busy
-from producer.service import Producer
-from wire.demo import AnswerOrder
-from wire.timetable import Order
+from chunk7.delivery.errors import StoreError, UsageError
+from chunk7.producer.demo import Busy
+from chunk7.producer.service import Producer
+from chunk7.wire.demo import AnswerOrder
+from chunk7.wire.timetable import Order
 
 SHUTDOWN_WITHIN_S = 0.2
 _decode_order = msgspec.json.Decoder(Order).decode

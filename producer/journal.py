@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psutil
 
-from delivery.errors import RecordError, UsageError
-from producer.metrics import Metrics
-from producer.written import Written, row_of
-from wire.clock import now_ns
-from wire.lag import LagMonitor
-from wire.records import Recorder
+from chunk7.delivery.errors import RecordError, UsageError
+from chunk7.producer.metrics import Metrics
+from chunk7.producer.written import Written, row_of
+from chunk7.wire.clock import now_ns
+from chunk7.wire.lag import LagMonitor
+from chunk7.wire.records import Recorder
 
 FLUSH_EVERY_S = 1.0
 log = logging.getLogger("producer")
@@ -79,7 +79,7 @@ class Journal:
             )
 
     def clock(self, offset_ns: int, uncertainty_ns: int) -> None:
-        """Our clock against the store's (wire.clock.measure_offset)."""
+        """Our clock against the store's (chunk7.wire.clock.measure_offset)."""
         if self._recorder is not None:
             self._recorder.add(
                 "clocks", at_ns=now_ns(), offset_ns=offset_ns, uncertainty_ns=uncertainty_ns

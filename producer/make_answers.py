@@ -26,7 +26,7 @@ import re
 from pathlib import Path
 from statistics import NormalDist
 
-from producer.answers import SHIPPED
+from chunk7.producer.answers import SHIPPED
 
 PROSE = Path(__file__).parent / "prose"
 SEED = 7

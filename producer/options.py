@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from delivery.errors import UsageError
-from delivery.ordering import WriteOrdering
-from delivery.registry import resolve
-from producer.answers import SHIPPED
-from producer.order import check
-from producer.write import WRITE_ORDERINGS
-from wire.options import Parser, listen_address
-from wire.timetable import Cell, Order
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.ordering import WriteOrdering
+from chunk7.delivery.registry import resolve
+from chunk7.producer.answers import SHIPPED
+from chunk7.producer.order import check
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.wire.options import Parser, listen_address
+from chunk7.wire.timetable import Cell, Order
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ALONE = ("sessions", "chunk_rate", "jitter", "ttft_ms", "message_chunks", "save_lag_ms", "seed")

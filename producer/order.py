@@ -3,9 +3,9 @@
 import re
 from collections.abc import Container
 
-from delivery.errors import UsageError
-from wire.demo import is_demo
-from wire.timetable import Order
+from chunk7.delivery.errors import UsageError
+from chunk7.wire.demo import is_demo
+from chunk7.wire.timetable import Order
 
 MAX_PLANS = 100_000
 """Sessions of all cells together: the timetable names each."""

@@ -4,16 +4,16 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from delivery.ordering import WriteOrdering
-from producer.answers import Answer
-from producer.demo import Demo
-from producer.journal import Journal
-from producer.keeper import StoreKeeper
-from producer.order import check
-from producer.streaming import Streaming
-from producer.timetable import plan, session_plans
-from wire.clock import boot_id, now_ns
-from wire.timetable import Order, Timetable
+from chunk7.delivery.ordering import WriteOrdering
+from chunk7.producer.answers import Answer
+from chunk7.producer.demo import Demo
+from chunk7.producer.journal import Journal
+from chunk7.producer.order import check
+from chunk7.producer.store_connection import StoreConnection
+from chunk7.producer.streaming import Streaming
+from chunk7.producer.timetable import plan, session_plans
+from chunk7.wire.clock import boot_id, now_ns
+from chunk7.wire.timetable import Order, Timetable
 
 
 class Producer:
@@ -21,7 +21,7 @@ class Producer:
 
     def __init__(
         self,
-        keeper: StoreKeeper,
+        keeper: StoreConnection,
         journal: Journal,
         answers: Sequence[Answer],
         orderings: Mapping[str, WriteOrdering],

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from delivery.chunk import history_key, stream_key
-from delivery.errors import StoreError
-from delivery.ordering import Feed, WriteOrdering
-from producer.counting import Executed, between, executed
-from producer.journal import Journal
-from producer.keeper import StoreKeeper
-from producer.timetable import Script, cell_start_ms, session_id
-from producer.writing import CellWriter
-from wire.clock import now_ns
-from wire.timetable import Timetable
+from chunk7.delivery.chunk import history_key, stream_key
+from chunk7.delivery.errors import StoreError
+from chunk7.delivery.ordering import Feed, WriteOrdering
+from chunk7.producer.counting import Executed, between, executed
+from chunk7.producer.journal import Journal
+from chunk7.producer.store_connection import StoreConnection
+from chunk7.producer.timetable import Script, cell_start_ms, session_id
+from chunk7.producer.writing import CellWriter
+from chunk7.wire.clock import now_ns
+from chunk7.wire.timetable import Timetable
 
 FINISH_WITHIN_S = 10.0
 """After a cell's last chunk was started, beyond the save lag."""
@@ -37,7 +37,7 @@ class Streaming:
         timetable: Timetable,
         scripts: Sequence[Script],
         orderings: Mapping[str, WriteOrdering],
-        keeper: StoreKeeper,
+        keeper: StoreConnection,
         journal: Journal,
     ) -> None:
         self._timetable = timetable

@@ -27,10 +27,10 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from delivery.chunk import Chunk
-from delivery.errors import UsageError
-from producer.answers import Answer
-from wire.timetable import Order, SessionPlan
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.errors import UsageError
+from chunk7.producer.answers import Answer
+from chunk7.wire.timetable import Order, SessionPlan
 
 MAX_CHUNKS = 10_000_000
 """Chunks of all sessions of a cell together."""

@@ -8,8 +8,8 @@ caller first suspends, all go over one link, and replies wake their callers in t
 import asyncio
 from typing import Any, assert_never
 
-from delivery.chunk import Chunk, digest
-from delivery.effects import (
+from chunk7.delivery.chunk import Chunk, digest
+from chunk7.delivery.effects import (
     Append,
     NextSeq,
     NumberSaveAndPublish,
@@ -19,14 +19,14 @@ from delivery.effects import (
     SaveAndPublish,
     WriteEffect,
 )
-from delivery.errors import OrderingError, StoreError
-from delivery.ordering import WriteOrdering
-from delivery.stepping import Steps
-from producer.journal import Journal
-from producer.keeper import StoreKeeper
-from producer.written import Written
-from wire.clock import now_ns
-from wire.store import Store
+from chunk7.delivery.errors import OrderingError, StoreError
+from chunk7.delivery.ordering import WriteOrdering
+from chunk7.delivery.stepping import Steps
+from chunk7.producer.journal import Journal
+from chunk7.producer.store_connection import StoreConnection
+from chunk7.producer.written import Written
+from chunk7.wire.clock import now_ns
+from chunk7.wire.store.store import Store
 
 MAX_UNDER_WAY = 10_000
 """Chunks of a cell that may be under way; one more is not started, and recorded as such."""
@@ -38,7 +38,7 @@ class CellWriter:
 
     def __init__(
         self,
-        keeper: StoreKeeper,
+        keeper: StoreConnection,
         journal: Journal,
         cell: int,
         write: str,
@@ -107,7 +107,7 @@ class CellWriter:
         self._journal.written(written)
 
     async def _perform(self, effect: WriteEffect, written: Written) -> Any:
-        """Carry out one effect; its answer as delivery.effects names it."""
+        """Carry out one effect; its answer as chunk7.delivery.effects names it."""
         store = self._keeper.store
         match effect:
             case Pause():

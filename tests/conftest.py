@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.binaries import valkey_server
+from chunk7.cluster.deployments.binaries import valkey_server
 
 
 def pytest_configure() -> None:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from analysis.manifest import Traits
+from chunk7.analysis.manifest import Traits
+from chunk7.wire.timetable import Cell
 from tests.analysis.story import Story
-from wire.timetable import Cell
 
 BUG = Cell("history_then_subscribe", "publish_then_save")
 FIX = Cell("buffered_merge", "atomic_lua")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from delivery.errors import StoreError
+from chunk7.delivery.errors import StoreError
 
 now_ns = time.monotonic_ns
 

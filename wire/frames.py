@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from delivery.chunk import Chunk
+from chunk7.delivery.chunk import Chunk
 
 
 class ChunkFrame(msgspec.Struct, frozen=True, tag="chunk"):

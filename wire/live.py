@@ -5,7 +5,7 @@ import io
 
 import msgspec
 
-from delivery.verdicts import Cause
+from chunk7.delivery.verdicts import Cause
 
 
 class Quantiles(msgspec.Struct, frozen=True):

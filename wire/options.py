@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, NoReturn
 
-from delivery.errors import UsageError
+from chunk7.delivery.errors import UsageError
 
 
 class Parser(argparse.ArgumentParser):

@@ -3,7 +3,7 @@
 Every process appends to `<folder>/<process>.<table>.arrows`, an Arrow IPC stream, one record batch
 a second. A killed process loses at most what it had not flushed; a stream without its end mark, or
 cut inside a batch, is readable up to the last whole batch and says so (`ReadBack.complete`).
-Instants are `wire.clock.now_ns()`, columns end in their unit, null means it did not happen.
+Instants are `chunk7.wire.clock.now_ns()`, columns end in their unit, null means it did not happen.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from delivery.errors import RecordError
-from wire.clock import boot_id
+from chunk7.delivery.errors import RecordError
+from chunk7.wire.clock import boot_id
 
 SCHEMA_VERSION = "1"
 
@@ -35,7 +35,7 @@ TABLES: dict[str, pa.Schema] = {
         message_id=_TEXT,
         index=pa.int32(),
         seq=pa.int32(),  # 0: never numbered
-        digest=pa.uint32(),  # delivery.chunk.digest
+        digest=pa.uint32(),  # chunk7.delivery.chunk.digest
         final=_BIT,
         intended_ns=_NS,
         started_ns=_NS,

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
-from analysis.figures import (
+from chunk7.analysis.figures import (
     calibration,
     connection,
     factors,

@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.predicted import KINDS
-from analysis.figures.style import (
+from chunk7.analysis.figures.predicted import KINDS
+from chunk7.analysis.figures.style import (
     BLUE,
     GREY,
     SMALL_PT,

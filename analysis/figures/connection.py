@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures import handover
-from analysis.figures.style import (
+from chunk7.analysis.figures import handover
+from chunk7.analysis.figures.style import (
     BLACK,
     BLUE,
     GREY,

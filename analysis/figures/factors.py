@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator, PercentFormatter
 
-from analysis.figures.style import (
+from chunk7.analysis.figures.style import (
     GREY,
     WIDTH_IN,
     Style,

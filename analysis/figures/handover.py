@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.figures.style import GREY, HOLE, OVERLAP, SMALL_PT, VERMILLION
+from chunk7.analysis.figures.style import GREY, HOLE, OVERLAP, SMALL_PT, VERMILLION
 
 COVERED, COVERED_TEXT = "#CFE0D8", "#3C6B57"
 """What the client gets."""

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from analysis.figures.rows import group_rows, label_rows
-from analysis.figures.style import (
+from chunk7.analysis.figures.rows import group_rows, label_rows
+from chunk7.analysis.figures.style import (
     GREY,
     SMALL_PT,
     WIDTH_IN,

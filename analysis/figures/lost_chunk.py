@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.figures import handover
-from analysis.figures.style import (
+from chunk7.analysis.figures import handover
+from chunk7.analysis.figures.style import (
     BLACK,
     BODY_PT,
     GREY,
@@ -17,7 +17,7 @@ from analysis.figures.style import (
     new_figure,
     shortened,
 )
-from delivery.verdicts import Cause
+from chunk7.delivery.verdicts import Cause
 
 CHANNEL, HISTORY = 0.0, 1.0
 """Lanes, from the top."""

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from analysis.figures.style import (
+from chunk7.analysis.figures.style import (
     SMALL_PT,
     WIDTH_IN,
     Style,

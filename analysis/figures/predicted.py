@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.style import (
+from chunk7.analysis.figures.style import (
     BLACK,
     GREY,
     SMALL_PT,

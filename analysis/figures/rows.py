@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.figures.style import BODY_PT, shortened
+from chunk7.analysis.figures.style import BODY_PT, shortened
 
 ROW_IN = 0.19
 """Height of a row."""

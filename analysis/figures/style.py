@@ -22,7 +22,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from delivery.errors import UsageError
+from chunk7.delivery.errors import UsageError
 
 P = ParamSpec("P")
 

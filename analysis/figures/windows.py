@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
-from analysis.figures.style import (
+from chunk7.analysis.figures.style import (
     BODY_PT,
     GREY,
     HOLE,

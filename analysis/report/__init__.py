@@ -4,6 +4,6 @@
 and renderers only say how. May import: analysis, delivery, wire.
 """
 
-from analysis.report.writing import Report, write_report
+from chunk7.analysis.report.writing import Report, write_report
 
 __all__ = ["Report", "write_report"]

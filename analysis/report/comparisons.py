@@ -3,10 +3,10 @@
 import math
 from typing import Any
 
-from analysis.comparison import METRICS, NO_EVIDENCE, NOT_VALID, compare_orderings
-from analysis.report.table import Column, Shown, Table, numeric, worded
-from analysis.report.words import NOTHING, number
-from analysis.study import Study
+from chunk7.analysis.comparison import METRICS, NO_EVIDENCE, NOT_VALID, compare_orderings
+from chunk7.analysis.report.table import Column, Shown, Table, numeric, worded
+from chunk7.analysis.report.words import NOTHING, number
+from chunk7.analysis.study import Study
 
 _LESS = {
     "loss_rate": "loses less", "duplicates": "doubles less", "join_ms": "joins faster",

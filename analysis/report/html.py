@@ -14,9 +14,9 @@ import msgspec
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from analysis.report.page import Page
+from chunk7.analysis.report.page import Page
 
-_HERE = "analysis.report"
+_HERE = "chunk7.analysis.report"
 
 
 def render_html(page: Page) -> str:

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as Xml
 
-from analysis.conclusion import Standing, conclusion, standing
-from analysis.report.thresholds import CROSSED, UNKNOWN, Held
-from analysis.results import Result
-from analysis.study import Study
+from chunk7.analysis.conclusion import Standing, conclusion, standing
+from chunk7.analysis.report.thresholds import CROSSED, UNKNOWN, Held
+from chunk7.analysis.results import Result
+from chunk7.analysis.study import Study
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may contain, not even escaped (its section 2.2)."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.report.words import CAUSES, NOTHING
-from analysis.study import Study
-from analysis.timelines import STEPS, loss_instants
+from chunk7.analysis.report.words import CAUSES, NOTHING
+from chunk7.analysis.study import Study
+from chunk7.analysis.timelines import STEPS, loss_instants
 
 MOST = 20_000
 IN_WORDS = 20

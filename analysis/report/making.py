@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from analysis.report.words import NOTHING
-from analysis.study import Study
+from chunk7.analysis.report.words import NOTHING
+from chunk7.analysis.study import Study
 
 _PLANNED = ("order", "order_done", "drain", "memory", "commands", "no_receivers")
 """Events of every run: the plan, the store's measurements, and chunks before anybody listens."""

@@ -6,8 +6,8 @@ Everything is escaped but the proofs: these are chunk7's own sentences, of its o
 import re
 from collections.abc import Iterator, Sequence
 
-from analysis.report.page import Page
-from analysis.report.table import Column, Shown, Table
+from chunk7.analysis.report.page import Page
+from chunk7.analysis.report.table import Column, Shown, Table
 
 _SIGNS = {"loses": "❌", "keeps": "✅", "unknown": "❔"}
 _KEPT = (

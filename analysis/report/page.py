@@ -6,27 +6,27 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.conclusion import conclusion
-from analysis.report.comparisons import comparison_tables
-from analysis.report.losses import Losses, losses_of
-from analysis.report.making import Section, sections
-from analysis.report.pictures import Picture
-from analysis.report.table import Table
-from analysis.report.tables import (
+from chunk7.analysis.conclusion import conclusion
+from chunk7.analysis.report.comparisons import comparison_tables
+from chunk7.analysis.report.losses import Losses, losses_of
+from chunk7.analysis.report.making import Section, sections
+from chunk7.analysis.report.pictures import Picture
+from chunk7.analysis.report.table import Table
+from chunk7.analysis.report.tables import (
     causes_table,
     cells_table,
     prices_table,
     processes_table,
     times_table,
 )
-from analysis.report.thresholds import Held, thresholds_table
-from analysis.report.words import Group, headline, lede, mark_of, number, validity
-from analysis.study import Study
+from chunk7.analysis.report.thresholds import Held, thresholds_table
+from chunk7.analysis.report.words import Group, headline, lede, mark_of, number, validity
+from chunk7.analysis.study import Study
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A cell's conclusion; `mark` as in `analysis.report.table.Shown`."""
+    """A cell's conclusion; `mark` as in `chunk7.analysis.report.table.Shown`."""
 
     mark: str
     text: str

@@ -11,18 +11,18 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from analysis import tables
-from analysis.figures.calibration import calibration
-from analysis.figures.connection import connection
-from analysis.figures.loss_rate import loss_rate
-from analysis.figures.lost_chunk import lost_chunk
-from analysis.figures.over_time import over_time
-from analysis.figures.predicted import predicted
-from analysis.figures.prices import prices
-from analysis.figures.style import save
-from analysis.figures.windows import windows
-from analysis.study import Study
-from analysis.timelines import connection_timeline, loss_instants, typical
+from chunk7.analysis import tables
+from chunk7.analysis.figures.calibration import calibration
+from chunk7.analysis.figures.connection import connection
+from chunk7.analysis.figures.loss_rate import loss_rate
+from chunk7.analysis.figures.lost_chunk import lost_chunk
+from chunk7.analysis.figures.over_time import over_time
+from chunk7.analysis.figures.predicted import predicted
+from chunk7.analysis.figures.prices import prices
+from chunk7.analysis.figures.style import save
+from chunk7.analysis.figures.windows import windows
+from chunk7.analysis.study import Study
+from chunk7.analysis.timelines import connection_timeline, loss_instants, typical
 
 LARGEST_SVG_BYTES = 400_000
 """A drawing larger than this is embedded as a PNG."""

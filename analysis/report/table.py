@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.report.words import number
+from chunk7.analysis.report.words import number
 
 
 @dataclass(frozen=True, slots=True)

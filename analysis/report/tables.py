@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.conclusion import standing
-from analysis.report.table import Column, Shown, Table, numeric, worded
-from analysis.report.words import CAUSES, mark_of, number, percent
-from analysis.results import Result, Summary
-from analysis.study import Study
-from analysis.tables import prices, processes
-from delivery.verdicts import Cause
+from chunk7.analysis.conclusion import standing
+from chunk7.analysis.report.table import Column, Shown, Table, numeric, worded
+from chunk7.analysis.report.words import CAUSES, mark_of, number, percent
+from chunk7.analysis.results import Result, Summary
+from chunk7.analysis.study import Study
+from chunk7.analysis.tables import prices, processes
+from chunk7.delivery.verdicts import Cause
 
 
 def cells_table(summary: Summary) -> Table:

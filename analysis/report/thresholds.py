@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.report.table import Column, Table, worded
-from analysis.results import Result, Summary
-from analysis.study import Study
-from analysis.thresholds import Threshold, evaluate, parse_threshold
+from chunk7.analysis.report.table import Column, Table, worded
+from chunk7.analysis.results import Result, Summary
+from chunk7.analysis.study import Study
+from chunk7.analysis.thresholds import Threshold, evaluate, parse_threshold
 
 HELD, CROSSED, UNKNOWN = "held", "crossed", "unknown"
 

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.conclusion import Standing, standing
-from analysis.results import Result, Summary
-from delivery.verdicts import Cause
+from chunk7.analysis.conclusion import Standing, standing
+from chunk7.analysis.results import Result, Summary
+from chunk7.delivery.verdicts import Cause
 
 NOTHING = "-"
 """Stands where there is no number."""
@@ -15,7 +15,7 @@ _NAMED = 12
 """Cells that are named before it is said how many more there are."""
 
 MARKS = {Standing.LOSES: "loses", Standing.KEEPS: "keeps", Standing.UNKNOWN: "unknown"}
-"""As `analysis.report.table.Shown` has them."""
+"""As `chunk7.analysis.report.table.Shown` has them."""
 
 _TITLES = {
     Standing.LOSES: "Lost chunks",

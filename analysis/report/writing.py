@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.report.html import render_html
-from analysis.report.junit import render_junit
-from analysis.report.markdown import render_markdown
-from analysis.report.page import make_page
-from analysis.report.pictures import pictures
-from analysis.report.thresholds import hold
-from analysis.study import Study
-from analysis.thresholds import Threshold
-from delivery.errors import UsageError
+from chunk7.analysis.report.html import render_html
+from chunk7.analysis.report.junit import render_junit
+from chunk7.analysis.report.markdown import render_markdown
+from chunk7.analysis.report.page import make_page
+from chunk7.analysis.report.pictures import pictures
+from chunk7.analysis.report.thresholds import hold
+from chunk7.analysis.study import Study
+from chunk7.analysis.thresholds import Threshold
+from chunk7.delivery.errors import UsageError
 
 HTML, MARKDOWN, JUNIT, FIGURES = "report.html", "report.md", "junit.xml", "figures"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.statistics.checks import Floats, counts, of_length, share
-from analysis.statistics.proportions import Interval, beta_interval, rule_of_three
+from chunk7.analysis.statistics.checks import Floats, counts, of_length, share
+from chunk7.analysis.statistics.proportions import Interval, beta_interval, rule_of_three
 
 BLOCK = 4_000_000
 """Numbers of resampled weights held at a time, so that memory is bounded."""

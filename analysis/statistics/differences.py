@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.statistics.checks import Floats, column, of_length, share
-from analysis.statistics.proportions import Interval
-from analysis.statistics.quantiles import quantile_interval
+from chunk7.analysis.statistics.checks import Floats, column, of_length, share
+from chunk7.analysis.statistics.proportions import Interval
+from chunk7.analysis.statistics.quantiles import quantile_interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.checks import Floats, column, counts, numbers, of_length, share
-from analysis.statistics.proportions import Interval
+from chunk7.analysis.statistics.checks import Floats, column, counts, numbers, of_length, share
+from chunk7.analysis.statistics.proportions import Interval
 
 HALVINGS = 100
 """Of an interval in search of a crossing; more than a float can tell apart."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.statistics.checks import Floats, counts, numbers, of_length, plain
-from analysis.statistics.proportions import Interval, wilson
+from chunk7.analysis.statistics.checks import Floats, counts, numbers, of_length, plain
+from chunk7.analysis.statistics.proportions import Interval, wilson
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.statistics.checks import Floats, counts, plain, share
+from chunk7.analysis.statistics.checks import Floats, counts, plain, share
 
 LEAST_BOUND = 1e-12
 """The smallest loss rate that `connections_needed` takes: below it, whole numbers of connections

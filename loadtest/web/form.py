@@ -8,8 +8,15 @@ from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from delivery.errors import UsageError
-from loadtest.options import ALL, RECORDED, add_arguments, check_users, read_cells, read_options
+from chunk7.delivery.errors import UsageError
+from chunk7.loadtest.options import (
+    ALL,
+    RECORDED,
+    add_arguments,
+    check_users,
+    read_cells,
+    read_options,
+)
 
 SHOWN = (
     "connect",

@@ -7,7 +7,7 @@ import gevent
 import msgspec
 from gevent.lock import Semaphore
 
-from wire.live import Document
+from chunk7.wire.live import Document
 
 TIMEOUT_S = 1.5
 """From asking to the last byte. An answer that takes longer is none."""

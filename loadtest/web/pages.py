@@ -24,12 +24,12 @@ import msgspec
 from flask import Blueprint, Flask, Response, jsonify, request, send_from_directory
 from jinja2 import Environment, PackageLoader
 
-from delivery.errors import UsageError
-from loadtest.conductor import Conductor
-from loadtest.web.form import check_start
-from loadtest.web.judge import Answer, Judge
-from loadtest.web.view import COLUMNS, view
-from wire.live import as_csv
+from chunk7.delivery.errors import UsageError
+from chunk7.loadtest.round_controller import RoundController
+from chunk7.loadtest.web.form import check_start
+from chunk7.loadtest.web.judge import Answer, Judge
+from chunk7.loadtest.web.view import COLUMNS, view
+from chunk7.wire.live import as_csv
 
 INDEX, SWARM, REPORT = "locust.index", "locust.swarm", "locust.stats_report"
 STATS = "locust.request_stats"
@@ -45,12 +45,12 @@ _ENDING = ("cleanup", "stopping")
 class Pages:
     """The pages of one Locust process that has a web UI or writes a report."""
 
-    def __init__(self, environment: Any, conductor: Conductor, judge: Judge) -> None:
+    def __init__(self, environment: Any, conductor: RoundController, judge: Judge) -> None:
         self._environment = environment
         self._conductor = conductor
         self._judge = judge
         self._templates = Environment(
-            loader=PackageLoader("loadtest.web", "files"), autoescape=True, trim_blocks=True
+            loader=PackageLoader("chunk7.loadtest.web", "files"), autoescape=True, trim_blocks=True
         )
 
     def add_to(self, web_ui: Any) -> None:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from loadtest.web.judge import Answer
-from wire.live import Document, Total
+from chunk7.loadtest.web.judge import Answer
+from chunk7.wire.live import Document, Total
 
 COLUMNS = (
     "connections",

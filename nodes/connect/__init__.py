@@ -1,11 +1,11 @@
 """The connect orderings, one file each. To add one: write the file, name it here."""
 
-from delivery.ordering import ConnectOrdering
-from nodes.connect.buffered_merge import buffered_merge
-from nodes.connect.history_then_subscribe import history_then_subscribe
-from nodes.connect.redis_streams import redis_streams
-from nodes.connect.sequence_gap_fill import sequence_gap_fill
-from nodes.connect.subscribe_then_history import subscribe_then_history
+from chunk7.delivery.ordering import ConnectOrdering
+from chunk7.nodes.connect.buffered_merge import buffered_merge
+from chunk7.nodes.connect.history_then_subscribe import history_then_subscribe
+from chunk7.nodes.connect.redis_streams import redis_streams
+from chunk7.nodes.connect.sequence_gap_fill import sequence_gap_fill
+from chunk7.nodes.connect.subscribe_then_history import subscribe_then_history
 
 CONNECT_ORDERINGS: dict[str, ConnectOrdering] = {
     "history_then_subscribe": history_then_subscribe,

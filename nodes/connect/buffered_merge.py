@@ -9,7 +9,7 @@ the client need not do a thing. With one that publishes first it loses as option
     producer: save 1            too late for this client
 """
 
-from delivery.effects import (
+from chunk7.delivery.effects import (
     Confirmed,
     Pause,
     ReadHistory,
@@ -19,7 +19,7 @@ from delivery.effects import (
     Sink,
     Subscribe,
 )
-from delivery.ordering import ConnectSteps, Join, connect_ordering
+from chunk7.delivery.ordering import ConnectSteps, Join, connect_ordering
 
 
 @connect_ordering()

@@ -9,8 +9,15 @@ Shortest failing schedule, under every write ordering:
     node: subscribe             too late for 1
 """
 
-from delivery.effects import Confirmed, Pause, ReadHistory, SendHistory, SendWelcome, Subscribe
-from delivery.ordering import ConnectSteps, Join, connect_ordering
+from chunk7.delivery.effects import (
+    Confirmed,
+    Pause,
+    ReadHistory,
+    SendHistory,
+    SendWelcome,
+    Subscribe,
+)
+from chunk7.delivery.ordering import ConnectSteps, Join, connect_ordering
 
 
 @connect_ordering()

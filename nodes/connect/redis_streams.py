@@ -7,8 +7,8 @@ cursor. There is no second source to hand over to, so there is no failing schedu
     node: read from the beginning  gets 2
 """
 
-from delivery.effects import Follow, Pause, ReadStream, SendHistory, SendWelcome
-from delivery.ordering import ConnectSteps, Feed, Join, connect_ordering
+from chunk7.delivery.effects import Follow, Pause, ReadStream, SendHistory, SendWelcome
+from chunk7.delivery.ordering import ConnectSteps, Feed, Join, connect_ordering
 
 
 @connect_ordering(feed=Feed.STREAM)

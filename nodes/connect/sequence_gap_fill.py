@@ -12,7 +12,7 @@ It has a failing schedule only without the head in heartbeats: a hole at the tai
     node: subscribe             nothing that comes later reveals 1
 """
 
-from delivery.effects import (
+from chunk7.delivery.effects import (
     Confirmed,
     Pause,
     ReadHead,
@@ -21,7 +21,7 @@ from delivery.effects import (
     SendWelcome,
     Subscribe,
 )
-from delivery.ordering import ClientPolicy, ConnectSteps, Join, connect_ordering
+from chunk7.delivery.ordering import ClientPolicy, ConnectSteps, Join, connect_ordering
 
 
 @connect_ordering(client=ClientPolicy.FILLS_GAPS)

@@ -11,8 +11,15 @@ Shortest failing schedule, with a producer that publishes before it saves:
     producer: save 1            too late for this client
 """
 
-from delivery.effects import Confirmed, Pause, ReadHistory, SendHistory, SendWelcome, Subscribe
-from delivery.ordering import ClientPolicy, ConnectSteps, Join, connect_ordering
+from chunk7.delivery.effects import (
+    Confirmed,
+    Pause,
+    ReadHistory,
+    SendHistory,
+    SendWelcome,
+    Subscribe,
+)
+from chunk7.delivery.ordering import ClientPolicy, ConnectSteps, Join, connect_ordering
 
 
 @connect_ordering(client=ClientPolicy.DEDUPLICATES)

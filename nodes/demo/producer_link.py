@@ -5,7 +5,7 @@ from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
-from delivery.errors import Chunk7Error
+from chunk7.delivery.errors import Chunk7Error
 
 WITHIN_S = 5.0
 _MOST_BYTES = 65_536

@@ -4,9 +4,9 @@ Guarantee: numbers, history and publications are all in the same order, whoever 
 client can ever see one without the others.
 """
 
-from delivery.chunk import Chunk
-from delivery.effects import NumberSaveAndPublish
-from delivery.ordering import WriteSteps, write_ordering
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import NumberSaveAndPublish
+from chunk7.delivery.ordering import WriteSteps, write_ordering
 
 
 @write_ordering()

@@ -5,9 +5,9 @@ its commands, so the transaction could not use the number it takes. Two producer
 can therefore save in another order than they numbered; a Lua script cannot (atomic_lua).
 """
 
-from delivery.chunk import Chunk
-from delivery.effects import NextSeq, SaveAndPublish
-from delivery.ordering import WriteSteps, write_ordering
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import NextSeq, SaveAndPublish
+from chunk7.delivery.ordering import WriteSteps, write_ordering
 
 
 @write_ordering()

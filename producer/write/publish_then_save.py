@@ -8,9 +8,9 @@ not yet there for who reads now. No connect ordering that reads the history once
     producer: save 1
 """
 
-from delivery.chunk import Chunk
-from delivery.effects import NextSeq, Pause, Publish, Save
-from delivery.ordering import WriteSteps, write_ordering
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import NextSeq, Pause, Publish, Save
+from chunk7.delivery.ordering import WriteSteps, write_ordering
 
 
 @write_ordering()

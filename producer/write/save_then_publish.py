@@ -4,9 +4,9 @@ Guarantee: a client that subscribes, and only then reads, misses nothing. It may
 twice. A client that reads first still loses what is saved and published before it subscribes.
 """
 
-from delivery.chunk import Chunk
-from delivery.effects import NextSeq, Pause, Publish, Save
-from delivery.ordering import WriteSteps, write_ordering
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import NextSeq, Pause, Publish, Save
+from chunk7.delivery.ordering import WriteSteps, write_ordering
 
 
 @write_ordering()

@@ -4,9 +4,9 @@ Guarantee: an entry is either in the stream or not; a reader with a cursor misse
 MAXLEN trims entries it has not read yet.
 """
 
-from delivery.chunk import Chunk
-from delivery.effects import Append, NextSeq
-from delivery.ordering import Feed, WriteSteps, write_ordering
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import Append, NextSeq
+from chunk7.delivery.ordering import Feed, WriteSteps, write_ordering
 
 
 @write_ordering(feed=Feed.STREAM)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.run_comparison import Sample
+from chunk7.analysis.run_comparison import Sample
 
 USERS, SESSIONS, CHUNKS = 120, 10, 200
 

@@ -7,10 +7,10 @@ test says only what it is about.
 from pathlib import Path
 from typing import Any
 
-from analysis.manifest import Manifest, Traits, write_manifest
-from delivery.chunk import digest
-from wire.records import Recorder, Via
-from wire.timetable import Cell, Order
+from chunk7.analysis.manifest import Manifest, Traits, write_manifest
+from chunk7.delivery.chunk import digest
+from chunk7.wire.records import Recorder, Via
+from chunk7.wire.timetable import Cell, Order
 
 MS = 1_000_000
 CELL = Cell("history_then_subscribe", "publish_then_save")

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from story import CELL, Story, ns
 
-from analysis import causes
-from analysis.causes import explain, loss_table
-from analysis.gather import gather
-from analysis.manifest import Traits
-from analysis.run_folder import load_run
-from analysis.verdicts import judge
-from analysis.windows import join_times, write_times
-from delivery.verdicts import Cause
+from chunk7.analysis import causes
+from chunk7.analysis.causes import explain, loss_table
+from chunk7.analysis.gather import gather
+from chunk7.analysis.manifest import Traits
+from chunk7.analysis.run_folder import load_run
+from chunk7.analysis.verdicts import judge
+from chunk7.analysis.windows import join_times, write_times
+from chunk7.delivery.verdicts import Cause
 
 FILLS_GAPS = {CELL.connect: Traits(fills_gaps=True)}
 CUT = {"closed_ns": ns(100), "by_server": True}

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from comparing_kit import connections
 
-from analysis.comparison import METRICS, NO_EVIDENCE, compare_cells
-from delivery.errors import UsageError
+from chunk7.analysis.comparison import METRICS, NO_EVIDENCE, compare_cells
+from chunk7.delivery.errors import UsageError
 
 RUNS = 200
 """Synthetic runs without any difference. At 5%, more than 24 are wrong once in 30,000."""

@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from story import CELL, Story, ns
 
-from analysis import gather as gathering
-from analysis.results import Summary, read_summary
-from analysis.run_folder import load_run
-from analysis.study import analyse
-from delivery.errors import RecordError
-from wire.records import Via
-from wire.timetable import Cell
+from chunk7.analysis import gather as gathering
+from chunk7.analysis.results import Summary, read_summary
+from chunk7.analysis.run_folder import load_run
+from chunk7.analysis.study import analyse
+from chunk7.delivery.errors import RecordError
+from chunk7.wire.records import Via
+from chunk7.wire.timetable import Cell
 
 TABLES = ("processes", "published", "joins", "connections", "health", "events", "clocks")
 OTHER = Cell("buffered_merge", "atomic_lua")

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from story import Story, ns
 
-from analysis.fits import fits
-from analysis.manifest import Traits
-from analysis.prediction import KINDS
-from analysis.study import open_study
-from wire.timetable import Cell
+from chunk7.analysis.fits import fits
+from chunk7.analysis.manifest import Traits
+from chunk7.analysis.prediction import KINDS
+from chunk7.analysis.study import open_study
+from chunk7.wire.timetable import Cell
 
 CELLS = [Cell("history_then_subscribe", "atomic_lua"), Cell("sequence_gap_fill", "atomic_lua")]
 

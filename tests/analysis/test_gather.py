@@ -8,14 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 from story import CELL, MS, START_MS, Story, content, ns
 
-from analysis import gather as module
-from analysis.gather import Process, gather
-from analysis.manifest import NAME
-from analysis.run_folder import load_run
-from delivery.errors import RecordError
-from wire import records
-from wire.records import TABLES, Recorder, Via
-from wire.timetable import Cell
+from chunk7.analysis import gather as module
+from chunk7.analysis.gather import Process, gather
+from chunk7.analysis.manifest import NAME
+from chunk7.analysis.run_folder import load_run
+from chunk7.delivery.errors import RecordError
+from chunk7.wire import records
+from chunk7.wire.records import TABLES, Recorder, Via
+from chunk7.wire.timetable import Cell
 
 
 @pytest.fixture

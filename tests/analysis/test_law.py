@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import law
-from analysis.law import Joins, Writes, handover
+from chunk7.analysis import law
+from chunk7.analysis.law import Joins, Writes, handover
 
 
 def joins(count: int = 1, **given: Any) -> Joins:

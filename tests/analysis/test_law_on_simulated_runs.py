@@ -2,7 +2,7 @@
 
 The simulator executes the ordering files in virtual time and counts what each client lost or got
 twice; `analysis.law` predicts that from the instants alone. They share no code. The simulator has
-an estimate of its own (`simulator.expected`), which other tests hold against its cells; here the
+an estimate of its own (`expected.py`), which other tests hold against its cells; here the
 prediction is the one that `chunk7 run` prints, for every join by itself.
 
 Store latency is constant, so that an Outcome's W says when the read and the subscription were
@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, norm
 
-from analysis.law import Joins, Writes, handover
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator import events
-from simulator.chunks import timelines_by_events
-from simulator.distributions import Constant, Durations, Exponential
-from simulator.settings import Engine, Settings
+from chunk7.analysis.law import Joins, Writes, handover
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.virtual import events
+from chunk7.simulator.virtual.chunks import timelines_by_events
+from chunk7.simulator.virtual.distributions import Constant, Durations, Exponential
+from chunk7.simulator.virtual.settings import Engine, Settings
 
 SEEDS = 40
 CONNECTIONS = 600

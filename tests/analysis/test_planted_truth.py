@@ -18,14 +18,18 @@ import pytest
 from scipy.stats import expon, lognorm
 from story import Story, ns
 
-from analysis.comparison import compare_orderings
-from analysis.run_comparison import compare_runs
-from analysis.statistics.proportions import wilson
-from analysis.statistics.quantiles import clustered_quantile_interval, quantile_interval, quantiles
-from analysis.study import Study, open_study
-from delivery.verdicts import Cause
-from wire.records import Via
-from wire.timetable import Cell
+from chunk7.analysis.comparison import compare_orderings
+from chunk7.analysis.run_comparison import compare_runs
+from chunk7.analysis.statistics.proportions import wilson
+from chunk7.analysis.statistics.quantiles import (
+    clustered_quantile_interval,
+    quantile_interval,
+    quantiles,
+)
+from chunk7.analysis.study import Study, open_study
+from chunk7.delivery.verdicts import Cause
+from chunk7.wire.records import Via
+from chunk7.wire.timetable import Cell
 
 CELLS = [Cell("history_then_subscribe", "publish_then_save"), Cell("buffered_merge", "atomic_lua")]
 SESSIONS, USERS, CHUNKS, EVERY_MS = 12, 240, 60, 20.0

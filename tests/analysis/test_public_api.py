@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import analysis
+from chunk7 import analysis
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"IPython", "jinja2", "locust", "matplotlib", "scipy"}

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from story import CELL, Story, ns
 
-from analysis.conclusion import conclusion
-from analysis.manifest import Manifest, Traits, read_manifest, write_manifest
-from analysis.results import Result, Summary, read_summary
-from analysis.run_folder import load_run
-from analysis.study import analyse
-from delivery.errors import RecordError
-from delivery.verdicts import Cause
-from wire.live import Quantiles
-from wire.records import Via
-from wire.timetable import Cell
+from chunk7.analysis.conclusion import conclusion
+from chunk7.analysis.manifest import Manifest, Traits, read_manifest, write_manifest
+from chunk7.analysis.results import Result, Summary, read_summary
+from chunk7.analysis.run_folder import load_run
+from chunk7.analysis.study import analyse
+from chunk7.delivery.errors import RecordError
+from chunk7.delivery.verdicts import Cause
+from chunk7.wire.live import Quantiles
+from chunk7.wire.records import Via
+from chunk7.wire.timetable import Cell
 
 FIXED = Cell("subscribe_then_history", "atomic_lua")
 

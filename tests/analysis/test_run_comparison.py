@@ -10,10 +10,10 @@ import pytest
 from comparing_kit import SESSIONS, sample
 from story import CELL, Story, ns
 
-from analysis.comparison import NO_EVIDENCE, NOT_VALID
-from analysis.manifest import Manifest, read_manifest, write_manifest
-from analysis.parameters import changed, differing, same_plan
-from analysis.run_comparison import (
+from chunk7.analysis.comparison import NO_EVIDENCE, NOT_VALID
+from chunk7.analysis.manifest import Manifest, read_manifest, write_manifest
+from chunk7.analysis.parameters import changed, differing, same_plan
+from chunk7.analysis.run_comparison import (
     DELIVERY,
     MARGINS,
     CellComparison,
@@ -23,8 +23,8 @@ from analysis.run_comparison import (
     compare_samples,
     overall,
 )
-from analysis.study import open_study
-from wire.timetable import Cell
+from chunk7.analysis.study import open_study
+from chunk7.wire.timetable import Cell
 
 RUNS = 200
 """Synthetic comparisons without any difference. At 5%, more than 24 are wrong once in 30,000."""

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import gather, latencies, law
-from analysis.latencies import Latencies
-from analysis.run_folder import load_run
-from analysis.study import study
 from benchmarks.analysis_scale import make
+from chunk7.analysis import gather, latencies, law
+from chunk7.analysis.latencies import Latencies
+from chunk7.analysis.run_folder import load_run
+from chunk7.analysis.study import study
 
 RECEIPTS, TIMES = 100_000, 8
 GROWTH = 1.5

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from story import CELL, Story
 
-from analysis.gather import gather
-from analysis.run_folder import load_run
-from analysis.store_cost import SENT_BY, commands, over_the_wire
-from analysis.study import analyse
-from delivery.chunk import Chunk, stream_key
-from delivery.errors import RecordError
-from wire.link import Link
-from wire.store import Store
-from wire.timetable import Cell
+from chunk7.analysis.gather import gather
+from chunk7.analysis.run_folder import load_run
+from chunk7.analysis.store_cost import SENT_BY, commands, over_the_wire
+from chunk7.analysis.study import analyse
+from chunk7.delivery.chunk import Chunk, stream_key
+from chunk7.delivery.errors import RecordError
+from chunk7.wire.store.link import Link
+from chunk7.wire.store.store import Store
+from chunk7.wire.timetable import Cell
 
 
 def told(folder: Path, *details: Any, cells: list[Cell] | None = None) -> Path:

@@ -7,9 +7,9 @@ import pytest
 from race import judged, race
 from story import CELL, Story
 
-from analysis.results import COUNTS
-from analysis.study import analyse, open_study
-from delivery.errors import RecordError
+from chunk7.analysis.results import COUNTS
+from chunk7.analysis.study import analyse, open_study
+from chunk7.delivery.errors import RecordError
 
 
 def test_each_connection_has_its_account_its_gap_and_what_the_law_expects(tmp_path: Path) -> None:

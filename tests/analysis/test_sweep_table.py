@@ -8,10 +8,17 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
-from analysis.sweep_table import NAME, Sweep, SweepPlan, SweepPoint, read_document, read_sweep
-from delivery.errors import RecordError
-from wire.live import Quantiles
-from wire.timetable import Cell
+from chunk7.analysis.sweep_table import (
+    NAME,
+    Sweep,
+    SweepPlan,
+    SweepPoint,
+    read_document,
+    read_sweep,
+)
+from chunk7.delivery.errors import RecordError
+from chunk7.wire.live import Quantiles
+from chunk7.wire.timetable import Cell
 
 PLAN = SweepPlan(
     seed=7,

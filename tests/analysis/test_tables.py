@@ -9,10 +9,10 @@ import pytest
 from race import judged
 from story import CELL, Story
 
-from analysis import tables
-from analysis.prediction import KINDS
-from analysis.statistics.proportions import wilson
-from analysis.study import Study, open_study
+from chunk7.analysis import tables
+from chunk7.analysis.prediction import KINDS
+from chunk7.analysis.statistics.proportions import wilson
+from chunk7.analysis.study import Study, open_study
 
 BUG = ["history_then_subscribe", "publish_then_save"]
 FIX = ["subscribe_then_history", "atomic_lua"]

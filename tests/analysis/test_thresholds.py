@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from test_results import result
 
-from analysis.results import Result
-from analysis.thresholds import Outcome, Threshold, evaluate, metrics, parse_threshold
-from delivery.errors import UsageError
-from wire.live import Quantiles
+from chunk7.analysis.results import Result
+from chunk7.analysis.thresholds import Outcome, Threshold, evaluate, metrics, parse_threshold
+from chunk7.delivery.errors import UsageError
+from chunk7.wire.live import Quantiles
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import pytest
 from race import EMPTY, FIXED, judged
 from story import CELL, ns
 
-from analysis.statistics.proportions import wilson
-from analysis.study import Study
-from analysis.totals import Kept, history, keep, totals
-from wire.live import Total
+from chunk7.analysis.statistics.proportions import wilson
+from chunk7.analysis.study import Study
+from chunk7.analysis.totals import Kept, history, keep, totals
+from chunk7.wire.live import Total
 
 
 @pytest.fixture(scope="module")

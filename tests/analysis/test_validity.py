@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from story import CELL, MS, Story, ns
 
-from analysis.gather import gather
-from analysis.run_folder import load_run
-from analysis.validity import reasons
-from analysis.verdicts import judge
-from wire import records
-from wire.records import Recorder
-from wire.timetable import Cell
+from chunk7.analysis.gather import gather
+from chunk7.analysis.run_folder import load_run
+from chunk7.analysis.validity import reasons
+from chunk7.analysis.verdicts import judge
+from chunk7.wire import records
+from chunk7.wire.records import Recorder
+from chunk7.wire.timetable import Cell
 
 SECOND = Cell("buffered_merge", "atomic_lua")
 

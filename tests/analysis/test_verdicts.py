@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from story import Story, content, ns
 
-from analysis import verdicts
-from analysis.gather import gather
-from analysis.run_folder import load_run
-from analysis.verdicts import Chunks, Listeners, judge
-from delivery.verdicts import Verdict
-from wire.records import Via
+from chunk7.analysis import verdicts
+from chunk7.analysis.gather import gather
+from chunk7.analysis.run_folder import load_run
+from chunk7.analysis.verdicts import Chunks, Listeners, judge
+from chunk7.delivery.verdicts import Verdict
+from chunk7.wire.records import Via
 
 COUNTED = (
     "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "unexpected",

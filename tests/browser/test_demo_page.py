@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from chunk7.wire.records import read_back
 from docs.screenshots_demo import page_url, running_cluster, wait_played
-from wire.records import read_back
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 

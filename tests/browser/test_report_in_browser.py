@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from report_kit import BUG, FIX, HOSTILE, run_folder
 
-from analysis.report.html import render_html
-from analysis.report.page import make_page
-from analysis.report.pictures import Picture
-from analysis.study import open_study
-from wire.timetable import Cell
+from chunk7.analysis.report.html import render_html
+from chunk7.analysis.report.page import make_page
+from chunk7.analysis.report.pictures import Picture
+from chunk7.analysis.study import open_study
+from chunk7.wire.timetable import Cell
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from analysis.figures.style import CONNECT_STYLE
+from chunk7.analysis.figures.style import CONNECT_STYLE
 from docs.screenshots_web_ui import (
     choose,
     press_start,

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-CHUNK7 = (sys.executable, "-m", "cluster.cli")
+CHUNK7 = (sys.executable, "-m", "chunk7")
 SMALL = ("--users", "12", "--sessions", "3", "--chunk-rate", "20", "--nodes", "2")
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from delivery.chunk import digest
-from wire.records import Recorder, Via
-from wire.timetable import Cell, Order
+from chunk7.delivery.chunk import digest
+from chunk7.wire.records import Recorder, Via
+from chunk7.wire.timetable import Cell, Order
 
 BUG = Cell("history_then_subscribe", "publish_then_save")
 FIX = Cell("buffered_merge", "atomic_lua")

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from analysis.results import Result, Summary
-from analysis.sweep_table import Calibration, SweepPlan
-from cluster.cells import Cells, choose
-from cluster.run import Outcome
-from cluster.settings import Settings
-from cluster.sweep import Means
-from cluster.sweep_plan import Unit
-from delivery.errors import Chunk7Error
-from wire.live import Quantiles
-from wire.timetable import Cell
+from chunk7.analysis.results import Result, Summary
+from chunk7.analysis.sweep_table import Calibration, SweepPlan
+from chunk7.cluster.cells import Cells, choose
+from chunk7.cluster.jobs.run import Outcome
+from chunk7.cluster.jobs.sweep.plan import Unit
+from chunk7.cluster.jobs.sweep.sweep import Means
+from chunk7.cluster.settings import Settings
+from chunk7.delivery.errors import Chunk7Error
+from chunk7.wire.live import Quantiles
+from chunk7.wire.timetable import Cell
 
 CELL = Cell("history_then_subscribe", "publish_then_save")
 PLAN = SweepPlan(

@@ -35,14 +35,14 @@ from command import chunk7
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from analysis.run_folder import Instants, Run, load_run
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator import vectorised
-from simulator.chunks import timelines_by_law
-from simulator.distributions import Durations, Empirical, empirical
-from simulator.settings import Engine
-from simulator.settings import Settings as Simulated
+from chunk7.analysis.run_folder import Instants, Run, load_run
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.virtual import vectorised
+from chunk7.simulator.virtual.chunks import timelines_by_law
+from chunk7.simulator.virtual.distributions import Durations, Empirical, empirical
+from chunk7.simulator.virtual.settings import Engine
+from chunk7.simulator.virtual.settings import Settings as Simulated
 
 pytestmark = pytest.mark.live
 

@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from cluster.attend import Health, Options, attend, check, parse_options, told
-from cluster.probes import free_ports
-from delivery.errors import UsageError
+from chunk7.cluster.deployments.probes import free_ports
+from chunk7.cluster.status.server import Health, Options, attend, check, parse_options, told
+from chunk7.delivery.errors import UsageError
 
 HOST = "127.0.0.1"
 WITHIN_S = 10.0

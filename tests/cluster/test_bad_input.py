@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from command import Running, chunk7, left_over
 
-from analysis.study import open_study
-from cluster.local import spelled
-from cluster.probes import free_ports
+from chunk7.analysis.study import open_study
+from chunk7.cluster.deployments.local import spelled
+from chunk7.cluster.deployments.probes import free_ports
 
 pytestmark = pytest.mark.live
 PORTS = ("--port", "--web-port", "--status-port")

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis.manifest import Traits
-from cluster.cells import choose
-from delivery.errors import UsageError
+from chunk7.analysis.manifest import Traits
+from chunk7.cluster.cells import choose
+from chunk7.delivery.errors import UsageError
 
 READS_TWICE = """
-from delivery.effects import Confirmed, ReadHistory, Release, SendHistory, Sink, Subscribe
-from delivery.ordering import ConnectOrdering, ConnectSteps, Join, connect_ordering
+from chunk7.delivery.effects import Confirmed, ReadHistory, Release, SendHistory, Sink, Subscribe
+from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Join, connect_ordering
 
 @connect_ordering()
 def NAME(join: Join) -> ConnectSteps:

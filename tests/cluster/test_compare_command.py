@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from command import chunk7
 
-from analysis.manifest import Manifest, Traits, write_manifest
-from analysis.run_comparison import MARGINS, Comparison
-from analysis.study import open_study
-from cluster import cli
-from wire.records import Recorder, Via
-from wire.timetable import Cell, Order
+from chunk7 import cli
+from chunk7.analysis.manifest import Manifest, Traits, write_manifest
+from chunk7.analysis.run_comparison import MARGINS, Comparison
+from chunk7.analysis.study import open_study
+from chunk7.wire.records import Recorder, Via
+from chunk7.wire.timetable import Cell, Order
 
 CELL = Cell("history_then_subscribe", "publish_then_save")
 OTHER = Cell("buffered_merge", "atomic_lua")
@@ -238,7 +238,7 @@ def test_what_is_no_run_folder_is_named_in_one_line(
 
 def test_help_waits_for_no_pandas() -> None:
     code = (
-        "import sys; from cluster import cli; cli.main(['compare', '--help']); "
+        "import sys; from chunk7 import cli; cli.main(['compare', '--help']); "
         "sys.exit('pandas' in sys.modules or 'scipy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

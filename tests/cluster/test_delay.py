@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import aiohttp
 import pytest
 
-from cluster.delay import MAX_UNDER_WAY_BYTES, Delay, serve
-from cluster.probes import accepts, free_ports
+from chunk7.cluster.deployments.delay_proxy import MAX_UNDER_WAY_BYTES, Delay, serve
+from chunk7.cluster.deployments.probes import accepts, free_ports
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LATENCY_MS = 20.0

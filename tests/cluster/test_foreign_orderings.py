@@ -6,8 +6,8 @@ import pytest
 from command import chunk7
 
 HEAD = """
-from delivery.effects import *
-from delivery.ordering import connect_ordering, write_ordering
+from chunk7.delivery.effects import *
+from chunk7.delivery.ordering import connect_ordering, write_ordering
 
 """
 CONNECT = HEAD + "@connect_ordering()\ndef mine(join):\n"

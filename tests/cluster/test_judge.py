@@ -5,13 +5,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from analysis.manifest import Manifest, Traits, write_manifest
-from analysis.results import read_summary
-from cluster.judge import judge
-from cluster.run import new_folder
-from cluster.surroundings import surroundings, without_password
-from delivery.errors import PartDied, UsageError
-from wire.timetable import Cell, Order
+from chunk7.analysis.manifest import Manifest, Traits, write_manifest
+from chunk7.analysis.results import read_summary
+from chunk7.cluster.jobs.judge import judge
+from chunk7.cluster.jobs.run import new_folder
+from chunk7.cluster.jobs.surroundings import surroundings, without_password
+from chunk7.delivery.errors import PartDied, UsageError
+from chunk7.wire.timetable import Cell, Order
 
 ORDER = Order(
     run="test",

@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from live_kit import BUG, FIX, ROUND_MS, Scene, an_order
 
-from analysis.manifest import Manifest, Traits, write_manifest
-from analysis.results import read_summary
-from analysis.study import analyse, open_study
-from cluster import live as module
-from cluster.live import Live
-from cluster.live_document import document, told
-from wire.live import Document, Total, as_csv
-from wire.timetable import Cell
+from chunk7.analysis.live import judging as module
+from chunk7.analysis.live.document import document, told
+from chunk7.analysis.live.judging import Live
+from chunk7.analysis.manifest import Manifest, Traits, write_manifest
+from chunk7.analysis.results import read_summary
+from chunk7.analysis.study import analyse, open_study
+from chunk7.wire.live import Document, Total, as_csv
+from chunk7.wire.timetable import Cell
 
 TRAITS = {BUG.connect: Traits(), FIX.connect: Traits(merges=True)}
 OVER_MS = ROUND_MS + 1_100

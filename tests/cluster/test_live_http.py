@@ -16,11 +16,11 @@ from aiohttp import web
 from live_kit import BUG, FIX, ROUND_MS, Scene, an_order, ns
 from prometheus_client.parser import text_string_to_metric_families
 
-from analysis.manifest import Traits
-from cluster import live_http
-from cluster.live import Live
-from cluster.live_http import Judge
-from cluster.live_metrics import Metrics
+from chunk7.analysis.live.judging import Live
+from chunk7.analysis.manifest import Traits
+from chunk7.cluster.status import delivery as live_http
+from chunk7.cluster.status.delivery import Judge
+from chunk7.cluster.status.metrics import Metrics
 
 TRAITS = {BUG.connect: Traits(), FIX.connect: Traits(merges=True)}
 WITHIN_S = 10.0

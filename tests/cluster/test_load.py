@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from cluster.commands import up
-from cluster.load import web_options
-from cluster.settings import Settings, read_settings
-from wire.options import Parser
+from chunk7.cluster.deployments.load import web_options
+from chunk7.cluster.settings import Settings, read_settings
+from chunk7.commands import up
+from chunk7.wire.options import Parser
 
 
 def settings(*words: str) -> Settings:
@@ -33,7 +33,7 @@ def test_an_ordering_of_ones_own_can_be_chosen_too(tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text(
         "from dataclasses import replace\n"
-        "from nodes.connect import CONNECT_ORDERINGS\n"
+        "from chunk7.nodes.connect import CONNECT_ORDERINGS\n"
         "mine = replace(CONNECT_ORDERINGS['sequence_gap_fill'], name='mine')\n"
     )
     chosen = settings("--connect", f"{own}:mine", "--users", "9000")

@@ -14,10 +14,10 @@ import yaml
 from observe_kit import CONFIGURATION, ROOT, RULES, documented, names_in, queries, rules, tool
 from prometheus_client.parser import text_string_to_metric_families
 
-from cluster.probes import free_ports
-from delivery.verdicts import Cause
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
+from chunk7.cluster.deployments.probes import free_ports
+from chunk7.delivery.verdicts import Cause
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
 
 pytestmark = [pytest.mark.live, pytest.mark.prometheus]
 
@@ -107,7 +107,7 @@ def watched(store_process: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         python("producer", "producer", "--listen", at["producer"], "--name", "producer", *common)
         for name in ("n1", "n2", "producer"):
             _await(f"http://{at[name]}/healthz", running)
-        python("judge", "cluster.attend", "--listen", at["judge"], "--run", folder)
+        python("judge", "chunk7.cluster.status.server", "--listen", at["judge"], "--run", folder)
         start(
             "prometheus", program, f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'tsdb'}", f"--web.listen-address={at['prometheus']}",

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.cli import COMMANDS, Command, main
-from cluster.commands import compare, run, sweep, up
-from cluster.options import address, names, number, whole
-from cluster.settings import Settings, read_settings
-from delivery.errors import UsageError
-from wire.options import Parser
+from chunk7.cli import COMMANDS, Command, main
+from chunk7.cluster.options import address, names, number, whole
+from chunk7.cluster.settings import Settings, read_settings
+from chunk7.commands import compare, run, sweep, up
+from chunk7.delivery.errors import UsageError
+from chunk7.wire.options import Parser
 
 
 def settings(*words: str) -> Settings:

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster.parts import Part, Process
-from cluster.supervise import Cluster
-from delivery.errors import Chunk7Error, PartDied
+from chunk7.cluster.deployments.parts import Part, Process
+from chunk7.cluster.deployments.supervise import Cluster
+from chunk7.delivery.errors import Chunk7Error, PartDied
 
 SLEEPS = "import time; print('up', flush=True); time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); " + SLEEPS
@@ -153,8 +153,8 @@ async def test_nothing_survives_a_kill_of_chunk7_itself(tmp_path: Path) -> None:
     script = f"""
         import asyncio, sys
         from pathlib import Path
-        from cluster.parts import Part
-        from cluster.supervise import Cluster
+        from chunk7.cluster.deployments.parts import Part
+        from chunk7.cluster.deployments.supervise import Cluster
 
         async def main():
             folder = Path({str(tmp_path)!r})

@@ -7,9 +7,9 @@ import msgspec
 from aiohttp import web
 from rich.console import Console
 
-from cluster.progress import follow
-from wire.clock import now_ns
-from wire.timetable import Cell, Order, Timetable
+from chunk7.cluster.jobs.progress import follow
+from chunk7.wire.clock import now_ns
+from chunk7.wire.timetable import Cell, Order, Timetable
 
 CELLS = [Cell("history_then_subscribe", "atomic_lua"), Cell("buffered_merge", "atomic_lua")]
 ORDER = Order(

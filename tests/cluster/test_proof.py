@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from test_table import KEPT
 
-from cluster.proof import proof
+from chunk7.cluster.jobs.proof import proof
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from cluster.parts import Part
-from cluster.probes import accepts, answers_http, free_ports
-from cluster.proxy import nginx_command, render
-from cluster.supervise import Cluster
-from delivery.errors import UsageError
+from chunk7.cluster.deployments.parts import Part
+from chunk7.cluster.deployments.probes import accepts, answers_http, free_ports
+from chunk7.cluster.deployments.proxy import nginx_command, render
+from chunk7.cluster.deployments.supervise import Cluster
+from chunk7.delivery.errors import UsageError
 
 pytestmark = pytest.mark.live
 HOST = "127.0.0.1"

@@ -7,13 +7,13 @@ import msgspec
 import pytest
 from report_kit import BUG, run_folder
 
-from analysis.manifest import read_manifest, write_manifest
-from analysis.results import Summary
-from analysis.study import open_study
-from analysis.thresholds import parse_threshold
-from cluster import report as cluster_report
-from cluster.cli import main
-from cluster.run import Outcome
+from chunk7.analysis.manifest import read_manifest, write_manifest
+from chunk7.analysis.results import Summary
+from chunk7.analysis.study import open_study
+from chunk7.analysis.thresholds import parse_threshold
+from chunk7.cli import main
+from chunk7.cluster.jobs import report as cluster_report
+from chunk7.cluster.jobs.run import Outcome
 
 NAMES = {"report.html", "report.md", "junit.xml", "figures"}
 

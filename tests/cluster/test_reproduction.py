@@ -9,16 +9,22 @@ from uuid import uuid4
 
 import pytest
 
-from cluster.reproduction import CHUNKS, Reproduction, execute, seed_schedule, turns_before_pause
-from delivery.errors import Chunk7Error
-from delivery.ordering import pair
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator.explore import Limits, explore
-from simulator.explore_state import Cell
-from simulator.faults import FAULTS
-from simulator.schedule import Schedule, Step
-from wire.store import Store
+from chunk7.cluster.jobs.reproduction import (
+    CHUNKS,
+    Reproduction,
+    execute,
+    seed_schedule,
+    turns_before_pause,
+)
+from chunk7.delivery.errors import Chunk7Error
+from chunk7.delivery.ordering import pair
+from chunk7.faults import FAULTS
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore.schedule import Schedule, Step
+from chunk7.simulator.explore.search import Limits, explore
+from chunk7.simulator.explore.state import Cell
+from chunk7.wire.store.store import Store
 
 CELLS = [
     (connect, write)
@@ -133,7 +139,7 @@ def test_the_reports_five_instants_in_order() -> None:
 
 def chunk7(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the real command."""
-    command = [sys.executable, "-m", "cluster.cli", *arguments]
+    command = [sys.executable, "-m", "chunk7", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

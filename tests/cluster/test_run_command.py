@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command import SMALL, Ended, Running, chunk7, left_over
 
-from analysis.run_folder import load_run
+from chunk7.analysis.run_folder import load_run
 
 pytestmark = pytest.mark.live
 

@@ -16,8 +16,8 @@ import pytest
 from command import chunk7
 from mutants import CAUGHT_BY, MUTANTS, RUN
 
-from delivery.ordering import ConnectOrdering, WriteOrdering
-from simulator.explore import Failure
+from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
+from chunk7.simulator.explore.search import Failure
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
 

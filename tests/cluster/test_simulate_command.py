@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from analysis.results import Summary
-from cluster.cells import DEFAULT_CELLS
+from chunk7.analysis.results import Summary
+from chunk7.cluster.cells import DEFAULT_CELLS
 
 FEW = ("--sessions", "8")
 """Few answers are quickly written."""
@@ -20,7 +20,7 @@ FEW = ("--sessions", "8")
 def chunk7(*arguments: str) -> "subprocess.CompletedProcess[str]":
     arguments = (*FEW, *arguments)
     return subprocess.run(
-        [sys.executable, "-m", "cluster.cli", "simulate", *arguments],
+        [sys.executable, "-m", "chunk7", "simulate", *arguments],
         capture_output=True,
         text=True,
         timeout=60,
@@ -161,8 +161,8 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments: tuple[str, ...], compl
 # --- a user's own file ---
 
 HEADER = """
-from delivery.effects import *
-from delivery.ordering import connect_ordering
+from chunk7.delivery.effects import *
+from chunk7.delivery.ordering import connect_ordering
 """
 
 

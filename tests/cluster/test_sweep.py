@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from rich.console import Console
 from sweep_kit import CELL, MEASURED, PLAN, Titles, cells, means, outcome
 
-from analysis.sweep_table import NAME, Sweep, read_document, read_sweep
-from cluster.run import Outcome
-from cluster.settings import Settings
-from cluster.sweep import check, measure, open_sweep, unfinished, without_invalid
-from cluster.sweep_progress import Follower, length_s
-from cluster.sweep_show import doubts, show
-from delivery.errors import Interrupted, PartDied, RecordError, UsageError
+from chunk7.analysis.sweep_table import NAME, Sweep, read_document, read_sweep
+from chunk7.cluster.jobs.run import Outcome
+from chunk7.cluster.jobs.sweep.progress import Follower, length_s
+from chunk7.cluster.jobs.sweep.sweep import check, measure, open_sweep, unfinished, without_invalid
+from chunk7.cluster.settings import Settings
+from chunk7.delivery.errors import Interrupted, PartDied, RecordError, UsageError
+from chunk7.sweep_tables import doubts, show
 
 UNITS = [
     "live base",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from command import Running, chunk7
 
-from analysis.sweep_table import NAME, read_document, read_sweep
-from cluster.cli import main
+from chunk7.analysis.sweep_table import NAME, read_document, read_sweep
+from chunk7.cli import main
 
 TINY = ("--factor", "node-work", "--connect", "history_then_subscribe", "--write", "atomic_lua")
 

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 from sweep_kit import PLAN, cells
 
-from cluster.sweep_factors import FACTORS, chosen_factors
-from cluster.sweep_plan import (
+from chunk7.cluster.jobs.sweep.factors import FACTORS, chosen_factors
+from chunk7.cluster.jobs.sweep.plan import (
     Unit,
     chosen_cells,
     chosen_ways,
@@ -15,7 +15,7 @@ from cluster.sweep_plan import (
     live_settings,
     units,
 )
-from delivery.errors import UsageError
+from chunk7.delivery.errors import UsageError
 
 BASE = {name: factor.base for name, factor in FACTORS.items()}
 NONE: dict[str, str | None] = {}

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sweep_kit import MEASURED, PLAN, cells
 
-from cluster.settings import Settings
-from cluster.sweep_plan import live_settings
-from cluster.sweep_simulation import USUAL, planned, simulate_cells, simulated_settings
-from simulator.distributions import empirical
+from chunk7.cluster.jobs.sweep.plan import live_settings
+from chunk7.cluster.jobs.sweep.simulation import USUAL, planned, simulate_cells, simulated_settings
+from chunk7.cluster.settings import Settings
+from chunk7.simulator.virtual.distributions import empirical
 
 
 def settings(**setting: float) -> Settings:

@@ -5,9 +5,9 @@ import io
 import msgspec
 from rich.console import Console
 
-from analysis.results import Result, Summary
-from cluster.table import show
-from wire.live import Quantiles
+from chunk7.analysis.results import Result, Summary
+from chunk7.run_table import show
+from chunk7.wire.live import Quantiles
 
 KEPT = Result(
     connect="buffered_merge",

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from stack import PROJECT, Stack, compose, remains_of
 
-from cluster.containers import connect
-from cluster.probes import free_ports
-from delivery.errors import UsageError
+from chunk7.cluster.deployments.containers import connect
+from chunk7.cluster.deployments.probes import free_ports
+from chunk7.delivery.errors import UsageError
 
 
 @pytest.fixture(scope="session")

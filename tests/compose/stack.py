@@ -15,7 +15,7 @@ from typing import Any
 from websockets.asyncio.client import connect as open_socket
 from websockets.exceptions import InvalidStatus
 
-from cluster.containers import Container, Containers, connect
+from chunk7.cluster.deployments.containers import Container, Containers, connect
 
 ROOT = Path(__file__).parents[2]
 NOBODY = "nobody"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from stack import NOBODY, PROJECT, Stack, compose, short, wait_for
 
-from cluster.containers import Container, ContainerGone, connect
-from cluster.probes import free_ports
+from chunk7.cluster.deployments.containers import Container, ContainerGone, connect
+from chunk7.cluster.deployments.probes import free_ports
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]  # the images may have to be made
 

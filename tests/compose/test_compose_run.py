@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from stack import remains_of
 
-from cluster.containers import Containers, connect
+from chunk7.cluster.deployments.containers import Containers, connect
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
-CHUNK7 = (sys.executable, "-m", "cluster.cli")
+CHUNK7 = (sys.executable, "-m", "chunk7")
 SMALL = ("--users", "24", "--sessions", "4", "--duration", "2.5", "--node-work-ms", "20")
 CELLS = ("--connect", "history_then_subscribe,buffered_merge")
 

@@ -1,6 +1,6 @@
 """A digest stands for what the reader sees."""
 
-from delivery.chunk import Chunk, digest, history_key, seq_key, stream_key
+from chunk7.delivery.chunk import Chunk, digest, history_key, seq_key, stream_key
 
 
 def test_the_keys_are_the_bug_reports() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.gaps import GapTracker
+from chunk7.delivery.gaps import GapTracker
 
 
 def test_in_order_numbers_want_nothing() -> None:

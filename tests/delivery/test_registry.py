@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from delivery.errors import UsageError
-from delivery.ordering import ConnectOrdering, WriteOrdering
-from delivery.registry import resolve
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
+from chunk7.delivery.registry import resolve
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
 
 OWN = """
-from delivery.effects import SendWelcome
-from delivery.ordering import connect_ordering
+from chunk7.delivery.effects import SendWelcome
+from chunk7.delivery.ordering import connect_ordering
 
 @connect_ordering()
 def only_greets(join):

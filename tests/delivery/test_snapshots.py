@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.chunk import Chunk
-from delivery.gaps import GapTracker
-from delivery.store import MemoryStore
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.gaps import GapTracker
+from chunk7.delivery.store import MemoryStore
 
 SESSION = "s"
 COMMANDS = st.lists(st.sampled_from(["subscribe", "publish", "save", "lua", "append", "trim"]))

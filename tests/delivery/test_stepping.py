@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from delivery.effects import Confirmed, Pause, ReadHistory, Subscribe
-from delivery.errors import OrderingError
-from delivery.stepping import MAX_EFFECTS, Steps
+from chunk7.delivery.effects import Confirmed, Pause, ReadHistory, Subscribe
+from chunk7.delivery.errors import OrderingError
+from chunk7.delivery.stepping import MAX_EFFECTS, Steps
 
 
 def test_effects_come_one_by_one_and_answers_go_in() -> None:

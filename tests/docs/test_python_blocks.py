@@ -17,10 +17,10 @@ import pandas as pd
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from delivery import effects
-from delivery.ordering import Join
-from delivery.stepping import Steps
-from nodes.connect import history_then_subscribe
+from chunk7.delivery import effects
+from chunk7.delivery.ordering import Join
+from chunk7.delivery.stepping import Steps
+from chunk7.nodes.connect import history_then_subscribe
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

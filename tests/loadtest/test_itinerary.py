@@ -4,8 +4,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.itinerary import STAY, Visit, cell_start_ms, end_ms, itinerary, slot_count
-from wire.timetable import Cell, Order, SessionPlan, Timetable
+from chunk7.loadtest.join_schedule import STAY, Visit, cell_start_ms, end_ms, itinerary, slot_count
+from chunk7.wire.timetable import Cell, Order, SessionPlan, Timetable
 
 CELLS = [Cell("a", "x"), Cell("b", "x"), Cell("b", "y")]
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from delivery.errors import UsageError
-from loadtest.options import add_arguments, chosen_cells, read_options
-from wire.timetable import Cell
+from chunk7.delivery.errors import UsageError
+from chunk7.loadtest.options import add_arguments, chosen_cells, read_options
+from chunk7.wire.timetable import Cell
 
 
 def parse(*arguments: str, **typed_in: object) -> Namespace:

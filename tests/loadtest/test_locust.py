@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from delivery.errors import RecordError
-from wire.records import Via, read_back
+from chunk7.delivery.errors import RecordError
+from chunk7.wire.records import Via, read_back
 
 pytestmark = pytest.mark.live
 

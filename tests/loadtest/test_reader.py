@@ -1,8 +1,8 @@
 import pytest
 
-from delivery.chunk import Chunk, digest
-from loadtest.reader import BadFrame, Reader, Receipt
-from wire.frames import (
+from chunk7.delivery.chunk import Chunk, digest
+from chunk7.loadtest.targets.reader import BadFrame, Reader, Receipt
+from chunk7.wire.frames import (
     ErrorFrame,
     HeartbeatFrame,
     WelcomeFrame,
@@ -11,7 +11,7 @@ from wire.frames import (
     encode_chunk,
     encode_history,
 )
-from wire.records import Via
+from chunk7.wire.records import Via
 
 
 def chunk(seq: int, text: str = "word") -> Chunk:

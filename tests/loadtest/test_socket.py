@@ -13,7 +13,14 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 from websockets.utils import accept_key
 
-from loadtest.socket import Closed, ConnectFailed, Refused, TimedOut, WebSocket, connect
+from chunk7.loadtest.targets.websocket import (
+    Closed,
+    ConnectFailed,
+    Refused,
+    TimedOut,
+    WebSocket,
+    connect,
+)
 
 
 @contextlib.contextmanager

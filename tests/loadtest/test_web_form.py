@@ -2,8 +2,8 @@ from argparse import ArgumentParser, Namespace
 
 import pytest
 
-from delivery.errors import UsageError
-from loadtest.web.form import SHOWN, Form, check_start
+from chunk7.delivery.errors import UsageError
+from chunk7.loadtest.web.form import SHOWN, Form, check_start
 
 PAIRS = "history x publish; buffered x publish; buffered x lua; streams x append"
 COMMAND_LINE = (

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from web_kit import Courtroom, courtroom, judged
 
-from loadtest.web.pages import INDEX, REPORT, STATS, SWARM, until_stopped
+from chunk7.loadtest.web.pages import INDEX, REPORT, STATS, SWARM, until_stopped
 
 pytestmark = pytest.mark.live
 

@@ -2,9 +2,9 @@ import msgspec
 import pytest
 from web_kit import judged
 
-from loadtest.web.judge import Answer
-from loadtest.web.view import Row, View, view
-from wire.live import Document
+from chunk7.loadtest.web.judge import Answer
+from chunk7.loadtest.web.view import Row, View, view
+from chunk7.wire.live import Document
 
 
 def document(**changes: object) -> Document:

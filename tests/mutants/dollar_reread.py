@@ -7,11 +7,11 @@ After a time-out `$` means "newer than now": what was appended since the last re
     node: follow from $         1 is already old
 """
 
-from delivery.effects import NEWEST, Follow, Pause, ReadStream, SendHistory, SendWelcome
-from delivery.ordering import ConnectSteps, Feed, Join, connect_ordering
+from chunk7.delivery.effects import NEWEST, Follow, Pause, ReadStream, SendHistory, SendWelcome
+from chunk7.delivery.ordering import ConnectSteps, Feed, Join, connect_ordering
+from chunk7.nodes.connect.redis_streams import redis_streams
+from chunk7.producer.write.stream_append import stream_append
 from mutants.mutant import Failure, Mutant, schedule
-from nodes.connect.redis_streams import redis_streams
-from producer.write.stream_append import stream_append
 
 
 @connect_ordering(feed=Feed.STREAM)

@@ -8,7 +8,7 @@ above the one and before the other.
     node: subscribe, read history up to 0
 """
 
-from delivery.effects import (
+from chunk7.delivery.effects import (
     Confirmed,
     Pause,
     ReadHead,
@@ -17,10 +17,10 @@ from delivery.effects import (
     SendWelcome,
     Subscribe,
 )
-from delivery.ordering import ConnectSteps, Join, connect_ordering
+from chunk7.delivery.ordering import ConnectSteps, Join, connect_ordering
+from chunk7.nodes.connect.subscribe_then_history import subscribe_then_history
+from chunk7.producer.write.atomic_lua import atomic_lua
 from mutants.mutant import Failure, Mutant, schedule
-from nodes.connect.subscribe_then_history import subscribe_then_history
-from producer.write.atomic_lua import atomic_lua
 
 
 @connect_ordering()

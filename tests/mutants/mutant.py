@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from delivery.ordering import ConnectOrdering, WriteOrdering
-from simulator.explore import Failure
-from simulator.explore_client import Client
-from simulator.explore_state import Cell
-from simulator.schedule import Step
+from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
+from chunk7.simulator.explore.client import Client
+from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.search import Failure
+from chunk7.simulator.explore.state import Cell
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ Nothing a node does can mend that.
     producer: save 1
 """
 
-from delivery.chunk import Chunk
-from delivery.effects import NextSeq, Pause, Publish, Save
-from delivery.ordering import WriteSteps, write_ordering
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import NextSeq, Pause, Publish, Save
+from chunk7.delivery.ordering import WriteSteps, write_ordering
+from chunk7.nodes.connect.buffered_merge import buffered_merge
+from chunk7.producer.write.atomic_lua import atomic_lua
 from mutants.mutant import Failure, Mutant, schedule
-from nodes.connect.buffered_merge import buffered_merge
-from producer.write.atomic_lua import atomic_lua
 
 
 @write_ordering()

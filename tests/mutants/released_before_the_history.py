@@ -7,7 +7,7 @@ end of the answer before its beginning.
     node: release 2, send 1
 """
 
-from delivery.effects import (
+from chunk7.delivery.effects import (
     Confirmed,
     Pause,
     ReadHistory,
@@ -17,10 +17,10 @@ from delivery.effects import (
     Sink,
     Subscribe,
 )
-from delivery.ordering import ConnectSteps, Join, connect_ordering
+from chunk7.delivery.ordering import ConnectSteps, Join, connect_ordering
+from chunk7.nodes.connect.buffered_merge import buffered_merge
+from chunk7.producer.write.atomic_lua import atomic_lua
 from mutants.mutant import Failure, Mutant, schedule
-from nodes.connect.buffered_merge import buffered_merge
-from producer.write.atomic_lua import atomic_lua
 
 
 @connect_ordering()

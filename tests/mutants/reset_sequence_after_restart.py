@@ -9,12 +9,12 @@ takes it for a chunk that it has.
 
 from dataclasses import replace
 
-from delivery.chunk import Chunk
-from delivery.effects import SaveAndPublish
-from delivery.ordering import WriteSteps, write_ordering
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import SaveAndPublish
+from chunk7.delivery.ordering import WriteSteps, write_ordering
+from chunk7.nodes.connect.buffered_merge import buffered_merge
+from chunk7.producer.write.atomic_lua import atomic_lua
 from mutants.mutant import Failure, Mutant, schedule
-from nodes.connect.buffered_merge import buffered_merge
-from producer.write.atomic_lua import atomic_lua
 
 
 @write_ordering()

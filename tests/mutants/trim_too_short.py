@@ -6,9 +6,9 @@ Who joins late finds the beginning gone; who reads slowly finds the middle gone.
     node: read the stream       gets 2 and 3
 """
 
+from chunk7.nodes.connect.redis_streams import redis_streams
+from chunk7.producer.write.stream_append import stream_append
 from mutants.mutant import Failure, Mutant, schedule
-from nodes.connect.redis_streams import redis_streams
-from producer.write.stream_append import stream_append
 
 MUTANT = Mutant(
     connect=redis_streams,

@@ -8,8 +8,8 @@ a stream without duplicates.
     client: gets 1 and 1
 """
 
-from delivery.chunk import Chunk
-from delivery.effects import (
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import (
     Append,
     Confirmed,
     Follow,
@@ -20,10 +20,16 @@ from delivery.effects import (
     SendWelcome,
     Subscribe,
 )
-from delivery.ordering import ConnectSteps, Join, WriteSteps, connect_ordering, write_ordering
+from chunk7.delivery.ordering import (
+    ConnectSteps,
+    Join,
+    WriteSteps,
+    connect_ordering,
+    write_ordering,
+)
+from chunk7.nodes.connect.redis_streams import redis_streams
+from chunk7.producer.write.stream_append import stream_append
 from mutants.mutant import Failure, Mutant, schedule
-from nodes.connect.redis_streams import redis_streams
-from producer.write.stream_append import stream_append
 
 
 @connect_ordering()

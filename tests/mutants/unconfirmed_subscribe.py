@@ -8,11 +8,11 @@ The order in the code is right, the order at the store is not. In review it look
     store: SUBSCRIBE takes effect  too late for 1
 """
 
-from delivery.effects import ReadHistory, SendHistory, SendWelcome, Subscribe
-from delivery.ordering import ClientPolicy, ConnectSteps, Join, connect_ordering
+from chunk7.delivery.effects import ReadHistory, SendHistory, SendWelcome, Subscribe
+from chunk7.delivery.ordering import ClientPolicy, ConnectSteps, Join, connect_ordering
+from chunk7.nodes.connect.subscribe_then_history import subscribe_then_history
+from chunk7.producer.write.atomic_lua import atomic_lua
 from mutants.mutant import Failure, Mutant, schedule
-from nodes.connect.subscribe_then_history import subscribe_then_history
-from producer.write.atomic_lua import atomic_lua
 
 
 @connect_ordering(client=ClientPolicy.DEDUPLICATES)

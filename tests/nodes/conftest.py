@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from node_kit import RunningNode, StartNode, start_node
 
-from wire.store import Store
+from chunk7.wire.store.store import Store
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import aiohttp
 import pyarrow as pa
 from websockets.asyncio.client import ClientConnection, connect
 
-from delivery.chunk import Chunk, stream_key
-from delivery.effects import (
+from chunk7.delivery.chunk import Chunk, stream_key
+from chunk7.delivery.effects import (
     Append,
     NextSeq,
     NumberSaveAndPublish,
@@ -23,13 +23,13 @@ from delivery.effects import (
     Save,
     SaveAndPublish,
 )
-from delivery.stepping import Steps
-from nodes.node import Node
-from nodes.options import parse_options
-from producer.write import WRITE_ORDERINGS
-from wire.frames import HeartbeatFrame, decode_server_frame
-from wire.records import ReadBack, read_back
-from wire.store import Store
+from chunk7.delivery.stepping import Steps
+from chunk7.nodes.node import Node
+from chunk7.nodes.options import parse_options
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.wire.frames import HeartbeatFrame, decode_server_frame
+from chunk7.wire.records import ReadBack, read_back
+from chunk7.wire.store.store import Store
 
 DEADLINE_S = 10.0
 

@@ -12,10 +12,10 @@ from node_kit import RunningNode, chunk, eventually, start_node, subscribers, wo
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from cluster.binaries import valkey_server
-from delivery.errors import StoreError, StoreUnreachable
-from nodes.connect import CONNECT_ORDERINGS
-from wire.store import Store
+from chunk7.cluster.deployments.binaries import valkey_server
+from chunk7.delivery.errors import StoreError, StoreUnreachable
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.wire.store.store import Store
 
 
 class OwnStore:
@@ -125,8 +125,8 @@ async def test_the_loss_of_any_connection_is_a_loss_of_the_store(
 async def test_a_store_that_falls_silent_is_lost_too(
     own_store: OwnStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nodes.backend.REPLY_TIMEOUT_S", 0.3)
-    monkeypatch.setattr("nodes.backend.PING_EVERY_S", 0.05)
+    monkeypatch.setattr("chunk7.nodes.backend.REPLY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("chunk7.nodes.backend.PING_EVERY_S", 0.05)
     store = await own_store.start()
     node = await start_node(own_store.url, tmp_path / "raw")
     async with node.client("buffered_merge") as user:

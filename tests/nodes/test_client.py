@@ -7,7 +7,7 @@ from node_kit import RunningNode, StartNode, User, chunk, eventually
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from wire.store import Store
+from chunk7.wire.store.store import Store
 
 BIG = "x" * 100_000
 

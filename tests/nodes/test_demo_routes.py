@@ -12,8 +12,8 @@ from node_kit import RunningNode, StartNode, chunk, write
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from wire.frames import WelcomeFrame
-from wire.store import Store
+from chunk7.wire.frames import WelcomeFrame
+from chunk7.wire.store.store import Store
 
 CHOICES = {
     "writes": [{"name": "atomic_lua", "feed": "pubsub"}],

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from node_kit import StartNode, User, chunk, write
 
-from nodes.connect import CONNECT_ORDERINGS
-from wire.frames import HeartbeatFrame
-from wire.store import Store
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.wire.frames import HeartbeatFrame
+from chunk7.wire.store.store import Store
 
 
 async def head(user: User, wanted: int) -> Any:

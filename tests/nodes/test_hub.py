@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 from node_kit import RunningNode, StartNode, User, chunk, eventually, subscribers
 
-from delivery.chunk import stream_key
-from delivery.effects import Sink
-from delivery.errors import OrderingError, StoreLost
-from nodes.client import text_frame
-from nodes.hub import Hub
-from wire.frames import encode_chunk
-from wire.link import Link
-from wire.store import Store
+from chunk7.delivery.chunk import stream_key
+from chunk7.delivery.effects import Sink
+from chunk7.delivery.errors import OrderingError, StoreLost
+from chunk7.nodes.feeds.pubsub import Hub
+from chunk7.nodes.transports.websocket import text_frame
+from chunk7.wire.frames import encode_chunk
+from chunk7.wire.store.link import Link
+from chunk7.wire.store.store import Store
 
 
 class Listener:

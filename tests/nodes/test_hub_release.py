@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from delivery.chunk import Chunk, stream_key
-from delivery.effects import Sink
-from delivery.errors import OrderingError
-from nodes.client import text_frame
-from nodes.hub import Hub
-from wire.frames import encode_chunk
-from wire.link import Link
+from chunk7.delivery.chunk import Chunk, stream_key
+from chunk7.delivery.effects import Sink
+from chunk7.delivery.errors import OrderingError
+from chunk7.nodes.feeds.pubsub import Hub
+from chunk7.nodes.transports.websocket import text_frame
+from chunk7.wire.frames import encode_chunk
+from chunk7.wire.store.link import Link
 
 
 class Listener:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from node_kit import RunningNode, StartNode, chunk, eventually, subscribers, write
 
-from delivery.chunk import history_key
-from delivery.ordering import pair
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from wire.frames import FetchFrame, encode
-from wire.store import Store
+from chunk7.delivery.chunk import history_key
+from chunk7.delivery.ordering import pair
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.wire.frames import FetchFrame, encode
+from chunk7.wire.store.store import Store
 
 PAIRS = [
     (connect.name, writes.name)
@@ -35,8 +35,8 @@ def ordering_file(folder: Path, body: str, arguments: str = "") -> str:
     """A user's own ordering, as --ordering wants it."""
     path = folder / "own.py"
     path.write_text(
-        "from delivery.effects import *\n"
-        "from delivery.ordering import connect_ordering, Feed\n"
+        "from chunk7.delivery.effects import *\n"
+        "from chunk7.delivery.ordering import connect_ordering, Feed\n"
         f"@connect_ordering({arguments})\n"
         f"def own(join):\n    {body}\n"
     )

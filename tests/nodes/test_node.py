@@ -11,10 +11,10 @@ import pytest
 from node_kit import DEADLINE_S, StartNode, User, chunk, eventually
 from websockets.asyncio.client import connect
 
-from delivery.errors import RecordError, UsageError
-from nodes.__main__ import main
-from wire.records import read_back
-from wire.store import Store
+from chunk7.delivery.errors import RecordError, UsageError
+from chunk7.nodes.__main__ import main
+from chunk7.wire.records import read_back
+from chunk7.wire.store.store import Store
 
 
 async def test_draining_sends_clients_elsewhere_and_tells_the_proxy(start: StartNode) -> None:
@@ -100,7 +100,7 @@ def test_bad_input_is_one_line_and_the_exit_code_says_whose_fault_it_was(
 async def _start_process(store_url: str, records: Path) -> tuple[asyncio.subprocess.Process, str]:
     """A node of its own, and its address."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "nodes", "--listen", "127.0.0.1:0", "--redis", store_url),
+        *(sys.executable, "-m", "chunk7.nodes", "--listen", "127.0.0.1:0", "--redis", store_url),
         *("--name", "n1", "--records", str(records)),
         stderr=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[2],

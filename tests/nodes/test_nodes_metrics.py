@@ -4,8 +4,8 @@ import re
 
 from node_kit import RunningNode, StartNode, chunk, write
 
-from nodes.connect import CONNECT_ORDERINGS
-from wire.store import Store
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.wire.store.store import Store
 
 
 async def window(node: RunningNode, connect: str) -> tuple[float, float, float]:

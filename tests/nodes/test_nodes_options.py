@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from delivery.errors import UsageError
-from nodes.connect import CONNECT_ORDERINGS
-from nodes.options import Options, parse_options
+from chunk7.delivery.errors import UsageError
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.nodes.options import Options, parse_options
 
 REQUIRED = ["--listen", "127.0.0.1:8000", "--redis", "redis://h", "--name", "n1", "--records", "r"]
 OWN = """
-from delivery.ordering import connect_ordering
+from chunk7.delivery.ordering import connect_ordering
 @connect_ordering()
 def own(join):
     yield

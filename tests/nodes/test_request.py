@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.errors import UsageError
-from nodes.connect import CONNECT_ORDERINGS
-from nodes.options import Options
-from nodes.request import JoinRequest, parse_request
+from chunk7.delivery.errors import UsageError
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.nodes.options import Options
+from chunk7.nodes.request import JoinRequest, parse_request
 
 OPTIONS = Options(
     "127.0.0.1", 0, "redis://x", "n", Path(), "buffered_merge", CONNECT_ORDERINGS, 7, 500, 1, 1, 1

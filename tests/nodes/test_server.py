@@ -5,9 +5,9 @@ from node_kit import RunningNode, StartNode, User, chunk, eventually, write
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from delivery.chunk import history_key
-from wire.frames import FetchFrame, ResumeFrame, encode
-from wire.store import Store
+from chunk7.delivery.chunk import history_key
+from chunk7.wire.frames import FetchFrame, ResumeFrame, encode
+from chunk7.wire.store.store import Store
 
 
 async def ask(user: User, frame: FetchFrame | ResumeFrame) -> str:

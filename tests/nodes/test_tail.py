@@ -8,15 +8,15 @@ import pytest
 from node_kit import RunningNode, chunk, eventually
 from test_hub import Listener
 
-from delivery.chunk import stream_key
-from delivery.effects import BEGINNING, NEWEST
-from delivery.errors import OrderingError, StoreLost
-from nodes.buffer import BufferFull
-from nodes.client import text_frame
-from nodes.tail import Tail, position
-from wire.frames import encode_chunk
-from wire.link import Link
-from wire.store import Store
+from chunk7.delivery.chunk import stream_key
+from chunk7.delivery.effects import BEGINNING, NEWEST
+from chunk7.delivery.errors import OrderingError, StoreLost
+from chunk7.nodes.feeds.buffer import BufferFull
+from chunk7.nodes.feeds.stream import Tail, position
+from chunk7.nodes.transports.websocket import text_frame
+from chunk7.wire.frames import encode_chunk
+from chunk7.wire.store.link import Link
+from chunk7.wire.store.store import Store
 
 
 class Reading:

@@ -2,9 +2,9 @@
 
 from node_kit import RunningNode, StartNode, chunk, eventually, write
 
-from nodes.unheard import Unheard
-from wire.frames import HeartbeatFrame
-from wire.store import Store
+from chunk7.nodes.unheard import Unheard
+from chunk7.wire.frames import HeartbeatFrame
+from chunk7.wire.store.store import Store
 
 
 def counted(*beats: dict[str, tuple[int, int | None]]) -> int:

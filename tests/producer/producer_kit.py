@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from cluster.binaries import valkey_server
-from delivery.chunk import Chunk, stream_key
-from delivery.ordering import WriteOrdering
-from producer.answers import Answer
-from producer.journal import Journal
-from producer.keeper import StoreKeeper
-from producer.metrics import Metrics
-from producer.service import Producer
-from producer.timetable import plan, session_id
-from producer.write import WRITE_ORDERINGS
-from wire.frames import decode_chunk
-from wire.link import Link
-from wire.records import Recorder, read_back
-from wire.timetable import Cell, Order
+from chunk7.cluster.deployments.binaries import valkey_server
+from chunk7.delivery.chunk import Chunk, stream_key
+from chunk7.delivery.ordering import WriteOrdering
+from chunk7.producer.answers import Answer
+from chunk7.producer.journal import Journal
+from chunk7.producer.metrics import Metrics
+from chunk7.producer.service import Producer
+from chunk7.producer.store_connection import StoreConnection
+from chunk7.producer.timetable import plan, session_id
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.wire.frames import decode_chunk
+from chunk7.wire.records import Recorder, read_back
+from chunk7.wire.store.link import Link
+from chunk7.wire.timetable import Cell, Order
 
 DEADLINE_S = 20.0
 ANSWERS = (
@@ -70,7 +70,7 @@ class Bench:
 
     producer: Producer
     journal: Journal
-    keeper: StoreKeeper
+    keeper: StoreConnection
     folder: Path
 
     async def stream(self, order: Order) -> list[dict[str, Any]]:
@@ -100,7 +100,7 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     """A producer without its process: everything but the command line and HTTP."""
     journal = Journal(Recorder(folder, "producer"), Metrics())
-    keeper = await StoreKeeper.open(url, "producer", 60_000, max_entries)
+    keeper = await StoreConnection.open(url, "producer", 60_000, max_entries)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(journal.keep()), group.create_task(keeper.watch(journal))]
         producer = Producer(keeper, journal, ANSWERS, orderings or WRITE_ORDERINGS, group)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.errors import UsageError
-from producer.answers import SHIPPED, read_answers
-from producer.make_answers import PROSE, answer_of, instants_ms, tokens, unwrapped
+from chunk7.delivery.errors import UsageError
+from chunk7.producer.answers import SHIPPED, read_answers
+from chunk7.producer.make_answers import PROSE, answer_of, instants_ms, tokens, unwrapped
 
 
 def folder_with(tmp_path: Path, content: bytes) -> Path:

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from producer_kit import Bench, an_order, bench, listening, until
 
-from delivery.chunk import Chunk
-from delivery.effects import BEGINNING
-from producer import demo
-from producer.http import served
-from wire.demo import AnswerOrder, AnswerPromise, Choices
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import BEGINNING
+from chunk7.producer import demo
+from chunk7.producer.http import served
+from chunk7.wire.demo import AnswerOrder, AnswerPromise, Choices
 
 
 @pytest.fixture

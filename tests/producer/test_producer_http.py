@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from producer_kit import Bench, OwnStore, an_order, bench, until
 
-from delivery.errors import UsageError
-from producer.http import served
-from wire.timetable import Order, Timetable
+from chunk7.delivery.errors import UsageError
+from chunk7.producer.http import served
+from chunk7.wire.timetable import Order, Timetable
 
 
 @pytest.fixture

@@ -14,17 +14,17 @@ import msgspec
 import pytest
 from producer_kit import DEADLINE_S, an_order, until
 
-from delivery.errors import RecordError, UsageError
-from producer.options import parse_options
-from wire.records import read_back
-from wire.timetable import Cell
+from chunk7.delivery.errors import RecordError, UsageError
+from chunk7.producer.options import parse_options
+from chunk7.wire.records import read_back
+from chunk7.wire.timetable import Cell
 
 REDIS = ("--redis", "redis://127.0.0.1:1")
 SERVED = (*REDIS, "--listen", "127.0.0.1:0", "--records", "r")
 ALONE = (*REDIS, "--duration-s", "1")
 OWN = """
-from delivery.effects import NextSeq, Publish
-from delivery.ordering import write_ordering
+from chunk7.delivery.effects import NextSeq, Publish
+from chunk7.delivery.ordering import write_ordering
 
 @write_ordering()
 def forgets(chunk):
@@ -33,7 +33,7 @@ def forgets(chunk):
 
 
 async def start(*arguments: object) -> asyncio.subprocess.Process:
-    """`python -m producer`."""
+    """`python -m chunk7.producer`."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

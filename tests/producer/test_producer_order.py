@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from producer_kit import an_order
 
-from delivery.errors import UsageError
-from producer.order import check
-from producer.write import WRITE_ORDERINGS
-from wire.timetable import Cell
+from chunk7.delivery.errors import UsageError
+from chunk7.producer.order import check
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.wire.timetable import Cell
 
 
 @pytest.mark.parametrize(

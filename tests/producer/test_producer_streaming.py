@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from producer_kit import OwnStore, an_order, bench, listening, planned, until
 
-from delivery.chunk import history_key, stream_key
-from producer import streaming
-from producer.write import WRITE_ORDERINGS
-from wire.records import read_back
-from wire.store import SCRIPT_CALLS
-from wire.timetable import Cell, Order
+from chunk7.delivery.chunk import history_key, stream_key
+from chunk7.producer import streaming
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.wire.records import read_back
+from chunk7.wire.store.store import SCRIPT_CALLS
+from chunk7.wire.timetable import Cell, Order
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from producer_kit import ANSWERS, an_order
 
-from delivery.chunk import Chunk
-from delivery.errors import UsageError
-from producer.answers import SHIPPED, Answer, read_answers
-from producer.timetable import (
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.errors import UsageError
+from chunk7.producer.answers import SHIPPED, Answer, read_answers
+from chunk7.producer.timetable import (
     MAX_CHUNKS,
     STAGGER,
     Script,
@@ -21,7 +21,7 @@ from producer.timetable import (
     session_id,
     session_plans,
 )
-from wire.timetable import Cell, Order
+from chunk7.wire.timetable import Cell, Order
 
 gaps = st.lists(st.sampled_from([0.0, 7.0, 40.0, 900.0]), min_size=1, max_size=30)
 answer_sets = st.lists(gaps, min_size=1, max_size=3).map(

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from producer_kit import Bench, an_order, bench, listening, planned, until
 
-from delivery.chunk import Chunk, digest
-from delivery.effects import BEGINNING, NextSeq, Publish, Save, Subscribe
-from delivery.ordering import WriteOrdering, WriteSteps, write_ordering
-from producer import writing
-from producer.write import WRITE_ORDERINGS
-from wire.link import Link
-from wire.store import Store
-from wire.timetable import Cell
+from chunk7.delivery.chunk import Chunk, digest
+from chunk7.delivery.effects import BEGINNING, NextSeq, Publish, Save, Subscribe
+from chunk7.delivery.ordering import WriteOrdering, WriteSteps, write_ordering
+from chunk7.producer import writing
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.wire.store.link import Link
+from chunk7.wire.store.store import Store
+from chunk7.wire.timetable import Cell
 
 INSTANTS = ("publish_sent_ns", "publish_done_ns", "save_sent_ns", "save_done_ns")
 PUBSUB = [name for name in WRITE_ORDERINGS if name != "stream_append"]

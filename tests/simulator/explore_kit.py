@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from delivery.chunk import Chunk
-from delivery.effects import (
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import (
     Confirmed,
     NextSeq,
     NumberSaveAndPublish,
@@ -20,7 +20,7 @@ from delivery.effects import (
     Sink,
     Subscribe,
 )
-from delivery.ordering import (
+from chunk7.delivery.ordering import (
     ClientPolicy,
     ConnectOrdering,
     ConnectSteps,
@@ -29,11 +29,11 @@ from delivery.ordering import (
     WriteSteps,
     pair,
 )
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator.explore_state import State
-from simulator.explore_world import World
-from simulator.schedule import Step
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.state import State
+from chunk7.simulator.explore.world import World
 
 PAIRS = [
     (connect, write)

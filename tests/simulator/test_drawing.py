@@ -3,14 +3,14 @@
 import pytest
 from mutants.mutant import schedule
 
-from delivery.errors import UsageError
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator.drawing import draw, rerun
-from simulator.explore import explore
-from simulator.explore_client import Deduplicates
-from simulator.explore_state import Cell
-from simulator.schedule import Schedule, Step
+from chunk7.delivery.errors import UsageError
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore.client import Deduplicates
+from chunk7.simulator.explore.drawing import draw, rerun
+from chunk7.simulator.explore.schedule import Schedule, Step
+from chunk7.simulator.explore.search import explore
+from chunk7.simulator.explore.state import Cell
 
 
 def drawn(connect: str, write: str, **options: object) -> str:

@@ -4,15 +4,15 @@ import pytest
 from explore_kit import PAIR_NAMES, PAIRS, counts, every_schedule, toy_connects, toy_writes
 from hypothesis import given, settings
 
-from delivery.effects import Confirmed, SendWelcome
-from delivery.errors import OrderingError
-from delivery.ordering import ConnectOrdering, ConnectSteps, Join, WriteOrdering
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator.explore import ExploreVerdict, Failure, Limits, Result, explore, walk
-from simulator.explore_state import Cell
-from simulator.explore_world import World
-from simulator.faults import FAULTS
+from chunk7.delivery.effects import Confirmed, SendWelcome
+from chunk7.delivery.errors import OrderingError
+from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Join, WriteOrdering
+from chunk7.faults import FAULTS
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore.search import ExploreVerdict, Failure, Limits, Result, explore, walk
+from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.world import World
 
 PUBSUB_WRITES = [name for name in WRITE_ORDERINGS if name != "stream_append"]
 ORDERED_WRITES = [name for name in PUBSUB_WRITES if name != "publish_then_save"]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from simulator.schedule import load
+from chunk7.simulator.explore.schedule import load
 
 HEAD = """
-from delivery.effects import *
-from delivery.ordering import Feed, connect_ordering, write_ordering
+from chunk7.delivery.effects import *
+from chunk7.delivery.ordering import Feed, connect_ordering, write_ordering
 """
 ENDLESS_YIELDS = """
 @connect_ordering()
@@ -50,7 +50,7 @@ def mine(chunk):
 
 def chunk7(*arguments: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "cluster.cli", "explore", *map(str, arguments)],
+        [sys.executable, "-m", "chunk7", "explore", *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=60,

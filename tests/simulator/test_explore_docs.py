@@ -20,7 +20,7 @@ def test_the_page_does_what_it_says(tmp_path: Path) -> None:
             program, *arguments = shlex.split(block["text"])
             assert program == "chunk7"
             done = subprocess.run(
-                [sys.executable, "-m", "cluster.cli", *arguments],
+                [sys.executable, "-m", "chunk7", *arguments],
                 cwd=tmp_path,
                 capture_output=True,
                 text=True,

@@ -10,12 +10,12 @@ from inspect import getdoc, getmodule
 import pytest
 from mutants.mutant import schedule
 
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator.explore import ExploreVerdict, Failure, explore
-from simulator.explore_state import Cell
-from simulator.explore_world import World, replay
-from simulator.schedule import Step
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.search import ExploreVerdict, Failure, explore
+from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.world import World, replay
 
 
 @dataclass(frozen=True)

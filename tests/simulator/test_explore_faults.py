@@ -6,12 +6,12 @@ import pytest
 from explore_kit import PAIRS
 from mutants.mutant import schedule
 
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator.explore import ExploreVerdict, explore
-from simulator.explore_state import Cell
-from simulator.explore_world import World, replay
-from simulator.faults import FAULTS
+from chunk7.faults import FAULTS
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore.search import ExploreVerdict, explore
+from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.world import World, replay
 
 
 def survivors(fault: str) -> set[str]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from mutants import CAUGHT_BY, EXPLORE, MUTANTS, RUN, SIMULATE
 
-from simulator.explore import ExploreVerdict, Failure, explore
-from simulator.explore_state import Cell
-from simulator.explore_world import World, replay
+from chunk7.simulator.explore.search import ExploreVerdict, Failure, explore
+from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.world import World, replay
 
 TABLE = Path(__file__).parents[2] / "docs" / "exploration.md"
 MUTANT_FILES = sorted((Path(__file__).parents[1] / "mutants").glob("*.py"))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.errors import UsageError
-from simulator.schedule import EFFECTS, Schedule, Step, document, dump, load, parse
+from chunk7.delivery.errors import UsageError
+from chunk7.simulator.explore.schedule import EFFECTS, Schedule, Step, document, dump, load, parse
 
 ACTORS = ["producer", "store", "node1", "node2", "node1.join1", "node3.join2", "client2"]
 steps = st.builds(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator.claims import (
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.virtual.claims import (
     HIGH_LOAD,
     LOW_LOAD,
     both_table,
@@ -22,8 +22,8 @@ from simulator.claims import (
     rate_table,
     streaming_table,
 )
-from simulator.presets import PRESETS
-from simulator.simulate import simulate
+from chunk7.simulator.virtual.presets import PRESETS
+from chunk7.simulator.virtual.simulate import simulate
 
 PAGE = (Path(__file__).parents[2] / "docs" / "seed-claims.md").read_text()
 ORDERINGS = CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["publish_then_save"]

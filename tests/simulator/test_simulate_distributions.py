@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.errors import UsageError
-from simulator.distributions import (
+from chunk7.delivery.errors import UsageError
+from chunk7.simulator.virtual.distributions import (
     Constant,
     Distribution,
     Empirical,

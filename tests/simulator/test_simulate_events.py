@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from delivery.chunk import Chunk
-from delivery.effects import (
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import (
     Confirmed,
     Follow,
     Pause,
@@ -27,8 +27,8 @@ from delivery.effects import (
     Sink,
     Subscribe,
 )
-from delivery.errors import OrderingError, UsageError
-from delivery.ordering import (
+from chunk7.delivery.errors import OrderingError, UsageError
+from chunk7.delivery.ordering import (
     ClientPolicy,
     ConnectOrdering,
     ConnectSteps,
@@ -38,17 +38,17 @@ from delivery.ordering import (
     connect_ordering,
     write_ordering,
 )
-from delivery.stepping import Steps
-from delivery.store import MemoryStore
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator import events
-from simulator.chunks import Timeline, timelines_by_events
-from simulator.distributions import Constant, Exponential, LogNormal, Uniform
-from simulator.population import Block, Draws, blocks
-from simulator.receipts import judge
-from simulator.settings import Arrivals, Joins, Settings
-from simulator.simulate import simulate
+from chunk7.delivery.stepping import Steps
+from chunk7.delivery.store import MemoryStore
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.virtual import events
+from chunk7.simulator.virtual.chunks import Timeline, timelines_by_events
+from chunk7.simulator.virtual.distributions import Constant, Exponential, LogNormal, Uniform
+from chunk7.simulator.virtual.population import Block, Draws, blocks
+from chunk7.simulator.virtual.receipts import judge
+from chunk7.simulator.virtual.settings import Arrivals, Joins, Settings
+from chunk7.simulator.virtual.simulate import simulate
 
 PAIRS = [
     (connect, write)
@@ -391,7 +391,7 @@ def test_an_effect_of_the_other_side_is_an_error() -> None:
 
     @connect_ordering()
     def saves(join: Join) -> ConnectSteps:
-        from delivery.effects import Save
+        from chunk7.delivery.effects import Save
 
         yield Save(Chunk("s", "m", 0, ""))  # type: ignore[misc]
 
@@ -412,7 +412,7 @@ def test_an_endless_ordering_is_an_error() -> None:
 
 
 def test_a_producer_that_asks_who_listens_is_refused() -> None:
-    from delivery.effects import NextSeq, Publish, Save
+    from chunk7.delivery.effects import NextSeq, Publish, Save
 
     @write_ordering()
     def polite(chunk: Chunk) -> WriteSteps:
@@ -425,7 +425,7 @@ def test_a_producer_that_asks_who_listens_is_refused() -> None:
 
 
 def test_a_chunk_that_is_published_twice_is_a_duplicate() -> None:
-    from delivery.effects import NextSeq, Publish, Save
+    from chunk7.delivery.effects import NextSeq, Publish, Save
 
     @write_ordering()
     def twice(chunk: Chunk) -> WriteSteps:

@@ -9,14 +9,20 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from delivery.errors import UsageError
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator.distributions import Constant, Distribution, Exponential, LogNormal, empirical
-from simulator.population import blocks
-from simulator.results import wilson
-from simulator.settings import Arrivals, Engine, Fault, FaultKind, Joins, Settings
-from simulator.simulate import simulate
+from chunk7.delivery.errors import UsageError
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.virtual.distributions import (
+    Constant,
+    Distribution,
+    Exponential,
+    LogNormal,
+    empirical,
+)
+from chunk7.simulator.virtual.population import blocks
+from chunk7.simulator.virtual.results import wilson
+from chunk7.simulator.virtual.settings import Arrivals, Engine, Fault, FaultKind, Joins, Settings
+from chunk7.simulator.virtual.simulate import simulate
 
 ENGINES = [(Engine.EVENTS, 20_000), (Engine.VECTORISED, 400_000)]
 

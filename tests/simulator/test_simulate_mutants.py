@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 from mutants import CAUGHT_BY, MUTANTS, SIMULATE
 
-from delivery.ordering import ConnectOrdering, WriteOrdering
-from simulator.distributions import Constant, LogNormal
-from simulator.explore import Failure
-from simulator.settings import Arrivals, Settings
-from simulator.simulate import simulate
+from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
+from chunk7.simulator.explore.search import Failure
+from chunk7.simulator.virtual.distributions import Constant, LogNormal
+from chunk7.simulator.virtual.settings import Arrivals, Settings
+from chunk7.simulator.virtual.simulate import simulate
 
 SETTINGS = Settings(
     connections=2_000,

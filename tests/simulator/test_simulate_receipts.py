@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.receipts import Range, contiguous, judge, subtract
+from chunk7.simulator.virtual.receipts import Range, contiguous, judge, subtract
 
 
 @pytest.mark.parametrize(

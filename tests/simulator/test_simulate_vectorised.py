@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from delivery.chunk import Chunk
-from delivery.effects import (
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import (
     NEWEST,
     Confirmed,
     Follow,
@@ -25,8 +25,8 @@ from delivery.effects import (
     Sink,
     Subscribe,
 )
-from delivery.errors import UsageError
-from delivery.ordering import (
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.ordering import (
     ConnectOrdering,
     ConnectSteps,
     Feed,
@@ -36,14 +36,14 @@ from delivery.ordering import (
     connect_ordering,
     write_ordering,
 )
-from nodes.connect import CONNECT_ORDERINGS
-from producer.write import WRITE_ORDERINGS
-from simulator import events, vectorised
-from simulator.chunks import timelines_by_events, timelines_by_law
-from simulator.distributions import Constant, Exponential, LogNormal, Uniform
-from simulator.results import CellResult, Outcome
-from simulator.settings import Arrivals, Engine, Fault, FaultKind, Joins, Settings
-from simulator.simulate import simulate
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.virtual import events, vectorised
+from chunk7.simulator.virtual.chunks import timelines_by_events, timelines_by_law
+from chunk7.simulator.virtual.distributions import Constant, Exponential, LogNormal, Uniform
+from chunk7.simulator.virtual.results import CellResult, Outcome
+from chunk7.simulator.virtual.settings import Arrivals, Engine, Fault, FaultKind, Joins, Settings
+from chunk7.simulator.virtual.simulate import simulate
 
 
 @connect_ordering()
@@ -221,7 +221,7 @@ def test_a_result_does_not_depend_on_how_the_engine_cuts_blocks(
     cluster = Settings(connections=900, sessions=7, watchers=3, engine=Engine.VECTORISED)
     orderings = CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"]
     whole = simulate(cluster, *orderings)
-    monkeypatch.setattr("simulator.population.BLOCK", 100)
+    monkeypatch.setattr("chunk7.simulator.virtual.population.BLOCK", 100)
     parts = simulate(cluster, *orderings)
     assert (whole.connections, whole.chunks_expected) == (parts.connections, parts.chunks_expected)
     assert (parts.chunks_lost, parts.chunks_duplicate) == (0, 0)

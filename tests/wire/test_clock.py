@@ -2,8 +2,8 @@
 
 import pytest
 
-from wire import clock
-from wire.store import Store
+from chunk7.wire import clock
+from chunk7.wire.store.store import Store
 
 
 async def test_the_quickest_round_trip_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.chunk import Chunk
-from wire.frames import (
+from chunk7.delivery.chunk import Chunk
+from chunk7.wire.frames import (
     ChunkFrame,
     ClientFrame,
     ErrorFrame,

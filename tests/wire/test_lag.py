@@ -1,7 +1,7 @@
 import asyncio
 import time
 
-from wire.lag import LagMonitor
+from chunk7.wire.lag import LagMonitor
 
 
 async def test_a_blocked_loop_is_seen_while_it_is_blocked() -> None:

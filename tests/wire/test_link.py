@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from delivery.errors import StoreError, StoreLost, StoreUnreachable, UsageError
-from wire import link as link_module
-from wire.link import Link
+from chunk7.delivery.errors import StoreError, StoreLost, StoreUnreachable, UsageError
+from chunk7.wire.store import link as link_module
+from chunk7.wire.store.link import Link
 
 
 async def test_a_refused_command_fails_alone(store_url: str) -> None:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.errors import RecordError
-from wire.clock import boot_id
-from wire.records import Recorder
-from wire.tail import END_MARK, Tail
+from chunk7.delivery.errors import RecordError
+from chunk7.wire.clock import boot_id
+from chunk7.wire.record_tail import END_MARK, Tail
+from chunk7.wire.records import Recorder
 
 
 def recorded(folder: Path, *batches: list[int], close: bool = True) -> Path:
@@ -121,7 +121,7 @@ def test_other_columns_and_other_versions_are_refused(
     health.write_bytes(path.read_bytes())
     with pytest.raises(RecordError, match="its columns are not those of health"):
         Tail(health).read()
-    monkeypatch.setattr("wire.tail.SCHEMA_VERSION", "2")
+    monkeypatch.setattr("chunk7.wire.record_tail.SCHEMA_VERSION", "2")
     with pytest.raises(RecordError, match="record schema 1, not 2"):
         Tail(path).read()
     with pytest.raises(RecordError, match="no table is called 'nothing'"):

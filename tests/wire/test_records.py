@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from delivery.errors import RecordError
-from wire.clock import boot_id
-from wire.records import TABLES, Recorder, read_back, unclaimed
+from chunk7.delivery.errors import RecordError
+from chunk7.wire.clock import boot_id
+from chunk7.wire.records import TABLES, Recorder, read_back, unclaimed
 
 
 def recorded(folder: Path, *instants: int, close: bool = True) -> Path:
@@ -36,7 +36,7 @@ def test_the_first_flush_imports_nothing(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from wire.records import Recorder
+from chunk7.wire.records import Recorder
 recorder = Recorder(Path(sys.argv[1]), "p")
 recorder.add("clocks", at_ns=1)
 before = set(sys.modules)
@@ -107,7 +107,7 @@ def test_a_foreign_file_is_named(tmp_path: Path, content: bytes) -> None:
 def test_a_record_file_of_another_version_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wire.records.SCHEMA_VERSION", "0")
+    monkeypatch.setattr("chunk7.wire.records.SCHEMA_VERSION", "0")
     path = recorded(tmp_path, 1)
     monkeypatch.undo()
     with pytest.raises(RecordError, match="record schema 0, not 1"):

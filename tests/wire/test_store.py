@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from delivery.chunk import Chunk, stream_key
-from delivery.effects import BEGINNING, NEWEST, Cursor, StreamRead
-from delivery.errors import StoreError
-from delivery.store import MemoryStore
-from wire.frames import decode_chunk
-from wire.link import Link
-from wire.store import Store
+from chunk7.delivery.chunk import Chunk, stream_key
+from chunk7.delivery.effects import BEGINNING, NEWEST, Cursor, StreamRead
+from chunk7.delivery.errors import StoreError
+from chunk7.delivery.store import MemoryStore
+from chunk7.wire.frames import decode_chunk
+from chunk7.wire.store.link import Link
+from chunk7.wire.store.store import Store
 
 COMMANDS = (
     "next_seq",

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from wire.live import Document, Quantiles, Total, as_csv
+from chunk7.wire.live import Document, Quantiles, Total, as_csv
 
 TOTAL = Total(
     connect='own "fix", <b>',

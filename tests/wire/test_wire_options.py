@@ -2,8 +2,8 @@
 
 import pytest
 
-from delivery.errors import UsageError
-from wire.options import Parser, listen_address
+from chunk7.delivery.errors import UsageError
+from chunk7.wire.options import Parser, listen_address
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from analysis.figures.style import settings
+from chunk7.analysis.figures.style import settings
 
 BUG = ("history_then_subscribe", "publish_then_save")
 FIX = ("subscribe_then_history", "atomic_lua")

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from figure_kit import BUG, FIX, OWN, cut_off, frame, many, marks, named, rate, texts
 
-from analysis.figures.calibration import calibration
-from analysis.figures.loss_rate import loss_rate
-from analysis.figures.over_time import over_time
-from analysis.figures.predicted import outside, predicted
-from analysis.figures.prices import PANELS, prices
-from analysis.figures.rows import group_rows
-from analysis.figures.style import shortened, to_svg
-from analysis.figures.windows import windows
+from chunk7.analysis.figures.calibration import calibration
+from chunk7.analysis.figures.loss_rate import loss_rate
+from chunk7.analysis.figures.over_time import over_time
+from chunk7.analysis.figures.predicted import outside, predicted
+from chunk7.analysis.figures.prices import PANELS, prices
+from chunk7.analysis.figures.rows import group_rows
+from chunk7.analysis.figures.style import shortened, to_svg
+from chunk7.analysis.figures.windows import windows
 
 NAN = float("nan")
 

@@ -9,8 +9,8 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.factors import factors
-from analysis.figures.style import to_svg
+from chunk7.analysis.figures.factors import factors
+from chunk7.analysis.figures.style import to_svg
 
 BUG = ("history_then_subscribe", "publish_then_save")
 FIX = ("buffered_merge", "atomic_lua")

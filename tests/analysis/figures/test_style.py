@@ -12,9 +12,9 @@ import pytest
 from figure_kit import BUG, FIX, frame, rate, texts
 from matplotlib.figure import Figure
 
-from analysis.figures import FIGURES
-from analysis.figures.loss_rate import loss_rate
-from analysis.figures.style import (
+from chunk7.analysis.figures import FIGURES
+from chunk7.analysis.figures.loss_rate import loss_rate
+from chunk7.analysis.figures.style import (
     CONNECT_STYLE,
     connect_styles,
     new_figure,
@@ -24,7 +24,7 @@ from analysis.figures.style import (
     shortened,
     to_svg,
 )
-from delivery.errors import UsageError
+from chunk7.delivery.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,8 @@ def test_every_figure_is_listed_under_its_own_name() -> None:
 
 def test_nothing_imports_pyplot() -> None:
     code = (
-        "import sys, analysis.figures as f; from analysis.figures.style import new_figure, to_svg;"
+        "import sys, chunk7.analysis.figures as f;"
+        "from chunk7.analysis.figures.style import new_figure, to_svg;"
         "to_svg(new_figure(2, 1)[0]); assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

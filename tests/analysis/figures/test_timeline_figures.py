@@ -10,10 +10,10 @@ from figure_kit import cut_off, marks, texts
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-from analysis.figures.connection import CHANNEL, CLIENT, HISTORY, NODE, connection, view
-from analysis.figures.lost_chunk import IN_WORDS, lost_chunk
-from analysis.figures.style import HOLE, OVERLAP, to_svg
-from delivery.verdicts import Cause
+from chunk7.analysis.figures.connection import CHANNEL, CLIENT, HISTORY, NODE, connection, view
+from chunk7.analysis.figures.lost_chunk import IN_WORDS, lost_chunk
+from chunk7.analysis.figures.style import HOLE, OVERLAP, to_svg
+from chunk7.delivery.verdicts import Cause
 
 NAN = float("nan")
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from report_kit import BUG, FIX, HOSTILE, run_folder
 
-from analysis.report.html import render_html
-from analysis.report.page import make_page
-from analysis.report.pictures import Picture
-from analysis.report.thresholds import hold
-from analysis.study import open_study
-from analysis.thresholds import parse_threshold
-from wire.timetable import Cell
+from chunk7.analysis.report.html import render_html
+from chunk7.analysis.report.page import make_page
+from chunk7.analysis.report.pictures import Picture
+from chunk7.analysis.report.thresholds import hold
+from chunk7.analysis.study import open_study
+from chunk7.analysis.thresholds import parse_threshold
+from chunk7.wire.timetable import Cell
 
 VOID = {"meta", "link", "img", "input", "path", "wbr"}
 

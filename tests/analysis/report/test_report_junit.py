@@ -6,11 +6,11 @@ from xml.etree import ElementTree as Xml
 
 from report_kit import BUG, FIX, HOSTILE, run_folder
 
-from analysis.report.junit import render_junit
-from analysis.report.thresholds import hold
-from analysis.study import open_study
-from analysis.thresholds import parse_threshold
-from wire.timetable import Cell
+from chunk7.analysis.report.junit import render_junit
+from chunk7.analysis.report.thresholds import hold
+from chunk7.analysis.study import open_study
+from chunk7.analysis.thresholds import parse_threshold
+from chunk7.wire.timetable import Cell
 
 
 def suite_of(folder: Path, thresholds: Sequence[str] = ()) -> Xml.Element:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from report_kit import BUG, run_folder
 
-from analysis.report.losses import losses_of
-from analysis.study import Study, open_study
+from chunk7.analysis.report.losses import losses_of
+from chunk7.analysis.study import Study, open_study
 
 
 @pytest.fixture

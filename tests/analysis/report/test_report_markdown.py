@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_kit import BUG, FIX, HOSTILE, run_folder
 
-from analysis.report.markdown import escape, render_markdown
-from analysis.report.page import make_page
-from analysis.study import open_study
-from wire.timetable import Cell
+from chunk7.analysis.report.markdown import escape, render_markdown
+from chunk7.analysis.report.page import make_page
+from chunk7.analysis.study import open_study
+from chunk7.wire.timetable import Cell
 
 
 def lines(folder: Path) -> list[str]:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from report_kit import BUG, FIX, run_folder
 
-from analysis.report.comparisons import comparison_tables
-from analysis.report.making import sections
-from analysis.report.table import numeric, worded
-from analysis.report.tables import causes_table, cells_table, processes_table, times_table
-from analysis.study import Study, open_study
-from analysis.tables import processes
+from chunk7.analysis.report.comparisons import comparison_tables
+from chunk7.analysis.report.making import sections
+from chunk7.analysis.report.table import numeric, worded
+from chunk7.analysis.report.tables import causes_table, cells_table, processes_table, times_table
+from chunk7.analysis.study import Study, open_study
+from chunk7.analysis.tables import processes
+from chunk7.wire.timetable import Cell
 from tests.analysis.story import Story, ns
-from wire.timetable import Cell
 
 
 @pytest.fixture

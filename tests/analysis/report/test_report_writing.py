@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from report_kit import run_folder
 
-from analysis.report import write_report
-from analysis.study import open_study
-from delivery.errors import UsageError
+from chunk7.analysis.report import write_report
+from chunk7.analysis.study import open_study
+from chunk7.delivery.errors import UsageError
 
 
 def test_the_report_is_these_files_and_no_others(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from analysis.statistics.bootstrap import ClusteredRate, clustered_rate, resample
-from analysis.statistics.proportions import exact, rule_of_three
+from chunk7.analysis.statistics.bootstrap import ClusteredRate, clustered_rate, resample
+from chunk7.analysis.statistics.proportions import exact, rule_of_three
 
 DRAWS = 2_000
 

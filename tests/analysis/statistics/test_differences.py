@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.differences import (
+from chunk7.analysis.statistics.differences import (
     Difference,
     mean_paired,
     mean_unpaired,
     median_paired,
     square_and_add,
 )
-from analysis.statistics.paired import newcombe_unpaired
-from analysis.statistics.proportions import Interval, wilson
-from analysis.statistics.quantiles import quantile_interval
+from chunk7.analysis.statistics.paired import newcombe_unpaired
+from chunk7.analysis.statistics.proportions import Interval, wilson
+from chunk7.analysis.statistics.quantiles import quantile_interval
 
 DRAWS = 1_000
 COVERS = (0.922, 0.978)

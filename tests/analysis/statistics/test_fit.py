@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2, poisson
 
-from analysis.law import Joins, Writes, handover
-from analysis.statistics.fit import Agreement, Fit, calibration, fit
+from chunk7.analysis.law import Joins, Writes, handover
+from chunk7.analysis.statistics.fit import Agreement, Fit, calibration, fit
 
 DRAWS = 2_000
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
-from analysis.statistics.paired import (
+from chunk7.analysis.statistics.paired import (
     Comparison,
     compare_paired,
     compare_unpaired,

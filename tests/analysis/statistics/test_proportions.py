@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import xlog1py
 from scipy.stats import binom
 
-from analysis.statistics.proportions import (
+from chunk7.analysis.statistics.proportions import (
     Interval,
     connections_needed,
     exact,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from analysis.statistics.proportions import Interval
-from analysis.statistics.quantiles import (
+from chunk7.analysis.statistics.proportions import Interval
+from chunk7.analysis.statistics.quantiles import (
     clustered_quantile_interval,
     quantile_interval,
     quantile_ranks,

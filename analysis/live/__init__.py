@@ -1,0 +1,4 @@
+"""Judges the records of a load test while they grow.
+
+May import: delivery, wire, the rest of analysis.
+"""

@@ -1,0 +1,208 @@
+"""`chunk7 reproduce`: the bug report's scenario, or any schedule, step by step on a real store."""
+
+import argparse
+import json
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from chunk7.cluster.deployments.local import HOST, store_part
+from chunk7.cluster.deployments.probes import free_ports
+from chunk7.cluster.deployments.supervise import Cluster
+from chunk7.cluster.jobs.interrupts import run_interruptibly
+from chunk7.cluster.jobs.rehearsal import rehearse
+from chunk7.cluster.jobs.reproduction import (
+    CHUNKS,
+    Reproduction,
+    Seen,
+    execute,
+    first_join_step,
+    seed_schedule,
+)
+from chunk7.cluster.options import Subparsers, add_json, add_out, add_seed
+from chunk7.delivery.effects import StreamRead
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.ordering import ConnectOrdering, Feed, WriteOrdering, pair
+from chunk7.delivery.registry import resolve
+from chunk7.faults import FAULTS
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore import schedule as schedules
+from chunk7.simulator.explore.drawing import draw, rerun
+from chunk7.simulator.explore.schedule import Schedule, Step
+from chunk7.simulator.explore.state import Cell
+from chunk7.wire.options import Parser
+from chunk7.wire.store.store import Store
+
+SCHEMA = 1
+KEEP_MS = 600_000
+"""How long the session's keys stay in a store of the user's own."""
+_PUBLISHES = ("publish", "save_and_publish", "number_save_and_publish")
+
+
+def add_parser(subparsers: "Subparsers[Parser]") -> None:
+    """The options of `chunk7 reproduce`."""
+    parser = subparsers.add_parser(
+        "reproduce",
+        help="the bug report's scenario, step by step on a real store",
+        description="Executes one schedule on a real store, each step after the one before it, "
+        "prints what the store answered and draws the timeline. Without --schedule: the bug "
+        "report's, in which chunk 7 is written while the client joins.",
+    )
+    for option, side, default in (
+        ("--connect", "connect", "history_then_subscribe"),
+        ("--write", "write", "publish_then_save"),
+    ):
+        parser.add_argument(
+            option,
+            metavar="NAME",
+            help=f"{side} ordering: a name, or path/to/file.py:name (default: the schedule's, "
+            f"else {default})",
+        )
+    parser.add_argument(
+        "--schedule",
+        type=Path,
+        metavar="FILE",
+        help="a schedule that `chunk7 explore --out` wrote (default: the bug report's)",
+    )
+    parser.add_argument(
+        "--redis", metavar="URL", help="the store to use (default: a valkey-server of our own)"
+    )
+    add_seed(parser)
+    add_out(parser, "nowhere; with it, reproduce.json, schedule.json and timeline.txt")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Reproduce, print, write; 0. Raises Chunk7Error."""
+    cell, schedule = _what(args)
+    done = run_interruptibly(_reproduce(args, cell, schedule))
+    if args.out:
+        _write(args, done)
+    if args.json:
+        sys.stdout.write(json.dumps(_document(done)) + "\n")
+    else:
+        sys.stdout.write("\n" + _timeline(args, done))
+    return 0
+
+
+# --- what to reproduce ---
+
+
+def _what(args: argparse.Namespace) -> tuple[Cell, Schedule]:
+    """The cell and the schedule; somebody's own files are tried out in memory first."""
+    given = schedules.load(args.schedule) if args.schedule else None
+    specs = (
+        args.connect or (given.connect if given else "history_then_subscribe"),
+        args.write or (given.write if given else None),
+    )
+    rehearse(filter(None, specs), lambda: rerun(*_prepared(args, given, *specs)))
+    return _prepared(args, given, *specs)
+
+
+def _prepared(
+    args: argparse.Namespace, given: Schedule | None, connect_spec: str, write_spec: str | None
+) -> tuple[Cell, Schedule]:
+    connect = _ordering("--connect", connect_spec, CONNECT_ORDERINGS, ConnectOrdering)
+    default = "publish_then_save" if connect.feed is Feed.PUBSUB else "stream_append"
+    write = _ordering("--write", write_spec or default, WRITE_ORDERINGS, WriteOrdering)
+    if not pair(connect, write):
+        raise UsageError(
+            f"--connect {connect.name} does not pair with --write {write.name}: "
+            "one uses Pub/Sub, the other a stream"
+        )
+    if given is None:
+        cell = Cell(connect, write, CHUNKS)
+        return cell, seed_schedule(cell)
+    for name in given.faults:
+        if name not in FAULTS:
+            raise UsageError(f"{args.schedule}: fault {name}: one of {', '.join(FAULTS)}")
+    cell = Cell(connect, write, given.chunks, given.joiners, given.faults)
+    return cell, replace(given, connect=connect.name, write=write.name)
+
+
+def _ordering(option: str, spec: str, registry: Any, kind: Any) -> Any:
+    return replace(resolve(spec, registry, kind, option), name=spec)
+
+
+# --- doing it ---
+
+
+async def _reproduce(args: argparse.Namespace, cell: Cell, schedule: Schedule) -> Reproduction:
+    async with AsyncExitStack() as stack:
+        url = args.redis
+        if url is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chunk7-")))
+            cluster = await stack.enter_async_context(Cluster(folder))
+            [port] = free_ports(1)
+            await cluster.start(store_part(folder, port))
+            url = f"redis://{HOST}:{port}/0"
+        store = await Store.open(url, "chunk7-reproduce", history_ttl_ms=KEEP_MS)
+        stack.push_async_callback(store.close)
+        session_id = f"reproduce-{uuid4().hex[:12]}"
+        quiet = args.json
+
+        def report(step: Step, answer: Any) -> None:
+            if not quiet:
+                sys.stdout.write(_line(step, answer))
+
+        return await execute(cell, schedule, store, url, session_id, report)
+
+
+def _line(step: Step, answer: Any) -> str:
+    """One step as it happens."""
+    chunk = "" if step.chunk is None else f" {step.chunk}"
+    return f"{step.actor:<14}{step.effect}{chunk}{_answered(step, answer)}\n"
+
+
+def _answered(step: Step, answer: Any) -> str:
+    if answer is None:
+        return ""
+    if step.effect in _PUBLISHES:
+        return f" -> {answer} receiver{'s' * (answer != 1)}"
+    if isinstance(answer, StreamRead):
+        answer = answer.chunks
+    if isinstance(answer, tuple):
+        return f" -> numbers {', '.join(str(chunk.seq) for chunk in answer) or 'none'}"
+    return f" -> {answer}"
+
+
+# --- what to say ---
+
+
+def _document(done: Reproduction) -> dict[str, Any]:
+    first = _worst(done)
+    return {
+        "schema": SCHEMA,
+        "connect": done.schedule.connect,
+        "write": done.schedule.write,
+        "received": list(first.received),
+        "missing": list(first.missing),
+        "duplicates": list(first.duplicates),
+        "receivers": {str(chunk): count for chunk, count in sorted(done.receivers.items())},
+    }
+
+
+def _worst(done: Reproduction) -> Seen:
+    """The first client that misses something, else the first."""
+    return next((seen for seen in done.clients if seen.missing), done.clients[0])
+
+
+def _timeline(args: argparse.Namespace, done: Reproduction) -> str:
+    """The drawing; the report's own schedule without the six chunks that are only history."""
+    return draw(done.replay, 0 if args.schedule else first_join_step(done.schedule))
+
+
+def _write(args: argparse.Namespace, done: Reproduction) -> None:
+    folder = args.out
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "reproduce.json").write_text(json.dumps(_document(done)) + "\n")
+        (folder / "timeline.txt").write_text(_timeline(args, done))
+        schedules.dump(done.schedule, folder / "schedule.json")
+    except OSError as error:
+        raise UsageError(f"--out {folder}: {error.strerror}") from error

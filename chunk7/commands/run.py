@@ -1,0 +1,211 @@
+"""`chunk7 run`: a local cluster, every ordering in turn under the same load, a table."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Console
+
+from chunk7.cluster.options import Subparsers, add_json, add_out, add_seed, number, whole
+from chunk7.wire.options import Parser
+
+if TYPE_CHECKING:
+    from chunk7.analysis.results import Summary
+    from chunk7.analysis.thresholds import Threshold
+    from chunk7.cluster.jobs.run import Kind
+
+CROSSED, NOT_VALID = 99, 98
+"""Exit codes: a threshold was crossed; the run, or a threshold, cannot be judged."""
+
+
+def add_parser(subparsers: "Subparsers[Parser]") -> None:
+    """The main job and its options."""
+    parser = subparsers.add_parser(
+        "run",
+        help="start a cluster, load it, say which orderings lose chunks",
+        description="Starts a cluster, runs every ordering in turn under the same seed and "
+        "load, and says which lose chunks.",
+    )
+    add_cells(parser)
+    add_kind(parser)
+    add_cluster(parser)
+    add_load(parser)
+    parser.add_argument(
+        "--threshold",
+        action="append",
+        default=[],
+        metavar="EXPRESSION",
+        help="e.g. 'loss_rate<=0.001'; repeatable; a crossed one ends in exit code 99",
+    )
+    parser.add_argument(
+        "--no-report",
+        action="store_true",
+        help="write no report.html and its like; `chunk7 report` can do so later",
+    )
+    add_seed(parser)
+    add_out(parser, "runs/TIME-SEED")
+    add_json(parser)
+
+
+def add_cells(parser: argparse.ArgumentParser) -> None:
+    """--connect, --write."""
+    for option, side in (("--connect", "connect"), ("--write", "write")):
+        parser.add_argument(
+            option,
+            action="append",
+            metavar="NAME",
+            help=f"{side} orderings: names, path/to/file.py:name, or all; repeatable, or commas",
+        )
+
+
+def add_kind(parser: argparse.ArgumentParser) -> None:
+    """--cluster."""
+    parser.add_argument(
+        "--cluster",
+        choices=("local", "compose"),
+        default="local",
+        help="local: processes of this machine; compose: containers (default: %(default)s)",
+    )
+
+
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """--nodes, --redis and the times that the cluster spends."""
+    parser.add_argument(
+        "--nodes",
+        type=whole("--nodes", 1, 64),
+        default=3,
+        metavar="N",
+        help="relay nodes behind the proxy (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--redis",
+        metavar="URL",
+        help="use this store instead of one of our own, e.g. redis://HOST:PORT/DB",
+    )
+    _add_ms(parser, "--node-work-ms", "what a node does between its two steps")
+    _add_ms(parser, "--store-latency-ms", "delay between processes and store, each way")
+    parser.add_argument(
+        "--stream-max-entries",
+        type=whole("--stream-max-entries", 1, 2**31 - 1),
+        metavar="N",
+        help="trim streams to their newest entries, with every append (default: never)",
+    )
+
+
+def add_load(parser: argparse.ArgumentParser) -> None:
+    """Users, sessions, and what the producer streams."""
+    parser.add_argument(
+        "--users",
+        type=whole("--users", 1, 100_000),
+        default=120,
+        metavar="N",
+        help="WebSocket users, each of whom joins once an ordering (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sessions",
+        type=whole("--sessions", 1, 10_000),
+        default=10,
+        metavar="N",
+        help="answers that are streamed at the same time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--chunk-rate",
+        type=number("--chunk-rate", 0.1, 10_000),
+        default=50.0,
+        metavar="R",
+        help="chunks a second and session (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--duration",
+        type=number("--duration", 0.5, 86_400),
+        default=4.5,
+        metavar="S",
+        help="seconds of streaming for each ordering (default: %(default)g)",
+    )
+    _add_ms(parser, "--save-lag-ms", "what the producer does between its two writes", 5.0)
+    parser.add_argument(
+        "--jitter",
+        type=number("--jitter", 0, 10),
+        default=0.0,
+        metavar="F",
+        help="standard deviation of each chunk's delay, in mean chunk intervals (default: 0)",
+    )
+    parser.add_argument(
+        "--answers",
+        type=Path,
+        metavar="DIR",
+        help="recorded answers to replay, one JSONL file each (default: the corpus included)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=whole("--processes", 0, 64),
+        default=0,
+        metavar="N",
+        help="Locust worker processes; 0: Locust in one process (default: %(default)s)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; the exit code. Raises Chunk7Error for what ended the run early."""
+    # Imported here, because they bring pandas: not every subcommand should wait for that.
+    from chunk7.cluster.jobs.report import report_of_run
+    from chunk7.cluster.jobs.run import execute
+    from chunk7.cluster.settings import read_settings
+    from chunk7.run_table import show, stdout_console
+
+    settings = read_settings(args)
+    outcome = execute(settings, args.out, Console(stderr=True), _kind(args.cluster))
+    if args.json:
+        sys.stdout.buffer.write(msgspec.json.encode(outcome.summary) + b"\n")
+        sys.stdout.flush()
+    else:
+        show(outcome.summary, stdout_console())
+    if outcome.error is not None:
+        raise outcome.error
+    code = exit_code(outcome.summary, settings.thresholds)
+    if args.no_report:
+        return code
+    report = report_of_run(outcome, settings.thresholds)
+    if report is None:
+        return code or 1
+    if not args.json:
+        sys.stdout.write(f"report: {report.html}\n")
+    return code
+
+
+def _kind(name: str) -> "Kind | None":
+    """Docker's client is imported only for a compose cluster."""
+    if name == "local":
+        return None
+    from chunk7.cluster.deployments.compose import COMPOSE
+
+    return COMPOSE
+
+
+def exit_code(summary: "Summary", thresholds: "Sequence[Threshold]") -> int:
+    """Whether the thresholds held, which only a valid run can tell; says so if they did not."""
+    from chunk7.analysis.thresholds import evaluate
+
+    if not summary.valid:
+        return NOT_VALID
+    held = evaluate(thresholds, summary.results)
+    for sentence in held.crossed:
+        sys.stderr.write(f"threshold crossed: {sentence}\n")
+    for sentence in held.unknown:
+        sys.stderr.write(f"threshold unknown: {sentence}\n")
+    if held.unknown:
+        return NOT_VALID
+    return CROSSED if held.crossed else 0
+
+
+def _add_ms(parser: argparse.ArgumentParser, option: str, what: str, default: float = 0.0) -> None:
+    parser.add_argument(
+        option,
+        type=number(option, 0, 10_000),
+        default=default,
+        metavar="MS",
+        help=f"{what}, in milliseconds (default: %(default)g)",
+    )

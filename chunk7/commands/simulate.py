@@ -1,0 +1,351 @@
+"""`chunk7 simulate`: a cluster in virtual time, seeded, to millions of connections."""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import track
+
+from chunk7.cluster.options import (
+    Subparsers,
+    add_json,
+    add_out,
+    add_seed,
+    names,
+    number,
+    whole,
+)
+from chunk7.commands.run import add_cells, exit_code
+from chunk7.delivery.errors import UsageError
+from chunk7.wire.options import Parser
+
+if TYPE_CHECKING:
+    from chunk7.analysis.results import Summary
+    from chunk7.analysis.thresholds import Threshold
+    from chunk7.simulator.virtual.claims import Claim
+    from chunk7.simulator.virtual.presets import Preset
+    from chunk7.simulator.virtual.results import CellResult
+    from chunk7.simulator.virtual.settings import Settings
+
+SUMMARY, SETTINGS = "summary.json", "settings.json"
+"""What --out receives."""
+
+PLAIN_WIDTH = 160
+"""Columns of the table when it is not shown on a terminal: there may be millions of everything."""
+
+_DURATIONS = {
+    "--store-latency-ms": "one way between a process and the store "
+    "(default: lognormal(median_ms=0.5,sigma=0.5))",
+    "--node-work-ms": "what a node does between its two steps (default: 0)",
+    "--save-lag-ms": "what the producer does between its two writes (default: 0)",
+    "--delivery-delay-ms": "store to node for a published chunk (default: as --store-latency-ms)",
+}
+
+
+def add_parser(subparsers: "Subparsers[Parser]") -> None:
+    """The options of `chunk7 simulate`. None stands for the preset's, or the usual, value."""
+    parser = subparsers.add_parser(
+        "simulate",
+        help="run the orderings in virtual time, to millions of connections",
+        description="Runs the ordering files against a cluster in virtual time. DIST is a number, "
+        "constant(MS), uniform(LOW,HIGH), exponential(MEAN), lognormal(median_ms=M,sigma=S), "
+        "empirical(V,V,...) or empirical(path=FILE).",
+    )
+    add_cells(parser)
+    parser.add_argument("--preset", metavar="NAME", help="the bug report's: docs/seed-claims.md")
+    parser.add_argument(
+        "--engine",
+        metavar="NAME",
+        help="events: runs the ordering files; vectorised: their law on arrays (default: events)",
+    )
+    _add_numbers(parser)
+    for option, choices in (
+        ("--arrivals", "when chunks come: poisson, even, bursty, or DIST for the gaps' shape"),
+        ("--joins", "uniform: --watchers for each answer; poisson: that many on average"),
+    ):
+        parser.add_argument(option, metavar="NAME", help=choices)
+    for option, meaning in _DURATIONS.items():
+        parser.add_argument(option, metavar="DIST", help=meaning)
+    parser.add_argument(
+        "--faults",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="store_reconnect or node_crash_and_rejoin, each as NAME or NAME(EVERY_MS,FOR_MS) "
+        "(default: 10000,200); repeatable",
+    )
+    parser.add_argument(
+        "--threshold",
+        action="append",
+        default=[],
+        metavar="EXPRESSION",
+        help="e.g. 'loss_rate<=0.001'; repeatable; a crossed one ends in exit code 99",
+    )
+    add_seed(parser)
+    add_out(parser, f"nowhere; with it, {SUMMARY} and {SETTINGS}")
+    add_json(parser)
+
+
+def _add_numbers(parser: argparse.ArgumentParser) -> None:
+    """Counts and rates; their ranges are those of chunk7.simulator.virtual.settings."""
+    for option, type_, help_ in (
+        (
+            "--connections",
+            whole("--connections", 1, 10**9),
+            "clients that join, each once a cell (default: 20000)",
+        ),
+        ("--nodes", whole("--nodes", 1, 10_000), "relay nodes (default: 3)"),
+        (
+            "--sessions",
+            whole("--sessions", 1, 100_000),
+            "answers that stream at the same time (default: 64)",
+        ),
+        (
+            "--watchers",
+            whole("--watchers", 1, 1_000_000),
+            "clients that watch one answer together; on one node they share its subscription "
+            "(default: 1)",
+        ),
+        (
+            "--chunk-rate",
+            number("--chunk-rate", 0.001, 1e6),
+            "chunks a second while an answer streams (default: 50)",
+        ),
+        (
+            "--message-chunks",
+            whole("--message-chunks", 1, 100_000),
+            "chunks of an answer, on average (default: 200)",
+        ),
+        (
+            "--duty",
+            number("--duty", 1e-6, 1),
+            "fraction of joins that happen while the answer streams (default: 1)",
+        ),
+    ):
+        parser.add_argument(option, type=type_, metavar="N", help=help_)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Simulate, print, write; the exit code. Raises UsageError and OrderingError."""
+    # Imported here, because they bring numpy and pandas: not every subcommand should wait.
+    from chunk7.simulator.explore.guard import guarded
+
+    preset = _preset(args.preset)
+    settings = _settings(args, preset)
+    if args.out:
+        _make_folder(args.out)
+    thresholds = _thresholds(args.threshold)
+    connects, writes = names(args.connect), names(args.write)
+
+    def job(tick: Callable[[], None]) -> "Iterator[CellResult]":
+        return _cells(settings, connects, writes, tick)
+
+    foreign = any(".py:" in spec for spec in (*connects, *writes))
+    found = guarded(job) if foreign else job(lambda: None)
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    cells = list(
+        track(found, "simulating", console=console, transient=True, disable=hidden, total=None)
+    )
+    summary = _summary(cells, settings, args.out)
+    document = msgspec.to_builtins(summary) | (
+        {"claim": _claim(cells, preset.claim, settings.duty)} if preset else {}
+    )
+    if args.out:
+        _write(args.out, document, settings)
+    if args.json:
+        sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
+        sys.stdout.flush()
+    else:
+        _show(summary, document.get("claim"), args.out)
+    return exit_code(summary, thresholds)
+
+
+# --- what to simulate ---
+
+
+def _thresholds(texts: list[str]) -> "list[Threshold]":
+    if not texts:
+        return []
+    from chunk7.analysis.thresholds import parse_threshold
+
+    return [parse_threshold(text) for text in texts]
+
+
+def _preset(name: str | None) -> "Preset | None":
+    from chunk7.simulator.virtual.presets import PRESETS
+
+    if name is None:
+        return None
+    if name not in PRESETS:
+        raise UsageError(f"--preset {name}: one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def _settings(args: argparse.Namespace, preset: "Preset | None") -> "Settings":
+    """The preset's settings, or the usual ones, with the options that were given."""
+    from chunk7.simulator.virtual.distributions import parse_distribution
+    from chunk7.simulator.virtual.settings import (
+        Engine,
+        Joins,
+        Settings,
+        parse_arrivals,
+        parse_fault,
+    )
+
+    base = preset.settings if preset else Settings(connections=20_000)
+    given: dict[str, Any] = {
+        field: getattr(args, field)
+        for field in (
+            "connections", "nodes", "sessions", "watchers", "chunk_rate", "message_chunks", "duty",
+        )
+    }  # fmt: skip
+    for option in _DURATIONS:
+        text = getattr(args, option[2:].replace("-", "_"))
+        if text is not None:
+            given[option[2:-3].replace("-", "_")] = parse_distribution(text, option)
+    if args.arrivals is not None:
+        given["arrivals"] = parse_arrivals(args.arrivals, "--arrivals")
+    given["joins"] = _member(Joins, args.joins, "--joins")
+    given["engine"] = _member(Engine, args.engine, "--engine")
+    given["faults"] = tuple(parse_fault(text, "--faults") for text in args.faults)
+    given["seed"] = args.seed
+    return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
+
+
+def _member(kind: Any, text: str | None, option: str) -> Any:
+    if text is None:
+        return None
+    if text not in list(kind):
+        raise UsageError(f"{option} {text}: must be one of {', '.join(kind)}")
+    return kind(text)
+
+
+def _cells(
+    settings: "Settings", connects: list[str], writes: list[str], tick: Callable[[], None]
+) -> "Iterator[CellResult]":
+    from chunk7.cluster.cells import choose, orderings
+    from chunk7.simulator.virtual.simulate import simulate
+
+    chosen = choose(connects, writes)
+    connect_by_name, write_by_name = orderings(chosen)
+    for cell in chosen.cells:
+        yield simulate(settings, connect_by_name[cell.connect], write_by_name[cell.write], tick)
+
+
+# --- what to say ---
+
+
+def _summary(cells: "list[CellResult]", settings: "Settings", out: Path | None) -> "Summary":
+    """The document of `chunk7 run --json`."""
+    from chunk7.analysis.results import Summary
+
+    return Summary(
+        valid=True,
+        invalid_because=[],
+        seed=settings.seed,
+        run_dir=str(out or ""),
+        results=[_result(cell) for cell in cells],
+    )
+
+
+def _result(cell: "CellResult") -> Any:
+    from chunk7.analysis.results import Result
+    from chunk7.wire.live import Quantiles
+
+    fields = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
+    for name in ("window_ms", "gap_ms", "join_ms", "chunk_latency_ms"):
+        fields[name] = Quantiles(**(fields[name] or {}))
+    return Result(**fields, memory_bytes_per_chunk=None)
+
+
+def _claim(cells: "list[CellResult]", claim: "Claim", duty: float) -> dict[str, Any]:
+    """The report's claim, what its own pair of orderings comes to, and what the claim implies."""
+    from chunk7.simulator.virtual.claims import implied_duty, implied_rate
+
+    document: dict[str, Any] = {
+        "title": claim.title,
+        "loss_rate_low": claim.low,
+        "loss_rate_high": claim.high,
+        "window_ms": claim.window_ms,
+        "loss_rate": None,
+        "implied_duty": None,
+        "implied_chunk_rate": None,
+    }
+    for cell in cells:
+        if (cell.connect, cell.write) == ("history_then_subscribe", "publish_then_save"):
+            shares = (claim.low, claim.high)
+            gap_ms = cell.gap_ms["p50"] if cell.gap_ms else 0.0
+            document |= {
+                "loss_rate": cell.loss_rate,
+                "implied_duty": [implied_duty(share, cell.loss_rate / duty) for share in shares],
+                "implied_chunk_rate": [implied_rate(share, gap_ms) for share in shares]
+                if gap_ms > 0
+                else None,
+            }
+    return document
+
+
+def _show(summary: "Summary", claim: dict[str, Any] | None, out: Path | None) -> None:
+    from chunk7.analysis.conclusion import conclusion
+    from chunk7.run_table import table
+
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    console = Console(highlight=False, soft_wrap=False, width=width)
+    console.print(table(summary.results))
+    console.print()
+    for result in summary.results:
+        console.print(conclusion(result), soft_wrap=True)
+    if claim:
+        console.print()
+        for line in _claim_lines(claim):
+            console.print(line, soft_wrap=True)
+    if out:
+        console.print(f"\nresults: {out}", soft_wrap=True)
+
+
+def _claim_lines(claim: dict[str, Any]) -> Iterator[str]:
+    low, high = (_percent(claim[f"loss_rate_{side}"]) for side in ("low", "high"))
+    yield f"The bug report claims, for {claim['title']}: {low} to {high} of connections."
+    if claim["loss_rate"] is None:
+        return
+    yield f"Its own orderings come out at {_percent(claim['loss_rate'])} here."
+    least, most = claim["implied_duty"]
+    if most is None:
+        yield "The upper claim is out of reach, even if every client joins in an answer."
+    elif least is not None:
+        yield (
+            f"For the claim, {_percent(least)} to {_percent(most)} of the joins would have to fall "
+            "into a streaming answer (--duty),"
+        )
+    if claim["implied_chunk_rate"]:
+        slow, fast = claim["implied_chunk_rate"]
+        yield f"or, if all do, chunks would have to come at {slow:.2f} to {fast:.2f} a second."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
+
+
+def _make_folder(folder: Path) -> None:
+    """Now rather than after all the work."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {folder}: {error.strerror}") from error
+
+
+def _write(folder: Path, document: dict[str, Any], settings: "Settings") -> None:
+    from chunk7.simulator.virtual.settings import describe
+
+    try:
+        for name, content in ((SUMMARY, document), (SETTINGS, describe(settings))):
+            text = msgspec.json.format(msgspec.json.encode(content), indent=2)
+            (folder / name).write_bytes(text + b"\n")
+    except OSError as error:
+        raise UsageError(f"--out {folder}: {error.strerror}") from error

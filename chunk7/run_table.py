@@ -1,0 +1,82 @@
+"""A run's results as people read them: a table, a sentence an ordering, and whether to trust it."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+
+from chunk7.analysis.conclusion import conclusion
+from chunk7.analysis.results import Result, Summary
+from chunk7.cluster.jobs.proof import proof
+
+_WIDTH = 120
+"""Of a table that goes to no terminal."""
+
+
+def stdout_console() -> Console:
+    """Where results go: as wide as the terminal, or _WIDTH."""
+    console = Console(highlight=False, soft_wrap=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Print all of it."""
+    console.print(table(summary.results))
+    console.print()
+    for result in summary.results:
+        console.print(f"{conclusion(result)} {proof(result)}".rstrip(), soft_wrap=True)
+    console.print()
+    console.print(f"run folder: {summary.run_dir}", soft_wrap=True)
+    if summary.valid:
+        console.print("The run is valid.")
+    for reason in summary.invalid_because:
+        console.print(f"NOT VALID: {reason}", style="bold red", soft_wrap=True)
+
+
+def table(results: Sequence[Result]) -> Table:
+    """A row a cell, under its connect ordering. Fits into 80 columns. Losses are red.
+
+    The law's number of lost chunks is beside the measured one; times are medians.
+    """
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    shown.add_column("connect\n  x write", overflow="ellipsis")  # gives way where it is narrow
+    for heading in (
+        "lossy/\nconn.",
+        "loss %\n(95%)",
+        "lost\n(law)",
+        "dup.",
+        "dis-\norder",
+        "window\nms",
+        "join\nms",
+        "chunk\nms",
+    ):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for connect, cells in groupby(results, key=lambda result: result.connect):
+        shown.add_row(connect)
+        for result in cells:
+            shown.add_row(*_row(result), style="red" if result.chunks_lost else None)
+    return shown
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    return (
+        f"  {result.write}",
+        f"{result.lossy_connections}/{result.connections}",
+        _rate(result),
+        f"{result.chunks_lost} ({result.chunks_lost_predicted:.1f})",
+        str(result.chunks_duplicate),
+        str(result.chunks_out_of_order),
+        *(
+            "-" if quantiles.p50 is None else f"{quantiles.p50:.1f}"
+            for quantiles in (result.window_ms, result.join_ms, result.chunk_latency_ms)
+        ),
+    )
+
+
+def _rate(result: Result) -> str:
+    """The loss rate and its interval, in percent."""
+    if result.loss_rate is None or result.loss_rate_low is None or result.loss_rate_high is None:
+        return "-"
+    low, high = 100 * result.loss_rate_low, 100 * result.loss_rate_high
+    return f"{100 * result.loss_rate:.1f} ({low:.0f}-{high:.0f})"

@@ -1,5 +1,0 @@
-"""The subcommands of `chunk7`, one file each: parse, call, print.
-
-To add one: write `add_parser(subparsers)` and `run(args)` in a file here and name it in
-`cluster.cli.COMMANDS`.
-"""

@@ -1,0 +1,126 @@
+"""Locust as a part of the cluster."""
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from chunk7 import loadtest
+from chunk7.cluster.cells import orderings, traits
+from chunk7.cluster.deployments.local import HOST, Endpoints, capacity, python
+from chunk7.cluster.deployments.parts import Part
+from chunk7.cluster.deployments.probes import answers_http, free_ports
+from chunk7.cluster.settings import Settings
+from chunk7.delivery.ordering import pair
+from chunk7.wire.timetable import Cell
+
+_LOCUSTFILE = Path(loadtest.__file__).with_name("locustfile.py")
+_STOP_WITHIN_S = 4.0
+"""It gives its workers three seconds."""
+
+
+def headless(settings: Settings, endpoints: Endpoints, folder: Path, run_name: str) -> Part:
+    """Locust that runs every cell once and ends."""
+    command = _command(settings, endpoints, folder, run_name)
+    return Part(
+        "locust",
+        (*command, "--headless", "--once", "--only-summary"),
+        folder / "logs" / "locust.log",
+        ends_by_itself=True,
+        stop_within_s=_STOP_WITHIN_S,
+        orphan_signal=signal.SIGTERM,  # it must be there to end its workers
+    )
+
+
+def web(
+    settings: Settings,
+    endpoints: Endpoints,
+    folder: Path,
+    run_name: str,
+    port: int,
+    status_port: int,
+) -> Part:
+    """Locust with its web UI, waiting for somebody to press start."""
+    more = web_options(settings, f"http://{HOST}:{status_port}", endpoints.delay)
+    command = _command(settings, endpoints, folder, run_name, more)
+    return Part(
+        "locust",
+        (*command, "--web-host", HOST, "--web-port", str(port)),
+        folder / "logs" / "locust.log",
+        ready=answers_http(HOST, port, "/"),
+        stop_within_s=_STOP_WITHIN_S,
+        orphan_signal=signal.SIGTERM,
+    )
+
+
+def _command(
+    settings: Settings,
+    endpoints: Endpoints,
+    folder: Path,
+    run_name: str,
+    more: Mapping[str, object] = MappingProxyType({}),
+) -> tuple[str, ...]:
+    options = {**load_options(settings, endpoints, folder / "raw", run_name), **more}
+    if settings.processes:
+        [port] = free_ports(1)
+        options |= processes_options(settings.processes, port)
+    return python("locust", {"-f": _LOCUSTFILE, **options})
+
+
+def load_options(
+    settings: Settings, endpoints: Endpoints, records: Path, run_name: str
+) -> dict[str, object]:
+    """Of Locust, wherever it runs, apart from its locustfile."""
+    order = settings.order(run_name)
+    gap_fillers = [name for name, traits in settings.cells.traits.items() if traits.fills_gaps]
+    return {
+        "--host": endpoints.websocket,
+        "--producer": endpoints.producer,
+        "--cells": "; ".join(cell.name for cell in order.cells),
+        "--sessions": order.sessions,
+        "--chunk-rate": order.chunk_rate,
+        "--jitter": order.jitter,
+        "--cell-duration-s": order.duration_ms / 1_000,
+        "--settle-ms": order.settle_ms,
+        "--node-work-ms": settings.node_work_ms,
+        "--save-lag-ms": order.save_lag_ms,
+        "--records": records,
+        "--chunk7-seed": order.seed,
+        "--fill-gaps": ",".join(gap_fillers),
+        "--run-name": order.run,
+        "--users": settings.users,
+        "--spawn-rate": settings.users,
+    }
+
+
+def web_options(settings: Settings, judge: str, delay: str | None) -> dict[str, object]:
+    """What a web UI needs to know beyond `load_options`: there any ordering may be chosen.
+
+    `judge` is where `GET /delivery` is answered, `delay` where the store latency is set, if it is.
+    """
+    connects, writes = orderings(settings.cells)
+    pairs = [
+        Cell(connect, write).name
+        for connect, connect_ordering in connects.items()
+        for write, write_ordering in writes.items()
+        if pair(connect_ordering, write_ordering)
+    ]
+    fill_gaps = [name for name, found in connects.items() if traits(found).fills_gaps]
+    options: dict[str, object] = {
+        "--delivery": judge,
+        "--pairs": "; ".join(pairs),
+        "--fill-gaps": ",".join(fill_gaps),
+        "--settle-ms": "",  # as long as what is chosen takes
+        "--max-users": capacity(settings.users),
+    }
+    if delay is not None:
+        options |= {"--store-delay": delay, "--store-latency-ms": settings.store_latency_ms}
+    return options
+
+
+def processes_options(processes: int, port: int) -> dict[str, object]:
+    """Of a Locust that starts its own workers, who reach it at this port."""
+    options: dict[str, object] = {"--processes": processes}
+    options["--master-bind-host"] = options["--master-host"] = HOST
+    options["--master-bind-port"] = options["--master-port"] = port
+    return options

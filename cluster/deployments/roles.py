@@ -1,0 +1,72 @@
+"""What each container of the compose cluster is started with: `roles.json` in the run folder.
+
+Written once, before the containers start; `chunk7.container` is what they run, and looks it up.
+"""
+
+import json
+from pathlib import Path
+
+from chunk7.cluster.deployments import local
+from chunk7.cluster.deployments.load import load_options, processes_options, web_options
+from chunk7.cluster.deployments.local import capacity
+from chunk7.cluster.deployments.proxy import render_for_compose
+from chunk7.cluster.settings import Settings
+
+ROLES = "roles.json"
+"""In the run folder: the words of each role's command, which {...} are filled in by the role."""
+
+_NODE, _PRODUCER = "0.0.0.0:8080", "0.0.0.0:8081"
+_STORE, _DELAY = "redis://store:6379/0", "redis://delay:6379/0"
+_DELAY_CONTROL, _JUDGE = "http://delay:8082", "http://cluster:8090"
+_MASTER_PORT = 5557
+
+
+def write_roles(
+    settings: Settings, plan: local.Local, folder: Path, inside: Path, run_name: str | None
+) -> None:
+    """Make `folder` a run folder that the parts can start in; they know it as `inside`.
+
+    `plan` names files as the parts see them, `settings` as this process does. `run_name` None: each
+    start of Locust takes a name of its own.
+    """
+    (folder / "raw").mkdir(exist_ok=True)
+    (folder / "nginx").mkdir(exist_ok=True)
+    nginx = render_for_compose(8080, 8080, capacity(settings.users))
+    (folder / "nginx" / "nginx.conf").write_text(nginx)
+    roles = _roles(settings, plan, inside, run_name or "{time}")
+    partial = folder / f"{ROLES}.partial"
+    partial.write_text(json.dumps(roles, indent=1) + "\n")
+    partial.rename(folder / ROLES)
+
+
+def _roles(
+    settings: Settings, plan: local.Local, inside: Path, run_name: str
+) -> dict[str, list[str]]:
+    raw = inside / "raw"
+    near = _DELAY if settings.store_latency_ms else _STORE
+    endpoints = local.Endpoints(_STORE, "ws://proxy:8080", "http://producer:8081")
+    locust = ["locust", "-f", "{code}/loadtest/locustfile.py"]
+    load_of = load_options(settings, endpoints, raw, run_name)
+    load = local.spelled(load_of)
+    control = _DELAY_CONTROL if settings.store_latency_ms else None
+    in_form = local.spelled({**load_of, **web_options(settings, _JUDGE, control)})
+    processes = processes_options(settings.processes, _MASTER_PORT) if settings.processes else {}
+    node = local.node_options(plan, _NODE, near, "{name}", raw, endpoints.producer)
+    producer = local.producer_options(plan, _PRODUCER, near, "{name}", raw)
+    delay = local.delay_options("0.0.0.0:6379", _STORE, settings.store_latency_ms, "0.0.0.0:8082")
+    web = ["--web-host", "0.0.0.0", "--web-port", "8089"]  # noqa: S104
+    return {
+        "node": ["nodes", *local.spelled(node)],
+        "producer": ["producer", *local.spelled(producer)],
+        "delay": ["chunk7.cluster.deployments.delay_proxy", *local.spelled(delay)],
+        "locust": [*locust, *in_form, "--master", *web],
+        "worker": [*locust, "--worker", "--master-host", "locust"],
+        "load": [
+            *(*locust, *load, *local.spelled(processes)),
+            *("--headless", "--once", "--only-summary"),
+        ],
+        "cluster": [
+            "chunk7.cluster.status.server",
+            *local.spelled({"--ordering": plan.connect_files}),
+        ],
+    }

@@ -1,0 +1,115 @@
+"""Starts parts in order, watches all of them, and stops them whatever happens."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from chunk7.cluster.deployments.parts import Part, Process
+
+Result = TypeVar("Result")
+
+STOP_WITHIN_S = 5.0
+"""All parts together, before those that are left are killed."""
+
+
+class Cluster:
+    """The parts of one run, oldest first.
+
+    >>> async with Cluster(folder) as cluster:
+    ...     await cluster.start(store)
+    ...     await cluster.start(node_1, node_2, producer)
+    ...     [locust] = await cluster.start(load)
+    ...     await cluster.while_alive(locust.wait())
+
+    Leaving the block stops everything in reverse order: on success, failure and cancellation.
+    `pids.json` in `folder` names the process id of every part ever started.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stages: list[list[Process]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    @property
+    def processes(self) -> list[Process]:
+        """Everything started so far, in order."""
+        return [process for stage in self._stages for process in stage]
+
+    async def start(self, *parts: Part) -> list[Process]:
+        """Start these at the same time and wait until all are ready.
+
+        Raises PartDied when one of them, or one started earlier, ends or is not ready in time.
+        """
+        stage: list[Process] = []
+        self._stages.append(stage)
+        for part in parts:
+            stage.append(await Process.start(part))
+            self._write_pids()
+        await self.while_alive(_all_ready(stage))
+        return stage
+
+    async def while_alive(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do the work, but raise PartDied as soon as any part has ended that should not have."""
+        working = asyncio.create_task(work)
+        watched = {
+            asyncio.create_task(_unplanned_end(process)): process for process in self.processes
+        }
+        try:
+            await asyncio.wait({working, *watched}, return_when=asyncio.FIRST_COMPLETED)
+            for task, process in watched.items():
+                if task.done():
+                    raise process.death()
+            return await working
+        finally:
+            await _cancel(working, *watched)
+
+    async def stop(self) -> None:
+        """Stop everything, last started first, within STOP_WITHIN_S, then kill."""
+        deadline = time.monotonic() + STOP_WITHIN_S
+        while self._stages:
+            stage = self._stages[-1]
+            left_s = max(0.0, deadline - time.monotonic())
+            await asyncio.gather(*(process.stop(left_s) for process in stage))
+            self._stages.pop()
+
+    def _write_pids(self) -> None:
+        pids = {process.part.name: process.pid for process in self.processes}
+        path = self._folder / "pids.json"
+        path.with_suffix(".tmp").write_text(json.dumps(pids, indent=1) + "\n")
+        os.replace(path.with_suffix(".tmp"), path)
+
+
+async def _all_ready(stage: list[Process]) -> None:
+    waits = [asyncio.create_task(process.wait_ready()) for process in stage]
+    try:
+        await asyncio.gather(*waits)
+    finally:
+        await _cancel(*waits)
+
+
+async def _unplanned_end(process: Process) -> None:
+    """Returns once the part has ended, unless that end is the one it was started for."""
+    code = await process.wait()
+    if process.part.ends_by_itself and code == 0:
+        await asyncio.Event().wait()  # nothing to tell; cancelled with the watch
+
+
+async def _cancel(*tasks: "asyncio.Task[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,63 @@
+"""How far a run is: a bar on a terminal, a line a cell elsewhere; always on stderr.
+
+The producer's timetable says it all: once it is there, time alone moves the bar.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import aiohttp
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from chunk7.loadtest.join_schedule import cell_start_ms, end_ms
+from chunk7.wire.clock import now_ns
+from chunk7.wire.timetable import Cell, Timetable
+
+_EVERY_S = 0.2
+_ANSWER_WITHIN_S = 2.0
+
+
+async def follow(producer: str, cells: Sequence[Cell], console: Console) -> None:
+    """Show where the run is until the timetable's end. Meant to be cancelled when the load ends."""
+    await show(await _timetable(producer), cells, console)
+
+
+async def show(timetable: Timetable, cells: Sequence[Cell], console: Console) -> None:
+    """The same for a timetable that is there; its epoch is on our own CLOCK_MONOTONIC."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    total_ms = end_ms(timetable.order)
+    with shown:
+        bar = shown.add_task("", total=total_ms)
+        before = -1
+        while (at_ms := (now_ns() - timetable.epoch_ns) / 1e6) < total_ms:
+            cell = _cell(timetable, at_ms)
+            title = f"{cell + 1}/{len(cells)} {cells[cell].name}"
+            shown.update(bar, completed=max(0.0, at_ms), description=title)
+            if cell != before and not console.is_terminal:
+                console.print(title, highlight=False)
+            before = cell
+            await asyncio.sleep(_EVERY_S)
+
+
+def _cell(timetable: Timetable, at_ms: float) -> int:
+    """The cell that streams at this time, in ms after the epoch; the first one before it."""
+    order = timetable.order
+    begun = sum(cell_start_ms(order, cell) <= at_ms for cell in range(len(order.cells)))
+    return max(0, begun - 1)
+
+
+async def _timetable(producer: str) -> Timetable:
+    """The timetable, as soon as the load test has ordered one."""
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_WITHIN_S)
+    async with aiohttp.ClientSession(timeout=timeout) as http:
+        while True:  # bounded by whoever waits for the load to end
+            try:
+                async with http.get(f"{producer}/timetable") as response:
+                    if response.status == 200:
+                        return msgspec.json.decode(await response.read(), type=Timetable)
+            except (aiohttp.ClientError, TimeoutError):
+                pass  # if it is gone, its part has ended, and that is watched elsewhere
+            await asyncio.sleep(_EVERY_S)

@@ -1,0 +1,54 @@
+"""From a run folder to its report, with what the explorer knows beside what was measured."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from chunk7.analysis.report import Report, write_report
+from chunk7.analysis.report.thresholds import of_manifest
+from chunk7.analysis.study import Study, open_study
+from chunk7.analysis.thresholds import Threshold
+from chunk7.cluster.jobs.proof import proof
+from chunk7.cluster.jobs.run import Outcome
+from chunk7.delivery.errors import Chunk7Error, RecordError, UsageError
+
+
+def open_run(folder: Path) -> Study:
+    """Judge a run folder; raises UsageError, naming the file, for one that cannot be used."""
+    try:
+        return open_study(folder)
+    except RecordError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder}: {error.strerror}") from error
+
+
+def make_report(study: Study, out: Path, thresholds: Sequence[Threshold]) -> Report:
+    """Write the report of a judged run into `out`; raises UsageError if it cannot be written."""
+    proofs = {result.name: proof(result) for result in study.summary.results}
+    return write_report(study, out, thresholds, proofs)
+
+
+def thresholds_of(study: Study, given: Sequence[Threshold]) -> Sequence[Threshold]:
+    """Those given now, or else those that the run was started with."""
+    return given or of_manifest(study)
+
+
+def report_of_run(outcome: Outcome, thresholds: Sequence[Threshold]) -> Report | None:
+    """The report at a run's end; None, and a line on stderr, if it fails.
+
+    The run's own result stands whatever happens here, so nothing is raised.
+    """
+    try:
+        if outcome.study is None:
+            raise RecordError(outcome.summary.invalid_because[-1])
+        return make_report(outcome.study, outcome.folder, thresholds)
+    except Chunk7Error as error:
+        why = str(error)
+    except Exception as error:
+        log = outcome.folder / "logs" / "chunk7.log"
+        log.write_text(traceback.format_exc())
+        why = f"unexpected {type(error).__name__}: {error}; its trace is in {log}"
+    sys.stderr.write(f"chunk7 run: no report: {why}\n")
+    return None

@@ -1,0 +1,161 @@
+"""The main job: a cluster, a load, and what was recorded of it, judged.
+
+Whatever ends the load (its timetable, a dead part, a signal), everything is stopped, and what was
+recorded until then is gathered and judged; then the run is not valid, and says why.
+"""
+
+import asyncio
+import os
+import time
+import traceback
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from chunk7.analysis.manifest import Manifest, write_manifest
+from chunk7.analysis.results import Summary
+from chunk7.analysis.study import Study
+from chunk7.cluster.deployments import load, local
+from chunk7.cluster.deployments.parts import Process
+from chunk7.cluster.deployments.supervise import Cluster
+from chunk7.cluster.jobs.interrupts import run_interruptibly
+from chunk7.cluster.jobs.judge import judge
+from chunk7.cluster.jobs.progress import follow
+from chunk7.cluster.jobs.surroundings import surroundings, without_password
+from chunk7.cluster.settings import Settings
+from chunk7.delivery.errors import Chunk7Error, UsageError
+from chunk7.producer.answers import SHIPPED, read_answers
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run. `error` is what ended it early, if anything did.
+
+    `study` is None when the records are damaged; `summary` then says so.
+    """
+
+    folder: Path
+    summary: Summary
+    study: Study | None
+    error: Chunk7Error | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of cluster: what it cannot do, what it is made of, and how it is driven."""
+
+    check: Callable[[Settings], None]
+    facts: Callable[[], dict[str, Any]]
+    drive: Callable[[Settings, Path, str, Console], Coroutine[Any, Any, None]]
+    """From the first part's start to the last one's stop, given the run folder and run's name."""
+
+
+def execute(
+    settings: Settings, out: Path | None, console: Console, kind: Kind | None = None
+) -> Outcome:
+    """Do a whole run, on this kind of cluster (None: local); progress goes to `console`.
+
+    Raises UsageError and StoreUnreachable, before anything is started, for input that cannot be
+    used. What goes wrong later is in the outcome.
+    """
+    kind = kind or LOCAL
+    kind.check(settings)
+    folder, run_name = prepare(settings, out)
+    write_manifest(folder, _manifest(settings, run_name, kind.facts()))
+    error = _attempt(kind.drive(settings, folder, run_name, console), folder)
+    return Outcome(folder, *judge(folder, error), error)
+
+
+def check(settings: Settings) -> None:
+    """Raise UsageError or StoreUnreachable for what cannot be used."""
+    read_answers(settings.answers or SHIPPED)
+    if settings.redis is not None:
+        asyncio.run(local.check_store(settings.redis, settings.store_latency_ms))
+
+
+def prepare(settings: Settings, out: Path | None) -> tuple[Path, str]:
+    """An empty run folder, and a name for the run that no other on the same store has."""
+    started = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    folder = new_folder(out or Path("runs", f"{started}-{settings.seed}"))
+    return folder, f"{started}-{settings.seed}-{os.getpid()}"
+
+
+def new_folder(folder: Path) -> Path:
+    """Make an empty run folder; raises UsageError if there is something in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UsageError(f"--out {folder}: exists and is not empty")
+        (folder / "logs").mkdir()
+    except OSError as error:
+        raise UsageError(f"--out {folder}: {error.strerror}") from error
+    return folder
+
+
+def _attempt(drive: Coroutine[Any, Any, None], folder: Path) -> Chunk7Error | None:
+    """Run the load; what ended it early, or None. An unforeseen error leaves its trace in a log."""
+    try:
+        run_interruptibly(drive)
+    except Chunk7Error as error:
+        return error
+    except Exception as error:
+        log = folder / "logs" / "chunk7.log"
+        log.write_text(traceback.format_exc())
+        return Chunk7Error(f"unexpected {type(error).__name__}: {error}; its trace is in {log}")
+    return None
+
+
+async def _drive(settings: Settings, folder: Path, run_name: str, console: Console) -> None:
+    """From the first part's start to the last one's stop."""
+    console.print(f"starting a cluster of {settings.nodes} nodes", highlight=False)
+    async with Cluster(folder) as cluster:
+        endpoints = await local.start(cluster, settings.local, folder)
+        [locust] = await cluster.start(load.headless(settings, endpoints, folder, run_name))
+        progress = follow(endpoints.producer, settings.cells.cells, console)
+        try:
+            async with asyncio.timeout(settings.limit_s):
+                await cluster.while_alive(_until_ended(locust, asyncio.create_task(progress)))
+        except TimeoutError:
+            late = f"the load test did not end within {settings.limit_s:.0f} s"
+            raise Chunk7Error(late + locust.last_lines()) from None
+
+
+async def _until_ended(locust: Process, progress: "asyncio.Task[None]") -> None:
+    try:
+        await locust.wait()
+    finally:
+        progress.cancel()
+        [outcome] = await asyncio.gather(progress, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        raise outcome
+
+
+LOCAL = Kind(check, lambda: {"kind": "local"}, _drive)
+
+
+def _manifest(settings: Settings, run_name: str, facts: dict[str, Any]) -> Manifest:
+    cells = settings.cells
+    return Manifest(
+        order=settings.order(run_name),
+        traits=dict(cells.traits),
+        extra={
+            "settings": {
+                "nodes": settings.nodes,
+                "users": settings.users,
+                "node_work_ms": settings.node_work_ms,
+                "store_latency_ms": settings.store_latency_ms,
+                "stream_max_entries": settings.stream_max_entries,
+                "answers": str(settings.answers) if settings.answers else None,
+                "redis": without_password(settings.redis) if settings.redis else None,
+                "processes": settings.processes,
+                "thresholds": [threshold.text for threshold in settings.thresholds],
+                "connect_files": list(cells.connect_files),
+                "write_files": list(cells.write_files),
+            },
+            "cluster": facts,
+            **surroundings(),
+        },
+    )

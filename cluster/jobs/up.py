@@ -1,0 +1,117 @@
+"""A cluster that runs until somebody stops it."""
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from chunk7.cluster.deployments import load, local
+from chunk7.cluster.deployments.parts import Part
+from chunk7.cluster.deployments.probes import answers_http
+from chunk7.cluster.deployments.supervise import Cluster
+from chunk7.cluster.jobs.interrupts import run_interruptibly
+from chunk7.cluster.jobs.run import check, prepare
+from chunk7.cluster.settings import Settings
+from chunk7.delivery.errors import Interrupted, UsageError
+
+Tell = Callable[[str, str, str], None]
+"""Called with the URLs of the proxy, the web UI and the producer once all is ready."""
+
+_STOP_WITHIN_S = 4.0
+"""The judge finishes what it has begun, and judges once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Those that the user chooses."""
+
+    websocket: int
+    web: int
+    status: int
+
+    def check_free(self) -> None:
+        """Raise UsageError if somebody listens on one of them."""
+        for option, port in (
+            ("--port", self.websocket),
+            ("--web-port", self.web),
+            ("--status-port", self.status),
+        ):
+            check_free(option, port)
+
+
+def keep_running(
+    settings: Settings, out: Path | None, ports: Ports, console: Console, tell: Tell
+) -> None:
+    """Start everything and wait for a signal.
+
+    Raises UsageError for bad input and for a port in use, PartDied when a part ends.
+    """
+    check(settings)
+    ports.check_free()
+    folder, run_name = prepare(settings, out)
+    with contextlib.suppress(Interrupted):
+        run_interruptibly(_keep(settings, folder, run_name, ports, console, tell))
+
+
+def check_free(option: str, port: int) -> None:
+    """Raise UsageError if somebody listens on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # old connections do not count
+        try:
+            probe.bind((local.HOST, port))
+        except OSError as error:
+            raise UsageError(f"{option} {port}: {error.strerror}") from error
+
+
+async def _keep(
+    settings: Settings, folder: Path, run_name: str, ports: Ports, console: Console, tell: Tell
+) -> None:
+    console.print(f"starting a cluster of {settings.nodes} nodes", highlight=False)
+    plan = dataclasses.replace(
+        settings.local,
+        websocket_port=ports.websocket,
+        settable_latency=local.can_delay(settings.redis),
+    )
+    async with Cluster(folder) as cluster:
+        endpoints = await local.start(cluster, plan, folder)
+        # The judge before Locust: it ends later, and so reads what Locust writes down at its end.
+        await cluster.start(_attendant(settings, endpoints, folder, ports))
+        await cluster.start(
+            load.web(settings, endpoints, folder, run_name, ports.web, ports.status)
+        )
+        tell(endpoints.websocket, f"http://{local.HOST}:{ports.web}", endpoints.producer)
+        await cluster.while_alive(asyncio.Event().wait())
+
+
+def _attendant(settings: Settings, endpoints: local.Endpoints, folder: Path, ports: Ports) -> Part:
+    """The process that says how the cluster is, and judges what clients lose."""
+    web, status = (f"http://{local.HOST}:{port}" for port in (ports.web, ports.status))
+    checks = {**endpoints.checks, "locust": f"{web}/"}
+    tells = {
+        "WebSocket": f"{endpoints.websocket}/ws/SESSION?ordering=NAME",
+        "demo": f"{endpoints.websocket.replace('ws', 'http', 1)}/demo",
+        "web UI": web,
+        "health": f"{status}/healthz",
+        "delivery": f"{status}/delivery",
+        "records": str(folder),
+    }
+    options = {
+        "--listen": f"{local.HOST}:{ports.status}",
+        "--run": folder,
+        "--check": tuple(f"{name}={url}" for name, url in checks.items()),
+        "--tell": tuple(f"{name}={text}" for name, text in tells.items()),
+        "--ordering": settings.cells.connect_files,
+    }
+    return Part(
+        "cluster",
+        local.python("chunk7.cluster.status.server", options),
+        folder / "logs" / "cluster.log",
+        # /metrics is there from the start; /healthz says 503 until all is up.
+        ready=answers_http(local.HOST, ports.status, "/metrics"),
+        stop_within_s=_STOP_WITHIN_S,
+    )

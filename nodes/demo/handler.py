@@ -1,0 +1,143 @@
+"""What a node answers under `/demo`.
+
+| path | answer |
+|---|---|
+| `/demo` | the page |
+| `/demo/NAME` | one of its files, read once at the start: a name is looked up, never opened |
+| `/demo/setup` | JSON: this node's orderings, and what its producer offers |
+| `/demo/answer` | a WebSocket: one order in, one promise or refusal out |
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from chunk7.nodes.demo.producer_link import NotGranted, ask
+from chunk7.nodes.options import Options
+from chunk7.wire.demo import DEMO_PREFIX, Choices
+
+PAGE = "/demo"
+ANSWER = "/demo/answer"
+SETUP = "/demo/setup"
+ORDER_WITHIN_S = 10.0
+
+_FOLDER = Path(__file__).parent
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_JSON = "application/json"
+_HEADERS = {
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # 'self' covers ws: and wss: of the same host and port (CSP level 3, section 6.7.2.8).
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; object-src 'none'",
+}
+
+
+class Desk:
+    """Serves the page of one node."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._files = _read_files()
+
+    def respond(
+        self, connection: ServerConnection, request: Request
+    ) -> Response | Awaitable[Response] | None:
+        """The answer to a path under `/demo`; None lets a handshake for an order go on."""
+        path = request.path.partition("?")[0]
+        if path == ANSWER:
+            return None if _same_origin(request) else _refuse(connection, 403, "another origin")
+        if request.method not in ("GET", "HEAD"):
+            response = _refuse(connection, 405, "GET or HEAD")
+            response.headers["Allow"] = "GET, HEAD"
+            return response
+        if path == SETUP:
+            return self._setup(connection, request)
+        if path not in self._files:
+            return _refuse(connection, 404, "the page is /demo")
+        return _respond(connection, request, *self._files[path])
+
+    async def take_order(self, connection: ServerConnection) -> None:
+        """One order for an answer, passed on; what came of it is sent as one frame."""
+        try:
+            async with asyncio.timeout(ORDER_WITHIN_S):
+                order = await connection.recv(decode=False)
+            await connection.send(await self._granted(order), text=True)
+        except (TimeoutError, ConnectionClosed):
+            return  # nobody to tell
+
+    async def _granted(self, order: bytes) -> bytes:
+        try:
+            promise = msgspec.Raw(await ask(self._options.producer, order))
+        except NotGranted as error:
+            return msgspec.json.encode({"refused": str(error)})
+        return msgspec.json.encode({"promise": promise})
+
+    async def _setup(self, connection: ServerConnection, request: Request) -> Response:
+        choices, reason = await self._choices()
+        setup = {
+            "node": self._options.name,
+            "prefix": DEMO_PREFIX,
+            "orderings": [
+                {"name": o.name, "feed": o.feed, "client": o.client}
+                for o in self._options.orderings.values()
+            ],
+            "choices": choices,
+            "no_answers_because": reason,
+        }
+        return _respond(connection, request, _JSON, msgspec.json.encode(setup))
+
+    async def _choices(self) -> tuple[Choices | None, str | None]:
+        """What the producer offers, or why there is nothing."""
+        try:
+            offered = await ask(self._options.producer)
+            return msgspec.json.decode(offered, type=Choices), None
+        except (NotGranted, msgspec.MsgspecError) as error:
+            return None, str(error)
+
+
+def _read_files() -> dict[str, tuple[str, bytes]]:
+    """(content type, content) by path."""
+    files = {
+        f"{PAGE}/{path.name}": (_TYPES[path.suffix], path.read_bytes())
+        for path in sorted(_FOLDER.iterdir())
+        if path.suffix in _TYPES
+    }
+    files[PAGE] = files.pop(f"{PAGE}/index.html")
+    return files
+
+
+def _respond(
+    connection: ServerConnection, request: Request, content_type: str, content: bytes
+) -> Response:
+    response = connection.respond(200, "")
+    for name in ("Content-Type", "Content-Length"):
+        del response.headers[name]
+    response.headers["Content-Type"] = content_type
+    response.headers["Content-Length"] = str(len(content))
+    for name, value in _HEADERS.items():
+        response.headers[name] = value
+    response.body = b"" if request.method == "HEAD" else content
+    return response
+
+
+def _refuse(connection: ServerConnection, status: int, reason: str) -> Response:
+    return connection.respond(status, f"{reason}\n")
+
+
+def _same_origin(request: Request) -> bool:
+    """A browser says whose page asks; only ours may have the producer stream something."""
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("Host")

@@ -1,0 +1,4 @@
+"""Every interleaving of a cell's events.
+
+May import: delivery.
+"""

@@ -1,0 +1,116 @@
+"""What a client makes of what it is sent: one small class a `ClientPolicy`.
+
+Pure: a client's memory is a hashable value that comes in and goes out, so that the explorer can
+compare states. `shown` is whether a received chunk gets into the text that the reader sees; a
+chunk that is received and never shown is as lost to the reader as one that never came.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Any, Protocol
+
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.gaps import GapTracker
+from chunk7.delivery.ordering import ClientPolicy
+
+
+class Client(Protocol):
+    """A client's half of an ordering."""
+
+    asks: bool
+    """Whether it makes use of head numbers and of fetch; if not, heartbeats change nothing."""
+
+    def start(self) -> Hashable:
+        """The memory of one that has received nothing."""
+
+    def take(self, memory: Any, chunk: Chunk) -> tuple[Hashable, bool]:
+        """A chunk came; (memory, shown)."""
+
+    def learn_head(self, memory: Any, head_seq: int) -> Hashable:
+        """A welcome or heartbeat came."""
+
+    def ask(self, memory: Any) -> tuple[Hashable, tuple[int, int] | None]:
+        """After each frame: the range to fetch now, both ends included, or None."""
+
+    def misses(self, memory: Any) -> bool:
+        """Whether it knows of a hole that has not been filled."""
+
+    def resume_after(self, memory: Any) -> int:
+        """The `after_seq` with which it connects again."""
+
+
+class TakesAll:
+    """Shows whatever comes."""
+
+    asks = False
+
+    def start(self) -> Hashable:
+        return None
+
+    def take(self, memory: Any, chunk: Chunk) -> tuple[Hashable, bool]:
+        return memory, True
+
+    def learn_head(self, memory: Hashable, head_seq: int) -> Hashable:
+        return memory
+
+    def ask(self, memory: Hashable) -> tuple[Hashable, tuple[int, int] | None]:
+        return memory, None
+
+    def misses(self, memory: Any) -> bool:
+        return False
+
+    def resume_after(self, memory: Any) -> int:
+        return 0
+
+
+class Deduplicates(TakesAll):
+    """Shows the first of each `identity`, which the bug report takes to be (message, index)."""
+
+    def __init__(
+        self,
+        identity: Callable[[Chunk], Hashable] = lambda chunk: (chunk.message_id, chunk.index),
+    ) -> None:
+        self._identity = identity
+
+    def start(self) -> Hashable:
+        return frozenset()
+
+    def take(self, memory: Any, chunk: Chunk) -> tuple[Hashable, bool]:
+        identity = self._identity(chunk)
+        return memory | {identity}, identity not in memory
+
+
+class FillsGaps:
+    """Runs `GapTracker`: shows each number once, fetches holes, resumes behind its last run."""
+
+    asks = True
+
+    def start(self) -> Hashable:
+        return GapTracker().snapshot()
+
+    def take(self, memory: Any, chunk: Chunk) -> tuple[Hashable, bool]:
+        tracker = GapTracker.restored(memory)
+        new = tracker.receive(chunk.seq)
+        return tracker.snapshot(), new
+
+    def learn_head(self, memory: Any, head_seq: int) -> Hashable:
+        tracker = GapTracker.restored(memory)
+        tracker.learn_head(head_seq)
+        return tracker.snapshot()
+
+    def ask(self, memory: Any) -> tuple[Hashable, tuple[int, int] | None]:
+        tracker = GapTracker.restored(memory)
+        wanted = tracker.wanted()
+        return tracker.snapshot(), wanted
+
+    def misses(self, memory: Any) -> bool:
+        return GapTracker.restored(memory).missing() is not None
+
+    def resume_after(self, memory: Any) -> int:
+        return GapTracker.restored(memory).next_seq - 1
+
+
+CLIENTS: dict[ClientPolicy, Client] = {
+    ClientPolicy.TAKES_ALL: TakesAll(),
+    ClientPolicy.DEDUPLICATES: Deduplicates(),
+    ClientPolicy.FILLS_GAPS: FillsGaps(),
+}

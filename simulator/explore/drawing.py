@@ -1,0 +1,238 @@
+"""A schedule as the bug report draws one: T1..Tn down, a column a participant, the risk window.
+
+Plain text. The risk window of a lost chunk is where it is in nobody's hands: it opens with the
+history read or the publication, whichever comes first, and closes with the subscription or the
+saving, whichever comes last.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from chunk7.delivery.effects import StreamRead
+from chunk7.delivery.errors import UsageError
+from chunk7.simulator.explore.schedule import Schedule, Step
+from chunk7.simulator.explore.state import SUBSCRIBED, Cell, Outcome, State
+from chunk7.simulator.explore.world import World, replay
+
+_PUBLISHES = frozenset(("publish", "save_and_publish", "number_save_and_publish"))
+_SAVES = frozenset(("save", "save_and_publish", "number_save_and_publish"))
+_TURNS = frozenset(
+    ("store_reconnect", "node_crash", "slow_client", "trim", "follow", "subscription")
+)
+_WORDS = {
+    "next_seq": "take a number for {chunk}",
+    "publish": "publish {chunk}",
+    "save": "save {chunk}",
+    "save_and_publish": "save and publish {chunk}",
+    "number_save_and_publish": "number, save and publish {chunk}",
+    "append": "append {chunk}",
+    "subscribe": "send SUBSCRIBE",
+    "confirmed": "confirmed",
+    "read_history": "read history",
+    "read_head": "read head",
+    "read_stream": "read stream",
+    "follow": "follow the stream",
+    "send_history": "send history",
+    "send_welcome": "send welcome",
+    "release": "release the buffer",
+    "subscription": "SUBSCRIBE takes effect",
+    "deliver": "{chunk} arrives",
+    "tail": "pass on what is new",
+    "heartbeat": "heartbeat",
+    "fetch": "read what is asked for",
+    "fetched": "send it",
+    "hear": "",
+    "store_reconnect": "LOSES THE STORE, reconnects",
+    "node_crash": "DIES",
+    "slow_client": "CLOSES the slow client",
+    "trim": "TRIM to the newest",
+    "timeout_executed": "TIME-OUT on {chunk} (executed)",
+    "timeout_not_executed": "TIME-OUT on {chunk} (not executed)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A schedule that has been run again: `states[i]` is before step i, the last is the end."""
+
+    world: World
+    schedule: Schedule
+    states: tuple[State, ...]
+    outcome: Outcome
+
+
+def rerun(cell: Cell, schedule: Schedule) -> Replay:
+    """Run the schedule in memory.
+
+    Raises UsageError when a step cannot happen where it stands, and when the last is not the end.
+    """
+    world = World(cell, receipts=True)
+    states = tuple(replay(world, schedule.steps))
+    rest = world.moves(states[-1])
+    if rest:
+        raise UsageError(f"the schedule ends early: {rest[0][0].actor} {rest[0][0].effect} is due")
+    return Replay(world, schedule, states, world.outcome(states[-1]))
+
+
+def draw(run: Replay, first: int = 0) -> str:
+    """The drawing: a title, the timeline, what each client received, what was lost.
+
+    The timeline begins with step `first`, counted from 0; what was before it is said in a line.
+    """
+    columns = _columns(run)
+    grid = [_row(run, place, columns) for place in range(first, len(run.schedule.steps))]
+    marks = _marks(run)[first:]
+    widths = [
+        max(len(name), *(len(row[place]) for row in grid)) for place, name in enumerate(columns)
+    ]
+    lines = [_title(run), "", _line("", list(columns), widths, "")]
+    if first:
+        written = run.states[first].writing - 1
+        lines.append(_line("T0", [f"write 1 to {written}", *[""] * (len(columns) - 1)], widths, ""))
+    lines += [
+        _line(f"T{number}", row, widths, mark)
+        for number, (row, mark) in enumerate(zip(grid, marks, strict=True), 1)
+    ]
+    return "\n".join([*lines, "", *_ending(run)]) + "\n"
+
+
+def _line(label: str, row: list[str], widths: list[int], mark: str) -> str:
+    cells = "   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
+    return f"{label:<5}{cells}   {mark}".rstrip()
+
+
+def _title(run: Replay) -> str:
+    chunk, client = _lost(run)
+    pair = f"{run.schedule.connect} x {run.schedule.write}"
+    if chunk:
+        return f"{pair}: client{client} loses chunk {chunk}"
+    if run.outcome.stuck:
+        return f"{pair}: {', '.join(run.outcome.stuck)} waits for ever"
+    return f"{pair}: nothing is lost"
+
+
+def _lost(run: Replay) -> tuple[int, int]:
+    """The lowest lost chunk and the first client that lost it; zeros when nothing is."""
+    lost = [
+        (number, client) for client, numbers in enumerate(run.outcome.lost, 1) for number in numbers
+    ]
+    return min(lost, default=(0, 0))
+
+
+def _columns(run: Replay) -> tuple[str, ...]:
+    actors = {step.actor.partition(".")[0] for step in run.schedule.steps}
+    clients = [f"client{place + 1}" for place in range(run.schedule.joiners)]
+    nodes = sorted(actor for actor in actors if actor.startswith("node"))
+    return ("producer", *(["store"] if "store" in actors else []), *nodes, *clients)
+
+
+def _row(run: Replay, place: int, columns: tuple[str, ...]) -> list[str]:
+    step = run.schedule.steps[place]
+    before, after = run.states[place], run.states[place + 1]
+    row = [""] * len(columns)
+    actor, _, join = step.actor.partition(".join")
+    prefix = f"[client{join}] " if join and run.schedule.joiners > 1 else ""
+    row[columns.index(actor)] = prefix + _words(run, before, after, step)
+    for number, (old, new) in enumerate(zip(before.joiners, after.joiners, strict=True), 1):
+        received = new.receipts[len(old.receipts) :]
+        if received:
+            row[columns.index(f"client{number}")] = f"gets {_numbers(received)}"
+        if new.node != old.node:
+            row[columns.index(f"client{number}")] = f"joins again at node{new.node + 1}"
+    return row
+
+
+def _words(run: Replay, before: State, after: State, step: Step) -> str:
+    words = _WORDS[step.effect].format(chunk=step.chunk)
+    if step.effect in _PUBLISHES:
+        receivers = run.world.answer(before, step)
+        return f"{words} -> {receivers} receiver{'s' * (receivers != 1)}"
+    if step.effect in ("read_history", "read_stream"):
+        return f"{words} -> {_read(run, run.world.answer(before, step))}"
+    if step.effect in ("read_head", "next_seq"):
+        return f"{words} -> {run.world.answer(before, step)}"
+    if step.effect == "fetch":
+        place = int(step.actor[-1]) - 1
+        return f"{words}: numbers {'{} to {}'.format(*before.joiners[place].fetches[0])}"
+    if step.effect == "subscribe" and after.channels == before.channels:
+        return "share the subscription"
+    return words
+
+
+def _read(run: Replay, answer: Any) -> str:
+    chunks = answer.chunks if isinstance(answer, StreamRead) else answer
+    return _numbers(run.world.numbers_of(chunks))
+
+
+def _numbers(numbers: tuple[int, ...]) -> str:
+    return ", ".join(map(str, numbers)) or "nothing"
+
+
+def _marks(run: Replay) -> list[str]:
+    """The right margin: where the risk window starts and ends."""
+    marks = [""] * len(run.schedule.steps)
+    window = _window(run)
+    if window is None:
+        return marks
+    first, last = window
+    marks[first : last + 1] = ["|"] * (last + 1 - first)
+    marks[first] = "<- RISK WINDOW starts"
+    marks[last] = "<- RISK WINDOW ends" if last > first else "<- RISK WINDOW"
+    return marks
+
+
+def _window(run: Replay) -> tuple[int, int] | None:
+    """First and last step of the lost chunk's risk window, or None without one.
+
+    The history read and the subscription are those of the client's last join.
+    """
+    chunk, client = _lost(run)
+    steps = run.schedule.steps
+    written = [
+        place
+        for place, step in enumerate(steps)
+        if step.chunk == chunk and step.effect != "next_seq"
+    ]
+    if not written or chunk in run.outcome.receipts[client - 1]:
+        return None
+    published = [place for place in written if steps[place].effect in _PUBLISHES]
+    saved = [place for place in written if steps[place].effect in _SAVES]
+    join = f"{_home(run, client)}.join{client}"
+    read = [
+        place
+        for place, (actor, effect, _) in enumerate(steps)
+        if actor == join and effect == "read_history"
+    ]
+    if not published or not saved or not read or _listens(run.states[published[0]], client):
+        turns = [p for p, step in enumerate(steps) if step.effect in _TURNS and p > written[0]]
+        return written[0], turns[0] if turns else len(steps) - 1
+    listening = [
+        place
+        for place, state in enumerate(run.states[1:])
+        if place > min(published[0], read[-1]) and _listens(state, client)
+    ]
+    return min(published[0], read[-1]), max(saved[0], *listening[:1], read[-1])
+
+
+def _home(run: Replay, client: int) -> str:
+    return f"node{run.states[-1].joiners[client - 1].node + 1}"
+
+
+def _listens(state: State, client: int) -> bool:
+    joiner = state.joiners[client - 1]
+    return joiner.route is not None and state.channels[joiner.node] == SUBSCRIBED
+
+
+def _ending(run: Replay) -> list[str]:
+    lines = []
+    for client, receipts in enumerate(run.outcome.receipts, 1):
+        lost = run.outcome.lost[client - 1]
+        lines.append(f"client{client} receives: {_numbers(receipts)}")
+        again = tuple(number for number in sorted(set(receipts)) if receipts.count(number) > 1)
+        if again:
+            lines.append(f"client{client} receives again: {_numbers(again)}")
+        hidden = [number for number in lost if number in receipts]
+        gone = [number for number in lost if number not in receipts]
+        lines += [f"Chunk {number}: LOST" for number in gone]
+        lines += [f"Chunk {number}: received, and LOST to the reader" for number in hidden]
+    return lines

@@ -1,0 +1,161 @@
+"""A schedule: who did what, in which order. What `explore --out` writes and `reproduce` replays.
+
+{"schema": 1, "connect", "write", "chunks", "joiners", "faults": [name],
+ "steps": [{"actor", "effect", "chunk"}]}
+
+Actors: `producer`; `store`, which executes what was sent (a subscription, a trim); `nodeN`, the
+whole of a relay node; `nodeN.joinC`, what node N does for client C; `clientC`.
+`chunk` is the chunk's number, counted from 1 in the order of production, or null.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chunk7.delivery.errors import UsageError
+
+SCHEMA = 1
+MAX_CHUNKS = 20
+MAX_JOINERS = 2
+
+ACTOR = re.compile(r"producer|store|node[1-9]|node[1-9]\.join[1-2]|client[1-2]")
+
+EFFECTS = {
+    # an ordering's own effects, by their class names
+    "next_seq": "INCR the session's counter",
+    "publish": "PUBLISH the chunk",
+    "save": "RPUSH the chunk",
+    "save_and_publish": "both in one MULTI",
+    "number_save_and_publish": "the Lua script",
+    "append": "XADD the chunk",
+    "subscribe": "send SUBSCRIBE, or attach to the node's subscription",
+    "confirmed": "the confirmation has come",
+    "read_history": "LRANGE",
+    "read_head": "GET the counter",
+    "read_stream": "XRANGE",
+    "follow": "read the stream from here on",
+    "send_history": "write a history frame to the client",
+    "send_welcome": "write the welcome frame",
+    "release": "send what the buffer holds, then go straight",
+    # what happens by itself
+    "subscription": "the store executes the node's SUBSCRIBE",
+    "deliver": "the next published chunk reaches the node, and its clients or their buffers",
+    "tail": "the follower is given every new stream entry",
+    "heartbeat": "the node reads the counter and tells the client",
+    "fetch": "the node reads what the client has asked for",
+    "fetched": "the node answers the client's fetch",
+    "hear": "the client takes the next frame from its socket",
+    # faults
+    "store_reconnect": "the node's subscriptions and what was on the way to it are gone",
+    "node_crash": "the node dies; its clients go to the next one",
+    "slow_client": "the node closes the connection; the client goes to the next node",
+    "trim": "only the newest entries of history and stream stay",
+    "timeout_executed": "the store did it, its reply is lost, the producer gives the chunk up",
+    "timeout_not_executed": "the command never arrived, the producer gives the chunk up",
+}
+
+
+class Step(NamedTuple):
+    """One atomic event."""
+
+    actor: str
+    effect: str
+    chunk: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A complete run of one cell; `connect` and `write` are specs that `resolve` understands."""
+
+    connect: str
+    write: str
+    chunks: int
+    joiners: int
+    faults: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+def document(schedule: Schedule) -> dict[str, Any]:
+    """The schedule as the JSON document above."""
+    return {
+        "schema": SCHEMA,
+        "connect": schedule.connect,
+        "write": schedule.write,
+        "chunks": schedule.chunks,
+        "joiners": schedule.joiners,
+        "faults": list(schedule.faults),
+        "steps": [step._asdict() for step in schedule.steps],
+    }
+
+
+def dump(schedule: Schedule, path: Path) -> None:
+    """Write the document, one step a line."""
+    head = document(schedule)
+    steps = ",\n".join("  " + json.dumps(step) for step in head.pop("steps"))
+    path.write_text(json.dumps(head)[:-1] + ', "steps": [\n' + steps + "\n]}\n")
+
+
+def load(path: Path) -> Schedule:
+    """Read a schedule file. Raises UsageError naming the file and the field."""
+    try:
+        return parse(json.loads(path.read_text()))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: no JSON: {error}") from error
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def parse(head: Any) -> Schedule:
+    """Check a document. Raises UsageError naming the field and what it may be."""
+    if not isinstance(head, Mapping):
+        raise UsageError("want a JSON object")
+    if head.get("schema") != SCHEMA:
+        raise UsageError(f"schema {head.get('schema')!r}: must be {SCHEMA}")
+    chunks = _whole(head, "chunks", MAX_CHUNKS)
+    return Schedule(
+        connect=_text(head, "connect"),
+        write=_text(head, "write"),
+        chunks=chunks,
+        joiners=_whole(head, "joiners", MAX_JOINERS),
+        faults=tuple(_list(head, "faults", str)),
+        steps=tuple(
+            _step(entry, place, chunks) for place, entry in enumerate(_list(head, "steps", dict), 1)
+        ),
+    )
+
+
+def _step(entry: Mapping[str, Any], place: int, chunks: int) -> Step:
+    actor, effect, chunk = entry.get("actor"), entry.get("effect"), entry.get("chunk")
+    if not isinstance(actor, str) or not ACTOR.fullmatch(actor):
+        raise UsageError(f"step {place}: actor {actor!r}: producer, store, node1, node1.join1, ...")
+    if effect not in EFFECTS:
+        raise UsageError(f"step {place}: effect {effect!r}: one of {', '.join(EFFECTS)}")
+    if chunk is not None and (type(chunk) is not int or not 1 <= chunk <= chunks):
+        raise UsageError(f"step {place}: chunk {chunk!r}: null, or 1 to {chunks}")
+    return Step(actor, effect, chunk)
+
+
+def _whole(head: Mapping[str, Any], field: str, high: int) -> int:
+    value = head.get(field)
+    if type(value) is not int or not 1 <= value <= high:
+        raise UsageError(f"{field} {value!r}: must be between 1 and {high}")
+    return value
+
+
+def _text(head: Mapping[str, Any], field: str) -> str:
+    value = head.get(field)
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"{field} {value!r}: want an ordering's name")
+    return value
+
+
+def _list(head: Mapping[str, Any], field: str, kind: type) -> list[Any]:
+    value = head.get(field)
+    if not isinstance(value, list) or not all(isinstance(entry, kind) for entry in value):
+        raise UsageError(f"{field}: want a list of {'names' if kind is str else 'objects'}")
+    return value

@@ -1,0 +1,112 @@
+"""What is explored (a cell), and everything that can differ between two moments of it (a state).
+
+States are hashable values of small integers; two that are equal have the same futures.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import Cursor, Sink
+from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
+from chunk7.simulator.explore.client import CLIENTS, Client
+
+SESSION = "session"
+CHUNKS_A_MESSAGE = 2
+"""Sessions hold several messages, so that confusing one with another shows."""
+
+UNSUBSCRIBED, SENT, SUBSCRIBED = range(3)
+"""The state of the session's channel at one node."""
+
+Frame = tuple[int, ...] | int
+"""On the way to a client: chunks, by their ids in the world, or a head number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One connect ordering against one write ordering.
+
+    `chunks` are produced one after the other; `joiners` clients join the session at the same
+    node, at any moment. Each of `faults` happens at most once in a schedule, at any moment.
+    `client` replaces the ordering's own client policy. `stream_max_entries` is the store's
+    MAXLEN, None for no trimming. `early_beats` is how many heartbeats each client may get
+    while the producer is still writing.
+    """
+
+    connect: ConnectOrdering
+    write: WriteOrdering
+    chunks: int = 3
+    joiners: int = 1
+    faults: tuple[str, ...] = ()
+    client: Client | None = None
+    stream_max_entries: int | None = None
+    early_beats: int = 1
+
+    def client_model(self) -> Client:
+        """The client's half of the connect ordering."""
+        return self.client or CLIENTS[self.connect.client]
+
+
+class Joiner(NamedTuple):
+    """One client, and what its node does for it. Sets of chunk numbers are bit masks."""
+
+    node: int
+    program: int
+    client: Any
+    route: Sink | None = None
+    buffer: tuple[int, ...] = ()
+    known: frozenset[int] = frozenset()
+    cursor: Cursor | None = None
+    wire: tuple[Frame, ...] = ()
+    fetches: tuple[tuple[int, int], ...] = ()
+    fetching: int = -1
+    early_beats: int = 0
+    final_beats: int = 0
+    received: int = 0
+    shown: int = 0
+    latest: int = 0
+    duplicated: bool = False
+    disordered: bool = False
+    receipts: tuple[int, ...] = ()
+
+
+class State(NamedTuple):
+    """One moment. `writing` is the chunk number that `producer` is a position for."""
+
+    store: int
+    writing: int
+    producer: int
+    undetermined: int
+    channels: tuple[int, ...]
+    joiners: tuple[Joiner, ...]
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a complete schedule ended. Chunk numbers count from 1; one tuple a client.
+
+    `receipts` is what each client received, as it came, and is empty when the world was not
+    told to keep it. `lost` was never shown to the reader, though the producer knows that it
+    wrote it. `stuck` names the actors that wait for what can no longer happen.
+    """
+
+    lost: tuple[tuple[int, ...], ...]
+    duplicated: bool
+    disordered: bool
+    stuck: tuple[str, ...]
+    receipts: tuple[tuple[int, ...], ...]
+
+
+def session_chunks(chunks: int) -> tuple[Chunk, ...]:
+    """The session's chunks, in messages of CHUNKS_A_MESSAGE."""
+    return tuple(
+        Chunk(
+            session_id=SESSION,
+            message_id=f"m{number // CHUNKS_A_MESSAGE + 1}",
+            index=number % CHUNKS_A_MESSAGE,
+            text=f"chunk {number + 1} ",
+            final=number % CHUNKS_A_MESSAGE == CHUNKS_A_MESSAGE - 1 or number == chunks - 1,
+        )
+        for number in range(chunks)
+    )

@@ -1,0 +1,77 @@
+"""The in-memory store as an automaton: its states are integers, a command leads to the next.
+
+Exploring asks the same command of the same content over and over; each is executed once, by
+`MemoryStore` itself, and remembered.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from chunk7.delivery.effects import (
+    Append,
+    NextSeq,
+    NumberSaveAndPublish,
+    Publish,
+    ReadHead,
+    ReadHistory,
+    ReadStream,
+    Save,
+    SaveAndPublish,
+)
+from chunk7.delivery.store import MemoryStore, Snapshot
+
+READS = frozenset((ReadHistory, ReadHead, ReadStream))
+WRITES = frozenset((NextSeq, Publish, Save, SaveAndPublish, NumberSaveAndPublish, Append))
+
+
+def execute(store: MemoryStore, session_id: str, effect: Any) -> Any:
+    """Do one of READS or WRITES; the effect's answer."""
+    match effect:
+        case ReadHistory(after_seq, to_seq):
+            return store.history(session_id, after_seq, to_seq)
+        case ReadHead():
+            return store.head(session_id)
+        case ReadStream(after):
+            return store.stream(session_id, after)
+        case NextSeq():
+            return store.next_seq(session_id)
+        case Publish(chunk):
+            return store.publish(chunk)
+        case Save(chunk):
+            return store.save(chunk)
+        case SaveAndPublish(chunk):
+            return store.save_and_publish(chunk)
+        case NumberSaveAndPublish(chunk):
+            return store.number_save_and_publish(chunk)[1]
+        case Append(chunk):
+            return store.append(chunk)
+    raise TypeError(f"the store cannot execute {effect!r}")
+
+
+class Stores:
+    """Every content of the store that an exploration has come to. The first, 0, is empty."""
+
+    def __init__(self, stream_max_entries: int | None) -> None:
+        self._stream_max_entries = stream_max_entries
+        self._snapshots: list[Snapshot] = []
+        self._numbers: dict[Snapshot, int] = {}
+        self._done: dict[tuple[int, Hashable], tuple[int, Any]] = {}
+        self._number(MemoryStore(stream_max_entries))
+
+    def after(
+        self, store: int, key: Hashable, command: Callable[[MemoryStore], Any]
+    ) -> tuple[int, Any]:
+        """The content after the command, and its answer; `key` stands for the command."""
+        known = self._done.get((store, key))
+        if known is None:
+            memory = MemoryStore.restored(self._snapshots[store], self._stream_max_entries)
+            answer = command(memory)
+            known = self._done[store, key] = (self._number(memory), answer)
+        return known
+
+    def _number(self, memory: MemoryStore) -> int:
+        snapshot = memory.snapshot()
+        if snapshot not in self._numbers:
+            self._numbers[snapshot] = len(self._snapshots)
+            self._snapshots.append(snapshot)
+        return self._numbers[snapshot]

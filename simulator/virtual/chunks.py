@@ -1,0 +1,288 @@
+"""An answer's chunks in virtual time: intended, published, saved, and delivered to the nodes.
+
+Both engines start from these instants but come to them on two ways: `timelines_by_events` runs the
+write ordering itself, chunk by chunk, and `timelines_by_law` performs its list of steps on arrays.
+
+What is modelled: the producer starts a chunk at its intended instant, however late the last one is
+(open loop); a command takes one latency to the store and one back; and order is kept (TCP): the
+j-th command of a chunk, and its reply, never overtake those of the chunk before. Deliveries keep
+the order of publication. All nodes get a chunk at the same moment.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import (
+    Append,
+    NextSeq,
+    NumberSaveAndPublish,
+    Pause,
+    Publish,
+    Save,
+    SaveAndPublish,
+    WriteEffect,
+)
+from chunk7.delivery.errors import OrderingError
+from chunk7.delivery.ordering import WriteOrdering
+from chunk7.delivery.stepping import Steps
+from chunk7.simulator.virtual.distributions import Distribution, Durations
+from chunk7.simulator.virtual.population import Purpose, generator
+from chunk7.simulator.virtual.program import check_regular, write_program
+from chunk7.simulator.virtual.settings import Arrivals, Settings
+
+_BURST = 8
+_FASTER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """One session's answer. Instants in ms from the start of the wave, each array ascending.
+
+    `published[i]` and `saved[i]` are the chunks in the order of those events. `regular` says that
+    both are the answer's chunks in their order, numbered from 1, each exactly once. `arrive_ms`
+    belongs to `publish_ms`: when the node has the publication. `number_ms` is when numbers were
+    taken.
+    """
+
+    chunks: int
+    intended_ms: Durations
+    number_ms: Durations
+    publish_ms: Durations
+    save_ms: Durations
+    arrive_ms: Durations
+    published: tuple[Chunk, ...]
+    saved: tuple[Chunk, ...]
+    regular: bool
+
+
+def intended_instants(settings: Settings, session: int) -> Durations:
+    """When the model emits the chunks of an answer, ascending, all within `answer_ms`.
+
+    Even: one in the middle of each of `message_chunks` equal slots. Otherwise a renewal process cut
+    at `answer_ms`, so that the number of chunks varies; with exponential gaps it is Poisson's.
+    """
+    if settings.arrivals is Arrivals.EVEN:
+        slots = np.arange(settings.message_chunks, dtype=np.float64)
+        return (slots + 0.5) * (1_000 / settings.chunk_rate)
+    rng = generator(settings.seed, Purpose.CHUNKS, session)
+    instants = np.zeros(0)
+    last = 0.0
+    while last < settings.answer_ms:
+        gaps = _gaps(settings, rng, settings.message_chunks + 16)
+        instants = np.concatenate((instants, last + np.cumsum(gaps)))
+        last = float(instants[-1])
+    within: Durations = instants[instants < settings.answer_ms]
+    return within
+
+
+def _gaps(settings: Settings, rng: np.random.Generator, count: int) -> Durations:
+    mean_ms = 1_000 / settings.chunk_rate
+    if settings.arrivals is Arrivals.POISSON:
+        return rng.exponential(mean_ms, count)
+    if settings.arrivals is Arrivals.BURSTY:
+        stall_ms = mean_ms * (_BURST - (_BURST - 1) / _FASTER)
+        stalls = rng.random(count) < 1 / _BURST
+        return rng.exponential(1.0, count) * np.where(stalls, stall_ms, mean_ms / _FASTER)
+    assert not isinstance(settings.arrivals, Arrivals)
+    return settings.arrivals.draw(rng, count) * (mean_ms / settings.arrivals.mean_ms)
+
+
+def timelines_by_law(settings: Settings, write: WriteOrdering) -> list[Timeline]:
+    """Every session's timeline, by arrays.
+
+    Raises UsageError for an ordering that does not number, publish and save each chunk once.
+    """
+    program = write_program(write)
+    check_regular(write)
+    return [_by_law(settings, program, session) for session in range(settings.sessions)]
+
+
+def _by_law(settings: Settings, program: tuple[type[WriteEffect], ...], session: int) -> Timeline:
+    intended = intended_instants(settings, session)
+    draws = _WriteDraws(settings, session, len(intended))
+    now = intended
+    at: dict[str, Durations] = {}
+    for effect in program:
+        if effect is Pause:
+            now = now + draws.lag()
+            continue
+        executed = np.maximum.accumulate(now + draws.latency())
+        now = np.maximum.accumulate(executed + draws.latency())
+        for name in _MARKS[effect]:
+            at[name] = executed
+    return Timeline(
+        len(intended),
+        intended,
+        at["number"] if "number" in at else at["publish"],
+        at["publish"],
+        at["save"],
+        _arrivals(settings, session, at["publish"]),
+        (),
+        (),
+        regular=True,
+    )
+
+
+_MARKS: dict[type[WriteEffect], tuple[str, ...]] = {
+    NextSeq: ("number",),
+    Publish: ("publish",),
+    Save: ("save",),
+    SaveAndPublish: ("save", "publish"),
+    NumberSaveAndPublish: ("number", "save", "publish"),
+    Append: ("save", "publish"),
+}
+
+
+class _WriteDraws:
+    """The producer's durations for one answer: the j-th of every chunk at once."""
+
+    def __init__(self, settings: Settings, session: int, count: int) -> None:
+        self._settings = settings
+        self._session = session
+        self._count = count
+        self._latencies = 0
+        self._lags = 0
+
+    def latency(self) -> Durations:
+        self._latencies += 1
+        return self._draw(self._settings.store_latency, Purpose.WRITE_LATENCY, self._latencies - 1)
+
+    def lag(self) -> Durations:
+        self._lags += 1
+        return self._draw(self._settings.save_lag, Purpose.SAVE_LAG, self._lags - 1)
+
+    def _draw(self, distribution: Distribution, purpose: Purpose, number: int) -> Durations:
+        rng = generator(self._settings.seed, purpose, self._session, number)
+        return distribution.draw(rng, self._count)
+
+
+def _arrivals(settings: Settings, session: int, publish_ms: Durations) -> Durations:
+    rng = generator(settings.seed, Purpose.DELIVERY, session)
+    return np.maximum.accumulate(publish_ms + settings.delivery.draw(rng, len(publish_ms)))
+
+
+def timelines_by_events(
+    settings: Settings, write: WriteOrdering, tick: Callable[[], None] = lambda: None
+) -> list[Timeline]:
+    """Every session's timeline, by running the write ordering for each chunk. `tick` is called for
+    every session.
+
+    Raises OrderingError for a broken ordering, UsageError for one that needs its receivers.
+    """
+    write_program(write)
+    timelines = []
+    for session in range(settings.sessions):
+        timelines.append(_by_events(settings, write, session))
+        tick()
+    return timelines
+
+
+@dataclass(slots=True)
+class _Log:
+    """What one answer's chunks did at the store, and how far each command stream has come."""
+
+    latency: Callable[[int, int], float]
+    lag: Callable[[int, int], float]
+    number_ms: list[float] = field(default_factory=list)
+    publications: list[tuple[float, Chunk]] = field(default_factory=list)
+    saves: list[tuple[float, Chunk]] = field(default_factory=list)
+    executed_ms: dict[int, float] = field(default_factory=dict)
+    replied_ms: dict[int, float] = field(default_factory=dict)
+
+
+def _by_events(settings: Settings, write: WriteOrdering, session: int) -> Timeline:
+    intended = intended_instants(settings, session)
+    draws = _WriteDraws(settings, session, len(intended))
+    log = _Log(_columns(draws.latency), _columns(draws.lag))
+    for position, start_ms in enumerate(intended.tolist()):
+        final = position == len(intended) - 1
+        chunk = Chunk(f"s{session}", "m0", position, "", final)
+        _write(log, write, chunk, position, start_ms)
+    publications = sorted(log.publications, key=lambda event: event[0])
+    saves = sorted(log.saves, key=lambda event: event[0])
+    published = tuple(chunk for _, chunk in publications)
+    saved = tuple(chunk for _, chunk in saves)
+    publish_ms = np.array([at for at, _ in publications])
+    expected = [(number, number + 1) for number in range(len(intended))]
+    return Timeline(
+        len(intended),
+        intended,
+        np.sort(np.array(log.number_ms)),
+        publish_ms,
+        np.array([at for at, _ in saves]),
+        _arrivals(settings, session, publish_ms),
+        published,
+        saved,
+        regular=all(
+            [(chunk.index, chunk.seq) for chunk in chunks] == expected
+            for chunks in (published, saved)
+        ),
+    )
+
+
+def _columns(draw: Callable[[], Durations]) -> Callable[[int, int], float]:
+    """(number, position) -> the number-th duration of the chunk at that position."""
+    drawn: list[list[float]] = []
+
+    def duration(number: int, position: int) -> float:
+        while len(drawn) <= number:
+            drawn.append(draw().tolist())
+        return drawn[number][position]
+
+    return duration
+
+
+def _write(log: _Log, write: WriteOrdering, chunk: Chunk, position: int, start_ms: float) -> None:
+    """Run the ordering for one chunk from its intended instant to its end."""
+    steps = Steps(write.steps(chunk))
+    now, commands, pauses = start_ms, 0, 0
+    while steps.effect is not None:
+        if isinstance(steps.effect, Pause):
+            now += log.lag(pauses, position)
+            pauses += 1
+            steps.advance(None)
+            continue
+        executed = max(
+            now + log.latency(2 * commands, position), log.executed_ms.get(commands, 0.0)
+        )
+        now = max(
+            executed + log.latency(2 * commands + 1, position), log.replied_ms.get(commands, 0.0)
+        )
+        log.executed_ms[commands], log.replied_ms[commands] = executed, now
+        commands += 1
+        steps.advance(_execute(log, steps.effect, executed))
+
+
+def _execute(log: _Log, effect: Any, at_ms: float) -> Any:
+    """What the store does, and answers, at that instant. Somebody always listens."""
+    match effect:
+        case NextSeq():
+            log.number_ms.append(at_ms)
+            return len(log.number_ms)
+        case Publish(chunk):
+            log.publications.append((at_ms, chunk))
+            return 1
+        case Save(chunk):
+            log.saves.append((at_ms, chunk))
+            return None
+        case SaveAndPublish(chunk):
+            _both(log, at_ms, chunk)
+            return 1
+        case NumberSaveAndPublish(chunk):
+            log.number_ms.append(at_ms)
+            _both(log, at_ms, chunk.numbered(len(log.number_ms)))
+            return 1
+        case Append(chunk):
+            _both(log, at_ms, chunk)
+            return f"{len(log.saves)}-0"
+        case _:
+            raise OrderingError(f"a write ordering cannot ask for {type(effect).__name__}")
+
+
+def _both(log: _Log, at_ms: float, chunk: Chunk) -> None:
+    log.saves.append((at_ms, chunk))
+    log.publications.append((at_ms, chunk))

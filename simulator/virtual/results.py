@@ -1,0 +1,207 @@
+"""What a simulated cell comes to: the fields of `chunk7 run --json`, from either engine.
+
+An engine gives an `Outcome` for each block of connections; `Tally` adds them up.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunk7.simulator.virtual.chunks import Timeline
+from chunk7.simulator.virtual.distributions import Durations
+from chunk7.simulator.virtual.expected import Z_95, Expectation, ExpectedChunks
+from chunk7.simulator.virtual.population import Integers
+from chunk7.simulator.virtual.settings import Settings
+
+Quantiles = dict[str, float]
+"""`p50`, `p95`, `p99`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened to a block's connections. Arrays have shape (count,).
+
+    `window_ms` is the W of the law, 0 for a stream's cursor, nan without read or subscription.
+    `join_ms` runs from the join to the welcome, nan without one.
+    """
+
+    session: Integers
+    lost: Integers
+    duplicate: Integers
+    out_of_order: Integers
+    fetched: Integers
+    window_ms: Durations
+    join_ms: Durations
+    causes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellResult:
+    """One connect x write cell. Names and units are those of `chunk7 run --json`.
+
+    A connection's gap is its W and the median L of its session. Quantiles are None where nothing
+    could be measured: no window without a subscription, no L for a chunk that is published or saved
+    more than once. Nothing is undetermined or unexpected in virtual time; these fields are there so
+    that accounts cross-foot. Holes that the client fetches are predicted as fetched, not as lost;
+    overlaps that the node merges are no duplicates.
+    """
+
+    connect: str
+    write: str
+    connections: int
+    lossy_connections: int
+    loss_rate: float
+    loss_rate_low: float
+    loss_rate_high: float
+    chunks_expected: int
+    chunks_delivered: int
+    chunks_lost: int
+    chunks_undetermined: int
+    chunks_duplicate: int
+    chunks_out_of_order: int
+    chunks_unexpected: int
+    chunks_fetched: int
+    chunks_lost_predicted: float
+    chunks_lost_predicted_low: float
+    chunks_lost_predicted_high: float
+    chunks_duplicate_predicted: float
+    chunks_duplicate_predicted_low: float
+    chunks_duplicate_predicted_high: float
+    chunks_fetched_predicted: float
+    chunks_fetched_predicted_low: float
+    chunks_fetched_predicted_high: float
+    causes: dict[str, int]
+    window_ms: Quantiles | None
+    gap_ms: Quantiles | None
+    join_ms: Quantiles | None
+    chunk_latency_ms: Quantiles | None
+
+
+SAMPLE = 1_000_000
+"""Quantiles and predictions come from about the first so many connections, counts from all.
+Connections are alike, so these stand for the rest, and memory does not grow."""
+
+
+class Tally:
+    """Sums a cell's outcomes."""
+
+    def __init__(
+        self, settings: Settings, timelines: Sequence[Timeline], *, fills: bool, merges: bool
+    ) -> None:
+        self._timelines = timelines
+        self._fills = fills
+        self._merges = merges
+        self._chunks = np.array([timeline.chunks for timeline in timelines], dtype=np.int64)
+        self._lags = np.array([_median_lag(timeline) for timeline in timelines])
+        self._law = ExpectedChunks(settings, timelines)
+        self._counts: Counter[str] = Counter()
+        self._causes: Counter[str] = Counter()
+        self._samples: dict[str, list[NDArray[np.float32]]] = {"window": [], "gap": [], "join": []}
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in a block."""
+        self._counts["connections"] += len(outcome.lost)
+        self._counts["lossy"] += int(np.count_nonzero(outcome.lost))
+        self._counts["expected"] += int(self._chunks[outcome.session].sum())
+        self._counts["lost"] += int(outcome.lost.sum())
+        self._counts["duplicate"] += int(outcome.duplicate.sum())
+        self._counts["out_of_order"] += int(outcome.out_of_order.sum())
+        self._counts["fetched"] += int(outcome.fetched.sum())
+        self._causes.update(outcome.causes)
+        if self._law.count < SAMPLE:
+            self._sample(outcome)
+
+    def _sample(self, outcome: Outcome) -> None:
+        self._law.add(outcome.window_ms)
+        for name, values in (
+            ("window", outcome.window_ms),
+            ("gap", outcome.window_ms + self._lags[outcome.session]),
+            ("join", outcome.join_ms),
+        ):
+            self._samples[name].append(values.astype(np.float32))
+
+    def result(self, connect: str, write: str) -> CellResult:
+        """The cell; `connect` and `write` name it."""
+        count = self._counts
+        low, high = wilson(count["lossy"], count["connections"])
+        late = [
+            timeline.arrive_ms - timeline.intended_ms
+            for timeline in self._timelines
+            if timeline.regular
+        ]
+        return CellResult(
+            connect=connect,
+            write=write,
+            connections=count["connections"],
+            lossy_connections=count["lossy"],
+            loss_rate=count["lossy"] / count["connections"],
+            loss_rate_low=low,
+            loss_rate_high=high,
+            chunks_expected=count["expected"],
+            chunks_delivered=count["expected"] - count["lost"],
+            chunks_lost=count["lost"],
+            chunks_undetermined=0,
+            chunks_duplicate=count["duplicate"],
+            chunks_out_of_order=count["out_of_order"],
+            chunks_unexpected=0,
+            chunks_fetched=count["fetched"],
+            **self._predictions(),
+            causes={name: number for name, number in sorted(self._causes.items()) if number},
+            window_ms=self._quantiles("window"),
+            gap_ms=self._quantiles("gap"),
+            join_ms=self._quantiles("join"),
+            chunk_latency_ms=quantiles(np.concatenate(late)) if late else None,
+        )
+
+    def _predictions(self) -> dict[str, float]:
+        holes, overlap = self._law.expectations(self._counts["connections"])
+        predicted = {
+            "lost": Expectation() if self._fills else holes,
+            "duplicate": Expectation() if self._merges else overlap,
+            "fetched": holes if self._fills else Expectation(),
+        }
+        fields = {}
+        for name, expectation in predicted.items():
+            fields[f"chunks_{name}_predicted"] = expectation.mean
+            fields[f"chunks_{name}_predicted_low"] = expectation.low
+            fields[f"chunks_{name}_predicted_high"] = expectation.high
+        return fields
+
+    def _quantiles(self, name: str) -> Quantiles | None:
+        values = np.concatenate(self._samples.pop(name))
+        return quantiles(values)
+
+
+def _median_lag(timeline: Timeline) -> float:
+    if not timeline.regular or not timeline.chunks:
+        return math.nan
+    return float(np.median(timeline.save_ms - timeline.publish_ms))
+
+
+def quantiles(values: NDArray[np.floating]) -> Quantiles | None:
+    """p50, p95, p99 of what is not nan; None when nothing is."""
+    known = values[~np.isnan(values)]
+    if len(known) == 0:
+        return None
+    p50, p95, p99 = np.percentile(known, (50, 95, 99)).tolist()
+    return {"p50": p50, "p95": p95, "p99": p99}
+
+
+def wilson(hits: int, trials: int) -> tuple[float, float]:
+    """95% interval of a proportion.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22 (1927).
+    """
+    if trials == 0:
+        return 0.0, 1.0
+    share, weight = hits / trials, Z_95**2 / trials
+    centre = (share + weight / 2) / (1 + weight)
+    half = Z_95 / (1 + weight) * math.sqrt(share * (1 - share) / trials + weight / (4 * trials))
+    return max(0.0, centre - half) if hits else 0.0, min(
+        1.0, centre + half
+    ) if hits < trials else 1.0

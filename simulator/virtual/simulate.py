@@ -1,0 +1,42 @@
+"""Simulate one cell: settings and two orderings in, one result out, by either engine."""
+
+from collections.abc import Callable
+
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering, pair
+from chunk7.simulator.virtual import events, vectorised
+from chunk7.simulator.virtual.chunks import timelines_by_events, timelines_by_law
+from chunk7.simulator.virtual.program import merges
+from chunk7.simulator.virtual.results import CellResult, Tally
+from chunk7.simulator.virtual.settings import Engine, Settings
+
+
+def simulate(
+    settings: Settings,
+    connect: ConnectOrdering,
+    write: WriteOrdering,
+    tick: Callable[[], None] = lambda: None,
+) -> CellResult:
+    """What the cell comes to under these settings. The same arguments give the same result.
+
+    `tick` is called now and then, as a sign of life: other people's orderings may never end.
+
+    Raises UsageError when the two orderings do not pair or the engine cannot express one of them,
+    OrderingError when one is broken.
+    """
+    if not pair(connect, write):
+        raise UsageError(
+            f"{connect.name} reads the {connect.feed} feed and {write.name} writes to {write.feed}"
+        )
+    if settings.engine is Engine.EVENTS:
+        timelines = timelines_by_events(settings, write, tick)
+        found = events.outcomes(settings, connect, timelines, tick)
+    else:
+        timelines = timelines_by_law(settings, write)
+        found = vectorised.outcomes(settings, connect, timelines)
+    fills = connect.client is ClientPolicy.FILLS_GAPS
+    tally = Tally(settings, timelines, fills=fills, merges=merges(connect))
+    for outcome in found:
+        tally.add(outcome)
+        tick()
+    return tally.result(connect.name, write.name)

@@ -1,0 +1,4 @@
+"""The store: its commands, over one pipelined connection.
+
+May import: delivery, wire.
+"""

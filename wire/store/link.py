@@ -1,0 +1,173 @@
+"""One pipelined connection to a Redis-protocol server.
+
+Commands are executed in the order in which they were sent, and nobody waits for somebody else's
+reply before sending. A client pool gives neither: it borrows a connection a command, so two
+commands race, and it ends at its size (docs/decisions/one-pipelined-connection.md). Packing and
+parsing are hiredis's.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import hiredis
+
+from chunk7.delivery.errors import StoreError, StoreLost, StoreUnreachable, UsageError
+from chunk7.wire.clock import now_ns
+
+MAX_WAITING = 10_000
+"""Commands that may wait for a reply at once; more is refused, not queued."""
+_CLOSE_WITHIN_S = 0.5
+
+
+class Link(asyncio.Protocol):
+    """A connection and the commands that wait for replies, oldest first.
+
+    With `on_push`, replies are not matched to commands but handed to it as they come, in the
+    same loop iteration: that is how a subscription is read.
+    """
+
+    def __init__(self, on_push: Callable[[Any], None] | None = None) -> None:
+        self._on_push = on_push
+        self._parser = hiredis.Reader()
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._unsent: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done as soon as the connection is gone, for whatever reason."""
+        self.heard_ns = 0
+        """When the newest data came. Straight after `await link.send(...)`: when the reply came,
+        because the event loop runs who waited before it reads again."""
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        name: str = "chunk7",
+        on_push: Callable[[Any], None] | None = None,
+        timeout_s: float = 5.0,
+    ) -> "Link":
+        """Connect and introduce ourselves (AUTH, SELECT, CLIENT SETNAME).
+
+        `url` is redis://[[user]:password@]host[:port][/db], or rediss:// for TLS.
+        Raises UsageError for any other, StoreUnreachable when nobody answers or lets us in.
+        """
+        host, port, tls, greetings = _parse(url)
+        greetings.append(("CLIENT", "SETNAME", name))
+        link = cls()
+        try:
+            async with asyncio.timeout(timeout_s):
+                loop = asyncio.get_running_loop()
+                await loop.create_connection(lambda: link, host, port, ssl=tls)
+                for greeting in greetings:
+                    await link.send(*greeting)
+        except (OSError, StoreError) as error:
+            await link.close()
+            reason = str(error) or type(error).__name__
+            raise StoreUnreachable(f"no store at {host}:{port}: {reason}") from error
+        link._on_push = on_push
+        return link
+
+    def send(self, *command: str | bytes | int) -> "asyncio.Future[Any]":
+        """Write a command, in this turn of the event loop; the future is its reply.
+
+        The future raises StoreError when the server refuses the command, StoreLost when the
+        connection goes first (the command may have been executed). Raises the same at once when
+        the connection is gone or MAX_WAITING replies are outstanding.
+        """
+        return self.send_all(command)[0]
+
+    def send_all(self, *commands: tuple[str | bytes | int, ...]) -> "list[asyncio.Future[Any]]":
+        """Write several commands in one go, all of them or none; raises as `send`.
+
+        A transaction must go like this: a MULTI whose EXEC was refused would swallow whatever
+        is sent next.
+        """
+        self._write(commands)
+        loop = asyncio.get_running_loop()
+        replies: list[asyncio.Future[Any]] = [loop.create_future() for _ in commands]
+        self._waiting.extend(replies)
+        return replies
+
+    def push(self, *command: str | bytes | int) -> None:
+        """Write a command whose replies go to `on_push`; raises as `send`."""
+        self._write((command,))
+
+    def _write(self, commands: tuple[tuple[str | bytes | int, ...], ...]) -> None:
+        if self._transport is None or self._transport.is_closing():
+            raise StoreLost("the connection to the store is gone")
+        if len(self._waiting) + len(commands) > MAX_WAITING:
+            raise StoreError(f"more than {MAX_WAITING} commands wait for the store")
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        # hiredis takes any mix of these types; its stub wants a one-tuple.
+        self._unsent += map(hiredis.pack_command, commands)  # type: ignore[arg-type]
+
+    def _flush(self) -> None:
+        """One system call for all that was asked for in this turn of the event loop."""
+        unsent, self._unsent = self._unsent, []
+        if self._transport is not None and unsent and not self.lost.done():
+            self._transport.write(b"".join(unsent))
+
+    async def close(self) -> None:
+        """Disconnect. What still waits gets StoreLost; what a hung server will not take is lost."""
+        if self._transport is not None:
+            self._flush()
+            self._transport.close()
+            await asyncio.wait([self.lost], timeout=_CLOSE_WITHIN_S)
+            self._transport.abort()
+            await asyncio.wait([self.lost])
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_ns = now_ns()
+        self._parser.feed(data)
+        while (answer := self._parser.gets()) is not False:
+            if self._on_push is not None:
+                self._on_push(answer)
+            else:
+                _settle(self._waiting.popleft(), answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.lost.done():
+            self.lost.set_result(None)
+        while self._waiting:
+            _settle(self._waiting.popleft(), StoreLost(f"the store went away: {exc or 'closed'}"))
+
+
+def _settle(reply: "asyncio.Future[Any]", answer: Any) -> None:
+    if reply.done():  # its caller was cancelled
+        return
+    if isinstance(answer, hiredis.HiredisError):
+        reply.set_exception(StoreError(str(answer)))
+    elif isinstance(answer, StoreError):
+        reply.set_exception(answer)
+    else:
+        reply.set_result(answer)
+
+
+def _parse(url: str) -> tuple[str, int, ssl.SSLContext | None, list[tuple[str, ...]]]:
+    """(host, port, TLS context, greeting commands) of a store URL."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 6379
+        db = int(parts.path.strip("/") or 0)
+    except ValueError as error:
+        raise UsageError(f"--redis {url!r}: {error}") from error
+    if parts.scheme not in ("redis", "rediss") or not host:
+        raise UsageError(f"--redis {url!r}: want redis://host:port/db or rediss://host:port/db")
+    greetings: list[tuple[str, ...]] = []
+    if parts.password is not None:
+        user = (unquote(parts.username),) if parts.username else ()
+        greetings.append(("AUTH", *user, unquote(parts.password)))
+    if db:
+        greetings.append(("SELECT", str(db)))
+    return host, port, ssl.create_default_context() if parts.scheme == "rediss" else None, greetings

@@ -1,0 +1,192 @@
+"""Our commands on a real server: the methods of `chunk7.delivery.store.MemoryStore`, awaited.
+
+Every command is handed to the link before its method first suspends, so calls are executed in call
+order.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from chunk7.delivery.chunk import Chunk, history_key, seq_key, stream_key
+from chunk7.delivery.effects import BEGINNING, NEWEST, Cursor, StreamRead
+from chunk7.delivery.errors import StoreError
+from chunk7.wire.frames import decode_chunk, encode_chunk, split_at_seq
+from chunk7.wire.store.link import Link
+
+HISTORY_TTL_MS = 3_600_000
+FIELD = b"chunk"
+"""The one field of a stream entry."""
+
+_SCRIPT = (Path(__file__).parent / "number_save_and_publish.lua").read_bytes()
+SCRIPT_CALLS = {"incr": 1, "rpush": 1, "pexpire": 2, "publish": 1}
+"""What one EVALSHA of the script makes the server call by itself, by the server's names.
+
+The server's own count has these calls too, though they never crossed the wire.
+"""
+_SCRIPT_SHA = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
+
+_COMMAND_CALLS = re.compile(r"^cmdstat_([^|:\s]+)\S*?:calls=(\d+)", re.MULTILINE)
+
+
+class Store:
+    """The store's commands over one Link. All raise StoreError and StoreLost.
+
+    `stream_max_entries` trims streams exactly at each append; None keeps everything.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        history_ttl_ms: int = HISTORY_TTL_MS,
+        stream_max_entries: int | None = None,
+    ) -> None:
+        self.link = link
+        self._ttl_ms = history_ttl_ms
+        self._trim = () if stream_max_entries is None else ("MAXLEN", "=", stream_max_entries)
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        name: str = "chunk7",
+        history_ttl_ms: int = HISTORY_TTL_MS,
+        stream_max_entries: int | None = None,
+    ) -> "Store":
+        """Connect and load the Lua script; raises as `Link.open`."""
+        store = cls(await Link.open(url, name), history_ttl_ms, stream_max_entries)
+        try:
+            await store.link.send("SCRIPT", "LOAD", _SCRIPT)
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self.link.close()
+
+    # --- write side ---
+
+    async def next_seq(self, session_id: str) -> int:
+        """INCR."""
+        return int(await self.link.send("INCR", seq_key(session_id)))
+
+    async def publish(self, chunk: Chunk) -> int:
+        """PUBLISH; how many subscribers it was handed to."""
+        return int(
+            await self.link.send("PUBLISH", stream_key(chunk.session_id), encode_chunk(chunk))
+        )
+
+    async def save(self, chunk: Chunk) -> None:
+        """RPUSH, and renew the time to live."""
+        await self._transaction(*self._save_commands(chunk))
+
+    async def save_and_publish(self, chunk: Chunk) -> int:
+        """MULTI RPUSH PUBLISH EXEC; receivers."""
+        payload = encode_chunk(chunk)
+        replies = await self._transaction(
+            *self._save_commands(chunk), ("PUBLISH", stream_key(chunk.session_id), payload)
+        )
+        return int(replies[-1])
+
+    async def number_save_and_publish(self, chunk: Chunk) -> tuple[int, int]:
+        """The Lua script; (seq, receivers)."""
+        head, tail = split_at_seq(chunk)
+        session = chunk.session_id
+        keys = (seq_key(session), history_key(session), stream_key(session))
+        command = ("EVALSHA", _SCRIPT_SHA, len(keys), *keys, head, tail, self._ttl_ms)
+        seq, receivers = await self.link.send(*command)
+        return int(seq), int(receivers)
+
+    async def append(self, chunk: Chunk) -> Cursor:
+        """XADD with exact MAXLEN, and renew the time to live; the entry's id."""
+        key = stream_key(chunk.session_id)
+        replies = await self._transaction(
+            ("XADD", key, *self._trim, "*", FIELD, encode_chunk(chunk)),
+            ("PEXPIRE", key, self._ttl_ms),
+        )
+        cursor: bytes = replies[0]
+        return cursor.decode()
+
+    # --- connect side ---
+
+    async def history(
+        self, session_id: str, after_seq: int = 0, to_seq: int | None = None
+    ) -> tuple[Chunk, ...]:
+        """LRANGE, then the wanted numbers of it."""
+        payloads = await self.link.send("LRANGE", history_key(session_id), 0, -1)
+        return tuple(
+            chunk
+            for chunk in map(decode_chunk, payloads)
+            if after_seq < chunk.seq and (to_seq is None or chunk.seq <= to_seq)
+        )
+
+    async def head(self, session_id: str) -> int:
+        """GET the counter."""
+        return int(await self.link.send("GET", seq_key(session_id)) or 0)
+
+    async def heads(self, session_ids: Sequence[str]) -> list[int]:
+        """MGET the counters of many sessions."""
+        if not session_ids:
+            return []
+        return [int(head or 0) for head in await self.link.send("MGET", *map(seq_key, session_ids))]
+
+    async def stream(self, session_id: str, after: Cursor) -> StreamRead:
+        """XRANGE, exclusive of `after`; `NEWEST` gives nothing and the last id ever appended."""
+        key = stream_key(session_id)
+        if after == NEWEST:
+            return StreamRead((), await self._newest(key))
+        entries = await self.link.send("XRANGE", key, f"({after}", "+")
+        cursor = entries[-1][0].decode() if entries else after
+        return StreamRead(tuple(decode_chunk(fields[1]) for _, fields in entries), cursor)
+
+    async def _newest(self, key: str) -> Cursor:
+        if not await self.link.send("EXISTS", key):
+            return BEGINNING
+        info = await self.link.send("XINFO", "STREAM", key)
+        cursor: bytes = info[info.index(b"last-generated-id") + 1]
+        return cursor.decode()
+
+    # --- housekeeping ---
+
+    async def time_us(self) -> int:
+        """TIME, in microseconds of Unix time."""
+        seconds, microseconds = await self.link.send("TIME")
+        return int(seconds) * 1_000_000 + int(microseconds)
+
+    async def command_calls(self) -> dict[str, int]:
+        """INFO commandstats: how often each command was executed since the server's start.
+
+        Names are the server's, in lower case; sub-commands are counted under their command.
+        """
+        text: bytes = await self.link.send("INFO", "commandstats")
+        calls: Counter[str] = Counter()
+        for name, count in _COMMAND_CALLS.findall(text.decode()):
+            calls[name.lower()] += int(count)
+        return dict(calls)
+
+    def _save_commands(self, chunk: Chunk) -> tuple[tuple[Any, ...], ...]:
+        key, counter = history_key(chunk.session_id), seq_key(chunk.session_id)
+        return (
+            ("RPUSH", key, encode_chunk(chunk)),
+            ("PEXPIRE", key, self._ttl_ms),
+            ("PEXPIRE", counter, self._ttl_ms),
+        )
+
+    async def _transaction(self, *commands: tuple[Any, ...]) -> list[Any]:
+        """MULTI commands EXEC, sent in one go; the commands' replies."""
+        *queued, executed = self.link.send_all(("MULTI",), *commands, ("EXEC",))
+        try:
+            replies = await executed
+        finally:
+            for reply in queued:  # EXEC's reply says it all; theirs must only have been looked at
+                if not reply.cancel():
+                    reply.exception()
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise StoreError(str(reply))
+        return list(replies)
