@@ -193,7 +193,7 @@ def _node(local: Local, folder: Path, name: str, port: int, store: str, producer
     options = node_options(local, f"{HOST}:{port}", store, name, folder / "raw", producer)
     return Part(
         name,
-        python("nodes", options),
+        python("chunk7.nodes", options),
         folder / "logs" / f"{name}.log",
         ready=answers_http(HOST, port),
     )
@@ -220,7 +220,7 @@ def _producer(local: Local, folder: Path, port: int, store: str) -> Part:
     options = producer_options(local, f"{HOST}:{port}", store, "producer", folder / "raw")
     return Part(
         "producer",
-        python("producer", options),
+        python("chunk7.producer", options),
         folder / "logs" / "producer.log",
         ready=answers_http(HOST, port),
     )

@@ -56,8 +56,8 @@ def _roles(
     delay = local.delay_options("0.0.0.0:6379", _STORE, settings.store_latency_ms, "0.0.0.0:8082")
     web = ["--web-host", "0.0.0.0", "--web-port", "8089"]  # noqa: S104
     return {
-        "node": ["nodes", *local.spelled(node)],
-        "producer": ["producer", *local.spelled(producer)],
+        "node": ["chunk7.nodes", *local.spelled(node)],
+        "producer": ["chunk7.producer", *local.spelled(producer)],
         "delay": ["chunk7.cluster.deployments.delay_proxy", *local.spelled(delay)],
         "locust": [*locust, *in_form, "--master", *web],
         "worker": [*locust, "--worker", "--master-host", "locust"],

@@ -103,8 +103,10 @@ def watched(store_process: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     try:
         common = ("--redis", store_process, "--records", folder / "raw")
         for name in ("n1", "n2"):
-            python(name, "nodes", "--listen", at[name], "--name", name, *common)
-        python("producer", "producer", "--listen", at["producer"], "--name", "producer", *common)
+            python(name, "chunk7.nodes", "--listen", at[name], "--name", name, *common)
+        python(
+            "producer", "chunk7.producer", "--listen", at["producer"], "--name", "producer", *common
+        )
         for name in ("n1", "n2", "producer"):
             _await(f"http://{at[name]}/healthz", running)
         python("judge", "chunk7.cluster.status.server", "--listen", at["judge"], "--run", folder)

@@ -82,10 +82,12 @@ def backend(store_url: str, tmp_path: Path) -> Iterator[Backend]:
     records = tmp_path / "raw"
     common = ["--listen", "127.0.0.1:0", "--redis", store_url, "--records", str(records)]
     listening = r"listening on (\S+:\d+)"
-    node, at = start(["nodes", *common, "--name", "node-1"], tmp_path / "node.log", listening)
+    node, at = start(
+        ["chunk7.nodes", *common, "--name", "node-1"], tmp_path / "node.log", listening
+    )
     try:
         producer, producer_at = start(
-            ["producer", *common, "--name", "producer"], tmp_path / "producer.log", listening
+            ["chunk7.producer", *common, "--name", "producer"], tmp_path / "producer.log", listening
         )
         try:
             yield Backend(f"ws://{at[1]}", f"http://{producer_at[1]}", records, node, producer)
