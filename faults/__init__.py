@@ -1,10 +1,9 @@
-"""The faults that the explorer lets strike, one file each.
+"""The faults, one file each. To add one: write the file, name it here (docs/extending.md).
 
-To add one: write the file, name it here. Each strikes at most once in a schedule, at any moment.
-May import: delivery.
+May import: delivery, wire. `fault.py` says what a fault can be asked.
 """
 
-from chunk7.faults.fault import Fault
+from chunk7.faults.fault import Fault, Spells, Strikes, Wording
 from chunk7.faults.node_crash_and_rejoin import NodeCrashAndRejoin
 from chunk7.faults.producer_timeout import ProducerTimeout
 from chunk7.faults.slow_client import SlowClient
@@ -12,9 +11,25 @@ from chunk7.faults.store_reconnect import StoreReconnect
 from chunk7.faults.trim import Trim
 
 FAULTS: dict[str, Fault] = {
-    "store_reconnect": StoreReconnect(),
-    "node_crash_and_rejoin": NodeCrashAndRejoin(),
-    "trim": Trim(),
-    "slow_client": SlowClient(),
-    "producer_timeout": ProducerTimeout(),
+    fault.name: fault
+    for fault in (
+        StoreReconnect(),
+        NodeCrashAndRejoin(),
+        Trim(),
+        SlowClient(),
+        ProducerTimeout(),
+    )
 }
+
+STRIKES: dict[str, Strikes] = {
+    n: fault for n, fault in FAULTS.items() if isinstance(fault, Strikes)
+}
+"""Those that explore and reproduce know."""
+
+SPELLS: dict[str, Spells] = {n: f for n, f in FAULTS.items() if isinstance(f, Spells)}
+"""Those that simulate knows."""
+
+EFFECTS: dict[str, Wording] = {
+    effect: wording for fault in STRIKES.values() for effect, wording in fault.effects.items()
+}
+"""The steps of all that strike; no two faults share one."""

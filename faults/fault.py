@@ -1,20 +1,133 @@
-"""What a fault is: states in which it may strike, and what is left then."""
+"""What a fault is, and the few things that one can do to a system.
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+A fault says when it may strike and what that means; it does nothing by itself. Every driver carries
+the consequences out in its own way: the explorer on its states, the reproducer on a real store.
 
-from chunk7.simulator.explore.schedule import Step
-from chunk7.simulator.explore.state import State
+A fault has a `name` and one or more abilities, each a small protocol:
 
-if TYPE_CHECKING:  # the rules import the faults
-    from chunk7.simulator.explore.world import World
+    Strikes   it may happen at any moment of a schedule     explore, reproduce
+    Spells    it comes and goes at random moments           simulate
+
+A consequence that is none of those below is a new class here and a case in each driver.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol, runtime_checkable
+
+
+class ClientView(NamedTuple):
+    """What a fault can see of one client. Nodes count from 0."""
+
+    node: int
+    begun: bool
+    """The node has taken the first step of its connect ordering."""
+    joined: bool
+    """The node has taken the last."""
+    listening: bool
+    """It is attached to the node's subscription, whether or not the store has executed that."""
+
+
+class Situation(NamedTuple):
+    """What a fault can see: the clients in their order, and the chunk that is being written.
+
+    `writing` is the chunk's number, counted from 1, and None once all are written.
+    """
+
+    clients: tuple[ClientView, ...]
+    writing: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejoin:
+    """A client, counted from 0, loses its connection and joins again at a node."""
+
+    client: int
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """A node's Pub/Sub connection ends, and what was on its way to the node is gone.
+
+    With `resubscribes` the node sends SUBSCRIBE again, which the store has yet to execute.
+    """
+
+    node: int
+    resubscribes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrimTo:
+    """Only the newest `max_entries` of history and stream stay."""
+
+    max_entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The producer hears no reply to its command, executed or not, and turns to the next chunk."""
+
+    executed: bool
+
+
+Consequence = Rejoin | Disconnect | TrimTo | GiveUp
+
+
+class Strike(NamedTuple):
+    """One way to strike now: a step of a schedule, and what comes of it, in order."""
+
+    actor: str
+    effect: str
+    chunk: int | None
+    consequences: tuple[Consequence, ...]
+
+
+class Wording(NamedTuple):
+    """A step's meaning in a sentence, and the words of a drawing; {chunk} is filled in."""
+
+    meaning: str
+    drawn: str
 
 
 class Fault(Protocol):
-    """One kind of trouble."""
+    """One kind of trouble; it has at least one of the abilities below."""
 
-    moves_client: bool
-    """Whether clients go to the next node, which then has to exist."""
+    @property
+    def name(self) -> str:
+        """In options, schedules and tables."""
 
-    def moves(self, world: "World", state: State) -> Iterator[tuple[Step, State]]:
-        """Every way in which it can strike now; `state` no longer has it to come."""
+
+@runtime_checkable
+class Strikes(Fault, Protocol):
+    """It may happen at any moment of a schedule."""
+
+    @property
+    def effects(self) -> Mapping[str, Wording]:
+        """The steps that `strikes` yields, by their effect."""
+
+    @property
+    def moves_client(self) -> bool:
+        """Whether clients go to the next node, which then has to exist."""
+
+    def strikes(self, situation: Situation) -> Iterator[Strike]:
+        """Every way in which it can strike now; drivers leave out what would change nothing."""
+
+
+class Outage(StrEnum):
+    """What a node is without during a spell."""
+
+    NODE = "node"
+    """Itself: its clients join again elsewhere."""
+    SUBSCRIPTION = "subscription"
+    """Its Pub/Sub connection; at the end it subscribes to every channel again."""
+
+
+@runtime_checkable
+class Spells(Fault, Protocol):
+    """It comes to a node at random moments and stays for a while."""
+
+    @property
+    def outage(self) -> Outage:
+        """What the node is without."""

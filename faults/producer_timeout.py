@@ -6,25 +6,29 @@ later chunks do.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
-from chunk7.simulator.explore.schedule import Step
-from chunk7.simulator.explore.state import State
-
-if TYPE_CHECKING:  # the rules import the faults
-    from chunk7.simulator.explore.world import World
+from chunk7.faults.fault import GiveUp, Situation, Strike, Wording
 
 
 class ProducerTimeout:
     """See above."""
 
+    name = "producer_timeout"
+    effects: ClassVar = {
+        "timeout_not_executed": Wording(
+            "the command never arrived, the producer gives the chunk up",
+            "TIME-OUT on {chunk} (not executed)",
+        ),
+        "timeout_executed": Wording(
+            "the store did it, its reply is lost, the producer gives the chunk up",
+            "TIME-OUT on {chunk} (executed)",
+        ),
+    }
     moves_client = False
 
-    def moves(self, world: "World", state: State) -> Iterator[tuple[Step, State]]:
-        if state.writing > world.cell.chunks:
-            return
-        chunk = state.writing
-        given_up = world.give_up(state)
-        yield Step("producer", "timeout_not_executed", chunk), given_up
-        store = world.writes(state)[0]
-        yield Step("producer", "timeout_executed", chunk), given_up._replace(store=store)
+    def strikes(self, situation: Situation) -> Iterator[Strike]:
+        """While a chunk is being written."""
+        if situation.writing is not None:
+            for effect, executed in (("timeout_not_executed", False), ("timeout_executed", True)):
+                yield Strike("producer", effect, situation.writing, (GiveUp(executed),))

@@ -5,27 +5,32 @@ client was the last that used it.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
-from chunk7.simulator.explore.schedule import Step
-from chunk7.simulator.explore.state import UNSUBSCRIBED, State
-
-if TYPE_CHECKING:  # the rules import the faults
-    from chunk7.simulator.explore.world import World
+from chunk7.faults.fault import Consequence, Disconnect, Rejoin, Situation, Strike, Wording
 
 
 class SlowClient:
     """See above."""
 
+    name = "slow_client"
+    effects: ClassVar = {
+        "slow_client": Wording(
+            "the node closes the connection; the client goes to the next node",
+            "CLOSES the slow client",
+        )
+    }
     moves_client = True
 
-    def moves(self, world: "World", state: State) -> Iterator[tuple[Step, State]]:
-        for place, joiner in enumerate(state.joiners):
-            if world.programs.is_root(joiner.program):
+    def strikes(self, situation: Situation) -> Iterator[Strike]:
+        """Each client whose join has begun."""
+        for place, client in enumerate(situation.clients):
+            if not client.begun:
                 continue
-            joiners = list(state.joiners)
-            joiners[place] = world.rejoin(joiner, joiner.node + 1)
-            after = state._replace(joiners=tuple(joiners))
-            if not any(other.node == joiner.node and other.route for other in joiners):
-                after = world.disconnect(after, joiner.node, UNSUBSCRIBED)
-            yield Step(f"node{joiner.node + 1}.join{place + 1}", "slow_client"), after
+            others = situation.clients[:place] + situation.clients[place + 1 :]
+            shared = any(other.node == client.node and other.listening for other in others)
+            consequences: list[Consequence] = [Rejoin(place, client.node + 1)]
+            if not shared:
+                consequences.append(Disconnect(client.node))
+            actor = f"node{client.node + 1}.join{place + 1}"
+            yield Strike(actor, "slow_client", None, tuple(consequences))

@@ -7,33 +7,33 @@ is followed on from the same cursor, and a fetch is repeated, so neither shows.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
-from chunk7.simulator.explore.programs import ENDED
-from chunk7.simulator.explore.schedule import Step
-from chunk7.simulator.explore.state import SENT, UNSUBSCRIBED, Joiner, State
-
-if TYPE_CHECKING:  # the rules import the faults
-    from chunk7.simulator.explore.world import World
+from chunk7.faults.fault import Disconnect, Outage, Rejoin, Situation, Strike, Wording
 
 
 class StoreReconnect:
     """See above."""
 
+    name = "store_reconnect"
+    effects: ClassVar = {
+        "store_reconnect": Wording(
+            "the node's subscriptions and what was on the way to it are gone",
+            "LOSES THE STORE, reconnects",
+        )
+    }
     moves_client = False
+    outage = Outage.SUBSCRIPTION
 
-    def moves(self, world: "World", state: State) -> Iterator[tuple[Step, State]]:
-        for node in {joiner.node for joiner in state.joiners}:
-            joiners = tuple(
-                world.rejoin(joiner, node) if _joining(world, joiner, node) else joiner
-                for joiner in state.joiners
-            )
-            listening = any(joiner.node == node and joiner.route for joiner in joiners)
-            if listening or joiners != state.joiners:
-                after = world.disconnect(state, node, SENT if listening else UNSUBSCRIBED)
-                yield Step(f"node{node + 1}", "store_reconnect"), after._replace(joiners=joiners)
-
-
-def _joining(world: "World", joiner: Joiner, node: int) -> bool:
-    under_way = joiner.program != ENDED and not world.programs.is_root(joiner.program)
-    return joiner.node == node and under_way
+    def strikes(self, situation: Situation) -> Iterator[Strike]:
+        """Each node that has a join under way or somebody who listens."""
+        for node in sorted({client.node for client in situation.clients}):
+            here = {p: client for p, client in enumerate(situation.clients) if client.node == node}
+            joining = {
+                place for place, client in here.items() if client.begun and not client.joined
+            }
+            listening = any(c.listening for place, c in here.items() if place not in joining)
+            if joining or listening:
+                rejoins = [Rejoin(place, node) for place in sorted(joining)]
+                loss = Disconnect(node, resubscribes=listening)
+                yield Strike(f"node{node + 1}", "store_reconnect", None, (*rejoins, loss))

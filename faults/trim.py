@@ -1,13 +1,9 @@
 """Somebody trims history and stream down to their newest entry."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
-from chunk7.simulator.explore.schedule import Step
-from chunk7.simulator.explore.state import SESSION, State
-
-if TYPE_CHECKING:  # the rules import the faults
-    from chunk7.simulator.explore.world import World
+from chunk7.faults.fault import Situation, Strike, TrimTo, Wording
 
 KEEP = 1
 
@@ -15,9 +11,12 @@ KEEP = 1
 class Trim:
     """See above."""
 
+    name = "trim"
+    effects: ClassVar = {
+        "trim": Wording("only the newest entries of history and stream stay", "TRIM to the newest")
+    }
     moves_client = False
 
-    def moves(self, world: "World", state: State) -> Iterator[tuple[Step, State]]:
-        store, _ = world.stores.after(state.store, "trim", lambda m: m.trim(SESSION, KEEP))
-        if store != state.store:
-            yield Step("store", "trim"), state._replace(store=store)
+    def strikes(self, situation: Situation) -> Iterator[Strike]:
+        """At any moment."""
+        yield Strike("store", "trim", None, (TrimTo(KEEP),))

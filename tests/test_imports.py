@@ -56,7 +56,7 @@ def folder_of(module: str) -> str:
     return below if first == "chunk7" and below in ALLOWED else first
 
 
-OPEN = {"faults": "faults change states of the explorer", "analysis": "instants of a plan"}
+OPEN = {"analysis": "instants of a plan"}
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,6 @@ def test_a_folder_imports_only_what_is_below_it(folder: str) -> None:
             assert not above, f"{path.relative_to(ROOT)} imports {above}"
 
 
-@pytest.mark.xfail(strict=True, reason=OPEN["faults"])
 def test_no_file_imports_itself_by_way_of_others() -> None:
     """A package's `__init__` counts where something is taken from it, not for being above."""
     arrows = {module: {*imported(path)} & FILES.keys() for module, path in FILES.items()}

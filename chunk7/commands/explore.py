@@ -25,7 +25,7 @@ from chunk7.cluster.options import (
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
 from chunk7.delivery.registry import Ordering, resolve
-from chunk7.faults import FAULTS
+from chunk7.faults import STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore import schedule as schedules
@@ -85,7 +85,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         "--faults",
         action="append",
         metavar="NAME",
-        help=f"faults that may strike once each: {', '.join(FAULTS)}; repeatable, or commas",
+        help=f"faults that may strike once each: {', '.join(STRIKES)}; repeatable, or commas",
     )
     parser.add_argument(
         "--max-schedules",
@@ -136,9 +136,9 @@ def run(args: argparse.Namespace) -> int:
 def _faults(values: list[str] | None) -> tuple[str, ...]:
     wanted = names(values)
     for name in wanted:
-        if name not in FAULTS:
-            raise UsageError(f"--faults {name}: one of {', '.join(FAULTS)}")
-    return tuple(name for name in FAULTS if name in wanted)
+        if name not in STRIKES:
+            raise UsageError(f"--faults {name}: one of {', '.join(STRIKES)}")
+    return tuple(name for name in STRIKES if name in wanted)
 
 
 def _specs(option: str, values: list[str] | None, registry: Mapping[str, Any]) -> list[str]:

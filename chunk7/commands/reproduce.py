@@ -28,7 +28,7 @@ from chunk7.delivery.effects import StreamRead
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, Feed, WriteOrdering, pair
 from chunk7.delivery.registry import resolve
-from chunk7.faults import FAULTS
+from chunk7.faults import STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore import schedule as schedules
@@ -119,8 +119,8 @@ def _prepared(
         cell = Cell(connect, write, CHUNKS)
         return cell, seed_schedule(cell)
     for name in given.faults:
-        if name not in FAULTS:
-            raise UsageError(f"{args.schedule}: fault {name}: one of {', '.join(FAULTS)}")
+        if name not in STRIKES:
+            raise UsageError(f"{args.schedule}: fault {name}: one of {', '.join(STRIKES)}")
     cell = Cell(connect, write, given.chunks, given.joiners, given.faults)
     return cell, replace(given, connect=connect.name, write=write.name)
 

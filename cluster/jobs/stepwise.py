@@ -36,7 +36,17 @@ from chunk7.delivery.errors import Chunk7Error, OrderingError, StoreError
 from chunk7.delivery.fetch import fetch_missing
 from chunk7.delivery.ordering import Join
 from chunk7.delivery.stepping import Steps
-from chunk7.faults.trim import KEEP
+from chunk7.faults import STRIKES
+from chunk7.faults.fault import (
+    ClientView,
+    Consequence,
+    Disconnect,
+    GiveUp,
+    Rejoin,
+    Situation,
+    Strike,
+    TrimTo,
+)
 from chunk7.simulator.explore.client import Client
 from chunk7.simulator.explore.schedule import Step
 from chunk7.simulator.explore.state import SENT, SUBSCRIBED, UNSUBSCRIBED, Cell, session_chunks
@@ -142,6 +152,11 @@ class Stage:
             ) from None
 
     async def _take(self, step: Step) -> Any:
+        strike = self._strike(step)
+        if strike is not None:
+            for consequence in strike.consequences:
+                await self._suffer(consequence)
+            return None
         actor, _, join = step.actor.partition(".join")
         if actor == "producer":
             return await self._produce(step)
@@ -151,6 +166,35 @@ class Stage:
         if not join:
             return await self._relay(step, node)
         return await self._serve(step, self.joiners[int(join) - 1])
+
+    # --- faults ---
+
+    def _strike(self, step: Step) -> Strike | None:
+        """The strike that the step is, None for one that is no fault's."""
+        situation = Situation(
+            tuple(
+                ClientView(j.node, j.begun, j.steps.effect is None, j.route is not None)
+                for j in self.joiners
+            ),
+            None if self._producer is None else self._writing,
+        )
+        strikes = (s for name in self._cell.faults for s in STRIKES[name].strikes(situation))
+        return next((strike for strike in strikes if strike[:3] == step), None)
+
+    async def _suffer(self, consequence: Consequence) -> None:
+        match consequence:
+            case Rejoin(place, node):
+                self._rejoin(self.joiners[place], node)
+            case Disconnect(node, resubscribes):
+                await self._relays[node].disconnect(SENT if resubscribes else UNSUBSCRIBED)
+            case TrimTo(max_entries):
+                keys = history_key(self._session_id), stream_key(self._session_id)
+                await self._store.link.send("LTRIM", keys[0], -max_entries, -1)
+                await self._store.link.send("XTRIM", keys[1], "MAXLEN", "=", max_entries)
+            case GiveUp(executed):
+                if executed and self._producer is not None:
+                    await self._write(self._producer.effect)
+                self._next_chunk()
 
     # --- the producer ---
 
@@ -164,16 +208,8 @@ class Stage:
     async def _produce(self, step: Step) -> Any:
         if self._producer is None:
             raise _misplaced(step, "nothing")
-        timed_out = step.effect.startswith("timeout_")
-        effect = self._producer.effect
-        if not timed_out:
-            _expect(step, effect)
-        answer = None
-        if step.effect != "timeout_not_executed":
-            answer = await self._write(effect)
-        if timed_out:
-            self._next_chunk()
-            return answer
+        _expect(step, self._producer.effect)
+        answer = await self._write(self._producer.effect)
         self._producer.advance(answer)
         if _unpaused(self._producer).effect is None:
             self._next_chunk()
@@ -201,35 +237,18 @@ class Stage:
     # --- the store, and a node's subscription ---
 
     async def _by_itself(self, step: Step) -> None:
-        if step.effect == "trim":
-            keys = history_key(self._session_id), stream_key(self._session_id)
-            await self._store.link.send("LTRIM", keys[0], -KEEP, -1)
-            await self._store.link.send("XTRIM", keys[1], "MAXLEN", "=", KEEP)
-            return
         sent = [relay for relay in self._relays if relay.state == SENT]
         if step.effect != "subscription" or not sent:
             raise _misplaced(step, "nothing")
         await sent[0].subscribe()
 
     async def _relay(self, step: Step, node: int) -> None:
-        here = [joiner for joiner in self.joiners if joiner.node == node]
-        match step.effect:
-            case "deliver":
-                chunk = await self._relays[node].next_chunk()
-                for joiner in here:
-                    self._live(joiner, chunk)
-            case "store_reconnect":
-                for joiner in here:
-                    if joiner.begun and joiner.steps.effect is not None:
-                        self._rejoin(joiner, node)
-                listening = any(joiner.route for joiner in here)
-                await self._relays[node].disconnect(SENT if listening else UNSUBSCRIBED)
-            case "node_crash":
-                for joiner in here:
-                    self._rejoin(joiner, node + 1)
-                await self._relays[node].disconnect()
-            case _:
-                raise _misplaced(step, "nothing of that kind")
+        if step.effect != "deliver":
+            raise _misplaced(step, "nothing of that kind")
+        chunk = await self._relays[node].next_chunk()
+        for joiner in self.joiners:
+            if joiner.node == node:
+                self._live(joiner, chunk)
 
     def _live(self, joiner: Joiner, chunk: Chunk) -> None:
         if joiner.route is Sink.BUFFER:
@@ -252,11 +271,6 @@ class Stage:
 
     async def _serve(self, step: Step, joiner: Joiner) -> Any:
         match step.effect:
-            case "slow_client":
-                left = joiner.node
-                self._rejoin(joiner, left + 1)
-                if not any(other.node == left and other.route for other in self.joiners):
-                    await self._relays[left].disconnect()
             case "tail":
                 await self._tail(joiner)
             case "heartbeat":

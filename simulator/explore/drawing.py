@@ -10,15 +10,14 @@ from typing import Any
 
 from chunk7.delivery.effects import StreamRead
 from chunk7.delivery.errors import UsageError
+from chunk7.faults import EFFECTS
 from chunk7.simulator.explore.schedule import Schedule, Step
 from chunk7.simulator.explore.state import SUBSCRIBED, Cell, Outcome, State
 from chunk7.simulator.explore.world import World, replay
 
 _PUBLISHES = frozenset(("publish", "save_and_publish", "number_save_and_publish"))
 _SAVES = frozenset(("save", "save_and_publish", "number_save_and_publish"))
-_TURNS = frozenset(
-    ("store_reconnect", "node_crash", "slow_client", "trim", "follow", "subscription")
-)
+_TURNS = frozenset(("follow", "subscription", *EFFECTS))
 _WORDS = {
     "next_seq": "take a number for {chunk}",
     "publish": "publish {chunk}",
@@ -42,12 +41,7 @@ _WORDS = {
     "fetch": "read what is asked for",
     "fetched": "send it",
     "hear": "",
-    "store_reconnect": "LOSES THE STORE, reconnects",
-    "node_crash": "DIES",
-    "slow_client": "CLOSES the slow client",
-    "trim": "TRIM to the newest",
-    "timeout_executed": "TIME-OUT on {chunk} (executed)",
-    "timeout_not_executed": "TIME-OUT on {chunk} (not executed)",
+    **{effect: wording.drawn for effect, wording in EFFECTS.items()},
 }
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chunk7 import faults
 from chunk7.delivery.errors import UsageError
 
 SCHEMA = 1
@@ -48,13 +49,7 @@ EFFECTS = {
     "fetch": "the node reads what the client has asked for",
     "fetched": "the node answers the client's fetch",
     "hear": "the client takes the next frame from its socket",
-    # faults
-    "store_reconnect": "the node's subscriptions and what was on the way to it are gone",
-    "node_crash": "the node dies; its clients go to the next one",
-    "slow_client": "the node closes the connection; the client goes to the next node",
-    "trim": "only the newest entries of history and stream stay",
-    "timeout_executed": "the store did it, its reply is lost, the producer gives the chunk up",
-    "timeout_not_executed": "the command never arrived, the producer gives the chunk up",
+    **{effect: wording.meaning for effect, wording in faults.EFFECTS.items()},
 }
 
 

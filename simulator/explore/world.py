@@ -27,7 +27,16 @@ from chunk7.delivery.errors import OrderingError, UsageError
 from chunk7.delivery.fetch import fetch_missing
 from chunk7.delivery.ordering import Join
 from chunk7.delivery.store import MemoryStore
-from chunk7.faults import FAULTS
+from chunk7.faults import STRIKES
+from chunk7.faults.fault import (
+    ClientView,
+    Consequence,
+    Disconnect,
+    GiveUp,
+    Rejoin,
+    Situation,
+    TrimTo,
+)
 from chunk7.simulator.explore.programs import ENDED, Programs
 from chunk7.simulator.explore.schedule import Step
 from chunk7.simulator.explore.state import (
@@ -61,7 +70,7 @@ class World:
         self.programs = Programs()
         self.stores = Stores(cell.stream_max_entries)
         self.client = cell.client_model()
-        self._faults = {name: FAULTS[name] for name in cell.faults}
+        self._faults = {name: STRIKES[name] for name in cell.faults}
         self._nodes = 1 + sum(fault.moves_client for fault in self._faults.values())
         self._wires = wires
         self._receipts = receipts
@@ -102,9 +111,43 @@ class World:
 
     def fault_moves(self, state: State) -> Iterator[Move]:
         """The faults that may strike now; a schedule is complete without them."""
+        situation = self._situation(state)
         for name in state.faults:
             rest = state._replace(faults=tuple(other for other in state.faults if other != name))
-            yield from self._faults[name].moves(self, rest)
+            for actor, effect, chunk, consequences in self._faults[name].strikes(situation):
+                after = rest
+                for consequence in consequences:
+                    after = self._suffer(after, consequence)
+                if after != rest:
+                    yield Step(actor, effect, chunk), after
+
+    def _situation(self, state: State) -> Situation:
+        writing = state.writing if state.writing <= self.cell.chunks else None
+        clients = (
+            ClientView(
+                joiner.node,
+                begun=not self.programs.is_root(joiner.program),
+                joined=joiner.program == ENDED,
+                listening=joiner.route is not None,
+            )
+            for joiner in state.joiners
+        )
+        return Situation(tuple(clients), writing)
+
+    def _suffer(self, state: State, consequence: Consequence) -> State:
+        match consequence:
+            case Rejoin(place, node):
+                return _with(state, place, self._rejoin(state.joiners[place], node))
+            case Disconnect(node, resubscribes):
+                return self._disconnect(state, node, SENT if resubscribes else UNSUBSCRIBED)
+            case TrimTo(max_entries):
+                store, _ = self.stores.after(
+                    state.store, ("trim", max_entries), lambda m: m.trim(SESSION, max_entries)
+                )
+                return state._replace(store=store)
+            case GiveUp(executed):
+                store = self.writes(state)[0] if executed else state.store
+                return self._give_up(state)._replace(store=store)
 
     def outcome(self, state: State) -> Outcome:
         """What a complete schedule has led to."""
@@ -139,7 +182,7 @@ class World:
             known = self._written[key] = (store, number, position, step)
         return known
 
-    def give_up(self, state: State) -> State:
+    def _give_up(self, state: State) -> State:
         """The producer drops the chunk that it is writing and turns to the next."""
         number, position = self._next_chunk(state.writing + 1)
         lost = state.undetermined | 1 << state.writing
@@ -167,7 +210,7 @@ class World:
             self.stores.after(store, ("waiting", node), lambda m: bool(m.mailboxes[name]))[1]
         )
 
-    def disconnect(self, state: State, node: int, channel: int) -> State:
+    def _disconnect(self, state: State, node: int, channel: int) -> State:
         """The node's subscription ends, and what was on its way is gone."""
         name = node_name(node)
 
@@ -212,7 +255,7 @@ class World:
 
     # --- what a node does for one client ---
 
-    def rejoin(self, joiner: Joiner, node: int) -> Joiner:
+    def _rejoin(self, joiner: Joiner, node: int) -> Joiner:
         """The client has lost its connection and joins again, at the given node."""
         return joiner._replace(
             node=node,

@@ -3,15 +3,17 @@
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
+from chunk7.faults import SPELLS
+from chunk7.faults.fault import Outage
 from chunk7.simulator.virtual.population import Purpose, generator
-from chunk7.simulator.virtual.settings import FaultKind, Settings
+from chunk7.simulator.virtual.settings import Settings
 
 MAX_FAULTS = 1_000_000
 """A schedule ends after this many of one kind on one node."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spells:
+class Downtimes:
     """Times during which something is broken: `start_ms` ascending, `end_ms[i]` when it ends."""
 
     start_ms: list[float]
@@ -39,8 +41,8 @@ class Spells:
 class FaultSchedule:
     """For every node its crashes and its losses of the Pub/Sub connection. Absolute ms."""
 
-    crashes: list[Spells]
-    reconnects: list[Spells]
+    crashes: list[Downtimes]
+    reconnects: list[Downtimes]
 
     def home(self, node: int, at_ms: float) -> tuple[int, float]:
         """The node that the proxy ends up with, and when: the next that lives, in turn.
@@ -64,30 +66,30 @@ def draw_schedule(settings: Settings) -> FaultSchedule:
     waves = -(-occurrences // settings.sessions)
     total_ms = waves * settings.wave_ms + settings.answer_ms
     return FaultSchedule(
-        _spells(settings, FaultKind.NODE_CRASH_AND_REJOIN, total_ms),
-        _spells(settings, FaultKind.STORE_RECONNECT, total_ms),
+        _spells(settings, Outage.NODE, total_ms),
+        _spells(settings, Outage.SUBSCRIPTION, total_ms),
     )
 
 
-def _spells(settings: Settings, kind: FaultKind, total_ms: float) -> list[Spells]:
-    return [_node_spells(settings, kind, node, total_ms) for node in range(settings.nodes)]
+def _spells(settings: Settings, outage: Outage, total_ms: float) -> list[Downtimes]:
+    return [_node_spells(settings, outage, node, total_ms) for node in range(settings.nodes)]
 
 
-def _node_spells(settings: Settings, kind: FaultKind, node: int, total_ms: float) -> Spells:
+def _node_spells(settings: Settings, outage: Outage, node: int, total_ms: float) -> Downtimes:
     """A node is not struck again before it is back. A reconnect ends once the store has
     executed the new SUBSCRIBE."""
     starts: list[float] = []
     ends: list[float] = []
     for fault in settings.faults:
-        if fault.kind is not kind:
+        if SPELLS[fault.fault].outage is not outage:
             continue
-        rng = generator(settings.seed, Purpose.FAULT, list(FaultKind).index(kind), node)
+        rng = generator(settings.seed, Purpose.FAULT, list(SPELLS).index(fault.fault), node)
         now = float(rng.exponential(fault.every_ms))
         while now < total_ms and len(starts) < MAX_FAULTS:
             starts.append(now)
             again = 0.0
-            if kind is FaultKind.STORE_RECONNECT:
+            if outage is Outage.SUBSCRIPTION:
                 again = float(settings.store_latency.draw(rng, 1)[0])
             ends.append(now + fault.for_ms + again)
             now = ends[-1] + float(rng.exponential(fault.every_ms))
-    return Spells(starts, ends)
+    return Downtimes(starts, ends)

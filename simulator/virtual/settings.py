@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 from chunk7.delivery.errors import UsageError
+from chunk7.faults import SPELLS
 from chunk7.simulator.virtual.distributions import (
     Constant,
     Distribution,
@@ -51,20 +52,14 @@ class Joins(StrEnum):
     """A Poisson process with that mean: the number differs from answer to answer."""
 
 
-class FaultKind(StrEnum):
-    """What can happen to a node."""
-
-    STORE_RECONNECT = "store_reconnect"
-    """Its Pub/Sub connection is gone for a while; then it subscribes to every channel again."""
-    NODE_CRASH_AND_REJOIN = "node_crash_and_rejoin"
-    """It dies and is back after a while; its clients rejoin elsewhere, resuming where they were."""
-
-
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """Each node meets this fault at Poisson moments, on average `every_ms` apart, `for_ms` long."""
+class Recurrence:
+    """Each node meets a fault at Poisson moments, on average `every_ms` apart, `for_ms` long.
 
-    kind: FaultKind
+    `fault` is a name of `chunk7.faults.SPELLS`.
+    """
+
+    fault: str
     every_ms: float = 10_000.0
     for_ms: float = 200.0
 
@@ -73,16 +68,15 @@ class Fault:
         _require(0 <= self.for_ms <= 3_600_000, "for_ms", self.for_ms, "0 to 3600000")
 
 
-def parse_fault(text: str, option: str) -> Fault:
+def parse_fault(text: str, option: str) -> Recurrence:
     """`store_reconnect` or `store_reconnect(every_ms,for_ms)`. Raises UsageError in one line."""
     call = parse_call(text, option)
-    if call.name not in list(FaultKind):
-        raise UsageError(f"{option} {text!r}: must be one of {', '.join(FaultKind)}")
-    kind = FaultKind(call.name)
+    if call.name not in SPELLS:
+        raise UsageError(f"{option} {text!r}: must be one of {', '.join(SPELLS)}")
     if not call.positional and not call.named:
-        return Fault(kind)
+        return Recurrence(call.name)
     try:
-        return Fault(kind, *take_numbers(call, ("every_ms", "for_ms"), option))
+        return Recurrence(call.name, *take_numbers(call, ("every_ms", "for_ms"), option))
     except UsageError as error:
         message = str(error)
         raise UsageError(
@@ -129,7 +123,7 @@ class Settings:
     """How often clients that fill gaps are told the head sequence number."""
     rejoin_ms: float = 100.0
     """From a node's death to its clients' next attempt."""
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Recurrence, ...] = ()
     engine: Engine = Engine.EVENTS
     seed: int = 1
 

@@ -21,7 +21,7 @@ from chunk7.simulator.virtual.distributions import (
 )
 from chunk7.simulator.virtual.population import blocks
 from chunk7.simulator.virtual.results import wilson
-from chunk7.simulator.virtual.settings import Arrivals, Engine, Fault, FaultKind, Joins, Settings
+from chunk7.simulator.virtual.settings import Arrivals, Engine, Joins, Recurrence, Settings
 from chunk7.simulator.virtual.simulate import simulate
 
 ENGINES = [(Engine.EVENTS, 20_000), (Engine.VECTORISED, 400_000)]
@@ -274,12 +274,12 @@ def test_wilsons_interval_is_the_textbooks() -> None:
 # --- faults ---
 
 
-def _with(*faults: Fault, connect: str = "buffered_merge", write: str = "atomic_lua") -> Any:
+def _with(*faults: Recurrence, connect: str = "buffered_merge", write: str = "atomic_lua") -> Any:
     return cell(connect, write, connections=1_000, sessions=10, faults=faults, nodes=2)
 
 
-RECONNECT = Fault(FaultKind.STORE_RECONNECT, every_ms=5_000, for_ms=100)
-CRASH = Fault(FaultKind.NODE_CRASH_AND_REJOIN, every_ms=5_000, for_ms=300)
+RECONNECT = Recurrence("store_reconnect", every_ms=5_000, for_ms=100)
+CRASH = Recurrence("node_crash_and_rejoin", every_ms=5_000, for_ms=300)
 
 
 def test_a_sound_cell_loses_chunks_when_a_node_loses_the_store() -> None:
@@ -307,7 +307,7 @@ def test_a_crash_hands_over_again() -> None:
 
 def test_many_crashes_are_repeatable_bounded_and_mend_the_first_hole() -> None:
     """A client that rejoins asks for what follows its last gapless chunk."""
-    often = Fault(FaultKind.NODE_CRASH_AND_REJOIN, every_ms=300, for_ms=50)
+    often = Recurrence("node_crash_and_rejoin", every_ms=300, for_ms=50)
     once = _with(often, RECONNECT, connect="history_then_subscribe")
     assert once == _with(often, RECONNECT, connect="history_then_subscribe")
     assert once.connections == 1_000

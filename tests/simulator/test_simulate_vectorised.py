@@ -42,7 +42,7 @@ from chunk7.simulator.virtual import events, vectorised
 from chunk7.simulator.virtual.chunks import timelines_by_events, timelines_by_law
 from chunk7.simulator.virtual.distributions import Constant, Exponential, LogNormal, Uniform
 from chunk7.simulator.virtual.results import CellResult, Outcome
-from chunk7.simulator.virtual.settings import Arrivals, Engine, Fault, FaultKind, Joins, Settings
+from chunk7.simulator.virtual.settings import Arrivals, Engine, Joins, Recurrence, Settings
 from chunk7.simulator.virtual.simulate import simulate
 
 
@@ -292,4 +292,4 @@ def test_what_is_no_fixed_list_of_steps_is_left_to_the_events(
 
 def test_faults_need_the_event_driven_engine() -> None:
     with pytest.raises(UsageError, match="faults need the engine 'events'"):
-        Settings(engine=Engine.VECTORISED, faults=(Fault(FaultKind.STORE_RECONNECT),))
+        Settings(engine=Engine.VECTORISED, faults=(Recurrence("store_reconnect"),))

@@ -1,0 +1,81 @@
+"""When each fault may strike, and what comes of it: literal situations, compared whole."""
+
+from chunk7.faults import EFFECTS, FAULTS, SPELLS, STRIKES
+from chunk7.faults.fault import (
+    ClientView,
+    Disconnect,
+    GiveUp,
+    Outage,
+    Rejoin,
+    Situation,
+    Strike,
+    TrimTo,
+)
+
+ABSENT = ClientView(node=0, begun=False, joined=False, listening=False)
+JOINING = ClientView(node=0, begun=True, joined=False, listening=True)
+JOINED = ClientView(node=0, begun=True, joined=True, listening=True)
+
+
+def strikes(name: str, *clients: ClientView, writing: int | None = None) -> list[Strike]:
+    return list(STRIKES[name].strikes(Situation(clients, writing)))
+
+
+def test_every_fault_is_registered_by_its_name_and_has_an_ability() -> None:
+    assert all(name == fault.name for name, fault in FAULTS.items())
+    assert STRIKES.keys() | SPELLS.keys() == FAULTS.keys()
+
+
+def test_no_two_faults_share_a_step() -> None:
+    assert len(EFFECTS) == sum(len(fault.effects) for fault in STRIKES.values())
+
+
+def test_what_strikes_is_worded() -> None:
+    for name, fault in STRIKES.items():
+        struck = strikes(name, JOINING, JOINED, writing=1)
+        assert struck
+        assert {strike.effect for strike in struck} <= fault.effects.keys()
+
+
+def test_a_node_that_has_begun_to_serve_dies_with_all_who_were_coming_to_it() -> None:
+    assert strikes("node_crash_and_rejoin", ABSENT) == []
+    assert strikes("node_crash_and_rejoin", JOINED, ABSENT) == [
+        Strike("node1", "node_crash", None, (Rejoin(0, 1), Rejoin(1, 1), Disconnect(0)))
+    ]
+
+
+def test_a_slow_client_takes_the_subscription_along_unless_it_is_shared() -> None:
+    assert strikes("slow_client", JOINED, ABSENT) == [
+        Strike("node1.join1", "slow_client", None, (Rejoin(0, 1), Disconnect(0)))
+    ]
+    alone, other = strikes("slow_client", JOINED, JOINING)
+    assert (alone.consequences, other.consequences) == ((Rejoin(0, 1),), (Rejoin(1, 1),))
+
+
+def test_a_lost_store_ends_joins_under_way_and_is_subscribed_again_for_the_others() -> None:
+    assert strikes("store_reconnect", ABSENT) == []
+    assert strikes("store_reconnect", JOINING) == [
+        Strike("node1", "store_reconnect", None, (Rejoin(0, 0), Disconnect(0)))
+    ]
+    assert strikes("store_reconnect", JOINED, JOINING) == [
+        Strike("node1", "store_reconnect", None, (Rejoin(1, 0), Disconnect(0, resubscribes=True)))
+    ]
+
+
+def test_a_trim_may_come_at_any_moment() -> None:
+    assert strikes("trim") == [Strike("store", "trim", None, (TrimTo(1),))]
+
+
+def test_a_producer_that_hears_nothing_gives_up_the_chunk_done_or_not() -> None:
+    assert strikes("producer_timeout") == []
+    assert strikes("producer_timeout", writing=2) == [
+        Strike("producer", "timeout_not_executed", 2, (GiveUp(executed=False),)),
+        Strike("producer", "timeout_executed", 2, (GiveUp(executed=True),)),
+    ]
+
+
+def test_what_a_node_is_without_in_virtual_time() -> None:
+    assert {name: fault.outage for name, fault in SPELLS.items()} == {
+        "store_reconnect": Outage.SUBSCRIPTION,
+        "node_crash_and_rejoin": Outage.NODE,
+    }
