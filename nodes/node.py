@@ -16,8 +16,9 @@ from chunk7.nodes.heartbeat import beat
 from chunk7.nodes.metrics import Metrics
 from chunk7.nodes.options import Options
 from chunk7.nodes.roster import Roster
-from chunk7.nodes.server import Edge
+from chunk7.nodes.server import NodeServer
 from chunk7.nodes.unheard import Unheard
+from chunk7.nodes.visit import Services
 from chunk7.wire.clock import measure_offset, now_ns
 from chunk7.wire.lag import LagMonitor
 from chunk7.wire.records import Recorder
@@ -52,14 +53,16 @@ class Node:
             self._metrics.store_round_trip.observe,
         )
         self._unheard = Unheard(self._hub.heard, self._metrics.unheard.inc)
-        self._edge = Edge(
-            options,
-            self._backend,
-            self._hub,
-            self._tail,
-            self._roster,
-            self._recorder,
-            self._metrics,
+        self._server = NodeServer(
+            Services(
+                options,
+                self._backend,
+                self._hub,
+                self._tail,
+                self._roster,
+                self._recorder,
+                self._metrics,
+            )
         )
         self._lag = LagMonitor()
 
@@ -106,14 +109,14 @@ class Node:
 
     async def _listen(self) -> Server:
         try:
-            return await self._edge.listen()
+            return await self._server.listen()
         except OSError as error:
             address = f"{self._options.host}:{self._options.port}"
             raise UsageError(f"--listen: {address}: {error.strerror or error}") from error
 
     async def _drain(self, server: Server) -> None:
         """Send everybody elsewhere; whoever has not gone when most of --drain-s is over is cut."""
-        self._edge.draining = True
+        self._server.draining = True
         self._record_event("drain", detail=f"{len(self._roster.everybody)} clients")
         closing = [client.close(1012, "drain") for client in self._roster.everybody]
         self._backend.interrupt("the node drains")
@@ -179,11 +182,11 @@ class Node:
     def _on_lost(self, reason: str) -> None:
         self._metrics.store_losses.inc()
         self._record_event("store_lost", detail=reason)
-        self._edge.tell_all("store_lost", reason)
+        self._server.tell_all("store_lost", reason)
 
     def _on_back(self) -> None:
         self._record_event("store_back")
-        self._edge.tell_all("gap_possible", "the store was away; chunks may be missing")
+        self._server.tell_all("gap_possible", "the store was away; chunks may be missing")
 
 
 def _claim(options: Options) -> None:

@@ -45,7 +45,7 @@ _HEADERS = {
 }
 
 
-class Desk:
+class DemoHandler:
     """Serves the page of one node."""
 
     def __init__(self, options: Options) -> None:
