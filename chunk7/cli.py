@@ -13,6 +13,7 @@ from chunk7.cluster.options import Subparsers
 from chunk7.commands import compare, explore, report, reproduce, run, simulate, sweep, up
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.wire.options import Parser
+from chunk7.wire.store_option import hide_password
 
 
 class Command(Protocol):
@@ -39,6 +40,8 @@ COMMANDS: dict[str, Command] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand; the exit code. `argv` is without the program's name."""
+    if argv is None:
+        hide_password()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         args = _parser().parse_args(arguments)

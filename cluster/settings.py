@@ -1,7 +1,7 @@
 """What one run was asked to do: frozen, and checked as far as one value can be without another."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chunk7.analysis.thresholds import Threshold, parse_threshold
@@ -33,7 +33,7 @@ class Settings:
     jitter: float
     answers: Path | None
     seed: int
-    redis: str | None
+    redis: str | None = field(repr=False)
     processes: int
     thresholds: tuple[Threshold, ...]
 

@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.delivery.registry import resolve
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.wire.options import Parser, listen_address
+from chunk7.wire.store_option import add_redis
 
 MAX_WORK_MS = 10_000
 Number = TypeVar("Number", int, float)
@@ -26,7 +27,7 @@ class Options:
 
     host: str
     port: int
-    redis: str
+    redis: str = field(repr=False)
     name: str
     records: Path
     connect: str
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="nodes", description="A relay node.")
     add = parser.add_argument
     add("--listen", required=True, metavar="HOST:PORT", help="port 0: any free one")
-    add("--redis", required=True, metavar="URL", help="redis://host:port/db")
+    add_redis(parser, "the store, redis://host:port/db or any other form", required=True)
     add("--name", required=True, help="the node's name in frames, records and metrics")
     add("--records", required=True, type=Path, metavar="DIR", help="where the records go")
     add("--connect", default="history_then_subscribe", metavar="NAME", help="default ordering")

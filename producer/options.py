@@ -4,7 +4,7 @@ import argparse
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chunk7.delivery.errors import UsageError
@@ -14,6 +14,7 @@ from chunk7.producer.answers import SHIPPED
 from chunk7.producer.order import check
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.options import Parser, listen_address
+from chunk7.wire.store_option import add_redis
 from chunk7.wire.timetable import Cell, Order
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -26,7 +27,7 @@ _SETTLE_MS = 1_000
 class Options:
     """What the producer was told. With an `order` it carries that out and ends."""
 
-    redis: str
+    redis: str = field(repr=False)
     listen: tuple[str, int] | None
     records: Path | None
     name: str
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "as ordered over HTTP, or one order by itself with --duration-s.",
     )
     add = parser.add_argument
-    add("--redis", required=True, metavar="URL", help="redis://host:port/db")
+    add_redis(parser, "the store, redis://host:port/db or any other form", required=True)
     add("--listen", metavar="HOST:PORT", help="where to take orders; port 0: any free one")
     add("--records", type=Path, metavar="DIR", help="where the records go")
     add("--name", default="producer", help="its name in records and at the store")

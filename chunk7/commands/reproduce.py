@@ -37,6 +37,7 @@ from chunk7.simulator.explore.schedule import Schedule, Step
 from chunk7.simulator.explore.state import Cell
 from chunk7.wire.options import Parser
 from chunk7.wire.store.store import Store
+from chunk7.wire.store_option import add_redis
 
 SCHEMA = 1
 KEEP_MS = 600_000
@@ -69,9 +70,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         metavar="FILE",
         help="a schedule that `chunk7 explore --out` wrote (default: the bug report's)",
     )
-    parser.add_argument(
-        "--redis", metavar="URL", help="the store to use (default: a valkey-server of our own)"
-    )
+    add_redis(parser, "the store to use; without, a valkey-server of our own")
     add_seed(parser)
     add_out(parser, "nowhere; with it, reproduce.json, schedule.json and timeline.txt")
     add_json(parser)

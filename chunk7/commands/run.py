@@ -11,6 +11,7 @@ from rich.console import Console
 
 from chunk7.cluster.options import Subparsers, add_json, add_out, add_seed, number, whole
 from chunk7.wire.options import Parser
+from chunk7.wire.store_option import add_redis
 
 if TYPE_CHECKING:
     from chunk7.analysis.results import Summary
@@ -80,11 +81,7 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="relay nodes behind the proxy (default: %(default)s)",
     )
-    parser.add_argument(
-        "--redis",
-        metavar="URL",
-        help="use this store instead of one of our own, e.g. redis://HOST:PORT/DB",
-    )
+    add_redis(parser, "use this store instead of one of our own, e.g. redis://HOST:PORT/DB")
     _add_ms(parser, "--node-work-ms", "what a node does between its two steps")
     _add_ms(parser, "--store-latency-ms", "delay between processes and store, each way")
     parser.add_argument(

@@ -20,7 +20,9 @@ from chunk7.cluster.deployments.probes import answers_http, free_ports, pings
 from chunk7.cluster.deployments.proxy import nginx_command
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.delivery.errors import PartDied, UsageError
+from chunk7.wire.address import PORT
 from chunk7.wire.store.link import Link
+from chunk7.wire.store_option import ENVIRONMENT
 
 HOST = "127.0.0.1"
 _STARTS = 3
@@ -37,7 +39,7 @@ class Local:
     node_work_ms: float
     store_latency_ms: float
     stream_max_entries: int | None
-    redis: str | None
+    redis: str | None = field(repr=False)
     answers: Path | None
     connect_files: tuple[str, ...]
     write_files: tuple[str, ...]
@@ -51,7 +53,7 @@ class Local:
 class Endpoints:
     """Where a started cluster is reached."""
 
-    store: str
+    store: str = field(repr=False)
     websocket: str
     producer: str
     checks: Mapping[str, str] = field(default_factory=dict)
@@ -83,14 +85,17 @@ def spelled(options: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def can_delay(redis: str | None) -> bool:
-    """Whether there can be a delay before this store; not if it must be the end of TLS."""
-    return redis is None or urlsplit(redis).scheme != "rediss"
+    """Whether there can be a delay before this store: it must be at one address, without TLS."""
+    return redis is None or urlsplit(redis).scheme == "redis"
 
 
 async def check_store(redis: str, store_latency_ms: float) -> None:
     """Raise UsageError or StoreUnreachable if a user's store cannot be used so."""
     if store_latency_ms and not can_delay(redis):
-        raise UsageError("--store-latency-ms: cannot delay rediss://, whose end must be the store")
+        raise UsageError(
+            "--store-latency-ms: cannot delay a store that is not at redis://: TLS must end at the "
+            "store, and Sentinel names addresses of its own"
+        )
     link = await Link.open(redis, "chunk7-check")
     await link.close()
 
@@ -147,10 +152,8 @@ async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints
 
 
 def _store_check(store: str) -> dict[str, str]:
-    """None for one behind TLS, which a bare PING does not get through."""
-    parts = urlsplit(store)
-    address = f"redis://{parts.hostname}:{parts.port or 6379}"
-    return {"store": address} if parts.scheme == "redis" else {}
+    """None for one that a bare PING does not get to: behind TLS, a Unix socket or Sentinel."""
+    return {"store": f"redis://{_place(store)}"} if can_delay(store) else {}
 
 
 def store_part(folder: Path, port: int) -> Part:
@@ -183,29 +186,31 @@ def delay_options(
     listen: str, store: str, latency_ms: float, control: str | None = None
 ) -> dict[str, object]:
     """Of `python -m chunk7.cluster.deployments.delay_proxy`."""
-    parts = urlsplit(store)
-    to = f"{parts.hostname}:{parts.port or 6379}"
-    options: dict[str, object] = {"--listen": listen, "--to": to, "--latency-ms": f"{latency_ms:g}"}
+    options: dict[str, object] = {
+        "--listen": listen,
+        "--to": _place(store),
+        "--latency-ms": f"{latency_ms:g}",
+    }
     return options | ({"--control": control} if control else {})
 
 
 def _node(local: Local, folder: Path, name: str, port: int, store: str, producer: str) -> Part:
-    options = node_options(local, f"{HOST}:{port}", store, name, folder / "raw", producer)
+    options = node_options(local, f"{HOST}:{port}", name, folder / "raw", producer)
     return Part(
         name,
         python("chunk7.nodes", options),
         folder / "logs" / f"{name}.log",
         ready=answers_http(HOST, port),
+        environment={ENVIRONMENT: store},
     )
 
 
 def node_options(
-    local: Local, listen: str, store: str, name: str, records: Path, producer: str
+    local: Local, listen: str, name: str, records: Path, producer: str
 ) -> dict[str, object]:
-    """Of `python -m chunk7.nodes`."""
+    """Of `python -m chunk7.nodes`, but for the store."""
     return {
         "--listen": listen,
-        "--redis": store,
         "--name": name,
         "--records": records,
         "--node-work-ms": f"{local.node_work_ms:g}",
@@ -217,22 +222,20 @@ def node_options(
 
 
 def _producer(local: Local, folder: Path, port: int, store: str) -> Part:
-    options = producer_options(local, f"{HOST}:{port}", store, "producer", folder / "raw")
+    options = producer_options(local, f"{HOST}:{port}", "producer", folder / "raw")
     return Part(
         "producer",
         python("chunk7.producer", options),
         folder / "logs" / "producer.log",
         ready=answers_http(HOST, port),
+        environment={ENVIRONMENT: store},
     )
 
 
-def producer_options(
-    local: Local, listen: str, store: str, name: str, records: Path
-) -> dict[str, object]:
-    """Of `python -m chunk7.producer`."""
+def producer_options(local: Local, listen: str, name: str, records: Path) -> dict[str, object]:
+    """Of `python -m chunk7.producer`, but for the store."""
     options: dict[str, object] = {
         "--listen": listen,
-        "--redis": store,
         "--name": name,
         "--records": records,
         "--ordering": local.write_files,
@@ -258,6 +261,13 @@ def _nginx(local: Local, folder: Path, port: int, node_ports: list[int]) -> Part
         ready=answers_http(HOST, port),
         orphan_signal=signal.SIGTERM,  # its worker would survive it
     )
+
+
+def _place(url: str) -> str:
+    """HOST:PORT of a redis:// URL."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return host if parts.port else f"{host.removesuffix(':')}:{PORT}"
 
 
 def _moved(url: str, port: int) -> str:

@@ -51,8 +51,9 @@ def _roles(
     control = _DELAY_CONTROL if settings.store_latency_ms else None
     in_form = local.spelled({**load_of, **web_options(settings, _JUDGE, control)})
     processes = processes_options(settings.processes, _MASTER_PORT) if settings.processes else {}
-    node = local.node_options(plan, _NODE, near, "{name}", raw, endpoints.producer)
-    producer = local.producer_options(plan, _PRODUCER, near, "{name}", raw)
+    store = {"--redis": near}
+    node = store | local.node_options(plan, _NODE, "{name}", raw, endpoints.producer)
+    producer = store | local.producer_options(plan, _PRODUCER, "{name}", raw)
     delay = local.delay_options("0.0.0.0:6379", _STORE, settings.store_latency_ms, "0.0.0.0:8082")
     web = ["--web-host", "0.0.0.0", "--web-port", "8089"]  # noqa: S104
     return {

@@ -24,10 +24,11 @@ from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.cluster.jobs.judge import judge
 from chunk7.cluster.jobs.progress import follow
-from chunk7.cluster.jobs.surroundings import surroundings, without_password
+from chunk7.cluster.jobs.surroundings import surroundings
 from chunk7.cluster.settings import Settings
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.producer.answers import SHIPPED, read_answers
+from chunk7.wire.store_option import without_password
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from chunk7.cluster.deployments.binaries import nginx, valkey_server
+from chunk7.wire.store_option import without_password
 
 _WITHIN_S = 10.0
 
@@ -36,11 +37,6 @@ def surroundings() -> dict[str, Any]:
         },
         "argv": [without_password(word) for word in sys.argv],
     }
-
-
-def without_password(text: str) -> str:
-    """A text in which URLs have lost their user and password."""
-    return re.sub(r"://[^@/]*@", "://***@", text)
 
 
 def _packages() -> dict[str, str | None]:

@@ -44,11 +44,11 @@ def refused(code: int, line: str, *words: object) -> None:
         (["--connect", "nosuch"], "error: --connect: unknown ordering 'nosuch': one of "),
         (["--chunk-rate", "-1"], "error: --chunk-rate -1: must be between 0.1 and 10000"),
         (["--answers", "nosuch"], "error: --answers nosuch: want a folder"),
-        (["--redis", "http://localhost"], "error: --redis 'http://localhost': want redis://"),
+        (["--redis", "http://localhost"], "error: --redis: want redis://HOST:PORT/DB, rediss://"),
         (["--threshold", "loss_rate"], "error: threshold 'loss_rate': write METRIC"),
         (
             ["--redis", "rediss://localhost", "--store-latency-ms", "1"],
-            "error: --store-latency-ms: cannot delay rediss://",
+            "error: --store-latency-ms: cannot delay a store that is not at redis://",
         ),
     ],
 )

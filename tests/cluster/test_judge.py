@@ -9,7 +9,7 @@ from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.analysis.results import read_summary
 from chunk7.cluster.jobs.judge import judge
 from chunk7.cluster.jobs.run import new_folder
-from chunk7.cluster.jobs.surroundings import surroundings, without_password
+from chunk7.cluster.jobs.surroundings import surroundings
 from chunk7.delivery.errors import PartDied, UsageError
 from chunk7.wire.timetable import Cell, Order
 
@@ -65,9 +65,3 @@ def test_the_surroundings_are_json_and_name_what_ran() -> None:
     assert found["versions"]["nginx"].startswith("nginx version")
     assert found["versions"]["packages"].keys() >= {"chunk7", "locust", "websockets"}
     assert found["machine"]["cpu_count"] > 0
-
-
-def test_no_password_is_written_down() -> None:
-    assert without_password("redis://user:secret@host:1/0") == "redis://***@host:1/0"
-    assert without_password("--redis=redis://:s@host") == "--redis=redis://***@host"
-    assert without_password("path/to/file.py:name") == "path/to/file.py:name"

@@ -191,7 +191,7 @@ def test_a_schedule_of_explore_is_replayed_with_the_same_outcome(tmp_path: Path)
         ),
         (["--schedule", "no-such-file"], 2, "no-such-file: No such file or directory"),
         (["--redis", "redis://127.0.0.1:1"], 1, "no store at 127.0.0.1:1"),
-        (["--redis", "http://x"], 2, "--redis 'http://x': want redis://"),
+        (["--redis", "http://x"], 2, "--redis: want redis://HOST:PORT/DB, rediss://"),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], code: int, message: str) -> None:

@@ -2,20 +2,21 @@
 
 Commands are executed in the order in which they were sent, and nobody waits for somebody else's
 reply before sending. A client pool gives neither: it borrows a connection a command, so two
-commands race, and it ends at its size (docs/decisions/one-pipelined-connection.md). Packing and
-parsing are hiredis's.
+commands race, and it ends at its size (docs/decisions/one-pipelined-connection.md). redis-py opens
+the connection and introduces us; from then on packing and parsing are hiredis's.
 """
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, Self
 
 import hiredis
+import redis
+from redis.asyncio.connection import AbstractConnection
 
-from chunk7.delivery.errors import StoreError, StoreLost, StoreUnreachable, UsageError
+from chunk7.delivery.errors import StoreError, StoreLost, StoreUnreachable
+from chunk7.wire.address import parse_address
 from chunk7.wire.clock import now_ns
 
 MAX_WAITING = 10_000
@@ -35,7 +36,7 @@ class Link(asyncio.Protocol):
         self._parser = hiredis.Reader()
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._unsent: list[bytes] = []
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.WriteTransport | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done as soon as the connection is gone, for whatever reason."""
         self.heard_ns = 0
@@ -49,27 +50,39 @@ class Link(asyncio.Protocol):
         name: str = "chunk7",
         on_push: Callable[[Any], None] | None = None,
         timeout_s: float = 5.0,
-    ) -> "Link":
-        """Connect and introduce ourselves (AUTH, SELECT, CLIENT SETNAME).
+    ) -> Self:
+        """Connect and introduce ourselves by this name; `url` is any that `--redis` takes.
 
-        `url` is redis://[[user]:password@]host[:port][/db], or rediss:// for TLS.
         Raises UsageError for any other, StoreUnreachable when nobody answers or lets us in.
         """
-        host, port, tls, greetings = _parse(url)
-        greetings.append(("CLIENT", "SETNAME", name))
-        link = cls()
+        address = parse_address(url)
         try:
             async with asyncio.timeout(timeout_s):
-                loop = asyncio.get_running_loop()
-                await loop.create_connection(lambda: link, host, port, ssl=tls)
-                for greeting in greetings:
-                    await link.send(*greeting)
-        except (OSError, StoreError) as error:
-            await link.close()
-            reason = str(error) or type(error).__name__
-            raise StoreUnreachable(f"no store at {host}:{port}: {reason}") from error
-        link._on_push = on_push
+                connection = await address.connect(name)
+        except TimeoutError as error:
+            raise StoreUnreachable(f"no store at {address.place}: TimeoutError") from error
+        link = cls(on_push)
+        link._take_over(connection)
         return link
+
+    def _take_over(self, connection: AbstractConnection) -> None:
+        """Be the protocol of a connection that redis-py has opened, and have redis-py let go of it.
+
+        All replies to redis-py are read, and nothing else runs in between, so every byte from now
+        on comes to us. What is relied on beside documented names is that `_reader` and `_writer`
+        are asyncio's streams, and that without them it is closed for redis-py.
+        """
+        writer = getattr(connection, "_writer", None)
+        if not isinstance(writer, asyncio.StreamWriter):
+            raise StoreError(
+                f"redis {redis.__version__}: its connection has no stream to take over"
+            )
+        self._writer = writer  # it would close the transport when it is forgotten
+        self._transport = writer.transport
+        self._transport.set_protocol(self)
+        connection._reader = connection._writer = None
+        if self._transport.is_closing():
+            self.connection_lost(None)
 
     def send(self, *command: str | bytes | int) -> "asyncio.Future[Any]":
         """Write a command, in this turn of the event loop; the future is its reply.
@@ -152,22 +165,3 @@ def _settle(reply: "asyncio.Future[Any]", answer: Any) -> None:
         reply.set_exception(answer)
     else:
         reply.set_result(answer)
-
-
-def _parse(url: str) -> tuple[str, int, ssl.SSLContext | None, list[tuple[str, ...]]]:
-    """(host, port, TLS context, greeting commands) of a store URL."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 6379
-        db = int(parts.path.strip("/") or 0)
-    except ValueError as error:
-        raise UsageError(f"--redis {url!r}: {error}") from error
-    if parts.scheme not in ("redis", "rediss") or not host:
-        raise UsageError(f"--redis {url!r}: want redis://host:port/db or rediss://host:port/db")
-    greetings: list[tuple[str, ...]] = []
-    if parts.password is not None:
-        user = (unquote(parts.username),) if parts.username else ()
-        greetings.append(("AUTH", *user, unquote(parts.password)))
-    if db:
-        greetings.append(("SELECT", str(db)))
-    return host, port, ssl.create_default_context() if parts.scheme == "rediss" else None, greetings

@@ -1,0 +1,167 @@
+"""Where the store is and how to get in: what a URL of `--redis` means (docs/command-line.md).
+
+TCP, TLS, Unix sockets, users and Sentinel are redis-py's. A URL may hold secrets, so nothing here
+repeats one: what is said names the store by its `place`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+    parse_url,
+)
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from chunk7.delivery.errors import StoreUnreachable, UsageError
+
+FORMS = (
+    "redis://HOST:PORT/DB, rediss://HOST:PORT/DB, unix:///PATH?db=DB "
+    "or redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB"
+)
+PORT, SENTINEL_PORT = 6379, 26379
+SENTINEL_WITHIN_S = 1.0
+"""How long one sentinel may take before the next is asked."""
+
+_SENTINEL = "+sentinel"
+_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+_POOLS_OWN = ("max_connections", "timeout")
+"""Options of a URL that are a pool's and no connection's."""
+_UNKNOWN = re.compile(r"unexpected keyword argument '(\w+)'")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAddress:
+    """A checked URL. `place` is where the store is, for error lines."""
+
+    place: str
+    kind: type[AbstractConnection]
+    options: Mapping[str, Any] = field(repr=False)
+    """Arguments of redis-py's connection."""
+    service: str = ""
+    """What Sentinel calls the store; empty: it is not asked."""
+    sentinels: tuple[tuple[str, int], ...] = ()
+    sentinel_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    async def connect(self, name: str) -> AbstractConnection:
+        """A new connection that speaks RESP 2 and has introduced itself (AUTH, SETNAME, SELECT).
+
+        All that the store has sent is read. With Sentinel it is the primary of this moment. Raises
+        StoreUnreachable when nobody answers, or does not let us in.
+        """
+        options = {**self.options, "client_name": name, "protocol": 2}
+        try:
+            if self.service:
+                options["host"], options["port"] = await self._primary()
+            connection = self.kind(**options)
+            try:
+                await connection.connect()  # type: ignore[no-untyped-call]
+                if self.service:
+                    await _check_primary(connection)
+                if await connection.can_read():
+                    raise StoreUnreachable("it hung up, or sent what nobody had asked for")
+            except BaseException:
+                await connection.disconnect(nowait=True)
+                raise
+        except (RedisError, StoreUnreachable, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise StoreUnreachable(f"no store at {self.place}: {reason}") from error
+        return connection
+
+    async def _primary(self) -> tuple[str, int]:
+        asking = dict(self.sentinel_options)
+        async with Sentinel(self.sentinels, sentinel_kwargs=asking) as sentinel:  # type: ignore[no-untyped-call]
+            host, port = await sentinel.discover_master(self.service)
+        return host, port
+
+
+async def _check_primary(connection: AbstractConnection) -> None:
+    """A sentinel that has not noticed yet names yesterday's primary."""
+    await connection.send_command("ROLE")
+    role = (await connection.read_response())[0]
+    if role != b"master":
+        raise StoreUnreachable(f"Sentinel named a {role.decode()} as the primary")
+
+
+def parse_address(url: str) -> StoreAddress:
+    """Raises UsageError, one line that names --redis and repeats nothing of the URL."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in _SCHEMES:
+            raise UsageError(f"--redis: want {FORMS}")
+        address = _with_sentinel(parts) if _SENTINEL in parts.scheme else _direct(parts)
+        address.kind(**address.options)  # which refuses what it does not know
+    except (RedisError, AttributeError, TypeError, ValueError) as error:
+        raise UsageError(f"--redis: {_reason(error)}; want {FORMS}") from error
+    return address
+
+
+def _reason(error: Exception) -> str:
+    """redis-py's words, but for those that repeat a value: a URL cut wrongly may show a secret."""
+    text = str(error).splitlines()[0].removesuffix(".")
+    if text.startswith("Port could not be cast"):
+        return "the port is no number"
+    if (unknown := _UNKNOWN.search(text)) is not None:
+        return f"redis-py has no option {unknown[1]} for it"
+    return text
+
+
+def _direct(parts: SplitResult) -> StoreAddress:
+    options = dict(parse_url(parts.geturl()))
+    kind: Any = options.pop("connection_class", Connection)
+    for name in _POOLS_OWN:
+        options.pop(name, None)
+    if kind is UnixDomainSocketConnection:
+        return StoreAddress(_needed("PATH", parts.path), kind, options)
+    host, db = _needed("HOST", parts.hostname), parts.path.strip("/")
+    if db and not (db.isascii() and db.isdigit()):
+        raise ValueError("the database is no number")  # redis-py would take database 0
+    return StoreAddress(_place(host, parts.port or PORT), kind, options)
+
+
+def _with_sentinel(parts: SplitResult) -> StoreAddress:
+    """The store's options are those of redis:// or rediss://, Sentinel's own start so."""
+    login, at, hosts = parts.netloc.rpartition("@")
+    service, _, db = parts.path.strip("/").partition("/")
+    scheme = parts.scheme.removesuffix(_SENTINEL)
+    store = _direct(parts._replace(scheme=scheme, netloc=f"{login}{at}primary", path=f"/{db}"))
+    options = {n: v for n, v in store.options.items() if n not in ("host", "port")}
+    own = {name: options.pop(name) for name in list(options) if name.startswith("sentinel_")}
+    asking = {
+        "socket_timeout": SENTINEL_WITHIN_S,
+        "retry": Retry(NoBackoff(), 0),
+        **{n: v for n, v in options.items() if n.startswith(("socket_", "ssl_"))},
+        **{name.removeprefix("sentinel_"): value for name, value in own.items()},
+        **({"ssl": True} if store.kind is SSLConnection else {}),
+    }
+    found = [urlsplit(f"//{one}") for one in hosts.split(",")]
+    sentinels = tuple((_needed("HOST", one.hostname), one.port or SENTINEL_PORT) for one in found)
+    Redis(**asking)  # which refuses what it does not know
+    return StoreAddress(
+        f"{_needed('SERVICE', service)} of {','.join(_place(*one) for one in sentinels)}",
+        store.kind,
+        options,
+        service,
+        sentinels,
+        asking,
+    )
+
+
+def _needed(what: str, value: str | None) -> str:
+    if not value:
+        raise ValueError(f"{what} is missing")
+    return value
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
