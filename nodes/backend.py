@@ -6,7 +6,6 @@ to say. Nothing is hidden: between `on_lost` and `on_back` chunks may have been 
 """
 
 import asyncio
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +13,10 @@ from chunk7.delivery.errors import StoreError, StoreUnreachable
 from chunk7.nodes.feeds.pubsub import Hub
 from chunk7.nodes.feeds.stream import Tail
 from chunk7.wire.clock import now_ns
+from chunk7.wire.reconnect import until_open
 from chunk7.wire.store.link import Link
 from chunk7.wire.store.store import Store
 
-MAX_BACKOFF_S = 1.0
-FIRST_BACKOFF_S = 0.05
 PING_EVERY_S = 1.0
 REPLY_TIMEOUT_S = 5.0
 """A store that is silent for longer is taken to be gone."""
@@ -64,7 +62,7 @@ class Backend:
             self.interrupt(reason)
             self._on_lost(reason)
             await self.close()
-            await self._reopen()
+            await until_open(self._open)
             self.down = asyncio.get_running_loop().create_future()
             self._on_back()
 
@@ -132,12 +130,3 @@ class Backend:
         except BaseException:
             await self.close()
             raise
-
-    async def _reopen(self) -> None:
-        backoff_s = FIRST_BACKOFF_S
-        while True:
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1))
-            try:
-                return await self._open()
-            except StoreError:
-                backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)

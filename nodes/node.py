@@ -15,6 +15,7 @@ from chunk7.nodes.feeds.stream import Tail
 from chunk7.nodes.heartbeat import beat
 from chunk7.nodes.metrics import Metrics
 from chunk7.nodes.options import Options
+from chunk7.nodes.per_client import PerClientHub
 from chunk7.nodes.roster import Roster
 from chunk7.nodes.server import NodeServer
 from chunk7.nodes.unheard import Unheard
@@ -41,8 +42,13 @@ class Node:
         self._metrics = Metrics(options.name, options.orderings)
         self._roster = Roster()
         max_buffer_bytes = options.max_outbox_kb * 1024
-        self._hub = Hub(max_buffer_bytes, self._on_message, self._on_bad_message)
-        self._tail = Tail(max_buffer_bytes, self._on_message, self._on_bad_message)
+        callbacks = (max_buffer_bytes, self._on_message, self._on_bad_message)
+        self._hub = (
+            PerClientHub(options.redis, *callbacks)
+            if options.subscriptions == "per-client"
+            else Hub(*callbacks)
+        )
+        self._tail = Tail(*callbacks)
         self._backend = Backend(
             options.redis,
             options.name,
@@ -134,6 +140,7 @@ class Node:
             duty.cancel()
         await asyncio.gather(*duties, return_exceptions=True)
         await self._backend.close()
+        await self._hub.close()
 
     # --- records ---
 

@@ -16,6 +16,8 @@ from chunk7.wire.options import Parser, listen_address
 from chunk7.wire.store_option import add_redis
 
 MAX_WORK_MS = 10_000
+SUBSCRIPTIONS = ("shared", "per-client")
+"""One for all clients of a channel (`chunk7.nodes.feeds.pubsub`), or one each, by redis-py (`chunk7.nodes.per_client`)."""
 Number = TypeVar("Number", int, float)
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -37,6 +39,8 @@ class Options:
     max_outbox_kb: int
     max_clients: int
     drain_s: float
+    subscriptions: str = SUBSCRIPTIONS[0]
+    """One of SUBSCRIPTIONS."""
     producer: str | None = None
     """Where the page's answers are asked for; None: it has none to show."""
 
@@ -64,6 +68,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         max_outbox_kb=_within("--max-outbox-kb", given.max_outbox_kb, 1, 1_048_576),
         max_clients=_within("--max-clients", given.max_clients, 1, 100_000),
         drain_s=_within("--drain-s", given.drain_s, 0, 600),
+        subscriptions=given.subscriptions,
         producer=None if given.producer is None else _http("--producer", given.producer),
     )
 
@@ -82,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-outbox-kb", type=int, default=1024, help="a client that is further behind is closed")
     add("--max-clients", type=int, default=5000)
     add("--drain-s", type=float, default=5, help="longest time from SIGTERM to the end")
+    add(
+        "--subscriptions",
+        choices=SUBSCRIPTIONS,
+        default=SUBSCRIPTIONS[0],
+        help="one a channel, or a redis-py PubSub a client, as most relays have it",
+    )
     add("--producer", metavar="URL", help="http://host:port; /demo asks it for answers")
     return parser
 

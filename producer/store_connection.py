@@ -6,10 +6,9 @@ import logging
 from chunk7.delivery.errors import StoreError
 from chunk7.producer.journal import Journal
 from chunk7.wire.clock import measure_offset
+from chunk7.wire.reconnect import until_open
 from chunk7.wire.store.store import Store
 
-FIRST_WAIT_S = 0.05
-LONGEST_WAIT_S = 1.0
 CLOCK_WITHIN_S = 0.5
 """Longest time for a ping or for measuring the clock."""
 log = logging.getLogger("producer")
@@ -41,19 +40,12 @@ class StoreConnection:
             await asyncio.wait([self.store.link.lost])
             log.warning("the store is lost; trying again")
             journal.event("store_lost")
-            self.store = await self._again()
+            self.store = await until_open(self._open)
             log.warning("the store is back")
             journal.event("store_back")
 
-    async def _again(self) -> Store:
-        wait_s = FIRST_WAIT_S
-        while True:
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-            try:
-                return await Store.open(self._url, self._name, self._ttl_ms, self._max_entries)
-            except StoreError as error:
-                log.debug("%s", error)
+    async def _open(self) -> Store:
+        return await Store.open(self._url, self._name, self._ttl_ms, self._max_entries)
 
     async def ping(self) -> None:
         """Raises StoreError, or TimeoutError, unless the store answers now."""

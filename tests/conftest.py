@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from chunk7.cluster.deployments.binaries import valkey_server
 
@@ -48,9 +49,8 @@ def store_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def store_url(store_process: str) -> str:
     """The same store, emptied."""
-    with socket.create_connection(("127.0.0.1", int(store_process.split(":")[2][:-2]))) as raw:
-        raw.sendall(b"*1\r\n$8\r\nFLUSHALL\r\n")
-        assert raw.recv(16) == b"+OK\r\n"
+    with redis.Redis.from_url(store_process) as client:
+        client.flushall()
     return store_process
 
 

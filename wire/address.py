@@ -78,9 +78,13 @@ class StoreAddress:
             raise StoreUnreachable(f"no store at {self.place}: {reason}") from error
         return connection
 
-    async def _primary(self) -> tuple[str, int]:
+    def sentinel(self) -> Sentinel:
+        """Whom to ask for the primary; to be closed."""
         asking = dict(self.sentinel_options)
-        async with Sentinel(self.sentinels, sentinel_kwargs=asking) as sentinel:  # type: ignore[no-untyped-call]
+        return Sentinel(self.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+
+    async def _primary(self) -> tuple[str, int]:
+        async with self.sentinel() as sentinel:
             host, port = await sentinel.discover_master(self.service)
         return host, port
 
@@ -91,6 +95,16 @@ async def _check_primary(connection: AbstractConnection) -> None:
     role = (await connection.read_response())[0]
     if role != b"master":
         raise StoreUnreachable(f"Sentinel named a {role.decode()} as the primary")
+
+
+def pooled_client(url: str) -> Redis:
+    """redis-py's own client on its own pool, as it comes. Raises UsageError."""
+    address = parse_address(url)
+    if not address.service:
+        return Redis.from_url(url)
+    options: dict[str, Any] = {"ssl": address.kind is SSLConnection, **address.options}
+    client: Redis = address.sentinel().master_for(address.service, **options)
+    return client
 
 
 def parse_address(url: str) -> StoreAddress:

@@ -107,6 +107,9 @@ class Hub:
                 subscription.confirmed.set_exception(StoreLost("the store went away"))
                 subscription.confirmed.exception()  # whether or not somebody waits for it
 
+    async def close(self) -> None:
+        """Nothing of its own to close: the link is its owner's."""
+
     async def ping(self) -> None:
         """Wait until the store has answered on the link. Raises StoreLost when there is none."""
         if self._link is None:

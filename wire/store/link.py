@@ -136,10 +136,6 @@ class Link(asyncio.Protocol):
 
     # --- asyncio.Protocol ---
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
     def data_received(self, data: bytes) -> None:
         self.heard_ns = now_ns()
         self._parser.feed(data)
