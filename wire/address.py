@@ -78,6 +78,15 @@ class StoreAddress:
             raise StoreUnreachable(f"no store at {self.place}: {reason}") from error
         return connection
 
+    def check_certificates(self) -> None:
+        """Raise UsageError if one that the URL names cannot be loaded."""
+        connection = self.kind(**self.options)
+        if isinstance(connection, SSLConnection):
+            try:
+                connection.ssl_context.get()
+            except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+                raise UsageError(f"--redis: the ssl_ options: {error}") from error
+
     def sentinel(self) -> Sentinel:
         """Whom to ask for the primary; to be closed."""
         asking = dict(self.sentinel_options)

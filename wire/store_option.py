@@ -37,7 +37,7 @@ def add_redis(parser: argparse.ArgumentParser, text: str, required: bool = False
 
 def checked(url: str) -> str:
     """The URL as it is; raises UsageError for one that cannot be used."""
-    parse_address(url)
+    parse_address(url).check_certificates()
     return url
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,18 @@ def test_a_bad_url_is_refused_wherever_it_comes_from(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(ENVIRONMENT, "http://x")
     with pytest.raises(UsageError, match=r"^--redis: want redis://HOST"):
         parsed()
+
+
+def test_certificates_that_cannot_be_loaded_are_bad_input(tmp_path: Path) -> None:
+    """It used to be said at the connect, as if the store were not there."""
+    empty = tmp_path / "ca.pem"
+    with pytest.raises(UsageError, match=r"^--redis: the ssl_ options: .*No such file"):
+        parsed("--redis", f"rediss://h?ssl_ca_certs={empty}")
+    empty.touch()
+    with pytest.raises(UsageError, match=r"^--redis: the ssl_ options: .*no certificate"):
+        parsed("--redis", f"rediss+sentinel://h/chat?ssl_ca_certs={empty}")
+    with pytest.raises(UsageError, match=r"^--redis: the ssl_ options: .*cipher"):
+        parsed("--redis", "rediss://h?ssl_ciphers=none-of-them")
 
 
 @pytest.mark.parametrize(
