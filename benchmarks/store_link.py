@@ -7,6 +7,8 @@ ours alone (no redis-py at all), ours on a connection that redis-py has opened (
 ours on redis-py's connection with its packing and its `read_response`. The producer streams into
 a valkey-server on loopback, the node relays all of it to two clients a session. Reported is
 processor time, user and system, a chunk: the producer's while it streams, the node's meanwhile.
+Before that, the links alone: two commands at a time, all links in one process by turns, which tells
+smaller differences from noise.
 """
 
 import argparse
@@ -181,6 +183,21 @@ def _used_s(pid: int | None) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
+async def _pairs(url: str, rounds: int = 30, pairs: int = 1_000) -> dict[str, float]:
+    """Microseconds that a link needs for two commands and their replies, by its name; medians."""
+    links = {name: await kind.open(url) for name, kind in LINKS.items()}
+    taken: dict[str, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for name, link in links.items():
+            used_s = time.process_time()
+            for _ in range(pairs):
+                await asyncio.gather(link.send("ECHO", 100 * "x"), link.send("PING"))
+            taken[name].append(1e6 * (time.process_time() - used_s) / pairs)
+    for link in links.values():
+        await link.close()
+    return {name: statistics.median(costs) for name, costs in taken.items()}
+
+
 def main() -> None:
     """Print the table: medians, and each beside the first link's."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -189,8 +206,11 @@ def main() -> None:
     parser.add_argument("--writes", nargs="+", default=["save_then_publish", "atomic_lua"])
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
-    print(HEAD)
     with store() as url:
+        print("| link | us for two commands |\n|---|---|")
+        for name, cost_us in asyncio.run(_pairs(url)).items():
+            print(f"| {name} | {cost_us:.1f} |")
+        print(f"\n{HEAD}")
         for write in given.writes:
             for rate in given.rates:
                 taken: dict[str, list[tuple[float, float]]] = defaultdict(list)
