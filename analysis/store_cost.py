@@ -16,11 +16,11 @@ from chunk7.wire.store.store import SCRIPT_CALLS
 
 SENT_BY = {
     "node": (
-        "lrange", "xrange", "xread", "get", "mget", "exists", "xinfo", "subscribe", "unsubscribe",
+        "lrange", "xrange", "xread", "get", "mget", "xinfo", "subscribe", "unsubscribe",
     ),
     "producer": ("incr", "publish", "rpush", "pexpire", "xadd", "multi", "exec", "evalsha"),
 }  # fmt: skip
-"""Commands by who sends them. MGET is the heartbeats', EXISTS and XINFO ask for a newest entry."""
+"""Commands by who sends them. MGET is the heartbeats', XINFO asks for a newest entry."""
 
 
 class _Memory(msgspec.Struct):

@@ -53,6 +53,9 @@ class Subscribe:
 
     to: Sink = Sink.CLIENT
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "to", Sink(self.to))  # drivers ask which one it is
+
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:

@@ -10,17 +10,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from chunk7.delivery.chunk import Chunk
-from chunk7.delivery.effects import NEWEST, Cursor, StreamRead
+from chunk7.delivery.cursor import CLOCK_START_MS, EntryId, cursor_of, entry_id, next_id
+from chunk7.delivery.effects import BEGINNING, NEWEST, Cursor, StreamRead
 
 Snapshot = tuple[Any, ...]
 """Everything a `MemoryStore` holds, hashable: equal snapshots, equal futures."""
+_NONE = entry_id(BEGINNING)
 
 
 class MemoryStore:
     """Lists, counters, channels and streams of any number of sessions.
 
     `mailboxes[subscriber]` holds published chunks that the subscriber has not been given yet.
-    `stream_max_entries` trims a stream exactly at each append; None keeps everything.
+    `stream_max_entries` trims a stream exactly at each append; None keeps everything. Nothing has a
+    time here but stream ids, and they have only an order: each append is told whether the clock
+    has gone on since the session's last. If so, by one millisecond: the narrowest distance.
     """
 
     def __init__(self, stream_max_entries: int | None = None) -> None:
@@ -28,8 +32,9 @@ class MemoryStore:
         self._histories: dict[str, list[Chunk]] = defaultdict(list)
         self._seqs: dict[str, int] = defaultdict(int)
         self._subscribers: dict[str, list[str]] = defaultdict(list)
-        self._streams: dict[str, list[tuple[int, Chunk]]] = defaultdict(list)
-        self._appended: dict[str, int] = defaultdict(int)
+        self._streams: dict[str, list[tuple[EntryId, Chunk]]] = defaultdict(list)
+        self._last_ids: dict[str, EntryId] = {}
+        self._clocks_ms: dict[str, int] = {}
         self._stream_max_entries = stream_max_entries
 
     # --- write side ---
@@ -60,14 +65,17 @@ class MemoryStore:
         seq = self.next_seq(chunk.session_id)
         return seq, self.save_and_publish(chunk.numbered(seq))
 
-    def append(self, chunk: Chunk) -> Cursor:
-        """XADD with MAXLEN; the entry's id."""
-        self._appended[chunk.session_id] += 1
-        entries = self._streams[chunk.session_id]
-        entries.append((self._appended[chunk.session_id], chunk))
+    def append(self, chunk: Chunk, *, same_ms: bool = False) -> Cursor:
+        """XADD with MAXLEN; the entry's id. `same_ms`: the clock shows what it did at the last."""
+        session = chunk.session_id
+        now_ms = self._clocks_ms.get(session, CLOCK_START_MS) + (not same_ms)
+        last = next_id(self._last_ids.get(session, _NONE), now_ms)
+        self._clocks_ms[session], self._last_ids[session] = now_ms, last
+        entries = self._streams[session]
+        entries.append((last, chunk))
         if self._stream_max_entries is not None:
             del entries[: -self._stream_max_entries or len(entries)]
-        return _cursor(self._appended[chunk.session_id])
+        return cursor_of(last)
 
     # --- connect side ---
 
@@ -96,13 +104,15 @@ class MemoryStore:
         return self._seqs[session_id]
 
     def stream(self, session_id: str, after: Cursor) -> StreamRead:
-        """XRANGE, exclusive of `after`; `NEWEST` gives nothing and the last id ever appended."""
-        last = self._appended[session_id]
+        """XRANGE, exclusive of `after`; `NEWEST` gives nothing and the last id ever appended.
+
+        Raises OrderingError for a cursor that is none.
+        """
         if after == NEWEST:
-            return StreamRead((), _cursor(last))
-        position = int(after.partition("-")[0])
+            return StreamRead((), cursor_of(self._last_ids.get(session_id, _NONE)))
+        position = entry_id(after)
         entries = [entry for entry in self._streams[session_id] if entry[0] > position]
-        cursor = _cursor(entries[-1][0]) if entries else after
+        cursor = cursor_of(entries[-1][0]) if entries else after
         return StreamRead(tuple(chunk for _, chunk in entries), cursor)
 
     # --- an operator, and the pure drivers ---
@@ -112,6 +122,11 @@ class MemoryStore:
         del self._histories[session_id][:-max_entries]
         del self._streams[session_id][:-max_entries]
 
+    def expire(self, session_id: str) -> None:
+        """Nobody wrote for the time to live: the session's keys are gone, its subscribers stay."""
+        for keys in (self._histories, self._streams, self._seqs, self._last_ids):
+            keys.pop(session_id, None)
+
     def snapshot(self) -> Snapshot:
         """What the store holds, as a value; `restored` makes a store of it again."""
         return (
@@ -120,26 +135,24 @@ class MemoryStore:
             _items(self._subscribers),
             _items(self.mailboxes),
             tuple(sorted(pair for pair in self._seqs.items() if pair[1])),
-            tuple(sorted(pair for pair in self._appended.items() if pair[1])),
+            tuple(sorted(self._last_ids.items())),
+            tuple(sorted(self._clocks_ms.items())),
         )
 
     @classmethod
     def restored(cls, snapshot: Snapshot, stream_max_entries: int | None = None) -> "MemoryStore":
         """A store that holds what the snapshot says."""
         store = cls(stream_max_entries)
-        histories, streams, subscribers, mailboxes, seqs, appended = snapshot
+        histories, streams, subscribers, mailboxes, seqs, last_ids, clocks_ms = snapshot
         store._histories.update((key, list(values)) for key, values in histories)
         store._streams.update((key, list(values)) for key, values in streams)
         store._subscribers.update((key, list(values)) for key, values in subscribers)
         store.mailboxes.update((key, deque(values)) for key, values in mailboxes)
         store._seqs.update(seqs)
-        store._appended.update(appended)
+        store._last_ids.update(last_ids)
+        store._clocks_ms.update(clocks_ms)
         return store
 
 
 def _items(table: Mapping[str, Any]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
     return tuple((key, tuple(table[key])) for key in sorted(table) if table[key])
-
-
-def _cursor(position: int) -> Cursor:
-    return f"{position}-0"

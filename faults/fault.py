@@ -32,11 +32,13 @@ class ClientView(NamedTuple):
 class Situation(NamedTuple):
     """What a fault can see: the clients in their order, and the chunk that is being written.
 
-    `writing` is the chunk's number, counted from 1, and None once all are written.
+    `writing` is the chunk's number, counted from 1, and None once all are written. `may_share_ms`:
+    the next command appends to a stream, and may fall into the millisecond of the entry before.
     """
 
     clients: tuple[ClientView, ...]
     writing: int | None
+    may_share_ms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,13 @@ class TrimTo:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The producer hears no reply to its command, executed or not, and turns to the next chunk."""
+    """The producer hears no reply to its command, executed or not, and turns to the next chunk.
+
+    `same_ms`: it was executed in the millisecond of the entry before.
+    """
 
     executed: bool
+    same_ms: bool = False
 
 
 Consequence = Rejoin | Disconnect | TrimTo | GiveUp

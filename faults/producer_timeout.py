@@ -24,11 +24,20 @@ class ProducerTimeout:
             "the store did it, its reply is lost, the producer gives the chunk up",
             "TIME-OUT on {chunk} (executed)",
         ),
+        "timeout_executed_same_ms": Wording(
+            "the same, of an append in the millisecond of the last",
+            "TIME-OUT on {chunk} (executed in the same ms)",
+        ),
     }
     moves_client = False
 
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """While a chunk is being written."""
-        if situation.writing is not None:
-            for effect, executed in (("timeout_not_executed", False), ("timeout_executed", True)):
-                yield Strike("producer", effect, situation.writing, (GiveUp(executed),))
+        chunk = situation.writing
+        if chunk is None:
+            return
+        yield Strike("producer", "timeout_not_executed", chunk, (GiveUp(executed=False),))
+        yield Strike("producer", "timeout_executed", chunk, (GiveUp(executed=True),))
+        if situation.may_share_ms:
+            same_ms = GiveUp(executed=True, same_ms=True)
+            yield Strike("producer", "timeout_executed_same_ms", chunk, (same_ms,))

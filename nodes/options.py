@@ -17,7 +17,7 @@ from chunk7.wire.store_option import add_redis
 
 MAX_WORK_MS = 10_000
 SUBSCRIPTIONS = ("shared", "per-client")
-"""One for all clients of a channel (`chunk7.nodes.feeds.pubsub`), or one each, by redis-py (`chunk7.nodes.per_client`)."""
+"""One for all clients of a channel (`feeds/pubsub.py`), or one each (`feeds/per_client.py`)."""
 Number = TypeVar("Number", int, float)
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

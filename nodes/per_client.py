@@ -1,7 +1,7 @@
 """Pub/Sub as most relays have it: one `PubSub` of redis-py a client, on redis-py's own pool.
 
-It is here to be measured beside `chunk7.nodes.feeds.pubsub.Hub`, which a node has by default: each message comes
-once a client instead of once, a client costs the store a connection, and the pool ends at 100 of
+It is here to be measured beside `Hub`, which a node has by default: each message comes once a
+client instead of once, a client costs the store a connection, and the pool ends at 100 of
 them unless the URL says `max_connections=N`. Confirmations are waited for here as there, though
 `await pubsub.subscribe()` does not. What is noted as the sending of SUBSCRIBE has the connecting in
 it. A PubSub that fails, or is cut, closes its client.

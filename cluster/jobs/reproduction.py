@@ -98,12 +98,10 @@ def _compare(replay: Replay, place: int, answer: Any) -> None:
 
 
 def _comparable(answer: Any) -> Any:
-    """An answer without what differs from store to store: session ids and stream cursors."""
+    """An answer without the session ids of its chunks."""
     if isinstance(answer, StreamRead):
-        answer = answer.chunks
-    if isinstance(answer, tuple):
-        return [chunk.seq for chunk in answer]
-    return None if isinstance(answer, str) else answer
+        return [_comparable(answer.chunks), answer.cursor]
+    return [chunk.seq for chunk in answer] if isinstance(answer, tuple) else answer
 
 
 class _Walk:

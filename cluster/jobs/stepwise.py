@@ -36,6 +36,7 @@ from chunk7.delivery.errors import Chunk7Error, OrderingError, StoreError
 from chunk7.delivery.fetch import fetch_missing
 from chunk7.delivery.ordering import Join
 from chunk7.delivery.stepping import Steps
+from chunk7.delivery.store import MemoryStore
 from chunk7.faults import STRIKES
 from chunk7.faults.fault import (
     ClientView,
@@ -48,7 +49,7 @@ from chunk7.faults.fault import (
     TrimTo,
 )
 from chunk7.simulator.explore.client import Client
-from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.schedule import SAME_MS, Step
 from chunk7.simulator.explore.state import SENT, SUBSCRIBED, UNSUBSCRIBED, Cell, session_chunks
 from chunk7.simulator.explore.world import effect_name
 from chunk7.wire.frames import decode_chunk
@@ -129,6 +130,7 @@ class Stage:
         self._numbers = {(c.message_id, c.index): n for n, c in enumerate(self._chunks, 1)}
         self._writing = 0
         self._producer: Steps | None = None
+        self._ids = MemoryStore()  # the store's clock cannot be stopped, but it takes ids
         self._next_chunk()
         self.joiners = [Joiner(self._join(0), self._client.start()) for _ in range(cell.joiners)]
 
@@ -177,6 +179,7 @@ class Stage:
                 for j in self.joiners
             ),
             None if self._producer is None else self._writing,
+            self._producer is not None and isinstance(self._producer.effect, Append),
         )
         strikes = (s for name in self._cell.faults for s in STRIKES[name].strikes(situation))
         return next((strike for strike in strikes if strike[:3] == step), None)
@@ -191,9 +194,9 @@ class Stage:
                 keys = history_key(self._session_id), stream_key(self._session_id)
                 await self._store.link.send("LTRIM", keys[0], -max_entries, -1)
                 await self._store.link.send("XTRIM", keys[1], "MAXLEN", "=", max_entries)
-            case GiveUp(executed):
+            case GiveUp(executed, same_ms):
                 if executed and self._producer is not None:
-                    await self._write(self._producer.effect)
+                    await self._write(self._producer.effect, same_ms)
                 self._next_chunk()
 
     # --- the producer ---
@@ -208,21 +211,22 @@ class Stage:
     async def _produce(self, step: Step) -> Any:
         if self._producer is None:
             raise _misplaced(step, "nothing")
-        _expect(step, self._producer.effect)
-        answer = await self._write(self._producer.effect)
+        name = step.effect.removesuffix(SAME_MS)
+        _expect(step._replace(effect=name), self._producer.effect)
+        answer = await self._write(self._producer.effect, same_ms=name != step.effect)
         self._producer.advance(answer)
         if _unpaused(self._producer).effect is None:
             self._next_chunk()
         return answer
 
-    async def _write(self, effect: Any) -> Any:
+    async def _write(self, effect: Any, same_ms: bool) -> Any:
         match effect:
             case NextSeq():
                 return await self._store.next_seq(self._session_id)
             case Save(chunk):
                 return await self._store.save(chunk)
             case Append(chunk):
-                return await self._store.append(chunk)
+                return await self._store.append(chunk, self._ids.append(chunk, same_ms=same_ms))
             case Publish(chunk):
                 receivers = await self._store.publish(chunk)
             case SaveAndPublish(chunk):

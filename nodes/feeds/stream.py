@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from chunk7.delivery.chunk import stream_key
+from chunk7.delivery.cursor import EntryId, entry_id
 from chunk7.delivery.effects import NEWEST, Cursor
 from chunk7.delivery.errors import OrderingError, StoreError, StoreLost
 from chunk7.nodes.feeds.buffer import Buffer
@@ -29,19 +30,6 @@ MAX_ENTRIES = 500
 REPLY_TIMEOUT_S = BLOCK_MS / 1_000 + 5
 UNBLOCK_RETRY_S = 0.001
 
-Position = tuple[int, int]
-"""An entry id as numbers, because ids do not compare as text."""
-
-
-def position(cursor: str | bytes) -> Position:
-    """The numbers of an entry id; raises OrderingError for what is none."""
-    text = cursor if isinstance(cursor, str) else cursor.decode()
-    milliseconds, _, serial = text.partition("-")
-    try:
-        return int(milliseconds), int(serial or 0)
-    except ValueError as error:
-        raise OrderingError(f"{cursor!r} is no stream cursor") from error
-
 
 class Stream:
     """A followed stream: how far the reader has got, and who follows from where.
@@ -54,8 +42,8 @@ class Stream:
 
     def __init__(self, cursor: Cursor) -> None:
         self.cursor = cursor
-        self.position = position(cursor)
-        self.followers: dict[Client, Position] = {}
+        self.position = entry_id(cursor)
+        self.followers: dict[Client, EntryId] = {}
         self.catching_up: dict[Client, Buffer] = {}
 
 
@@ -122,10 +110,10 @@ class Tail:
             self._wake()
         if client in stream.followers or client in stream.catching_up:
             raise OrderingError("the ordering follows twice")
-        if position(after) < stream.position:
+        if entry_id(after) < stream.position:
             await self._catch_up(client, key, stream, after)
         else:
-            stream.followers[client] = position(after)
+            stream.followers[client] = entry_id(after)
 
     def leave(self, client: Client) -> None:
         """Forget the client; after the last one the stream is read no more."""
@@ -165,9 +153,9 @@ class Tail:
                 self._deliver(key, asked[key], entries)
 
     def _deliver(self, key: bytes, stream: Stream, entries: list[Any]) -> None:
-        for entry_id, fields in entries:
-            stream.cursor = entry_id.decode()
-            stream.position = position(entry_id)
+        for entry, fields in entries:
+            stream.cursor = entry.decode()
+            stream.position = entry_id(stream.cursor)
             payload = fields[1]
             if not self._is_chunk(key, payload):
                 continue

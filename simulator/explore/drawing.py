@@ -25,6 +25,7 @@ _WORDS = {
     "save_and_publish": "save and publish {chunk}",
     "number_save_and_publish": "number, save and publish {chunk}",
     "append": "append {chunk}",
+    "append_same_ms": "append {chunk}, in the same ms",
     "subscribe": "send SUBSCRIBE",
     "confirmed": "confirmed",
     "read_history": "read history",

@@ -22,6 +22,9 @@ SCHEMA = 1
 MAX_CHUNKS = 20
 MAX_JOINERS = 2
 
+SAME_MS = "_same_ms"
+"""Ends the name of an append that the store executes while its clock has not gone on."""
+
 ACTOR = re.compile(r"producer|store|node[1-9]|node[1-9]\.join[1-2]|client[1-2]")
 
 EFFECTS = {
@@ -31,7 +34,8 @@ EFFECTS = {
     "save": "RPUSH the chunk",
     "save_and_publish": "both in one MULTI",
     "number_save_and_publish": "the Lua script",
-    "append": "XADD the chunk",
+    "append": "XADD the chunk, in a later millisecond than the last",
+    "append_same_ms": "XADD the chunk, in the millisecond of the last",
     "subscribe": "send SUBSCRIBE, or attach to the node's subscription",
     "confirmed": "the confirmation has come",
     "read_history": "LRANGE",

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from chunk7.delivery.errors import OrderingError
 from chunk7.simulator.explore.schedule import Schedule, Step, document
 from chunk7.simulator.explore.state import Cell, Outcome, State
+from chunk7.simulator.explore.unread_cursor import CursorRead
 from chunk7.simulator.explore.world import World
 
 _STATES_A_LOOK = 256
@@ -119,14 +120,25 @@ def explore(cell: Cell, limits: Limits | None = None) -> Result:
     """
     limits = limits or Limits()
     began = time.monotonic()
+    try:
+        return _explore(cell, limits, began, blind=True)
+    except CursorRead:
+        return _explore(cell, limits, began, blind=False)
+
+
+def _explore(cell: Cell, limits: Limits, began: float, blind: bool) -> Result:
     deadline = began + limits.max_seconds
-    search = walk(World(cell), limits, deadline)
+    search = walk(World(cell, blind=blind), limits, deadline)
     loss: Schedule | None = None
     jam: Schedule | None = None
     if {Failure.LOSSY, Failure.STUCK} & search.shortest.keys() or not search.complete:
         for chunks in range(1, cell.chunks + 1):
             smaller = replace(cell, chunks=chunks)
-            found = search if chunks == cell.chunks else walk(World(smaller), limits, deadline)
+            found = (
+                search
+                if chunks == cell.chunks
+                else walk(World(smaller, blind=blind), limits, deadline)
+            )
             loss = loss or _schedule(smaller, found.shortest.get(Failure.LOSSY))
             jam = jam or _schedule(smaller, found.shortest.get(Failure.STUCK))
             if loss or (jam and search.complete and Failure.LOSSY not in search.shortest):

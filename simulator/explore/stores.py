@@ -24,8 +24,8 @@ READS = frozenset((ReadHistory, ReadHead, ReadStream))
 WRITES = frozenset((NextSeq, Publish, Save, SaveAndPublish, NumberSaveAndPublish, Append))
 
 
-def execute(store: MemoryStore, session_id: str, effect: Any) -> Any:
-    """Do one of READS or WRITES; the effect's answer."""
+def execute(store: MemoryStore, session_id: str, effect: Any, *, same_ms: bool = False) -> Any:
+    """Do one of READS or WRITES; the effect's answer. `same_ms` is for an Append."""
     match effect:
         case ReadHistory(after_seq, to_seq):
             return store.history(session_id, after_seq, to_seq)
@@ -44,7 +44,7 @@ def execute(store: MemoryStore, session_id: str, effect: Any) -> Any:
         case NumberSaveAndPublish(chunk):
             return store.number_save_and_publish(chunk)[1]
         case Append(chunk):
-            return store.append(chunk)
+            return store.append(chunk, same_ms=same_ms)
     raise TypeError(f"the store cannot execute {effect!r}")
 
 

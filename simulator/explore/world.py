@@ -10,12 +10,16 @@ after any other.
 import re
 from collections.abc import Iterator
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.cursor import entry_id
 from chunk7.delivery.effects import (
+    BEGINNING,
     NEWEST,
+    Append,
     Confirmed,
+    Cursor,
     Follow,
     Release,
     SendHistory,
@@ -38,7 +42,7 @@ from chunk7.faults.fault import (
     TrimTo,
 )
 from chunk7.simulator.explore.programs import ENDED, Programs
-from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.schedule import SAME_MS, Step
 from chunk7.simulator.explore.state import (
     SENT,
     SESSION,
@@ -56,6 +60,15 @@ from chunk7.simulator.explore.stores import READS, WRITES, Stores, execute
 Move = tuple[Step, State]
 
 
+class Write(NamedTuple):
+    """What a command of the producer leads to: store, chunk number and position after it."""
+
+    store: int
+    writing: int
+    producer: int
+    step: Step
+
+
 class World:
     """One cell's rules, and the memory that makes them fast.
 
@@ -63,11 +76,17 @@ class World:
     frames and their order only, and the answer to what it asks takes as long as it likes
     anyway. `wires` makes the client's receiving an event of its own instead; a test holds that
     it changes no verdict. `receipts` keeps whole lists of what clients received.
+
+    An append falls into a later millisecond than the last, or into the same: a choice of the
+    store. In a `blind` world orderings cannot see the difference, and the choice is not made.
     """
 
-    def __init__(self, cell: Cell, *, wires: bool = False, receipts: bool = False) -> None:
+    def __init__(
+        self, cell: Cell, *, wires: bool = False, receipts: bool = False, blind: bool = False
+    ) -> None:
         self.cell = cell
-        self.programs = Programs()
+        self.programs = Programs(blind)
+        self._blind = blind
         self.stores = Stores(cell.stream_max_entries)
         self.client = cell.client_model()
         self._faults = {name: STRIKES[name] for name in cell.faults}
@@ -79,7 +98,7 @@ class World:
         self._chunks: list[Chunk] = []
         self._numbers: list[int | None] = []
         self._chunk_ids: dict[Chunk, int] = {}
-        self._written: dict[tuple[int, int], tuple[int, int, int, Step]] = {}
+        self._written: dict[tuple[int, int], tuple[Write, ...]] = {}
 
     def initial(self) -> State:
         """Nothing written, nobody there."""
@@ -99,7 +118,7 @@ class World:
         """What can happen next, faults apart. Nothing: the schedule is complete."""
         moves: list[Move] = []
         if state.producer != ENDED:
-            moves.append(self._produce(state))
+            moves += self._produce(state)
         for node, channel in enumerate(state.channels):
             if channel == SENT:
                 moves.append(self._take_effect(state, node))
@@ -132,7 +151,9 @@ class World:
             )
             for joiner in state.joiners
         )
-        return Situation(tuple(clients), writing)
+        return Situation(
+            tuple(clients), writing, writing is not None and len(self.writes(state)) > 1
+        )
 
     def _suffer(self, state: State, consequence: Consequence) -> State:
         match consequence:
@@ -145,8 +166,8 @@ class World:
                     state.store, ("trim", max_entries), lambda m: m.trim(SESSION, max_entries)
                 )
                 return state._replace(store=store)
-            case GiveUp(executed):
-                store = self.writes(state)[0] if executed else state.store
+            case GiveUp(executed, same_ms):
+                store = self.writes(state)[same_ms].store if executed else state.store
                 return self._give_up(state)._replace(store=store)
 
     def outcome(self, state: State) -> Outcome:
@@ -168,19 +189,32 @@ class World:
 
     # --- the producer ---
 
-    def writes(self, state: State) -> tuple[int, int, int, Step]:
-        """The producer's next command: (store, chunk number, position) after it, and its step."""
+    def writes(self, state: State) -> tuple[Write, ...]:
+        """The producer's next command: every way in which the store can execute it."""
         key = (state.store, state.producer)
         known = self._written.get(key)
         if known is None:
             effect = self._expect(state.producer, WRITES, self.cell.write.name)
-            store, answer = self._execute(state.store, state.producer, effect)
-            number, position = state.writing, self.programs.after(state.producer, answer)
-            if position == ENDED:
-                number, position = self._next_chunk(number + 1)
-            step = Step("producer", effect_name(effect), state.writing)
-            known = self._written[key] = (store, number, position, step)
+            ways = (False, True) if self._may_share_ms(state.store, effect) else (False,)
+            known = self._written[key] = tuple(self._write(state, effect, way) for way in ways)
         return known
+
+    def _may_share_ms(self, store: int, effect: Any) -> bool:
+        """Whether an entry may get the millisecond of the one before it."""
+        if self._blind or type(effect) is not Append:
+            return False
+        return self._newest(store) != BEGINNING
+
+    def _write(self, state: State, effect: Any, same_ms: bool) -> Write:
+        try:
+            store, answer = self._execute(state.store, state.producer, effect, same_ms)
+        except _MISHANDLED as error:
+            raise _impossible(self.cell.write.name, effect, error) from error
+        number, position = state.writing, self.programs.after(state.producer, answer)
+        if position == ENDED:
+            number, position = self._next_chunk(number + 1)
+        name = effect_name(effect) + SAME_MS * same_ms
+        return Write(store, number, position, Step("producer", name, state.writing))
 
     def _give_up(self, state: State) -> State:
         """The producer drops the chunk that it is writing and turns to the next."""
@@ -188,9 +222,11 @@ class World:
         lost = state.undetermined | 1 << state.writing
         return state._replace(writing=number, producer=position, undetermined=lost)
 
-    def _produce(self, state: State) -> Move:
-        store, number, position, step = self.writes(state)
-        return step, state._replace(store=store, writing=number, producer=position)
+    def _produce(self, state: State) -> list[Move]:
+        return [
+            (step, state._replace(store=store, writing=number, producer=position))
+            for store, number, position, step in self.writes(state)
+        ]
 
     def _next_chunk(self, number: int) -> tuple[int, int]:
         for chunk_number in range(number, self.cell.chunks + 1):
@@ -296,14 +332,17 @@ class World:
         if kind is Confirmed and not (joiner.route and state.channels[joiner.node] == SUBSCRIBED):
             return
         answer = None
-        if kind in READS:
-            _, answer = self._execute(state.store, joiner.program, effect)
-        elif kind is Subscribe:
+        if kind is Subscribe:
             if state.channels[joiner.node] == UNSUBSCRIBED:
                 state = state._replace(channels=_put(state.channels, joiner.node, SENT))
-        elif kind is not Confirmed and kind not in _LOCAL:
+        elif kind is not Confirmed and kind not in READS and kind not in _LOCAL:
             raise self._misplaced(effect, self.cell.connect.name)
-        after = self._locally(state, joiner, effect)
+        try:
+            if kind in READS:
+                _, answer = self._execute(state.store, joiner.program, effect)
+            after = self._locally(state, joiner, effect)
+        except _MISHANDLED as error:
+            raise _impossible(self.cell.connect.name, effect, error) from error
         after = after._replace(program=self.programs.after(joiner.program, answer))
         yield Step(actor, effect_name(effect)), _with(state, place, after)
 
@@ -318,15 +357,20 @@ class World:
             case SendWelcome(head_seq) if head_seq is not None:
                 return self._send(joiner, head_seq)
             case Release(known):
-                return self._release(joiner, known)
-            case Follow(after) if after == NEWEST:
-                read = self.stores.after(
-                    state.store, "newest", lambda m: m.stream(SESSION, NEWEST)
-                )[1]
-                return joiner._replace(cursor=read.cursor)
+                return self._release(joiner, frozenset(known))
             case Follow(after):
+                if joiner.cursor is not None:
+                    raise OrderingError(f"{self.cell.connect.name}: follows twice")
+                if after == NEWEST:
+                    after = self._newest(state.store)
+                entry_id(after)  # refuse what is none as the node does: at once
                 return joiner._replace(cursor=after)
         return joiner
+
+    def _newest(self, store: int) -> Cursor:
+        read = self.stores.after(store, "newest", lambda m: m.stream(SESSION, NEWEST))[1]
+        cursor: Cursor = read.cursor
+        return cursor
 
     def _release(self, joiner: Joiner, known: frozenset[int]) -> Joiner:
         buffered = sorted(joiner.buffer, key=lambda chunk_id: self._chunks[chunk_id].seq)
@@ -427,15 +471,21 @@ class World:
         effect = self.programs.effect(position)
         if type(effect) not in READS | WRITES:
             return None
-        return self._execute(state.store, position, effect)[1]
+        return self._execute(state.store, position, effect, step.effect.endswith(SAME_MS))[1]
 
     def numbers_of(self, chunks: tuple[Chunk, ...]) -> tuple[int, ...]:
         """The chunks' numbers in the session."""
         found = (self._numbers[self._chunk_id(chunk)] for chunk in chunks)
         return tuple(number for number in found if number is not None)
 
-    def _execute(self, store: int, position: int, effect: Any) -> tuple[int, Any]:
-        return self.stores.after(store, position, lambda memory: execute(memory, SESSION, effect))
+    def _execute(
+        self, store: int, position: int, effect: Any, same_ms: bool = False
+    ) -> tuple[int, Any]:
+        return self.stores.after(
+            store,
+            (position, SAME_MS) if same_ms else position,
+            lambda memory: execute(memory, SESSION, effect, same_ms=same_ms),
+        )
 
     def _expect(self, position: int, kinds: frozenset[type], name: str) -> Any:
         effect = self.programs.effect(position)
@@ -455,6 +505,8 @@ class World:
         return known
 
 
+_MISHANDLED = (AttributeError, TypeError, ValueError)
+"""What comes of an effect with a field that is not of its kind."""
 _LOCAL = frozenset((SendHistory, SendWelcome, Release, Follow))
 _MAX_FINAL_BEATS = 2
 """After the producer's end all is saved that ever will be; who asks twice in vain, asks in vain."""
@@ -488,6 +540,10 @@ def node_name(node: int) -> str:
 def effect_name(effect: Any) -> str:
     """An effect's name in schedules: its class name in small letters."""
     return _snake_case(type(effect).__name__)
+
+
+def _impossible(name: str, effect: Any, error: Exception) -> OrderingError:
+    return OrderingError(f"{name}: cannot perform {effect!r}: {error}")
 
 
 @cache

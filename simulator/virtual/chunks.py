@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.cursor import CLOCK_START_MS, EntryId, cursor_of, next_id
 from chunk7.delivery.effects import (
     Append,
     NextSeq,
@@ -57,6 +58,11 @@ class Timeline:
     published: tuple[Chunk, ...]
     saved: tuple[Chunk, ...]
     regular: bool
+
+
+def id_at(last: EntryId, at_ms: float) -> EntryId:
+    """The id of an entry that is appended behind `last` at an instant of the wave."""
+    return next_id(last, CLOCK_START_MS + int(at_ms))
 
 
 def intended_instants(settings: Settings, session: int) -> Durations:
@@ -190,6 +196,7 @@ class _Log:
     number_ms: list[float] = field(default_factory=list)
     publications: list[tuple[float, Chunk]] = field(default_factory=list)
     saves: list[tuple[float, Chunk]] = field(default_factory=list)
+    last_id: EntryId = (0, 0)
     executed_ms: dict[int, float] = field(default_factory=dict)
     replied_ms: dict[int, float] = field(default_factory=dict)
 
@@ -278,7 +285,8 @@ def _execute(log: _Log, effect: Any, at_ms: float) -> Any:
             return 1
         case Append(chunk):
             _both(log, at_ms, chunk)
-            return f"{len(log.saves)}-0"
+            log.last_id = id_at(log.last_id, at_ms)
+            return cursor_of(log.last_id)
         case _:
             raise OrderingError(f"a write ordering cannot ask for {type(effect).__name__}")
 

@@ -24,14 +24,17 @@ import math
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.cursor import EntryId, cursor_of, entry_id
 from chunk7.delivery.effects import (
     NEWEST,
     Confirmed,
+    Cursor,
     Follow,
     Pause,
     ReadHead,
@@ -48,7 +51,7 @@ from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, Join
 from chunk7.delivery.stepping import Steps
 from chunk7.delivery.verdicts import Cause
-from chunk7.simulator.virtual.chunks import Timeline
+from chunk7.simulator.virtual.chunks import Timeline, id_at
 from chunk7.simulator.virtual.fault_schedule import FaultSchedule, draw_schedule
 from chunk7.simulator.virtual.population import Block, Draws, blocks
 from chunk7.simulator.virtual.receipts import Range, contiguous, judge, subtract
@@ -87,6 +90,7 @@ class _Session:
     __slots__ = (
         "arrive_ms",
         "chunks",
+        "ids",
         "last_ms",
         "number_ms",
         "publish_ms",
@@ -107,6 +111,7 @@ class _Session:
         self.last_ms = max([0.0, *self.arrive_ms[-1:], *self.save_ms[-1:]])
         self.published = timeline.published
         self.saved = timeline.saved
+        self.ids: list[EntryId] = list(accumulate(self.save_ms, id_at, initial=(0, 0)))[1:]
         self.regular = timeline.regular
 
     def history(self, at_ms: float, after_seq: int, to_seq: int | None) -> tuple[Chunk, ...]:
@@ -123,10 +128,17 @@ class _Session:
     def stream(self, at_ms: float, after: str) -> StreamRead:
         """XRANGE at an instant: `MemoryStore.stream` of what is appended by then."""
         last = bisect_right(self.save_ms, at_ms)
+        position = self.position(at_ms, after)
+        if position >= last:
+            newest = self.ids[last - 1] if last else (0, 0)
+            return StreamRead((), cursor_of(newest) if after == NEWEST else after)
+        return StreamRead(self.saved[position:last], cursor_of(self.ids[last - 1]))
+
+    def position(self, at_ms: float, after: Cursor) -> int:
+        """How many entries are not after the cursor, which is executed at that instant."""
         if after == NEWEST:
-            return StreamRead((), f"{last}-0")
-        position = _position(after)
-        return StreamRead(self.saved[position:last], f"{last}-0" if last > position else after)
+            return bisect_right(self.save_ms, at_ms)
+        return bisect_right(self.ids, entry_id(after))
 
     def ranges(self, chunks: Sequence[Chunk]) -> list[Range]:
         """The indices of these chunks, in their order."""
@@ -351,9 +363,7 @@ class _Run:
     def _subscribe(self, life: _Life, effect: Subscribe, now: float) -> Answer:
         sent = self._latency(life.client)
         answered = self._latency(life.client)
-        if life.attached_ms is not None:
-            return now, None
-        life.attached_ms, life.attached_write = now, len(life.writes)
+        self._attach(life, now)
         life.buffered = effect.to is Sink.BUFFER
         key = self._channel_key(life, now)
         channel = self._channels.get(key)
@@ -362,6 +372,12 @@ class _Run:
             channel = self._channels[key] = (executed, executed + answered)
         life.channel = channel
         return now, None
+
+    def _attach(self, life: _Life, now: float) -> None:
+        """Live chunks come from now on: by one feed, which is what a client has here."""
+        if life.attached_ms is not None:
+            raise OrderingError(f"{self._connect.name} takes live chunks from two places")
+        life.attached_ms, life.attached_write = now, len(life.writes)
 
     def _channel_key(self, life: _Life, now: float) -> tuple[int, int]:
         """The node, and which of its lives: a restarted node has no subscriptions."""
@@ -421,12 +437,10 @@ class _Run:
 
     def _follow(self, life: _Life, effect: Follow, now: float) -> Answer:
         executed, _ = self._command(life, now)
-        if life.attached_ms is None:
-            life.attached_ms, life.attached_write = now, len(life.writes)
-            newest = bisect_right(self._session.save_ms, executed)
-            life.follow_from = newest if effect.after == NEWEST else _position(effect.after)
-            if effect.after == NEWEST:
-                life.channel = (executed, executed)
+        self._attach(life, now)
+        life.follow_from = self._session.position(executed, effect.after)
+        if effect.after == NEWEST:
+            life.channel = (executed, executed)
         return now, None
 
     # --- what came of it ---
@@ -608,7 +622,3 @@ class _Run:
         if life.channel is None:
             return 0.0
         return max(life.channel[0], life.attached_ms - self._delay_ms) - life.read_ms
-
-
-def _position(cursor: str) -> int:
-    return int(cursor.partition("-")[0])

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from mutants import MUTANTS
 
 from chunk7.cluster.jobs.reproduction import (
     CHUNKS,
@@ -79,6 +80,20 @@ async def test_every_counter_example_loses_the_same_on_the_real_store(
     done = await on_a_store(store_url, smaller, example)
     assert tuple(seen.missing for seen in done.clients) == done.replay.outcome.lost
     assert any(seen.missing for seen in done.clients)
+
+
+async def test_an_entry_that_the_model_skips_is_skipped_by_the_real_store(store_url: str) -> None:
+    """It was called lossless: two entries of one millisecond were beyond the model."""
+    mutant = MUTANTS["counts_behind_the_dash"]
+    example = explore(mutant.cell()).counterexample
+    assert example is not None
+    assert example.steps == mutant.shortest
+    done = await on_a_store(store_url, mutant.cell(example.chunks), example)
+    assert [seen.missing for seen in done.clients] == [(2,)]
+    assert [answer for answer in done.answers if isinstance(answer, str)] == [
+        "1000001-0",
+        "1000001-1",
+    ]
 
 
 async def test_two_clients_of_one_node_share_its_subscription(store_url: str) -> None:

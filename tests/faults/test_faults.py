@@ -37,6 +37,13 @@ def test_what_strikes_is_worded() -> None:
         assert {strike.effect for strike in struck} <= fault.effects.keys()
 
 
+def test_an_append_that_nobody_answered_may_share_a_millisecond() -> None:
+    [_, _, shared] = STRIKES["producer_timeout"].strikes(Situation((), 2, may_share_ms=True))
+    assert shared == Strike(
+        "producer", "timeout_executed_same_ms", 2, (GiveUp(executed=True, same_ms=True),)
+    )
+
+
 def test_a_node_that_has_begun_to_serve_dies_with_all_who_were_coming_to_it() -> None:
     assert strikes("node_crash_and_rejoin", ABSENT) == []
     assert strikes("node_crash_and_rejoin", JOINED, ABSENT) == [

@@ -10,9 +10,9 @@ from test_hub import Listener
 
 from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.effects import BEGINNING, NEWEST
-from chunk7.delivery.errors import OrderingError, StoreLost
+from chunk7.delivery.errors import StoreLost
 from chunk7.nodes.feeds.buffer import BufferFull
-from chunk7.nodes.feeds.stream import Tail, position
+from chunk7.nodes.feeds.stream import Tail
 from chunk7.nodes.transports.websocket import text_frame
 from chunk7.wire.frames import encode_chunk
 from chunk7.wire.store.link import Link
@@ -49,12 +49,6 @@ async def reading(store_url: str, store: Store) -> AsyncIterator[Reading]:
 
 def frames(*seqs: int, session_id: str = "s") -> list[bytes]:
     return [text_frame(encode_chunk(chunk(seq, session_id))) for seq in seqs]
-
-
-def test_positions_compare_as_numbers() -> None:
-    assert position("9-10") > position(b"9-9") > position("8-11") > position(BEGINNING)
-    with pytest.raises(OrderingError):
-        position("+")
 
 
 async def test_a_follower_gets_what_is_after_its_cursor(reading: Reading, store: Store) -> None:

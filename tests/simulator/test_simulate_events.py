@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,10 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from mutants import MUTANTS
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import (
+    BEGINNING,
     Confirmed,
+    Cursor,
     Follow,
     Pause,
     ReadHead,
@@ -56,6 +60,7 @@ PAIRS = [
     for write in WRITE_ORDERINGS.values()
     if connect.feed is write.feed
 ]
+DASH = MUTANTS["counts_behind_the_dash"]
 
 
 @connect_ordering()
@@ -93,15 +98,17 @@ class Miniature:
         self._attached: dict[int, list[int]] = defaultdict(list)
         self._buffers: dict[int, list[Chunk] | None] = {}
         self._known: dict[int, frozenset[int]] = defaultdict(frozenset)
-        self._cursor: dict[int, int] = {}
+        self._cursor: dict[int, Cursor] = {}
+        self._ids: list[Cursor] = []
+        self._appended_ms = -1
         self._arrived = 0
         self.received: dict[int, list[int]] = defaultdict(list)
         for at_ms in timeline.number_ms:
             self._at(at_ms, lambda _: void(self._store.next_seq(self._id)))
         stream = connect.feed is Feed.STREAM
         for at_ms, chunk in zip(timeline.save_ms, timeline.saved, strict=True):
-            save = self._store.append if stream else self._store.save
-            self._at(at_ms, lambda _, chunk=chunk, save=save: void(save(chunk)))  # type: ignore
+            save = self._append if stream else self._save
+            self._at(at_ms, lambda now, chunk=chunk, save=save: save(chunk, now))  # type: ignore
         self._timeline = timeline
         for position, chunk in enumerate(timeline.published):
             publish = timeline.publish_ms[position]
@@ -148,10 +155,19 @@ class Miniature:
             self.received[place].append(chunk.index)
 
     def _follow_on(self, place: int) -> None:
-        read = self._store.stream(self._id, f"{self._cursor[place]}-0")
-        for chunk in read.chunks[: max(0, self._arrived - self._cursor[place])]:
+        new = self._store.stream(self._id, self._cursor[place]).chunks
+        position = len(self._ids) - len(new)
+        for chunk in new[: max(0, self._arrived - position)]:
             self.received[place].append(chunk.index)
-        self._cursor[place] = max(self._cursor[place], self._arrived)
+            self._cursor[place] = self._ids[chunk.index]
+
+    def _save(self, chunk: Chunk, _: float) -> None:
+        self._store.save(chunk)
+
+    def _append(self, chunk: Chunk, now: float) -> None:
+        same_ms = int(now) == self._appended_ms
+        self._appended_ms = int(now)
+        self._ids.append(self._store.append(chunk, same_ms=same_ms))
 
     def _step(self, place: int, steps: Steps, now: float) -> None:
         effect = steps.effect
@@ -199,7 +215,7 @@ class Miniature:
                     self._forward(place, chunk)
                 go_on(None)(now)
             case Follow(after):
-                self._cursor[place] = int(after.partition("-")[0])
+                self._cursor[place] = after
                 self._follow_on(place)
                 go_on(None)(now)
             case SendWelcome():
@@ -241,7 +257,12 @@ def by_events(
 @hypothesis_settings(max_examples=60, deadline=None)
 @given(
     cell=st.sampled_from(
-        [*PAIRS, (unconfirmed, PAIRS[0][1]), (reads_twice, WRITE_ORDERINGS["atomic_lua"])]
+        [
+            *PAIRS,
+            (unconfirmed, PAIRS[0][1]),
+            (reads_twice, WRITE_ORDERINGS["atomic_lua"]),
+            (DASH.connect, DASH.write),
+        ]
     ),
     watchers=st.integers(1, 6),
     nodes=st.integers(1, 3),
@@ -298,6 +319,44 @@ def test_the_bug_reports_schedule_loses_exactly_the_chunk_in_the_window() -> Non
     assert outcome.causes == {"handover_gap": sum(expected)}
     np.testing.assert_allclose(outcome.window_ms, 7.0)
     np.testing.assert_allclose(outcome.join_ms, 9.0)
+
+
+def test_two_appends_of_one_millisecond_have_serials() -> None:
+    """Entries were numbered n-0: whoever made up the next serial lost nothing."""
+    cluster = Settings(
+        connections=500,
+        sessions=1,
+        message_chunks=100,
+        chunk_rate=2_500,
+        arrivals=Arrivals.EVEN,
+        store_latency=Constant(0.1),
+    )
+    timelines = timelines_by_events(cluster, DASH.write)
+    saved_ms = timelines[0].save_ms.tolist()
+    (block,) = blocks(cluster)
+    expected = []
+    for join_ms in block.join_ms.tolist():
+        following = bisect_right(saved_ms, join_ms + 0.1)
+        between = 0 < following < len(saved_ms)
+        expected.append(int(between and int(saved_ms[following]) == int(saved_ms[following - 1])))
+    (outcome,) = events.outcomes(cluster, DASH.connect, timelines)
+    assert outcome.lost.tolist() == expected
+    assert 200 < sum(expected) < 400
+    (sound,) = events.outcomes(cluster, DASH.sound[0], timelines)
+    assert not sound.lost.any()
+
+
+@pytest.mark.parametrize(
+    "effects", [(Subscribe(), Subscribe()), (Follow(BEGINNING), Follow(BEGINNING))]
+)
+def test_taking_live_chunks_twice_is_the_error_that_a_node_gives(effects: tuple[Any, ...]) -> None:
+    def steps(join: Join) -> ConnectSteps:
+        yield from effects
+
+    cluster = Settings(connections=1)
+    timelines = timelines_by_events(cluster, WRITE_ORDERINGS["atomic_lua"])
+    with pytest.raises(OrderingError, match="twice takes live chunks from two places"):
+        list(events.outcomes(cluster, ConnectOrdering("twice", steps), timelines))
 
 
 def test_clients_of_one_node_share_its_subscription() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chunk7.delivery.chunk import Chunk, history_key, seq_key, stream_key
+from chunk7.delivery.cursor import entry_id
 from chunk7.delivery.effects import BEGINNING, NEWEST, Cursor, StreamRead
 from chunk7.delivery.errors import StoreError
 from chunk7.wire.frames import decode_chunk, encode_chunk, split_at_seq
@@ -102,11 +103,14 @@ class Store:
         seq, receivers = await self.link.send(*command)
         return int(seq), int(receivers)
 
-    async def append(self, chunk: Chunk) -> Cursor:
-        """XADD with exact MAXLEN, and renew the time to live; the entry's id."""
+    async def append(self, chunk: Chunk, entry: Cursor = "*") -> Cursor:
+        """XADD with exact MAXLEN, and renew the time to live; the entry's id.
+
+        The store makes the id of its clock; a replayed schedule brings its own.
+        """
         key = stream_key(chunk.session_id)
         replies = await self._transaction(
-            ("XADD", key, *self._trim, "*", FIELD, encode_chunk(chunk)),
+            ("XADD", key, *self._trim, entry, FIELD, encode_chunk(chunk)),
             ("PEXPIRE", key, self._ttl_ms),
         )
         cursor: bytes = replies[0]
@@ -136,18 +140,25 @@ class Store:
         return [int(head or 0) for head in await self.link.send("MGET", *map(seq_key, session_ids))]
 
     async def stream(self, session_id: str, after: Cursor) -> StreamRead:
-        """XRANGE, exclusive of `after`; `NEWEST` gives nothing and the last id ever appended."""
+        """XRANGE, exclusive of `after`; `NEWEST` gives nothing and the last id ever appended.
+
+        Raises OrderingError for a cursor that is none.
+        """
         key = stream_key(session_id)
         if after == NEWEST:
             return StreamRead((), await self._newest(key))
+        entry_id(after)
         entries = await self.link.send("XRANGE", key, f"({after}", "+")
         cursor = entries[-1][0].decode() if entries else after
         return StreamRead(tuple(decode_chunk(fields[1]) for _, fields in entries), cursor)
 
     async def _newest(self, key: str) -> Cursor:
-        if not await self.link.send("EXISTS", key):
-            return BEGINNING
-        info = await self.link.send("XINFO", "STREAM", key)
+        try:
+            info = await self.link.send("XINFO", "STREAM", key)
+        except StoreError as error:
+            if "no such key" in str(error):
+                return BEGINNING
+            raise
         cursor: bytes = info[info.index(b"last-generated-id") + 1]
         return cursor.decode()
 
