@@ -28,8 +28,8 @@ from websockets.asyncio.server import ServerConnection, broadcast, serve
 from benchmarks.producer_rate import store
 from chunk7.delivery.chunk import Chunk, stream_key
 from chunk7.delivery.effects import Sink
+from chunk7.nodes.feeds.per_client import PerClientHub
 from chunk7.nodes.feeds.pubsub import Hub
-from chunk7.nodes.per_client import PerClientHub
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.frames import encode_chunk
 from chunk7.wire.store.link import Link

@@ -38,7 +38,7 @@ import chunk7.wire.store.store
 from benchmarks.producer_rate import Trial, attempt, store
 from chunk7.cluster.deployments.probes import answers_http, free_ports
 from chunk7.nodes.__main__ import main as node_main
-from chunk7.wire.address import parse_address
+from chunk7.wire.store.address import parse_address
 from chunk7.wire.store.link import Link
 
 HOST = "127.0.0.1"

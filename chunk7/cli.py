@@ -13,7 +13,7 @@ from chunk7.cluster.options import Subparsers
 from chunk7.commands import compare, explore, report, reproduce, run, simulate, sweep, up
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.wire.options import Parser
-from chunk7.wire.store_option import hide_password
+from chunk7.wire.store.option import hide_password
 
 
 class Command(Protocol):

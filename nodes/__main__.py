@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from chunk7.delivery.errors import Chunk7Error, RecordError
 from chunk7.nodes.node import Node
 from chunk7.nodes.options import Options, parse_options
-from chunk7.wire.store_option import hide_password
+from chunk7.wire.store.option import hide_password
 
 SPARE_FILES = 64
 """Open files apart from the clients' connections."""

@@ -13,8 +13,8 @@ from chunk7.delivery.errors import StoreError, StoreUnreachable
 from chunk7.nodes.feeds.pubsub import Hub
 from chunk7.nodes.feeds.stream import Tail
 from chunk7.wire.clock import now_ns
-from chunk7.wire.reconnect import until_open
 from chunk7.wire.store.link import Link
+from chunk7.wire.store.reconnect import until_open
 from chunk7.wire.store.store import Store
 
 PING_EVERY_S = 1.0

@@ -10,12 +10,12 @@ from websockets.asyncio.server import Server
 from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.errors import StoreError, UsageError
 from chunk7.nodes.backend import Backend
+from chunk7.nodes.feeds.per_client import PerClientHub
 from chunk7.nodes.feeds.pubsub import Hub
 from chunk7.nodes.feeds.stream import Tail
 from chunk7.nodes.heartbeat import beat
 from chunk7.nodes.metrics import Metrics
 from chunk7.nodes.options import Options
-from chunk7.nodes.per_client import PerClientHub
 from chunk7.nodes.roster import Roster
 from chunk7.nodes.server import NodeServer
 from chunk7.nodes.unheard import Unheard

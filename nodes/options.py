@@ -13,7 +13,7 @@ from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.delivery.registry import resolve
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.wire.options import Parser, listen_address
-from chunk7.wire.store_option import add_redis
+from chunk7.wire.store.option import add_redis
 
 MAX_WORK_MS = 10_000
 SUBSCRIPTIONS = ("shared", "per-client")

@@ -18,7 +18,7 @@ from chunk7.producer.metrics import Metrics
 from chunk7.producer.options import Options, as_option, parse_options
 from chunk7.producer.service import Producer
 from chunk7.producer.store_connection import StoreConnection
-from chunk7.wire.store_option import hide_password
+from chunk7.wire.store.option import hide_password
 from chunk7.wire.timetable import Order
 
 log = logging.getLogger("producer")

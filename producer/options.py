@@ -14,7 +14,7 @@ from chunk7.producer.answers import SHIPPED
 from chunk7.producer.order import check
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.options import Parser, listen_address
-from chunk7.wire.store_option import add_redis
+from chunk7.wire.store.option import add_redis
 from chunk7.wire.timetable import Cell, Order
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

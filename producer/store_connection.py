@@ -6,7 +6,7 @@ import logging
 from chunk7.delivery.errors import StoreError
 from chunk7.producer.journal import Journal
 from chunk7.wire.clock import measure_offset
-from chunk7.wire.reconnect import until_open
+from chunk7.wire.store.reconnect import until_open
 from chunk7.wire.store.store import Store
 
 CLOCK_WITHIN_S = 0.5

@@ -36,8 +36,8 @@ from chunk7.simulator.explore.drawing import draw, rerun
 from chunk7.simulator.explore.schedule import Schedule, Step
 from chunk7.simulator.explore.state import Cell
 from chunk7.wire.options import Parser
+from chunk7.wire.store.option import add_redis
 from chunk7.wire.store.store import Store
-from chunk7.wire.store_option import add_redis
 
 SCHEMA = 1
 KEEP_MS = 600_000

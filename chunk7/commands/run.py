@@ -11,7 +11,7 @@ from rich.console import Console
 
 from chunk7.cluster.options import Subparsers, add_json, add_out, add_seed, number, whole
 from chunk7.wire.options import Parser
-from chunk7.wire.store_option import add_redis
+from chunk7.wire.store.option import add_redis
 
 if TYPE_CHECKING:
     from chunk7.analysis.results import Summary

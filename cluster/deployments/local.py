@@ -20,9 +20,9 @@ from chunk7.cluster.deployments.probes import answers_http, free_ports, pings
 from chunk7.cluster.deployments.proxy import nginx_command
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.delivery.errors import PartDied, UsageError
-from chunk7.wire.address import PORT
+from chunk7.wire.store.address import PORT
 from chunk7.wire.store.link import Link
-from chunk7.wire.store_option import ENVIRONMENT
+from chunk7.wire.store.option import ENVIRONMENT
 
 HOST = "127.0.0.1"
 _STARTS = 3

@@ -28,7 +28,7 @@ from chunk7.cluster.jobs.surroundings import surroundings
 from chunk7.cluster.settings import Settings
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.producer.answers import SHIPPED, read_answers
-from chunk7.wire.store_option import without_password
+from chunk7.wire.store.option import without_password
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from chunk7.cluster.deployments.binaries import nginx, valkey_server
-from chunk7.wire.store_option import without_password
+from chunk7.wire.store.option import without_password
 
 _WITHIN_S = 10.0
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
 from chunk7.delivery.errors import UsageError
-from chunk7.wire.address import FORMS, parse_address
+from chunk7.wire.store.address import FORMS, parse_address
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio.connection import Connection
 
 from chunk7.delivery.errors import StoreError, StoreLost, StoreUnreachable
-from chunk7.wire.address import parse_address
+from chunk7.wire.store.address import parse_address
 from chunk7.wire.store.link import Link
 
 

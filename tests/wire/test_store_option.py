@@ -9,7 +9,7 @@ import pytest
 
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.options import Parser
-from chunk7.wire.store_option import ENVIRONMENT, add_redis, taken_out, without_password
+from chunk7.wire.store.option import ENVIRONMENT, add_redis, taken_out, without_password
 
 
 def parsed(*words: str, required: bool = False) -> str | None:
@@ -89,7 +89,7 @@ def test_the_option_is_taken_out_of_a_command_line() -> None:
 
 SHOW = """
 import os, sys
-from chunk7.wire.store_option import hide_password
+from chunk7.wire.store.option import hide_password
 hide_password()
 print(os.getpid(), open("/proc/self/cmdline").read().split("\\0"), os.environ.get("CHUNK7_REDIS"))
 """

@@ -16,8 +16,8 @@ import redis
 from redis.asyncio.connection import AbstractConnection
 
 from chunk7.delivery.errors import StoreError, StoreLost, StoreUnreachable
-from chunk7.wire.address import parse_address
 from chunk7.wire.clock import now_ns
+from chunk7.wire.store.address import parse_address
 
 MAX_WAITING = 10_000
 """Commands that may wait for a reply at once; more is refused, not queued."""

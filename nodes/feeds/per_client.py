@@ -18,7 +18,7 @@ from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import OrderingError, StoreLost
 from chunk7.nodes.feeds.pubsub import Hub, Subscription
 from chunk7.nodes.transports.websocket import Client
-from chunk7.wire.address import pooled_client
+from chunk7.wire.store.address import pooled_client
 
 MAX_REASON = 100
 """Characters, of at most 123 bytes that a close frame has room for (RFC 6455, section 5.5)."""

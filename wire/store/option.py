@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from chunk7.wire.address import parse_address
+from chunk7.wire.store.address import parse_address
 
 ENVIRONMENT = "CHUNK7_REDIS"
 
