@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.clock import boot_id
+from chunk7.wire.columns import column
 
 SCHEMA_VERSION = "1"
 
@@ -154,7 +155,6 @@ class Recorder:
         self._rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
         self._writers: dict[str, tuple[Any, pa.RecordBatchStreamWriter]] = {}
         self._boot_id = boot_id()
-        pa.array([None])  # imports pandas, if installed: half a second, not to be spent in a flush
 
     def add(self, table: str, **values: Any) -> None:
         """Note one row; columns not named are null. Raises KeyError for an unknown one."""
@@ -185,8 +185,8 @@ class Recorder:
     def _write(self, table: str, rows: list[tuple[Any, ...]]) -> None:
         schema = TABLES[table]
         columns = [
-            pa.array(column, field.type)
-            for field, column in zip(schema, zip(*rows, strict=True), strict=True)
+            column(values, field.type)
+            for field, values in zip(schema, zip(*rows, strict=True), strict=True)
         ]
         if table not in self._writers:
             self._writers[table] = self._open(table)
