@@ -7,16 +7,25 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import redis
 
 from chunk7.cluster.deployments.binaries import valkey_server
 
+if TYPE_CHECKING:
+    from call_kit import Call
+
 
 def pytest_configure() -> None:
-    """A shell has its background jobs ignore Ctrl-C; what we start must not inherit that."""
+    """A shell has its background jobs ignore Ctrl-C; what we start must not inherit that. And an
+    example may take as long as this machine needs: an import, or somebody else's work, is no fault.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    hypothesis.settings.register_profile("no deadline", deadline=None)
+    hypothesis.settings.load_profile("no deadline")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -24,6 +33,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str]) -> "Call":
+    """Calls the `chunk7` command in this process; see tests/call_kit.py."""
+    from call_kit import caller  # with all that chunk7 needs: a second
+
+    return caller(capfd)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that loops for ever shows no sign of life: it is given up after 0.3 s, not 5 s."""
+    monkeypatch.setattr("chunk7.simulator.explore.guard.PATIENCE_S", 0.3)
 
 
 @pytest.fixture(scope="session")

@@ -21,12 +21,13 @@ Job = Callable[[Callable[[], None]], Iterator[Item]]
 """Given a `tick` to call as a sign of life, yields picklable results."""
 
 
-def guarded(job: Job[Item], patience_s: float = PATIENCE_S) -> Iterator[Item]:
+def guarded(job: Job[Item], patience_s: float | None = None) -> Iterator[Item]:
     """What the job yields, from a process of its own, which is killed when it is silent.
 
     Raises what the job raises, if that is a Chunk7Error, and OrderingError when it is silent for
-    longer than `patience_s`, crashes or exits. What it prints goes to stderr.
+    longer than `patience_s` (None: PATIENCE_S), crashes or exits. What it prints goes to stderr.
     """
+    patience_s = PATIENCE_S if patience_s is None else patience_s
     fork = multiprocessing.get_context("fork")
     ticks = fork.Value("Q", 0, lock=False)
     ours, theirs = fork.Pipe(duplex=False)

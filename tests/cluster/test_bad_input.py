@@ -1,4 +1,4 @@
-"""Input that cannot be used ends the real command in one line and a code, with no traceback."""
+"""Input that cannot be used ends the command in one line and a code, with no traceback."""
 
 import json
 import os
@@ -7,17 +7,18 @@ import signal
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Running, chunk7, left_over
+from call_kit import Call
+from command import Running, left_over
 
 from chunk7.analysis.study import open_study
 from chunk7.cluster.deployments.local import spelled
 from chunk7.cluster.deployments.probes import free_ports
 
-pytestmark = pytest.mark.live
 PORTS = ("--port", "--web-port", "--status-port")
 
 
@@ -30,12 +31,20 @@ def broken_answers(tmp_path: Path) -> Path:
     return folder
 
 
-def refused(code: int, line: str, *words: object) -> None:
+Refused = Callable[..., None]
+
+
+@pytest.fixture
+def refused(call: Call) -> Refused:
     """The command says exactly this kind of line, and only it."""
-    ended = chunk7(*words)
-    assert ended.stderr.splitlines() == [ended.stderr.strip()], ended.stderr
-    assert line in ended.stderr
-    assert (ended.code, ended.stdout) == (code, "")
+
+    def refused(code: int, line: str, *words: object) -> None:
+        ended = call(*words)
+        assert ended.stderr.splitlines() == [ended.stderr.strip()], ended.stderr
+        assert line in ended.stderr
+        assert (ended.returncode, ended.stdout) == (code, "")
+
+    return refused
 
 
 @pytest.mark.parametrize(
@@ -52,21 +61,23 @@ def refused(code: int, line: str, *words: object) -> None:
         ),
     ],
 )
-def test_bad_options_end_in_2(words: list[str], line: str) -> None:
+def test_bad_options_end_in_2(refused: Refused, words: list[str], line: str) -> None:
     refused(2, line, "run", *words)
 
 
-def test_a_broken_line_of_an_answer_is_named_with_its_file(broken_answers: Path) -> None:
+def test_a_broken_line_of_an_answer_is_named_with_its_file(
+    refused: Refused, broken_answers: Path
+) -> None:
     refused(2, f"{broken_answers}/one.jsonl:2: ", "run", "--answers", broken_answers)
 
 
-def test_a_run_folder_is_never_written_over(tmp_path: Path) -> None:
+def test_a_run_folder_is_never_written_over(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("")
     refused(2, f"error: --out {tmp_path}: exists and is not empty", "run", "--out", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
 
 
-def test_a_store_that_does_not_answer_ends_in_1(tmp_path: Path) -> None:
+def test_a_store_that_does_not_answer_ends_in_1(refused: Refused) -> None:
     with socket.socket() as taken:  # bound, not listening: connections are refused
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -75,7 +86,7 @@ def test_a_store_that_does_not_answer_ends_in_1(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", PORTS)
-def test_a_port_in_use_is_named(option: str) -> None:
+def test_a_port_in_use_is_named(refused: Refused, option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -84,6 +95,7 @@ def test_a_port_in_use_is_named(option: str) -> None:
         refused(2, f"error: {option} {port}: Address already in use", "up", *spelled(ports))
 
 
+@pytest.mark.live
 def test_up_keeps_a_cluster_running_and_judges_it_until_it_is_stopped(tmp_path: Path) -> None:
     ports = free_ports(len(PORTS))
     options = spelled(dict(zip(PORTS, ports, strict=True)))
@@ -130,20 +142,21 @@ def any_loss(document: Any) -> bool:
     return any(result["chunks_lost"] for result in document["results"])
 
 
-def test_what_a_compose_cluster_cannot_do_is_said_before_anything_starts() -> None:
+def test_what_a_compose_cluster_cannot_do_is_said_before_anything_starts(
+    refused: Refused,
+) -> None:
     compose = ("run", "--cluster", "compose")
     line = "error: --redis: not with --cluster compose, which has a store of its own"
     refused(2, line, *compose, "--redis", "redis://127.0.0.1:6379")
     refused(2, "error: --cluster: invalid choice: 'nomad'", "run", "--cluster", "nomad")
 
 
-def test_a_missing_docker_engine_or_command_is_named() -> None:
-    def refused_in(environment: dict[str, str], line: str) -> None:
-        ended = chunk7("run", "--cluster", "compose", environment=environment)
-        assert (ended.code, len(ended.stderr.splitlines())) == (2, 1)
-        assert line in ended.stderr
-
-    refused_in({"PATH": "/nowhere"}, "error: --cluster compose: no docker command: install Docker")
+def test_a_missing_docker_engine_or_command_is_named(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compose = ("run", "--cluster", "compose")
     if shutil.which("docker"):
-        nobody = {"DOCKER_HOST": f"tcp://127.0.0.1:{free_ports(1)[0]}"}
-        refused_in(nobody, "--cluster compose: ")
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{free_ports(1)[0]}")
+        refused(2, "--cluster compose: ", *compose)
+    monkeypatch.setenv("PATH", "/nowhere")
+    refused(2, "error: --cluster compose: no docker command: install Docker", *compose)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from command import chunk7
+from call_kit import Call
 
 HEAD = """
 from chunk7.delivery.effects import *
@@ -20,21 +20,35 @@ ENDLESS_YIELDS = "    while True:\n        yield Pause()\n"
 @pytest.mark.parametrize(
     ("command", "option", "content", "message"),
     [
-        ("run", "--connect", ENDLESS_ON_LOADING, "it seems to loop for ever"),
         ("run", "--connect", CONNECT + ENDLESS_YIELDS, "asked for more than 1000 effects"),
         ("run", "--connect", CONNECT + "    yield 7\n", "yielded 7, which is no effect"),
-        ("run", "--write", WRITE + FOR_EVER, "it seems to loop for ever"),
-        ("reproduce", "--connect", CONNECT + FOR_EVER, "it seems to loop for ever"),
         ("reproduce", "--write", WRITE + "    yield 7\n", "yielded 7, which is no effect"),
     ],
 )
 def test_a_broken_file_is_one_line(
-    tmp_path: Path, command: str, option: str, content: str, message: str
+    call: Call, tmp_path: Path, command: str, option: str, content: str, message: str
 ) -> None:
     path = tmp_path / "own.py"
     path.write_text(content)
-    ended = chunk7(command, option, f"{path}:mine")
-    assert ended.code == 1
+    ended = call(command, option, f"{path}:mine")
+    assert ended.returncode == 1
     assert message in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert ended.stdout == ""
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("command", "option", "content"),
+    [
+        ("run", "--connect", ENDLESS_ON_LOADING),
+        ("run", "--write", WRITE + FOR_EVER),
+        ("reproduce", "--connect", CONNECT + FOR_EVER),
+    ],
+)
+def test_a_file_that_loops_for_ever_is_one_line(
+    call: Call, tmp_path: Path, command: str, option: str, content: str
+) -> None:
+    test_a_broken_file_is_one_line(
+        call, tmp_path, command, option, content, "it seems to loop for ever"
+    )

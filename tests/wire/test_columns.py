@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chunk7.wire.columns import column
@@ -23,7 +23,6 @@ VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-@settings(deadline=None)  # Arrow imports pandas, once
 @given(data=st.data())
 def test_a_column_is_what_arrow_makes_of_the_values(kind: pa.DataType, data: st.DataObject) -> None:
     values = data.draw(st.lists(st.none() | VALUES[kind], max_size=20))
