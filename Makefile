@@ -1,6 +1,7 @@
 # make run           set up, then the main job: every ordering on a local cluster, a table, a run folder
 # make test          set up, then lint, types and every test
 # make check         lint and types only
+# make test-quick    the tests that start no cluster; make test-clusters: the others
 # make notebooks     execute the notebooks' sources into .ipynb (docs/notebooks.md)
 # make pictures      draw the pictures of README and docs, and photograph the pages (with Chromium)
 # make examples      write Python's answers into the examples of the docs
@@ -13,22 +14,30 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check notebooks pictures examples sample-run sample-sweep lock clean
+.PHONY: run test test-quick test-clusters check notebooks pictures examples sample-run sample-sweep lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
 
-# Tests that load the machine with servers of their own run alone, after all others.
-ALONE := live or docker
+# What is measured, and what runs in containers, has the machine to itself, after all others. Other
+# tests with servers of their own mostly wait: they run beside each other, a file a process.
+ALONE := measured or docker
 
 ifdef ARGS
 test: check
 	$(BIN)/python -m pytest $(ARGS)
 else
 test: check
-	$(BIN)/python -m pytest -n auto -m "not ($(ALONE))"
-	$(BIN)/python -m pytest --durations 12 -m "$(ALONE)"
+	$(MAKE) test-quick
+	$(MAKE) test-clusters
 endif
+
+test-quick: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n auto -m "not (live or docker)"
+
+test-clusters: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n auto --dist loadfile --durations 12 -m "live and not ($(ALONE))"
+	$(BIN)/python -m pytest --durations 12 -m "$(ALONE)"
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

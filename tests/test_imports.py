@@ -106,3 +106,10 @@ def test_analysis_never_imports_locust() -> None:
     for module, path in FILES.items():
         if folder_of(module) == "analysis":
             assert "locust" not in {name.partition(".")[0] for name in imported(path)}, module
+
+
+def test_processes_that_only_record_never_import_pandas() -> None:
+    """Nor do they use what does: tests/wire/test_records.py."""
+    for module, path in FILES.items():
+        if folder_of(module) in {"delivery", "wire", "faults", "nodes", "producer", "loadtest"}:
+            assert "pandas" not in {name.partition(".")[0] for name in imported(path)}, module

@@ -44,7 +44,7 @@ from chunk7.simulator.virtual.distributions import Durations, Empirical, empiric
 from chunk7.simulator.virtual.settings import Engine
 from chunk7.simulator.virtual.settings import Settings as Simulated
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.measured]
 
 USERS, SESSIONS, NODES = 300, 12, 3
 CHUNK_RATE, DURATION_S = 13, 4.5

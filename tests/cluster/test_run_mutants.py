@@ -19,7 +19,7 @@ from mutants import CAUGHT_BY, MUTANTS, RUN
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.simulator.explore.search import Failure
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.live, pytest.mark.measured, pytest.mark.timeout(400)]
 
 TESTS = Path(__file__).parents[1]
 ATTEMPTS = 3

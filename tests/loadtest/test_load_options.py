@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -6,6 +8,8 @@ import pytest
 from chunk7.delivery.errors import UsageError
 from chunk7.loadtest.options import add_arguments, chosen_cells, read_options
 from chunk7.wire.timetable import Cell
+
+LOCUSTFILE = Path(__file__).parents[2] / "loadtest/locustfile.py"
 
 
 def parse(*arguments: str, **typed_in: object) -> Namespace:
@@ -139,3 +143,23 @@ def test_a_bad_option_is_named_with_what_it_may_be(typed_in: dict[str, object], 
 def test_the_host_is_a_websocket_address(host: str | None) -> None:
     with pytest.raises(UsageError, match=r"^--host: .* is not ws://HOST:PORT$"):
         read_options(parse(), host)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--host", "http://x"], "--host: 'http://x' is not ws://HOST:PORT"),
+        ([], "--host: None is not ws://HOST:PORT"),
+        (["--host", "ws://x", "--sessions", "0"], "--sessions: 0 is not a number from 1 to 10000"),
+        (["--host", "ws://x", "--chunk-rate", "nan"], "--chunk-rate: 'nan' is not a number"),
+        (["--host", "ws://x", "--cells", "a"], "--cells: 'a' is not CONNECT x WRITE"),
+    ],
+)
+def test_locust_ends_with_exit_code_2_and_one_line(options: list[str], line: str) -> None:
+    locust = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--once"]
+    outcome = subprocess.run(
+        [*locust, *options], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert outcome.returncode == 2
+    assert line in outcome.stderr.splitlines()[-1]
+    assert "Traceback" not in outcome.stderr

@@ -11,7 +11,8 @@ import urllib.parse
 import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,24 +78,42 @@ def start(
     pytest.fail(f"{arguments[0]} did not start: {log.read_text()}")
 
 
-@pytest.fixture
-def backend(store_url: str, tmp_path: Path) -> Iterator[Backend]:
-    records = tmp_path / "raw"
+@contextmanager
+def running_backend(store_url: str, folder: Path) -> Iterator[Backend]:
+    """A node and a producer, stopped at the end."""
+    records = folder / "raw"
     common = ["--listen", "127.0.0.1:0", "--redis", store_url, "--records", str(records)]
     listening = r"listening on (\S+:\d+)"
-    node, at = start(
-        ["chunk7.nodes", *common, "--name", "node-1"], tmp_path / "node.log", listening
-    )
-    try:
-        producer, producer_at = start(
-            ["chunk7.producer", *common, "--name", "producer"], tmp_path / "producer.log", listening
+    with ExitStack() as stack:
+        node, at = start(
+            ["chunk7.nodes", *common, "--name", "node-1"], folder / "node.log", listening
         )
-        try:
-            yield Backend(f"ws://{at[1]}", f"http://{producer_at[1]}", records, node, producer)
-        finally:
-            end(producer)
-    finally:
-        end(node)
+        stack.callback(end, node)
+        producer, producer_at = start(
+            ["chunk7.producer", *common, "--name", "producer"], folder / "producer.log", listening
+        )
+        stack.callback(end, producer)
+        yield Backend(f"ws://{at[1]}", f"http://{producer_at[1]}", records, node, producer)
+
+
+@pytest.fixture
+def backend(store_url: str, tmp_path: Path) -> Iterator[Backend]:
+    """One that a test may stop or damage."""
+    with running_backend(store_url, tmp_path) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def lasting(store_process: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    """One for all tests that leave it as it is."""
+    with running_backend(store_process, tmp_path_factory.mktemp("lasting")) as started:
+        yield started
+
+
+@pytest.fixture
+def shared(lasting: Backend, store_url: str, tmp_path: Path) -> Backend:
+    """The lasting one, its store emptied; what Locust writes goes to a folder of the test's own."""
+    return replace(lasting, records=tmp_path / "raw")
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
@@ -128,47 +147,79 @@ def rows(folder: Path, table: str, process: str = "locust*") -> list[dict[str, A
     return found
 
 
-def test_what_is_received_is_what_was_published_and_records_agree(backend: Backend) -> None:
-    outcome = locust(backend.options(connect="buffered_merge", write="atomic_lua"))
-    assert outcome.returncode == 0, outcome.stderr
-    backend.end()
-    opened, closed = rows(backend.records, "opened"), rows(backend.records, "closed")
-    assert sorted(row["user"] for row in opened) == list(range(8))
-    ids = {row["connection_id"] for row in opened}
-    assert len(ids) == 8
-    assert {row["connection_id"] for row in closed} == ids
-    assert {row["connection_id"] for row in rows(backend.records, "joins", "node-1")} == ids
+@dataclass(frozen=True)
+class Whole:
+    """A load test that went to its end, and the folder of everybody's records."""
 
-    published: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for row in rows(backend.records, "published", "producer"):
-        published[row["session_id"]].append((row["seq"], row["digest"]))
-    assert len(published) == 3
-    received: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for row in rows(backend.records, "receipts"):
-        received[row["connection_id"]].append((row["seq"], row["digest"]))
-    for row in opened:  # buffered_merge x atomic_lua: everything once and in order
-        assert received[row["connection_id"]] == sorted(published[row["session_id"]])
+    outcome: "subprocess.CompletedProcess[str]"
+    records: Path
+
+    def opened(self, connect: str | None = None) -> list[dict[str, Any]]:
+        """Connections that were opened, or those of one ordering."""
+        rows_ = rows(self.records, "opened")
+        return [row for row in rows_ if connect in (None, row["connect"])]
+
+
+CELLS = ("buffered_merge", "history_then_subscribe", "sequence_gap_fill")
+USERS = 12
+
+
+@pytest.fixture(scope="module")
+def whole(store_process: str, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """Three orderings, one after the other, with atomic writes and 60 ms of work in a join."""
+    with running_backend(store_process, tmp_path_factory.mktemp("whole")) as backend:
+        options = backend.options(
+            cells="; ".join(f"{connect} x atomic_lua" for connect in CELLS),
+            node_work_ms=60, users=USERS, spawn_rate=USERS, run_name="whole",
+        )  # fmt: skip
+        outcome = locust(options)
+    return Whole(outcome, backend.records)
+
+
+def test_a_whole_test_is_exit_code_0_and_says_what_is_missing(whole: Whole) -> None:
+    """Losses are results."""
+    assert whole.outcome.returncode == 0, whole.outcome.stderr
+    said = whole.outcome.stdout + whole.outcome.stderr
+    assert "chunks missing" in said
+    assert "WS       complete" in said
+
+
+def test_every_process_has_recorded_the_same_connections(whole: Whole) -> None:
+    opened, closed = whole.opened(), rows(whole.records, "closed")
+    for cell in range(len(CELLS)):
+        assert sorted(row["user"] for row in opened if row["cell"] == cell) == list(range(USERS))
+    ids = {row["connection_id"] for row in opened}
+    assert len(ids) == len(CELLS) * USERS
+    assert {row["connection_id"] for row in closed} == ids
+    assert {row["connection_id"] for row in rows(whole.records, "joins", "node-1")} == ids
     for row in closed:
         assert row["connected_ns"] < row["history_ns"] <= row["welcome_ns"] < row["closed_ns"]
         assert (row["by_server"], row["error"], row["close_code"]) == (False, None, None)
     for row in opened:
         assert row["join_earliest_ns"] <= row["intended_ns"] <= row["join_latest_ns"]
         assert row["intended_ns"] <= row["opening_ns"] < row["leave_ns"]
-    health = rows(backend.records, "health")
-    assert 0 < max(row["open_count"] for row in health) <= 8
+    health = rows(whole.records, "health", "locust")
+    assert 0 < max(row["open_count"] for row in health) <= USERS
     assert all(row["loop_lag_ms"] >= 0 and row["rss_bytes"] > 0 for row in health)
-    assert "WS       complete" in outcome.stdout + outcome.stderr
 
 
-def test_holes_are_filled_by_fetching_and_the_bug_is_seen(backend: Backend) -> None:
-    cells = "history_then_subscribe x atomic_lua; sequence_gap_fill x atomic_lua"
-    outcome = locust(backend.options(cells=cells, node_work_ms=60, users=12, spawn_rate=12))
-    assert outcome.returncode == 0, outcome.stderr  # losses are results
-    assert "chunks missing" in outcome.stdout + outcome.stderr
-    connect_of = {row["connection_id"]: row["connect"] for row in rows(backend.records, "opened")}
+def test_what_is_received_is_what_was_published(whole: Whole) -> None:
+    published: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for row in rows(whole.records, "published", "producer"):
+        published[row["session_id"]].append((row["seq"], row["digest"]))
+    assert len(published) == len(CELLS) * 3
+    received: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for row in rows(whole.records, "receipts"):
+        received[row["connection_id"]].append((row["seq"], row["digest"]))
+    for row in whole.opened("buffered_merge"):  # x atomic_lua: everything once and in order
+        assert received[row["connection_id"]] == sorted(published[row["session_id"]])
+
+
+def test_holes_are_filled_by_fetching_and_the_bug_is_seen(whole: Whole) -> None:
+    connect_of = {row["connection_id"]: row["connect"] for row in whole.opened()}
     via: dict[str, Counter[int]] = defaultdict(Counter)
     seqs: dict[int, set[int]] = defaultdict(set)
-    for row in rows(backend.records, "receipts"):
+    for row in rows(whole.records, "receipts"):
         via[connect_of[row["connection_id"]]][row["via"]] += 1
         seqs[row["connection_id"]].add(row["seq"])
     assert via["history_then_subscribe"][Via.FETCH] == 0
@@ -180,30 +231,30 @@ def test_holes_are_filled_by_fetching_and_the_bug_is_seen(backend: Backend) -> N
     )
     assert holes["history_then_subscribe"] > 0
     assert holes["sequence_gap_fill"] == 0
-    fetches = {row["connection_id"]: row["fetches"] for row in rows(backend.records, "closed")}
+    fetches = {row["connection_id"]: row["fetches"] for row in rows(whole.records, "closed")}
     assert sum(fetches.values()) > 0
     assert {connect_of[connection] for connection, n in fetches.items() if n} == {
         "sequence_gap_fill"
     }
 
 
-def test_cells_see_the_same_joins_and_they_are_the_itinerarys(backend: Backend) -> None:
-    cells = "buffered_merge x atomic_lua; history_then_subscribe x atomic_lua"
-    outcome = locust(backend.options(cells=cells))
-    assert outcome.returncode == 0, outcome.stderr
-    opened = rows(backend.records, "opened")
-    joins: dict[int, dict[int, tuple[int, str]]] = defaultdict(dict)
-    start_ns = {
-        cell: min(row["join_earliest_ns"] for row in opened if row["cell"] == cell)
-        for cell in (0, 1)
-    }
-    for row in opened:
-        joins[row["cell"]][row["user"]] = (
-            round((row["intended_ns"] - start_ns[row["cell"]]) / 1e6),
-            row["session_id"].rsplit("-", 1)[-1],
+def test_cells_see_the_same_joins(whole: Whole) -> None:
+    opened = whole.opened()
+    joins: list[dict[int, tuple[int, str]]] = []
+    for cell in range(len(CELLS)):
+        of_cell = [row for row in opened if row["cell"] == cell]
+        start_ns = min(row["join_earliest_ns"] for row in of_cell)
+        joins.append(
+            {
+                row["user"]: (
+                    round((row["intended_ns"] - start_ns) / 1e6),
+                    row["session_id"].rsplit("-", 1)[-1],
+                )
+                for row in of_cell
+            }
         )
-    assert len(joins[0]) == 8
-    assert joins[0] == joins[1]
+    assert len(joins[0]) == USERS
+    assert joins == [joins[0]] * len(CELLS)
 
 
 def test_two_workers_share_the_users_of_one_itinerary(backend: Backend) -> None:
@@ -292,15 +343,15 @@ def test_a_killed_node_ends_its_connections_and_not_the_test(backend: Backend) -
     assert {row["close_code"] for row in ended} == {1006}
 
 
-def test_nobody_to_connect_to_is_exit_code_1(backend: Backend) -> None:
-    outcome = locust(backend.options(host=f"ws://127.0.0.1:{free_port()}"))
+def test_nobody_to_connect_to_is_exit_code_1(shared: Backend) -> None:
+    outcome = locust(shared.options(host=f"ws://127.0.0.1:{free_port()}", cell_duration_s=0.5))
     assert outcome.returncode == 1, outcome.stderr
     assert "Connection refused" in outcome.stdout + outcome.stderr
-    assert len(rows(backend.records, "closed")) == 8
+    assert len(rows(shared.records, "closed")) == 8
 
 
-def test_no_producer_is_exit_code_1_and_one_line(backend: Backend) -> None:
-    outcome = locust(backend.options(producer=f"http://127.0.0.1:{free_port()}"))
+def test_no_producer_is_exit_code_1_and_one_line(shared: Backend) -> None:
+    outcome = locust(shared.options(producer=f"http://127.0.0.1:{free_port()}"))
     assert outcome.returncode == 1, outcome.stderr
     lines = [line for line in outcome.stderr.splitlines() if "--producer" in line]
     assert len(lines) == 1
@@ -316,35 +367,18 @@ def test_no_producer_is_exit_code_1_and_one_line(backend: Backend) -> None:
     ],
 )
 def test_an_ordering_that_the_others_do_not_know_is_exit_code_2(
-    backend: Backend, changes: dict[str, str], line: str
+    shared: Backend, changes: dict[str, str], line: str
 ) -> None:
-    outcome = locust(backend.options(**changes))
+    outcome = locust(shared.options(**changes))
     assert outcome.returncode == 2, outcome.stderr
     assert len([told for told in outcome.stderr.splitlines() if line in told]) == 1
     assert "Traceback" not in outcome.stderr
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        (["--host", "http://x"], "--host: 'http://x' is not ws://HOST:PORT"),
-        ([], "--host: None is not ws://HOST:PORT"),
-        (["--host", "ws://x", "--sessions", "0"], "--sessions: 0 is not a number from 1 to 10000"),
-        (["--host", "ws://x", "--chunk-rate", "nan"], "--chunk-rate: 'nan' is not a number"),
-        (["--host", "ws://x", "--cells", "a"], "--cells: 'a' is not CONNECT x WRITE"),
-    ],
-)
-def test_a_bad_option_is_exit_code_2_and_one_line(options: list[str], line: str) -> None:
-    outcome = locust(["--headless", "--once", *options])
-    assert outcome.returncode == 2
-    assert line in outcome.stderr.splitlines()[-1]
-    assert "Traceback" not in outcome.stderr
-
-
 @pytest.fixture
-def web(backend: Backend, tmp_path: Path) -> Iterator[str]:
-    """The URL of Locust's web UI, with the backend's addresses as defaults."""
-    options = [option for option in backend.options() if option not in ("--headless", "--once")]
+def web(shared: Backend, tmp_path: Path) -> Iterator[str]:
+    """The URL of Locust's web UI, with the shared's addresses as defaults."""
+    options = [option for option in shared.options() if option not in ("--headless", "--once")]
     port = free_port()
     arguments = [*LOCUST[2:], *options, "--web-host", "127.0.0.1", "--web-port", str(port)]
     process, _ = start(arguments, tmp_path / "locust.log", r"Starting web interface")
@@ -371,22 +405,22 @@ def ask(url: str, **form: object) -> Any:
 
 
 def test_the_web_ui_says_what_is_wrong_with_an_option_and_then_takes_a_good_one(
-    web: str, backend: Backend
+    web: str, shared: Backend
 ) -> None:
-    swarm = {"user_count": 4, "spawn_rate": 4, "host": backend.host}
+    swarm = {"user_count": 4, "spawn_rate": 4, "host": shared.host}
     refused = ask(f"{web}/swarm", **swarm, sessions="-3")
     assert refused["success"] is False
     assert refused["message"] == "--sessions: '-3' is not a number from 1 to 10000"
     assert ask(f"{web}/stats/requests")["state"] == "ready"
     assert ask(f"{web}/swarm", **swarm, sessions="2")["success"] is True
-    wait_until(lambda: runs_joined(backend) >= {"test"})
+    wait_until(lambda: runs_joined(shared) >= {"test"})
     assert ask(f"{web}/exceptions")["exceptions"] == []
 
 
 def test_what_only_the_producer_knows_to_be_wrong_ends_the_test_with_a_line_in_the_ui(
-    web: str, backend: Backend
+    web: str, shared: Backend
 ) -> None:
-    swarm = {"user_count": 4, "spawn_rate": 4, "host": backend.host}
+    swarm = {"user_count": 4, "spawn_rate": 4, "host": shared.host}
     line = "cells[0].write: unknown write ordering 'wishful'"
     for _ in range(2):  # the second start is told of as the first
         ask(f"{web}/swarm", **swarm, write="wishful")
@@ -395,20 +429,20 @@ def test_what_only_the_producer_knows_to_be_wrong_ends_the_test_with_a_line_in_t
         wait_until(lambda: ask(f"{web}/stats/requests")["state"] == "stopped")
         with urllib.request.urlopen(f"{web}/delivery/table") as answer:  # noqa: S310 - ours
             assert "unknown write ordering" in answer.read().decode()
-    assert runs_joined(backend) == set()
+    assert runs_joined(shared) == set()
 
 
 def test_under_the_web_ui_rounds_repeat_until_stopped_and_can_be_started_again(
-    web: str, backend: Backend
+    web: str, shared: Backend
 ) -> None:
-    swarm = {"user_count": 4, "spawn_rate": 4, "host": backend.host, "cell_duration_s": "0.5"}
+    swarm = {"user_count": 4, "spawn_rate": 4, "host": shared.host, "cell_duration_s": "0.5"}
     ask(f"{web}/swarm", **swarm)
-    wait_until(lambda: runs_joined(backend) >= {"test", "test-2"})
+    wait_until(lambda: runs_joined(shared) >= {"test", "test-2"})
     ask(f"{web}/stop", now="yes")
     wait_until(lambda: ask(f"{web}/stats/requests")["state"] == "stopped")
-    before = runs_joined(backend)
+    before = runs_joined(shared)
     ask(f"{web}/swarm", **swarm)
-    wait_until(lambda: runs_joined(backend) > before)
+    wait_until(lambda: runs_joined(shared) > before)
 
 
 def runs_joined(backend: Backend) -> set[str]:
