@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from chunk7.wire.records import read_back
 from docs.screenshots_demo import page_url, running_cluster, wait_played
 
-pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.measured]
+pytestmark = [pytest.mark.browser, pytest.mark.live]
 
 BUG = "history_then_subscribe"
 FIXES = ("subscribe_then_history", "redis_streams", "sequence_gap_fill", "buffered_merge")

@@ -30,10 +30,10 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def short(run_folder: Path) -> Ended:
-    """A short run of two cells."""
+    """A short run of two cells. Each user joins once a cell, however long it is: 1 s, then."""
     orderings = ("--connect", "history_then_subscribe,buffered_merge", "--write", "atomic_lua")
     thresholds = ("--threshold", "buffered_merge: chunks_lost==0")
-    words = (*SMALL, *orderings, *thresholds, "--duration", "2", "--node-work-ms", "80")
+    words = (*SMALL, *orderings, *thresholds, "--duration", "1", "--node-work-ms", "80")
     return chunk7("run", *words, "--json", "--out", run_folder)
 
 

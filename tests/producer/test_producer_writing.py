@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import producer_kit
 import pytest
-from producer_kit import Bench, an_order, bench, listening, planned, until
+from producer_kit import Bench, bench, listening, planned, until
 
 from chunk7.delivery.chunk import Chunk, digest
 from chunk7.delivery.effects import BEGINNING, NextSeq, Publish, Save, Subscribe
@@ -13,10 +14,15 @@ from chunk7.producer import writing
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.store.link import Link
 from chunk7.wire.store.store import Store
-from chunk7.wire.timetable import Cell
+from chunk7.wire.timetable import Cell, Order
 
 INSTANTS = ("publish_sent_ns", "publish_done_ns", "save_sent_ns", "save_done_ns")
 PUBSUB = [name for name in WRITE_ORDERINGS if name != "stream_append"]
+
+
+def an_order(**changed: Any) -> Order:
+    """One that ends soon after its last chunk: nothing is measured in its settle time here."""
+    return producer_kit.an_order(**{"settle_ms": 50, **changed})
 
 
 def cells(name: str) -> list[Cell]:
