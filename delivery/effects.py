@@ -64,7 +64,10 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class ReadHistory:
-    """LRANGE: every saved chunk with after_seq < seq (<= to_seq). Answer: tuple[Chunk, ...]."""
+    """LRANGE: every saved chunk with after_seq < seq (<= to_seq). Answer: tuple[Chunk, ...].
+
+    A chunk that was saved without a number (seq 0) is in no answer.
+    """
 
     after_seq: int = 0
     to_seq: int | None = None
@@ -91,13 +94,15 @@ class SendWelcome:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Send what the buffer holds, by seq, but for the seqs in `known`; then go straight.
+    """Send what the buffer holds, by seq, without what the client has; then go straight.
 
-    One event: no live chunk can come between the last buffered one and the first direct one.
-    A chunk of `known` that was published before the read may still be on its way to the node,
-    on another connection than the read's answer. So chunks in `known` are left out of what
-    comes after the release as well, until the first whose seq is above them all.
-    Answer: None.
+    The client has every chunk up to the join's `after_seq`, which need not be said here, and those
+    whose seqs are in `known`: what the ordering has sent it. One event: no live chunk can come
+    between the last buffered one and the first direct one. A chunk that was published before the
+    read may still be on its way to the node, on another connection than the read's answer. So what
+    the client has is left out of what comes after the release as well, until the first whose seq
+    is above it all. A chunk without a number (seq 0) is never left out.
+    `chunk7.delivery.handover` has these rules for every driver. Answer: None.
     """
 
     known: frozenset[int]

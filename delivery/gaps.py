@@ -1,7 +1,7 @@
 """The client's half of `sequence_gap_fill`: see a hole, ask for it, do not ask twice.
 
-Pure: sequence numbers in, ranges to fetch out. The load test's user, the explorer and the
-simulator run this same class.
+Pure: sequence numbers in, ranges to fetch out. The load test's user, the explorer (through
+`delivery.client`), the reproducer and the simulator run this same class.
 """
 
 
@@ -32,6 +32,11 @@ class GapTracker:
         tracker.next_seq, tracker.head_seq, tracker._asked_to, ahead = snapshot
         tracker._ahead = set(ahead)
         return tracker
+
+    @property
+    def resume_after(self) -> int:
+        """The number up to which everything has come: where a new connection goes on."""
+        return self.next_seq - 1
 
     def receive(self, seq: int) -> bool:
         """Note a received number; whether it is new (false: a duplicate)."""

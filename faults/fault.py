@@ -117,6 +117,10 @@ class Strikes(Fault, Protocol):
     def moves_client(self) -> bool:
         """Whether clients go to the next node, which then has to exist."""
 
+    @property
+    def rejoins_client(self) -> bool:
+        """Whether clients have to join again, there or where they are."""
+
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """Every way in which it can strike now; drivers leave out what would change nothing."""
 

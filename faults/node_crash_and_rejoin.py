@@ -18,6 +18,7 @@ class NodeCrashAndRejoin:
         "node_crash": Wording("the node dies; its clients go to the next one", "DIES")
     }
     moves_client = True
+    rejoins_client = True
     outage = Outage.NODE
 
     def strikes(self, situation: Situation) -> Iterator[Strike]:

@@ -30,6 +30,7 @@ class ProducerTimeout:
         ),
     }
     moves_client = False
+    rejoins_client = False
 
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """While a chunk is being written."""

@@ -21,6 +21,7 @@ class SlowClient:
         )
     }
     moves_client = True
+    rejoins_client = True
 
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """Each client whose join has begun."""

@@ -23,6 +23,7 @@ class StoreReconnect:
         )
     }
     moves_client = False
+    rejoins_client = True
     outage = Outage.SUBSCRIPTION
 
     def strikes(self, situation: Situation) -> Iterator[Strike]:

@@ -16,6 +16,7 @@ class Trim:
         "trim": Wording("only the newest entries of history and stream stay", "TRIM to the newest")
     }
     moves_client = False
+    rejoins_client = False
 
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """At any moment."""

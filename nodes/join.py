@@ -71,11 +71,13 @@ class Driver:
         self._node = node
         self._ordering = ordering
         self._work_s = work_ms / 1_000
+        self._after_seq = 0
         self._down = backend.down
         self._began_ns = now_ns()
 
     async def join(self, join: Join) -> None:
         """Run the client's connect ordering; raises as `drive`."""
+        self._after_seq = join.after_seq
         try:
             generator = self._ordering.steps(join)
         except Exception as error:
@@ -133,7 +135,7 @@ class Driver:
                 if self._work_s:
                     await asyncio.wait([self._down], timeout=self._work_s)
             case Subscribe(to=sink):
-                self._subscribed(self._hub.join(self._client, sink))
+                self._subscribed(self._hub.join(self._client, sink, self._after_seq))
             case Confirmed():
                 await self._confirmed()
             case ReadHistory(after_seq=after_seq, to_seq=to_seq):

@@ -116,7 +116,9 @@ def run(args: argparse.Namespace) -> int:
     def job(tick: Callable[[], None]) -> Iterator[Finding]:
         limits = Limits(args.max_schedules, args.max_seconds, tick)
         for connect, write in _pairs(connects, writes):
-            yield _find(Cell(connect, write, args.chunks, args.joiners, faults), limits)
+            cell = Cell(connect, write, args.chunks, args.joiners, faults)
+            for each in cell.with_each_client():
+                yield _find(each, limits)
 
     foreign = {*connects, *writes} - {*CONNECT_ORDERINGS, *WRITE_ORDERINGS}
     findings = _watched(guarded(job) if foreign else job(lambda: None))
@@ -200,7 +202,8 @@ def _heading(chunks: int, joiners: int, faults: tuple[str, ...]) -> str:
 def _print(findings: list[Finding], heading: str) -> None:
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     table = Table(title=heading, title_justify="left")
-    for column in ("connect", "write", "verdict"):
+    both = not all(finding.document["resumes"] for finding in findings)
+    for column in ("connect", "write", *(["again"] if both else []), "verdict"):
         table.add_column(column, no_wrap=True)
     for column in ("schedules", "losing", "duplicating", "reordering", "stuck"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -211,6 +214,7 @@ def _print(findings: list[Finding], heading: str) -> None:
         table.add_row(
             cell["connect"],
             cell["write"],
+            *(["resumes" if cell["resumes"] else "starts over"] if both else []),
             f"[{style}]{cell['verdict']}[/]",
             *(_count(cell[name], cell["complete"]) for name in counts),
         )
@@ -233,7 +237,10 @@ def _count(count: int, complete: bool) -> str:
 
 
 def _write(folder: Path, findings: list[Finding], document: dict[str, Any]) -> None:
-    """explore.json, and CONNECT-WRITE.json (a schedule) and .txt (its drawing) for the broken."""
+    """explore.json, and for the broken CONNECT-WRITE.json (a schedule) and .txt (its drawing).
+
+    The name of one whose client starts over ends with -starts-over.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "explore.json").write_text(json.dumps(document) + "\n")
@@ -241,6 +248,7 @@ def _write(folder: Path, findings: list[Finding], document: dict[str, Any]) -> N
             if finding.counterexample and finding.drawing:
                 cell = finding.document
                 name = re.sub(r"[^\w-]+", "_", f"{cell['connect']}-{cell['write']}")
+                name += "" if cell["resumes"] else "-starts-over"
                 schedules.dump(finding.counterexample, folder / f"{name}.json")
                 (folder / f"{name}.txt").write_text(finding.drawing)
     except OSError as error:

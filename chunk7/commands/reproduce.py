@@ -120,7 +120,7 @@ def _prepared(
     for name in given.faults:
         if name not in STRIKES:
             raise UsageError(f"{args.schedule}: fault {name}: one of {', '.join(STRIKES)}")
-    cell = Cell(connect, write, given.chunks, given.joiners, given.faults)
+    cell = Cell(connect, write, given.chunks, given.joiners, given.faults, resumes=given.resumes)
     return cell, replace(given, connect=connect.name, write=write.name)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chunk7.delivery.chunk import Chunk, history_key, stream_key
+from chunk7.delivery.client import Client
 from chunk7.delivery.effects import (
     NEWEST,
     Append,
@@ -29,11 +30,11 @@ from chunk7.delivery.effects import (
     SaveAndPublish,
     SendHistory,
     SendWelcome,
-    Sink,
     Subscribe,
 )
 from chunk7.delivery.errors import Chunk7Error, OrderingError, StoreError
 from chunk7.delivery.fetch import fetch_missing
+from chunk7.delivery.handover import Handover, attach, release
 from chunk7.delivery.ordering import Join
 from chunk7.delivery.stepping import Steps
 from chunk7.delivery.store import MemoryStore
@@ -48,7 +49,6 @@ from chunk7.faults.fault import (
     Strike,
     TrimTo,
 )
-from chunk7.simulator.explore.client import Client
 from chunk7.simulator.explore.schedule import SAME_MS, Step
 from chunk7.simulator.explore.state import SENT, SUBSCRIBED, UNSUBSCRIBED, Cell, session_chunks
 from chunk7.simulator.explore.world import effect_name
@@ -100,9 +100,8 @@ class Joiner:
     memory: Any
     node: int = 0
     begun: bool = False
-    route: Sink | None = None
-    buffer: list[Chunk] = field(default_factory=list)
-    known: frozenset[int] = frozenset()
+    after_seq: int = 0
+    handover: Handover | None = None
     cursor: Cursor | None = None
     fetches: deque[tuple[int, int]] = field(default_factory=deque)
     fetching: Steps | None = None
@@ -175,7 +174,7 @@ class Stage:
         """The strike that the step is, None for one that is no fault's."""
         situation = Situation(
             tuple(
-                ClientView(j.node, j.begun, j.steps.effect is None, j.route is not None)
+                ClientView(j.node, j.begun, j.steps.effect is None, j.handover is not None)
                 for j in self.joiners
             ),
             None if self._producer is None else self._writing,
@@ -251,16 +250,10 @@ class Stage:
             raise _misplaced(step, "nothing of that kind")
         chunk = await self._relays[node].next_chunk()
         for joiner in self.joiners:
-            if joiner.node == node:
-                self._live(joiner, chunk)
-
-    def _live(self, joiner: Joiner, chunk: Chunk) -> None:
-        if joiner.route is Sink.BUFFER:
-            joiner.buffer.append(chunk)
-        elif joiner.route is Sink.CLIENT and chunk.seq not in joiner.known:
-            if joiner.known and chunk.seq > max(joiner.known):
-                joiner.known = frozenset()
-            self._receive(joiner, (chunk,))
+            if joiner.node == node and joiner.handover is not None:
+                joiner.handover, sent = joiner.handover.take(chunk.seq, chunk)
+                for item in sent:
+                    self._receive(joiner, (item,))
 
     # --- what a node does for one client ---
 
@@ -268,9 +261,10 @@ class Stage:
         return _unpaused(Steps(self._cell.connect.steps(Join(self._session_id, after_seq))))
 
     def _rejoin(self, joiner: Joiner, node: int) -> None:
-        joiner.steps = self._join(self._client.resume_after(joiner.memory))
-        joiner.node, joiner.begun, joiner.route, joiner.cursor = node, False, None, None
-        joiner.buffer, joiner.known, joiner.fetching = [], frozenset(), None
+        joiner.after_seq = self._client.resume_after(joiner.memory)
+        joiner.steps = self._join(joiner.after_seq)
+        joiner.node, joiner.begun, joiner.handover, joiner.cursor = node, False, None, None
+        joiner.fetching = None
         joiner.fetches.clear()
 
     async def _serve(self, step: Step, joiner: Joiner) -> Any:
@@ -308,7 +302,7 @@ class Stage:
             case ReadStream(after):
                 return await self._store.stream(self._session_id, after)
             case Subscribe(to):
-                joiner.route = to
+                joiner.handover = attach(joiner.handover, to, joiner.after_seq)
                 relay.state = SENT if relay.state == UNSUBSCRIBED else relay.state
             case Confirmed():
                 if relay.state != SUBSCRIBED:
@@ -319,10 +313,9 @@ class Stage:
                 if head_seq is not None:
                     self._learn(joiner, head_seq)
             case Release(known):
-                held, joiner.buffer = sorted(joiner.buffer, key=lambda chunk: chunk.seq), []
-                joiner.route, joiner.known = Sink.CLIENT, known
+                joiner.handover, held = release(joiner.handover, known)
                 for chunk in held:
-                    self._live(joiner, chunk)
+                    self._receive(joiner, (chunk,))
             case Follow(after):
                 newest = after == NEWEST
                 read = await self._store.stream(self._session_id, after) if newest else None

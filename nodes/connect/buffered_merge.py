@@ -2,7 +2,8 @@
 
 The idea is that of Centrifuge's recovery synchronisation. Guarantee: with a producer that saves
 before, or together with, publishing, nothing is lost, nothing is doubled, all is in order, and
-the client need not do a thing. With one that publishes first it loses as option 1 does:
+the client need not do a thing, not even when it comes back with an `after_seq`: the node leaves
+out what it has. With one that publishes first it loses as option 1 does:
 
     producer: publish 1         -> 0 receivers
     node: subscribe, read       (history still empty)

@@ -1,10 +1,13 @@
-"""Live payloads on hold: until an ordering releases them, or a catch-up has come."""
+"""Live payloads on hold until a stream's catch-up has come, and the error when too many came."""
 
 from chunk7.delivery.errors import Chunk7Error
 
 
 class BufferFull(Chunk7Error):
     """More came than may be held; what was held is not complete."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"more than {max_bytes} bytes of live chunks came while joining")
 
 
 class Buffer:
@@ -30,5 +33,5 @@ class Buffer:
     def take(self) -> list[bytes]:
         """All that was held. Raises BufferFull when something was not."""
         if self._full:
-            raise BufferFull(f"more than {self._max_bytes} bytes of live chunks came while joining")
+            raise BufferFull(self._max_bytes)
         return self._payloads

@@ -84,7 +84,7 @@ class PerClientHub(Hub):
         counts = [count for hub in hubs if (count := hub.heard(session_id)) is not None]
         return sum(counts) if counts else None
 
-    def join(self, client: Client, to: Sink) -> Subscription:
+    def join(self, client: Client, to: Sink, after_seq: int = 0) -> Subscription:
         """As `Hub.join`. A client whose subscription fails later is closed."""
         if self._link is None:
             raise StoreLost("the store is away")
@@ -96,7 +96,7 @@ class PerClientHub(Hub):
         link.lost.add_done_callback(hub._disconnected)
         link.lost.add_done_callback(lambda _lost: self._ended(client, link.reason))
         hub._link = link  # type: ignore[assignment]
-        return hub.join(client, to)
+        return hub.join(client, to, after_seq)
 
     def _ended(self, client: Client, reason: str) -> None:
         if client in self._hubs.get(client.session_id, {}):  # it has not left

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections import defaultdict, deque
 from collections.abc import Callable
-from operator import itemgetter
 from typing import Any
 
 import hiredis
@@ -18,8 +17,9 @@ import msgspec
 
 from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.effects import Sink
-from chunk7.delivery.errors import OrderingError, StoreError, StoreLost
-from chunk7.nodes.feeds.buffer import Buffer
+from chunk7.delivery.errors import StoreError, StoreLost
+from chunk7.delivery.handover import STRAIGHT, Handover, attach, release
+from chunk7.nodes.feeds.buffer import BufferFull
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.clock import now_ns
 from chunk7.wire.frames import decode_chunk
@@ -32,20 +32,48 @@ CHUNK_START = b'{"type":"chunk",'
 class Subscription:
     """A channel of the store, and who on this node listens to it.
 
-    `merging` are released clients that may yet be sent a chunk they know, and what they know.
-    `confirmed` becomes the instant of the store's confirmation, or raises StoreLost.
+    `clients` are sent every chunk; `handovers` are those for whom some are held or left out, and
+    `held_bytes` how much is held for each. `confirmed` becomes the instant of the store's
+    confirmation, or raises StoreLost.
     """
 
-    __slots__ = ("buffers", "channel", "clients", "confirmed", "merging", "messages", "sent_ns")
+    __slots__ = (
+        "channel",
+        "clients",
+        "confirmed",
+        "handovers",
+        "held_bytes",
+        "messages",
+        "sent_ns",
+    )
 
     def __init__(self, channel: bytes) -> None:
         self.channel = channel
         self.clients: set[Client] = set()
-        self.buffers: dict[Client, Buffer] = {}
-        self.merging: dict[Client, frozenset[int]] = {}
+        self.handovers: dict[Client, Handover] = {}
+        self.held_bytes: dict[Client, int] = {}
         self.messages = 0
         self.sent_ns = 0
         self.confirmed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def of(self, client: Client) -> Handover | None:
+        """The client's handover, None while it has not joined."""
+        return STRAIGHT if client in self.clients else self.handovers.get(client)
+
+    def put(self, client: Client, handover: Handover) -> None:
+        """The client's handover is this from now on."""
+        if handover is STRAIGHT:
+            self.handovers.pop(client, None)
+            self.clients.add(client)
+        else:
+            self.handovers[client] = handover
+
+    def remove(self, client: Client) -> bool:
+        """Forget the client; whether anybody is left."""
+        self.clients.discard(client)
+        self.handovers.pop(client, None)
+        self.held_bytes.pop(client, None)
+        return bool(self.clients or self.handovers)
 
 
 class Hub:
@@ -153,35 +181,44 @@ class Hub:
         frame = text_frame(payload)
         for client in subscription.clients:
             client.write_live(frame)
-        for buffer in subscription.buffers.values():
-            buffer.put(payload)
         receivers = len(subscription.clients)
-        if subscription.merging:
-            receivers += self._merge(subscription, payload)
+        if subscription.handovers:
+            receivers += self._hand_over(subscription, payload)
         self._on_message(receivers)
 
-    def _merge(self, subscription: Subscription, payload: bytes) -> int:
-        """Send the chunk to released clients that do not know it; how many.
+    def _hand_over(self, subscription: Subscription, payload: bytes) -> int:
+        """Take the chunk into each handover under way; how many clients were sent it."""
+        try:
+            seq = decode_chunk(payload).seq
+        except msgspec.MsgspecError:
+            self._on_bad_message(subscription.channel, payload)
+            return 0
+        receivers = 0
+        for client, before in list(subscription.handovers.items()):
+            handover, sent = before.take(seq, payload)
+            if handover.held is not before.held:
+                handover = self._bounded(subscription, client, handover, len(payload))
+            subscription.put(client, handover)
+            for item in sent:
+                client.write_live(text_frame(item))
+            receivers += len(sent)
+        return receivers
 
-        One that gets a chunk above all it knows has nothing old to come, and goes straight.
-        """
-        sent = 0
-        for seq, _ in self._numbered(subscription.channel, [payload]):
-            for client, known in list(subscription.merging.items()):
-                if seq not in known:
-                    client.write_live(text_frame(payload))
-                    sent += 1
-                    if seq > max(known):
-                        del subscription.merging[client]
-                        subscription.clients.add(client)
-        return sent
+    def _bounded(
+        self, subscription: Subscription, client: Client, handover: Handover, added_bytes: int
+    ) -> Handover:
+        """What is held counted; all of it dropped when it is too much, which the release tells."""
+        held_bytes = subscription.held_bytes.get(client, 0) + added_bytes
+        subscription.held_bytes[client] = held_bytes
+        return handover if held_bytes <= self._max_buffer_bytes else handover._replace(held=None)
 
     # --- the clients' side ---
 
-    def join(self, client: Client, to: Sink) -> Subscription:
+    def join(self, client: Client, to: Sink, after_seq: int = 0) -> Subscription:
         """Subscribe if nobody has yet; the client's chunks go where `to` says.
 
-        Raises StoreLost while there is no link, OrderingError when the client already has joined.
+        It has every chunk up to `after_seq`. Raises StoreLost while there is no link,
+        OrderingError when the client already has joined.
         """
         if self._link is None:
             raise StoreLost("the store is away")
@@ -191,47 +228,29 @@ class Hub:
             subscription = Subscription(channel)
             self._subscribe(subscription)
             self._subscriptions[channel] = subscription
-        listeners = (subscription.clients, subscription.buffers, subscription.merging)
-        if any(client in those for those in listeners):
-            raise OrderingError("the ordering subscribes twice")
-        if to is Sink.CLIENT:
-            subscription.clients.add(client)
-        else:
-            subscription.buffers[client] = Buffer(self._max_buffer_bytes)
+        subscription.put(client, attach(subscription.of(client), to, after_seq))
         return subscription
 
     def release(self, client: Client, known: frozenset[int]) -> None:
-        """Send the buffered chunks by seq, but for the known ones, and go straight from now on.
+        """Send what is held, and go on as `delivery.handover` says.
 
-        No other coroutine runs in between, so no live chunk can overtake a buffered one. Known
-        chunks are left out of what comes later, too, until the first above them all: one that
-        was published before the read may be on its way still, on this other connection.
+        No other coroutine runs in between, so no live chunk can overtake a held one.
         Raises OrderingError without a buffer, BufferFull when it did not hold everything.
         """
         subscription = self._subscriptions.get(stream_key(client.session_id).encode())
-        if subscription is None or client not in subscription.buffers:
-            raise OrderingError("the ordering releases a buffer that it does not have")
-        payloads = subscription.buffers.pop(client).take()
-        for seq, payload in sorted(
-            self._numbered(subscription.channel, payloads), key=itemgetter(0)
-        ):
-            if seq not in known:
-                client.write_live(text_frame(payload))
-        if known:
-            subscription.merging[client] = known
-        else:
-            subscription.clients.add(client)
+        handover, payloads = release(subscription.of(client) if subscription else None, known)
+        assert subscription is not None  # who has a buffer has one
+        if subscription.held_bytes.pop(client, 0) > self._max_buffer_bytes:
+            raise BufferFull(self._max_buffer_bytes)
+        for payload in payloads:
+            client.write_live(text_frame(payload))
+        subscription.put(client, handover)
 
     def leave(self, client: Client) -> None:
         """Forget the client; unsubscribe after the last one. Does nothing if it never joined."""
         channel = stream_key(client.session_id).encode()
         subscription = self._subscriptions.get(channel)
-        if subscription is None:
-            return
-        subscription.clients.discard(client)
-        subscription.buffers.pop(client, None)
-        subscription.merging.pop(client, None)
-        if subscription.clients or subscription.buffers or subscription.merging:
+        if subscription is None or subscription.remove(client):
             return
         del self._subscriptions[channel]
         self._live.pop(channel, None)
@@ -244,12 +263,3 @@ class Hub:
         subscription.sent_ns = now_ns()
         self._link.push("SUBSCRIBE", subscription.channel)
         self._unconfirmed[subscription.channel].append(subscription)
-
-    def _numbered(self, channel: bytes, payloads: list[bytes]) -> list[tuple[int, bytes]]:
-        numbered = []
-        for payload in payloads:
-            try:
-                numbered.append((decode_chunk(payload).seq, payload))
-            except msgspec.MsgspecError:
-                self._on_bad_message(channel, payload)
-        return numbered

@@ -215,7 +215,7 @@ def _home(run: Replay, client: int) -> str:
 
 def _listens(state: State, client: int) -> bool:
     joiner = state.joiners[client - 1]
-    return joiner.route is not None and state.channels[joiner.node] == SUBSCRIBED
+    return joiner.handover is not None and state.channels[joiner.node] == SUBSCRIBED
 
 
 def _ending(run: Replay) -> list[str]:

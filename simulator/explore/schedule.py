@@ -1,11 +1,12 @@
 """A schedule: who did what, in which order. What `explore --out` writes and `reproduce` replays.
 
-{"schema": 1, "connect", "write", "chunks", "joiners", "faults": [name],
+{"schema": 1, "connect", "write", "chunks", "joiners", "faults": [name], "resumes": bool,
  "steps": [{"actor", "effect", "chunk"}]}
 
 Actors: `producer`; `store`, which executes what was sent (a subscription, a trim); `nodeN`, the
 whole of a relay node; `nodeN.joinC`, what node N does for client C; `clientC`.
-`chunk` is the chunk's number, counted from 1 in the order of production, or null.
+`chunk` is the chunk's number, counted from 1 in the order of production, or null. `resumes`, false
+where it is missing: whether a client that joins again says how far it has got (`Cell.resumes`).
 """
 
 import json
@@ -75,6 +76,7 @@ class Schedule:
     joiners: int
     faults: tuple[str, ...]
     steps: tuple[Step, ...]
+    resumes: bool = False
 
 
 def document(schedule: Schedule) -> dict[str, Any]:
@@ -86,6 +88,7 @@ def document(schedule: Schedule) -> dict[str, Any]:
         "chunks": schedule.chunks,
         "joiners": schedule.joiners,
         "faults": list(schedule.faults),
+        "resumes": schedule.resumes,
         "steps": [step._asdict() for step in schedule.steps],
     }
 
@@ -115,6 +118,9 @@ def parse(head: Any) -> Schedule:
         raise UsageError("want a JSON object")
     if head.get("schema") != SCHEMA:
         raise UsageError(f"schema {head.get('schema')!r}: must be {SCHEMA}")
+    resumes = head.get("resumes", False)
+    if not isinstance(resumes, bool):
+        raise UsageError(f"resumes {resumes!r}: must be true or false")
     chunks = _whole(head, "chunks", MAX_CHUNKS)
     return Schedule(
         connect=_text(head, "connect"),
@@ -125,6 +131,7 @@ def parse(head: Any) -> Schedule:
         steps=tuple(
             _step(entry, place, chunks) for place, entry in enumerate(_list(head, "steps", dict), 1)
         ),
+        resumes=resumes,
     )
 
 

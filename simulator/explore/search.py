@@ -100,6 +100,7 @@ class Result:
             "connect": self.cell.connect.name,
             "write": self.cell.write.name,
             "faults": list(self.cell.faults),
+            "resumes": self.cell.resumes,
             "verdict": str(self.verdict),
             "schedules": tally.schedules,
             "lossy": tally.lossy,
@@ -260,4 +261,6 @@ def _schedule(cell: Cell, steps: tuple[Step, ...] | None) -> Schedule | None:
     if steps is None:
         return None
     connect, write = cell.connect.name, cell.write.name
-    return Schedule(connect, write, cell.chunks, cell.joiners, cell.faults, steps)
+    return Schedule(
+        connect, write, cell.chunks, cell.joiners, cell.faults, steps, resumes=cell.resumes
+    )

@@ -3,13 +3,15 @@
 States are hashable values of small integers; two that are equal have the same futures.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from chunk7.delivery.chunk import Chunk
-from chunk7.delivery.effects import Cursor, Sink
+from chunk7.delivery.client import CLIENTS, Client, Resumes
+from chunk7.delivery.effects import Cursor
+from chunk7.delivery.handover import Handover
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
-from chunk7.simulator.explore.client import CLIENTS, Client
+from chunk7.faults import STRIKES
 
 SESSION = "session"
 CHUNKS_A_MESSAGE = 2
@@ -28,9 +30,11 @@ class Cell:
 
     `chunks` are produced one after the other; `joiners` clients join the session at the same
     node, at any moment. Each of `faults` happens at most once in a schedule, at any moment.
-    `client` replaces the ordering's own client policy. `stream_max_entries` is the store's
-    MAXLEN, None for no trimming. `early_beats` is how many heartbeats each client may get
-    while the producer is still writing.
+    A client that loses its connection resumes after the last number up to which it has everything,
+    as the shipped one does; without `resumes` it starts over, unless it fills gaps. `client`
+    replaces the ordering's own client policy, and says itself where it resumes.
+    `stream_max_entries` is the store's MAXLEN, None for no trimming. `early_beats` is how many
+    heartbeats each client may get while the producer is still writing.
     """
 
     connect: ConnectOrdering
@@ -41,10 +45,23 @@ class Cell:
     client: Client | None = None
     stream_max_entries: int | None = None
     early_beats: int = 1
+    resumes: bool = True
 
     def client_model(self) -> Client:
         """The client's half of the connect ordering."""
-        return self.client or CLIENTS[self.connect.client]
+        if self.client is not None:
+            return self.client
+        client = CLIENTS[self.connect.client]
+        return Resumes(client) if self.resumes and self._clients_differ() else client
+
+    def with_each_client(self) -> "tuple[Cell, ...]":
+        """The cell with clients that resume and, where that makes a difference, that start over."""
+        return (self, replace(self, resumes=False)) if self._clients_differ() else (self,)
+
+    def _clients_differ(self) -> bool:
+        """Whether some fault makes clients join again that would not resume by their policy."""
+        rejoin = any(STRIKES[name].rejoins_client for name in self.faults)
+        return rejoin and not CLIENTS[self.connect.client].asks
 
 
 class Joiner(NamedTuple):
@@ -53,9 +70,8 @@ class Joiner(NamedTuple):
     node: int
     program: int
     client: Any
-    route: Sink | None = None
-    buffer: tuple[int, ...] = ()
-    known: frozenset[int] = frozenset()
+    after_seq: int = 0
+    handover: Handover | None = None
     cursor: Cursor | None = None
     wire: tuple[Frame, ...] = ()
     fetches: tuple[tuple[int, int], ...] = ()

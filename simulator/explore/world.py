@@ -24,11 +24,11 @@ from chunk7.delivery.effects import (
     Release,
     SendHistory,
     SendWelcome,
-    Sink,
     Subscribe,
 )
 from chunk7.delivery.errors import OrderingError, UsageError
 from chunk7.delivery.fetch import fetch_missing
+from chunk7.delivery.handover import attach, release
 from chunk7.delivery.ordering import Join
 from chunk7.delivery.store import MemoryStore
 from chunk7.faults import STRIKES
@@ -147,7 +147,7 @@ class World:
                 joiner.node,
                 begun=not self.programs.is_root(joiner.program),
                 joined=joiner.program == ENDED,
-                listening=joiner.route is not None,
+                listening=joiner.handover is not None,
             )
             for joiner in state.joiners
         )
@@ -273,32 +273,24 @@ class World:
         chunk_id = self._chunk_id(chunk)
         joiners = list(state.joiners)
         for place, joiner in enumerate(joiners):
-            if joiner.node == node and joiner.route is not None:
-                joiners[place] = self._route(joiner, chunk_id)
+            if joiner.node == node and joiner.handover is not None:
+                handover, sent = joiner.handover.take(self._chunks[chunk_id].seq, chunk_id)
+                if handover is not joiner.handover:
+                    joiner = joiner._replace(handover=handover)
+                joiners[place] = self._send(joiner, sent) if sent else joiner
         step = Step(name, "deliver", self._numbers[chunk_id])
         return step, state._replace(store=store, joiners=tuple(joiners))
-
-    def _route(self, joiner: Joiner, chunk_id: int) -> Joiner:
-        if joiner.route is Sink.BUFFER:
-            return joiner._replace(buffer=(*joiner.buffer, chunk_id))
-        if joiner.known:
-            seq = self._chunks[chunk_id].seq
-            if seq in joiner.known:
-                return joiner
-            if seq > max(joiner.known):
-                joiner = joiner._replace(known=frozenset())
-        return self._send(joiner, (chunk_id,))
 
     # --- what a node does for one client ---
 
     def _rejoin(self, joiner: Joiner, node: int) -> Joiner:
         """The client has lost its connection and joins again, at the given node."""
+        after_seq = self.client.resume_after(joiner.client)
         return joiner._replace(
             node=node,
-            program=self._join(self.client.resume_after(joiner.client)),
-            route=None,
-            buffer=(),
-            known=frozenset(),
+            program=self._join(after_seq),
+            after_seq=after_seq,
+            handover=None,
             cursor=None,
             wire=(),
             fetches=(),
@@ -329,7 +321,7 @@ class World:
     def _join_step(self, state: State, place: int, joiner: Joiner, actor: str) -> Iterator[Move]:
         effect = self.programs.effect(joiner.program)
         kind = type(effect)
-        if kind is Confirmed and not (joiner.route and state.channels[joiner.node] == SUBSCRIBED):
+        if kind is Confirmed and not self._subscribed(state, joiner):
             return
         answer = None
         if kind is Subscribe:
@@ -341,6 +333,8 @@ class World:
             if kind in READS:
                 _, answer = self._execute(state.store, joiner.program, effect)
             after = self._locally(state, joiner, effect)
+        except OrderingError as error:
+            raise OrderingError(f"{self.cell.connect.name}: {error}") from error
         except _MISHANDLED as error:
             raise _impossible(self.cell.connect.name, effect, error) from error
         after = after._replace(program=self.programs.after(joiner.program, answer))
@@ -349,18 +343,20 @@ class World:
     def _locally(self, state: State, joiner: Joiner, effect: Any) -> Joiner:
         match effect:
             case Subscribe(to):
-                if joiner.route is not None:
-                    raise OrderingError(f"{self.cell.connect.name}: subscribes twice")
-                return joiner._replace(route=to)
+                return joiner._replace(handover=attach(joiner.handover, to, joiner.after_seq))
             case SendHistory(chunks):
                 return self._send(joiner, tuple(self._chunk_id(chunk) for chunk in chunks))
             case SendWelcome(head_seq) if head_seq is not None:
                 return self._send(joiner, head_seq)
             case Release(known):
-                return self._release(joiner, frozenset(known))
+                handover, held = release(joiner.handover, frozenset(known))
+                joiner = joiner._replace(handover=handover)
+                for chunk_id in held:
+                    joiner = self._send(joiner, (chunk_id,))
+                return joiner
             case Follow(after):
                 if joiner.cursor is not None:
-                    raise OrderingError(f"{self.cell.connect.name}: follows twice")
+                    raise OrderingError("follows twice")
                 if after == NEWEST:
                     after = self._newest(state.store)
                 entry_id(after)  # refuse what is none as the node does: at once
@@ -372,16 +368,8 @@ class World:
         cursor: Cursor = read.cursor
         return cursor
 
-    def _release(self, joiner: Joiner, known: frozenset[int]) -> Joiner:
-        buffered = sorted(joiner.buffer, key=lambda chunk_id: self._chunks[chunk_id].seq)
-        if joiner.route is not Sink.BUFFER:
-            name = self.cell.connect.name
-            raise OrderingError(f"{name}: releases a buffer that it does not have")
-        joiner = joiner._replace(buffer=(), route=Sink.CLIENT, known=known)
-        for chunk_id in buffered:
-            if self._chunks[chunk_id].seq not in known:
-                joiner = self._send(joiner, (chunk_id,))
-        return joiner
+    def _subscribed(self, state: State, joiner: Joiner) -> bool:
+        return joiner.handover is not None and state.channels[joiner.node] == SUBSCRIBED
 
     def _tail(self, state: State, place: int, joiner: Joiner, actor: str) -> Iterator[Move]:
         cursor = joiner.cursor

@@ -14,9 +14,10 @@ What is modelled: two one-way latencies a command, node work at a Pause, the sha
 a node (the first client of a channel waits for the store, the next only for its confirmation),
 delivery delays, buffers and their release, gap-filling clients, and the faults of
 `fault_schedule.py`. A client whose node died resumes after its last gapless chunk, through
-another node. What is not: the client's own network (its order is TCP's, so verdicts do not depend
-on it), queues and their overflow, CPU contention between joins, histories of earlier answers,
-trimming, and a gap-filling client's fetch of a chunk that is merely still under way.
+another node; all nodes hear of a chunk at the same moment, so none is behind what such a client
+has. What is not: the client's own network (its order is TCP's, so verdicts do not depend on it),
+queues and their overflow, CPU contention between joins, histories of earlier answers, trimming, and
+a gap-filling client's fetch of a chunk that is merely still under way.
 """
 
 import heapq
@@ -30,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.client import CLIENTS
 from chunk7.delivery.cursor import EntryId, cursor_of, entry_id
 from chunk7.delivery.effects import (
     NEWEST,
@@ -43,12 +45,13 @@ from chunk7.delivery.effects import (
     Release,
     SendHistory,
     SendWelcome,
-    Sink,
     StreamRead,
     Subscribe,
 )
 from chunk7.delivery.errors import OrderingError
-from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, Join
+from chunk7.delivery.gaps import GapTracker
+from chunk7.delivery.handover import STRAIGHT, Handover, attach, release
+from chunk7.delivery.ordering import ConnectOrdering, Join
 from chunk7.delivery.stepping import Steps
 from chunk7.delivery.verdicts import Cause
 from chunk7.simulator.virtual.chunks import Timeline, id_at
@@ -164,13 +167,14 @@ class _Life:
     """A client on one node, from its join to the end of the answer or of the node."""
 
     __slots__ = (
+        "after_seq",
         "attached_ms",
         "attached_write",
-        "buffered",
         "channel",
         "client",
         "end_ms",
         "follow_from",
+        "handover",
         "head",
         "join_ms",
         "node",
@@ -180,9 +184,12 @@ class _Life:
         "writes",
     )
 
-    def __init__(self, client: "_Client", node: int, join_ms: float, steps: Steps) -> None:
+    def __init__(
+        self, client: "_Client", node: int, join_ms: float, after_seq: int, steps: Steps
+    ) -> None:
         self.client = client
         self.node = node
+        self.after_seq = after_seq
         self.join_ms = join_ms
         self.steps = steps
         self.end_ms = math.inf
@@ -190,7 +197,8 @@ class _Life:
         self.attached_write = 0
         """How many of `writes` came before attaching, which may be at the same instant."""
         self.channel: Channel | None = None
-        self.buffered = False
+        self.handover: Handover | None = None
+        """As it was at the attaching: what comes of it is a matter of what arrives."""
         self.follow_from: int | None = None
         self.read_ms: float | None = None
         self.welcome_ms: float | None = None
@@ -228,7 +236,7 @@ class _Run:
     ) -> None:
         self._settings = settings
         self._connect = connect
-        self._fills = connect.client is ClientPolicy.FILLS_GAPS
+        self._fills = CLIENTS[connect.client].asks
         self._sessions = sessions
         self._schedule = schedule
         self._block = block
@@ -326,7 +334,7 @@ class _Run:
             node, at_ms = schedule.home(node, join_ms + self._epoch_ms)
             join_ms = at_ms - self._epoch_ms
         steps = Steps(self._connect.steps(Join(self._session.session_id, after_seq)))
-        life = _Life(client, node, join_ms, steps)
+        life = _Life(client, node, join_ms, after_seq, steps)
         if schedule is not None:
             crash_ms = schedule.crashes[node].next_start(at_ms) - self._epoch_ms
             if crash_ms < self._session.last_ms:  # later the answer is complete, and clients gone
@@ -342,7 +350,16 @@ class _Run:
         if not missing or len(client.lives) >= MAX_LIVES:
             return None
         join_ms = life.end_ms + self._settings.rejoin_ms
-        return self._enter(client, life.node + 1, join_ms, missing[0][0])
+        after_seq = missing[0][0] if self._session.regular else self._resume_after(ranges)
+        return self._enter(client, life.node + 1, join_ms, after_seq)
+
+    def _resume_after(self, received: list[Range]) -> int:
+        """The number up to which a client has everything, where numbers are not places."""
+        session, tracker = self._session, GapTracker()
+        seqs = {chunk.index: chunk.seq for chunk in (*session.saved, *session.published)}
+        for index in (index for begin, end in received for index in range(begin, end)):
+            tracker.receive(seqs[index])
+        return tracker.resume_after
 
     # --- effects ---
 
@@ -363,8 +380,9 @@ class _Run:
     def _subscribe(self, life: _Life, effect: Subscribe, now: float) -> Answer:
         sent = self._latency(life.client)
         answered = self._latency(life.client)
+        handover = attach(life.handover, effect.to, life.after_seq)
         self._attach(life, now)
-        life.buffered = effect.to is Sink.BUFFER
+        life.handover = handover
         key = self._channel_key(life, now)
         channel = self._channels.get(key)
         if channel is None:
@@ -431,8 +449,7 @@ class _Run:
         return now, None
 
     def _release(self, life: _Life, effect: Release, now: float) -> Answer:
-        if life.buffered:
-            life.writes.append((now, effect))
+        life.writes.append((now, effect))
         return now, None
 
     def _follow(self, life: _Life, effect: Follow, now: float) -> Answer:
@@ -477,51 +494,53 @@ class _Run:
         end = len(arrive) if life.end_ms == math.inf else bisect_left(arrive, life.end_ms)
         live = self._live(life, end)
         received: list[Range] = []
-        direct = not life.buffered
+        handover = life.handover or STRAIGHT
         cursor = 0
         for written, (at_ms, content) in enumerate(life.writes):
             cut = cursor
             if life.attached_ms is not None and written >= life.attached_write:
-                cut = max(cursor, bisect_left(arrive, at_ms))
+                cut = min(end, max(cursor, bisect_left(arrive, at_ms)))
             if isinstance(content, Release):
-                if not direct:
-                    received += self._released(live, cursor, min(cut, end), content.known)
-                    live = subtract(live, self._known(cut, end, content.known))
-                cursor, direct = cut, True
-                continue
-            if direct:
-                for begin, stop in live:
-                    received += session.live(max(begin, cursor), min(stop, cut))
+                held, live = self._released(handover, live, cursor, cut, content.known)
+                received += held
+                handover = STRAIGHT
+            else:
+                if handover is STRAIGHT:
+                    received += self._between(live, cursor, cut)
+                received += content if isinstance(content, list) else session.ranges(content)
+            if handover is STRAIGHT:
                 cursor = cut
-            received += content if isinstance(content, list) else session.ranges(content)
-        if direct:
-            for begin, stop in live:
-                received += session.live(max(begin, cursor), stop)
+        if handover is STRAIGHT:
+            received += self._between(live, cursor, end)
+        return received
+
+    def _between(self, live: list[Range], first: int, last: int) -> list[Range]:
+        """The chunks of the live publications first..last, in their order."""
+        received: list[Range] = []
+        for begin, stop in live:
+            received += self._session.live(max(begin, first), min(stop, last))
         return received
 
     def _released(
-        self, live: list[Range], cursor: int, cut: int, known: frozenset[int]
-    ) -> list[Range]:
-        """A buffer's content by sequence number, but for what is known."""
-        buffered = [
-            chunk
-            for begin, stop in live
-            for chunk in self._session.published[max(begin, cursor) : min(stop, cut)]
-            if chunk.seq not in known
-        ]
-        return self._session.ranges(sorted(buffered, key=lambda chunk: chunk.seq))
+        self, handover: Handover, live: list[Range], cursor: int, cut: int, known: frozenset[int]
+    ) -> tuple[list[Range], list[Range]]:
+        """(what a buffer gives at its release, `live` without what is left out afterwards).
 
-    def _known(self, cut: int, end: int, known: frozenset[int]) -> list[Range]:
-        """Publications of known chunks that come after the release, up to the first above them."""
-        highest = max(known, default=0)
-        late = []
-        for position in range(cut, end):
-            seq = self._session.published[position].seq
-            if seq > highest:
+        From `cursor` to `cut` publications are held. Here, and only here, they are taken one by
+        one, until nothing can be left out any more.
+        """
+        published = self._session.published
+        for position in _publications(live, cursor, cut):
+            handover, _ = handover.take(published[position].seq, published[position])
+        handover, held = release(handover, known)
+        left_out = []
+        for position in _publications(live, cut, len(published)):
+            if handover is STRAIGHT:
                 break
-            if seq in known:
-                late.append(position)
-        return contiguous(late)
+            handover, sent = handover.take(published[position].seq, position)
+            if not sent:
+                left_out.append(position)
+        return self._session.ranges(held), subtract(live, contiguous(left_out))
 
     def _live(self, life: _Life, end: int) -> list[Range]:
         """Which publications reach the node for this client, as positions."""
@@ -622,3 +641,9 @@ class _Run:
         if life.channel is None:
             return 0.0
         return max(life.channel[0], life.attached_ms - self._delay_ms) - life.read_ms
+
+
+def _publications(live: list[Range], first: int, last: int) -> Iterator[int]:
+    """The live publications first..last."""
+    for begin, stop in live:
+        yield from range(max(begin, first), min(stop, last))

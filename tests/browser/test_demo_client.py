@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route
+from resume_cases import RESUMES
 
 pytestmark = pytest.mark.browser
 
@@ -221,6 +222,15 @@ def test_without_repair_a_hole_stays_until_repair_is_switched_on(play: Play) -> 
     played = play([*steps, ("repair", True), history(2)], repair=False)
     assert played["said"][4:] == ["3 live", "fetch 2-2", "2 fetch late"]
     assert played["holes"] == []
+
+
+@pytest.mark.parametrize(("seqs", "resume"), RESUMES.values(), ids=RESUMES)
+@pytest.mark.parametrize("repair", [True, False])
+def test_it_resumes_where_the_explored_client_does(
+    play: Play, seqs: tuple[int, ...], resume: int, repair: bool
+) -> None:
+    played = play([*START, history(), *map(chunk, seqs), welcome()], repair=repair)
+    assert played["resume"] == resume
 
 
 def test_after_a_drop_it_resumes_behind_what_it_has(play: Play) -> None:

@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from foreign_kit import backwards, knows_one_and_two
 from mutants import MUTANTS
+from mutants.mutant import schedule
 
 from chunk7.cluster.jobs.reproduction import (
     CHUNKS,
@@ -46,6 +49,12 @@ async def on_a_store(url: str, cell: Cell, schedule: Schedule) -> Reproduction:
         await store.close()
 
 
+def schedule_of(cell: Cell, steps: str) -> Schedule:
+    """A literal schedule of the cell."""
+    sides = (cell.connect.name, cell.write.name)
+    return Schedule(*sides, cell.chunks, cell.joiners, cell.faults, schedule(steps), cell.resumes)
+
+
 async def test_the_bug_loses_exactly_chunk_seven(store_url: str) -> None:
     connect = CONNECT_ORDERINGS["history_then_subscribe"]
     for write in ("publish_then_save", "save_then_publish", "atomic_multi", "atomic_lua"):
@@ -72,14 +81,60 @@ async def test_the_fixed_orderings_receive_all_ten(
 async def test_every_counter_example_loses_the_same_on_the_real_store(
     store_url: str, connect: Any, write: Any, faults: tuple[str, ...]
 ) -> None:
-    cell = Cell(connect, write, chunks=2, faults=faults)
-    example = explore(cell, Limits(max_schedules=20_000)).counterexample
-    if example is None:
-        return  # nothing to reproduce: tests of explore say which cells those are
-    smaller = Cell(connect, write, example.chunks, 1, faults)
-    done = await on_a_store(store_url, smaller, example)
-    assert tuple(seen.missing for seen in done.clients) == done.replay.outcome.lost
-    assert any(seen.missing for seen in done.clients)
+    for cell in Cell(connect, write, chunks=2, faults=faults).with_each_client():
+        example = explore(cell, Limits(max_schedules=20_000)).counterexample
+        if example is None:
+            continue  # nothing to reproduce: tests of explore say which cells those are
+        smaller = replace(cell, chunks=example.chunks)
+        done = await on_a_store(store_url, smaller, example)
+        assert tuple(seen.missing for seen in done.clients) == done.replay.outcome.lost
+        assert any(seen.missing for seen in done.clients)
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+async def test_a_client_that_comes_back_does_so_after_what_it_has(
+    store_url: str, resumes: bool
+) -> None:
+    merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
+    cell = Cell(merge, lua, chunks=1, faults=("node_crash_and_rejoin",), resumes=resumes)
+    steps = """
+        producer number_save_and_publish 1
+        node1.join1 subscribe
+        store subscription
+        node1.join1 confirmed
+        node1.join1 read_history
+        node1.join1 send_history
+        node1 node_crash
+        node2.join1 subscribe
+        store subscription
+        node2.join1 confirmed
+        node2.join1 read_history
+        node2.join1 send_history
+        node2.join1 release
+        node2.join1 send_welcome
+        """
+    [seen] = (await on_a_store(store_url, cell, schedule_of(cell, steps))).clients
+    assert seen.received == ((1,) if resumes else (1, 1))
+
+
+async def test_a_chunk_that_is_known_and_late_is_left_out_behind_a_higher_one_that_was_held(
+    store_url: str,
+) -> None:
+    """Held 3, known 1 and 2, then 2: this driver sent 3 and 2, the live node and the explorer 3."""
+    cell = Cell(knows_one_and_two, backwards, chunks=2)
+    steps = """
+        node1.join1 subscribe
+        store subscription
+        node1.join1 confirmed
+        producer publish 1
+        node1 deliver 1
+        node1.join1 release
+        producer publish 2
+        node1 deliver 2
+        node1.join1 send_welcome
+        """
+    [seen] = (await on_a_store(store_url, cell, schedule_of(cell, steps))).clients
+    assert seen.received == (1,)
 
 
 async def test_an_entry_that_the_model_skips_is_skipped_by_the_real_store(store_url: str) -> None:
@@ -186,8 +241,8 @@ def test_a_schedule_of_explore_is_replayed_with_the_same_outcome(tmp_path: Path)
         "--out", str(tmp_path), "--json",
     )  # fmt: skip
     assert explored.returncode == 0, explored.stderr
-    [schedule] = tmp_path.glob("subscribe_then_history-*.json")
-    done = chunk7("reproduce", "--schedule", str(schedule), "--json", "--out", str(tmp_path / "r"))
+    [path] = tmp_path.glob("subscribe_then_history-*.json")
+    done = chunk7("reproduce", "--schedule", str(path), "--json", "--out", str(tmp_path / "r"))
     document = json.loads(done.stdout)
     assert (document["missing"], document["write"]) == ([1], "publish_then_save")
     written = json.loads((tmp_path / "r" / "reproduce.json").read_text())

@@ -12,9 +12,9 @@ empty, and nobody asks again.
 from collections.abc import Hashable
 from typing import Any
 
+from chunk7.delivery.client import FillsGaps
 from chunk7.nodes.connect.sequence_gap_fill import sequence_gap_fill
 from chunk7.producer.write.publish_then_save import publish_then_save
-from chunk7.simulator.explore.client import FillsGaps
 from mutants.mutant import Failure, Mutant, schedule
 
 

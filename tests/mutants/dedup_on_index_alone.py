@@ -6,10 +6,10 @@ before. Wire-level counts are perfect.
     client: gets m1/0, m1/1, m2/0   and takes the last for a repetition of the first
 """
 
+from chunk7.delivery.client import Deduplicates
 from chunk7.delivery.ordering import ClientPolicy
 from chunk7.nodes.connect.subscribe_then_history import subscribe_then_history
 from chunk7.producer.write.atomic_lua import atomic_lua
-from chunk7.simulator.explore.client import Deduplicates
 from mutants.mutant import Failure, Mutant, schedule
 
 assert subscribe_then_history.client is ClientPolicy.DEDUPLICATES

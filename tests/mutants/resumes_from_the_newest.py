@@ -10,9 +10,9 @@ has 2 and not 1, and asks for what comes after 2.
 from collections.abc import Hashable
 from typing import Any
 
+from chunk7.delivery.client import Deduplicates
 from chunk7.nodes.connect.subscribe_then_history import subscribe_then_history
 from chunk7.producer.write.atomic_lua import atomic_lua
-from chunk7.simulator.explore.client import Deduplicates
 from mutants.mutant import Failure, Mutant, schedule
 
 

@@ -10,11 +10,11 @@ the tail is silent; every other hole is found. So this loses the tail and nothin
 
 from collections.abc import Hashable
 
+from chunk7.delivery.client import FillsGaps
 from chunk7.delivery.effects import Confirmed, ReadHistory, SendHistory, SendWelcome, Subscribe
 from chunk7.delivery.ordering import ClientPolicy, ConnectSteps, Join, connect_ordering
 from chunk7.nodes.connect.sequence_gap_fill import sequence_gap_fill
 from chunk7.producer.write.atomic_lua import atomic_lua
-from chunk7.simulator.explore.client import FillsGaps
 from mutants.mutant import Failure, Mutant, schedule
 
 

@@ -11,6 +11,7 @@ import pytest
 from chunk7.delivery.chunk import Chunk, stream_key
 from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import OrderingError
+from chunk7.nodes.feeds.buffer import BufferFull
 from chunk7.nodes.feeds.pubsub import Hub
 from chunk7.nodes.transports.websocket import text_frame
 from chunk7.wire.frames import encode_chunk
@@ -65,9 +66,39 @@ async def test_above_all_it_knows_a_client_goes_straight(hub: Hub) -> None:
     subscription = hub.join(listener, Sink.BUFFER)
     await subscription.confirmed
     hub.release(listener, known=frozenset({1}))
-    assert (subscription.merging, subscription.clients) == ({listener: frozenset({1})}, set())
+    assert (subscription.handovers.keys(), subscription.clients) == ({listener}, set())
     arrive(hub, 2)
-    assert (subscription.merging, subscription.clients) == ({}, {listener})
+    assert (subscription.handovers, subscription.clients) == ({}, {listener})
+
+
+async def test_what_a_client_has_said_to_have_is_not_sent_again(hub: Hub) -> None:
+    """It resumed after 1; the node's subscription is behind, and the read had nothing new."""
+    listener = Listener()
+    await hub.join(listener, Sink.BUFFER, after_seq=1).confirmed
+    hub.release(listener, known=frozenset())
+    arrive(hub, 1, 2)
+    assert listener.got == frames(2)
+
+
+async def test_a_held_chunk_above_all_it_knows_does_not_end_the_leaving_out(hub: Hub) -> None:
+    listener = Listener()
+    await hub.join(listener, Sink.BUFFER).confirmed
+    arrive(hub, 3)
+    hub.release(listener, known=frozenset({1, 2}))
+    arrive(hub, 2)
+    assert listener.got == frames(3)
+
+
+async def test_of_too_much_to_hold_nothing_is_sent(hub: Hub) -> None:
+    listener = Listener()
+    await hub.join(listener, Sink.BUFFER).confirmed
+    hub.on_push(
+        [b"message", stream_key("s").encode(), encode_chunk(Chunk("s", "m", 0, "x" * 9_999))]
+    )
+    arrive(hub, 2)
+    with pytest.raises(BufferFull, match="more than 10000 bytes"):
+        hub.release(listener, known=frozenset())
+    assert listener.got == []
 
 
 async def test_a_merging_client_holds_the_subscription_until_it_leaves(hub: Hub) -> None:

@@ -3,10 +3,10 @@
 import pytest
 from mutants.mutant import schedule
 
+from chunk7.delivery.client import Deduplicates
 from chunk7.delivery.errors import UsageError
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
-from chunk7.simulator.explore.client import Deduplicates
 from chunk7.simulator.explore.drawing import draw, rerun
 from chunk7.simulator.explore.schedule import Schedule, Step
 from chunk7.simulator.explore.search import explore

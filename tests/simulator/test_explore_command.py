@@ -97,6 +97,17 @@ def test_the_table_names_cells_and_verdicts_and_draws_what_is_broken() -> None:
     assert "2 cells: 1 loses, 1 lossless; " in done.stdout
 
 
+def test_where_clients_join_again_the_table_says_how(call: Call) -> None:
+    done = call(
+        "explore", "--connect", "buffered_merge,sequence_gap_fill", "--write", "atomic_lua",
+        "--chunks", 1, "--faults", "slow_client",
+    )  # fmt: skip
+    words = [line.split() for line in done.stdout.splitlines() if "atomic_lua" in line]
+    assert [[word for word in line if word not in "│┃"][2] for line in words] == [
+        "resumes", "starts", "resumes",
+    ]  # fmt: skip
+
+
 def test_out_holds_the_document_the_schedules_and_their_drawings(
     call: Call, tmp_path: Path
 ) -> None:
@@ -108,11 +119,13 @@ def test_out_holds_the_document_the_schedules_and_their_drawings(
     assert done.returncode == 0
     assert (out / "explore.json").read_text() == done.stdout
     cells = json.loads(done.stdout)["cells"]
-    assert [cell["verdict"] for cell in cells] == ["loses"] * 4
+    assert [cell["verdict"] for cell in cells] == ["loses"] * 8
+    assert [cell["resumes"] for cell in cells] == [True, False] * 4
     for cell in cells:
-        name = f"{cell['connect']}-{cell['write']}"
+        name = f"{cell['connect']}-{cell['write']}{'' if cell['resumes'] else '-starts-over'}"
         schedule = load(out / f"{name}.json")
         assert schedule.faults == ("store_reconnect", "trim")
+        assert schedule.resumes == cell["resumes"]
         assert [step._asdict() for step in schedule.steps] == cell["counterexample"]
         assert "LOST" in (out / f"{name}.txt").read_text()
 

@@ -15,13 +15,16 @@ from chunk7.simulator.explore.world import World, replay
 
 
 def survivors(fault: str) -> set[str]:
-    """The connect orderings that lose nothing under it, with any producer safe without it."""
+    """The connect orderings that lose nothing under it, with any producer safe without it.
+
+    Whether the client, when it has to join again, resumes or starts over.
+    """
     verdicts: dict[str, set[str]] = {}
     for connect, write in PAIRS:
         cell = Cell(connect, write, chunks=2)
         if explore(cell).verdict == ExploreVerdict.LOSSLESS:
-            struck = explore(replace(cell, faults=(fault,)))
-            verdicts.setdefault(connect.name, set()).add(str(struck.verdict))
+            for struck in replace(cell, faults=(fault,)).with_each_client():
+                verdicts.setdefault(connect.name, set()).add(str(explore(struck).verdict))
     return {name for name, words in verdicts.items() if words == {"lossless"}}
 
 
@@ -107,3 +110,45 @@ def test_who_rejoins_at_another_node_takes_nothing_along_from_the_first() -> Non
     )
     end = world.outcome(replay(world, steps)[-1])
     assert (end.receipts, end.lost) == (((1,),), ((),))
+
+
+SAFE_WRITES = ("save_then_publish", "atomic_multi", "atomic_lua")
+REJOINS = ("node_crash_and_rejoin", "slow_client", "store_reconnect")
+
+
+@pytest.mark.parametrize("fault", REJOINS)
+@pytest.mark.parametrize("write", SAFE_WRITES)
+def test_a_client_that_resumes_is_sent_nothing_twice_by_a_node_that_merges(
+    fault: str, write: str
+) -> None:
+    """Saved 1, got 1, came back after 1: the publication of 1 was still on its way there."""
+    merge = CONNECT_ORDERINGS["buffered_merge"]
+    cell = Cell(merge, WRITE_ORDERINGS[write], chunks=2, faults=(fault,))
+    tally = explore(cell).search.tally
+    assert (tally.duplicating, tally.out_of_order) == (0, 0)
+    assert explore(replace(cell, resumes=False)).search.tally.duplicating > 0
+
+
+def test_nor_when_that_node_was_subscribed_already_and_is_behind() -> None:
+    """One client goes ahead to the second node; the other follows when the first dies."""
+    merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
+    cell = Cell(merge, lua, chunks=1, joiners=2, faults=("node_crash_and_rejoin", "slow_client"))
+    result = explore(cell)
+    assert (result.verdict, result.search.tally.duplicating) == (ExploreVerdict.LOSSLESS, 0)
+
+
+@pytest.mark.parametrize("fault", REJOINS)
+def test_a_stream_that_is_resumed_doubles_nothing(fault: str) -> None:
+    streams, append = CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"]
+    tally = explore(Cell(streams, append, chunks=3, faults=(fault,))).search.tally
+    assert (tally.lossy, tally.duplicating, tally.out_of_order) == (0, 0, 0)
+
+
+def test_both_kinds_of_clients_are_explored_where_they_differ() -> None:
+    def kinds(connect: str, *faults: str) -> list[bool]:
+        cell = Cell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS["atomic_lua"], faults=faults)
+        return [each.resumes for each in cell.with_each_client()]
+
+    assert all(kinds("buffered_merge", fault) == [True, False] for fault in REJOINS)
+    assert kinds("buffered_merge") == kinds("buffered_merge", "trim") == [True]
+    assert kinds("sequence_gap_fill", "slow_client") == [True]  # by its policy it resumes

@@ -40,7 +40,7 @@ def test_a_file_is_loaded_to_what_was_dumped(tmp_path: Path) -> None:
     assert load(path) == schedule
     assert path.read_text() == (
         '{"schema": 1, "connect": "c", "write": "w", "chunks": 2, "joiners": 1, '
-        '"faults": ["trim"], "steps": [\n'
+        '"faults": ["trim"], "resumes": false, "steps": [\n'
         '  {"actor": "node1", "effect": "deliver", "chunk": 2},\n'
         '  {"actor": "store", "effect": "trim", "chunk": null}\n'
         "]}\n"

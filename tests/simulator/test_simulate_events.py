@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from foreign_kit import backwards, knows_one_and_two
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -385,6 +386,26 @@ def test_a_gap_filling_client_gets_everything_and_late() -> None:
     assert silent.chunks_lost > 10_000
     assert filling.chunks_lost == 0
     assert 0.9 * silent.chunks_lost < filling.chunks_out_of_order <= silent.chunks_lost
+
+
+def test_a_chunk_that_is_known_and_late_is_left_out_behind_a_higher_one_that_was_held() -> None:
+    """Chunk 1, number 3, comes 7 ms after the start, chunk 2, number 2, 10 ms later; a buffer is
+    released 7 ms after the join. So nobody gets chunk 2, and chunk 1 who comes early enough."""
+    cluster = Settings(
+        connections=100,
+        sessions=1,
+        message_chunks=2,
+        chunk_rate=100,
+        arrivals=Arrivals.EVEN,
+        store_latency=Constant(1.0),
+        node_work=Constant(5.0),
+    )
+    timelines = timelines_by_events(cluster, backwards)
+    assert timelines[0].arrive_ms.tolist() == [7.0, 17.0]
+    (block,) = blocks(cluster)
+    (outcome,) = events.outcomes(cluster, knows_one_and_two, timelines)
+    assert outcome.lost.tolist() == [1 if at_ms < 5 else 2 for at_ms in block.join_ms]
+    assert set(outcome.lost.tolist()) == {1, 2}
 
 
 @pytest.mark.parametrize(("connect", "write"), PAIRS, ids=lambda o: o.name)

@@ -1,8 +1,14 @@
-"""What a client makes of what it is sent: one small class a `ClientPolicy`.
+"""What a client keeps, shows, asks for and resumes after: one small class a `ClientPolicy`.
 
 Pure: a client's memory is a hashable value that comes in and goes out, so that the explorer can
 compare states. `shown` is whether a received chunk gets into the text that the reader sees; a
 chunk that is received and never shown is as lost to the reader as one that never came.
+
+A client that has lost its connection joins again. `nodes/demo/chat-client.js`, whatever its policy,
+then resumes after the last number up to which it has shown everything: `Resumes`, and `FillsGaps`
+by itself. Behind a hole it may have shown more, and is sent that again; to resume after the highest
+number instead would give the hole up. A client that keeps nothing starts over: it asks for all.
+The load test's users read with `GapTracker` itself and visit a session once.
 """
 
 from collections.abc import Callable, Hashable
@@ -79,6 +85,40 @@ class Deduplicates(TakesAll):
         return memory | {identity}, identity not in memory
 
 
+class Resumes:
+    """A client that also keeps the numbers it has shown, to resume after the last gapless one.
+
+    What was shown without a number (0) cannot be resumed after: it does not count.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.asks = client.asks
+
+    def start(self) -> Hashable:
+        return self._client.start(), GapTracker().snapshot()
+
+    def take(self, memory: Any, chunk: Chunk) -> tuple[Hashable, bool]:
+        tracker = GapTracker.restored(memory[1])
+        kept, shown = self._client.take(memory[0], chunk)
+        if shown:
+            tracker.receive(chunk.seq)
+        return (kept, tracker.snapshot()), shown
+
+    def learn_head(self, memory: Any, head_seq: int) -> Hashable:
+        return self._client.learn_head(memory[0], head_seq), memory[1]
+
+    def ask(self, memory: Any) -> tuple[Hashable, tuple[int, int] | None]:
+        kept, wanted = self._client.ask(memory[0])
+        return (kept, memory[1]), wanted
+
+    def misses(self, memory: Any) -> bool:
+        return self._client.misses(memory[0])
+
+    def resume_after(self, memory: Any) -> int:
+        return GapTracker.restored(memory[1]).resume_after
+
+
 class FillsGaps:
     """Runs `GapTracker`: shows each number once, fetches holes, resumes behind its last run."""
 
@@ -106,7 +146,7 @@ class FillsGaps:
         return GapTracker.restored(memory).missing() is not None
 
     def resume_after(self, memory: Any) -> int:
-        return GapTracker.restored(memory).next_seq - 1
+        return GapTracker.restored(memory).resume_after
 
 
 CLIENTS: dict[ClientPolicy, Client] = {

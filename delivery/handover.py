@@ -1,0 +1,100 @@
+"""What a node does with the live chunks of one client, from the subscription on.
+
+    attach   to the client    every chunk is sent at once
+             to a buffer      every chunk is held
+    release                   what is held is sent by seq, without what the client has
+    after it                  a chunk that the client has is left out, until the first above all
+                              that it has; from then on every chunk is sent at once
+
+What the client has: every number up to the join's `after_seq`, and what the release names. An
+ordering need not know the first, so none can forget it.
+
+A chunk without a number (seq 0) cannot be told from another: nobody has it, and it says nothing of
+what may still come. So it is never left out; held ones are sent first, as they came.
+
+Pure: every driver runs these functions and keeps the value. `item` is whatever it sends in the end:
+a payload in the live node, a chunk or its id in the others.
+"""
+
+from typing import Any, NamedTuple
+
+from chunk7.delivery.effects import Sink
+from chunk7.delivery.errors import OrderingError
+
+Held = tuple[Any, int, Any] | None
+"""(held before it, seq, item), the newest outermost: one more costs the same however many are held.
+None: nothing is held."""
+
+
+class Handover(NamedTuple):
+    """One client's handover: a hashable value, equal when the same follows from it.
+
+    `after_seq` and `known` are what the client has; both are empty when there is nothing to leave
+    out any more.
+    """
+
+    sink: Sink
+    after_seq: int = 0
+    known: frozenset[int] = frozenset()
+    held: Held = None
+
+    def take(self, seq: int, item: Any) -> "tuple[Handover, tuple[Any, ...]]":
+        """A live chunk has come; what to send of it: the item, or nothing."""
+        if self is STRAIGHT:
+            return self, (item,)
+        if self.sink is Sink.BUFFER:
+            return self._replace(held=(self.held, seq, item)), ()
+        if _has(seq, self.after_seq, self.known):
+            return self, ()
+        return (STRAIGHT if seq > _top(self.after_seq, self.known) else self), (item,)
+
+
+STRAIGHT = Handover(Sink.CLIENT)
+"""Every chunk is sent at once, from here on; the functions below make no other such value."""
+
+
+def attach(handover: Handover | None, to: Sink, after_seq: int) -> Handover:
+    """The client of a join after `after_seq` subscribes.
+
+    Raises OrderingError when it has done so before.
+    """
+    if handover is not None:
+        raise OrderingError("the ordering subscribes twice")
+    return STRAIGHT if to is Sink.CLIENT else Handover(to, after_seq)
+
+
+def release(handover: Handover | None, known: frozenset[int]) -> tuple[Handover, tuple[Any, ...]]:
+    """The buffer is released; the items to send, in their order. What is held has come before.
+
+    A held chunk above all that the client has does not end the leaving out: one below it may have
+    been published later, and a held one says nothing of what is on its way.
+    Raises OrderingError without a buffer.
+    """
+    if handover is None or handover.sink is not Sink.BUFFER:
+        raise OrderingError("the ordering releases a buffer that it does not have")
+    after_seq, known = handover.after_seq, known - {0}
+    held = _oldest_first(handover.held)
+    items = tuple(item for seq, item in sorted(held, key=_seq) if not _has(seq, after_seq, known))
+    if not _top(after_seq, known):
+        return STRAIGHT, items
+    return Handover(Sink.CLIENT, after_seq, known), items
+
+
+def _has(seq: int, after_seq: int, known: frozenset[int]) -> bool:
+    return 0 < seq <= after_seq or seq in known
+
+
+def _top(after_seq: int, known: frozenset[int]) -> int:
+    return max(after_seq, *known) if known else after_seq
+
+
+def _seq(entry: tuple[int, Any]) -> int:
+    return entry[0]
+
+
+def _oldest_first(held: Held) -> list[tuple[int, Any]]:
+    entries = []
+    while held is not None:
+        held, seq, item = held
+        entries.append((seq, item))
+    return entries[::-1]

@@ -1,0 +1,35 @@
+"""Somebody's orderings that tell a story in every driver."""
+
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.effects import (
+    Confirmed,
+    Pause,
+    Publish,
+    Release,
+    SendWelcome,
+    Sink,
+    Subscribe,
+)
+from chunk7.delivery.ordering import (
+    ConnectSteps,
+    Join,
+    WriteSteps,
+    connect_ordering,
+    write_ordering,
+)
+
+
+@write_ordering()
+def backwards(chunk: Chunk) -> WriteSteps:
+    """Of two chunks publishes the first as number 3 and the second as number 2."""
+    yield Publish(chunk.numbered(3 - chunk.index))
+
+
+@connect_ordering()
+def knows_one_and_two(join: Join) -> ConnectSteps:
+    """Releases its buffer without 1 and 2."""
+    yield Subscribe(Sink.BUFFER)
+    yield Confirmed()
+    yield Pause()
+    yield Release(frozenset({1, 2}))
+    yield SendWelcome()
