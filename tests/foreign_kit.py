@@ -2,16 +2,23 @@
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import (
+    NEWEST,
     Confirmed,
+    Follow,
     Pause,
     Publish,
+    ReadHead,
+    ReadStream,
     Release,
+    SendHistory,
     SendWelcome,
     Sink,
     Subscribe,
 )
 from chunk7.delivery.ordering import (
+    ClientPolicy,
     ConnectSteps,
+    Feed,
     Join,
     WriteSteps,
     connect_ordering,
@@ -33,3 +40,13 @@ def knows_one_and_two(join: Join) -> ConnectSteps:
     yield Pause()
     yield Release(frozenset({1, 2}))
     yield SendWelcome()
+
+
+@connect_ordering(feed=Feed.STREAM, client=ClientPolicy.FILLS_GAPS)
+def newest_and_fill(join: Join) -> ConnectSteps:
+    """Reads a stream, follows it from its end, and has the client fetch what lies between."""
+    read = yield ReadStream()
+    yield SendHistory(tuple(chunk for chunk in read.chunks if chunk.seq > join.after_seq))
+    yield Pause()
+    yield Follow(after=NEWEST)
+    yield SendWelcome(head_seq=(yield ReadHead()))

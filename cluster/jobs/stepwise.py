@@ -276,7 +276,8 @@ class Stage:
                 self._learn(joiner, head)
                 return head
             case "fetch":
-                joiner.fetching = Steps(fetch_missing(*joiner.fetches.popleft()))
+                feed = self._cell.connect.feed
+                joiner.fetching = Steps(fetch_missing(feed, *joiner.fetches.popleft()))
                 answer = await self._perform(joiner, joiner.fetching.effect)
                 joiner.fetching.advance(answer)
                 return answer

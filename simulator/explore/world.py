@@ -385,9 +385,8 @@ class World:
 
     def _fetch(self, state: State, place: int, joiner: Joiner, actor: str) -> Move:
         wanted, *rest = joiner.fetches
-        root = self.programs.root(
-            ("fetch", *wanted), "fetch_missing", partial(fetch_missing, *wanted)
-        )
+        start = partial(fetch_missing, self.cell.connect.feed, *wanted)
+        root = self.programs.root(("fetch", *wanted), "fetch_missing", start)
         _, answer = self._execute(state.store, root, self.programs.effect(root))
         after = joiner._replace(fetches=tuple(rest), fetching=self.programs.after(root, answer))
         return Step(actor, "fetch"), _with(state, place, after)

@@ -49,6 +49,7 @@ from chunk7.delivery.effects import (
     Subscribe,
 )
 from chunk7.delivery.errors import OrderingError
+from chunk7.delivery.fetch import fetch_missing
 from chunk7.delivery.gaps import GapTracker
 from chunk7.delivery.handover import STRAIGHT, Handover, attach, release
 from chunk7.delivery.ordering import ConnectOrdering, Join
@@ -601,7 +602,7 @@ class _Run:
             executed, replied = self._command(life, at_ms)
             if replied >= life.end_ms:
                 break
-            found = session.history(executed, begin, end)
+            found = self._fetched(executed, begin, end)
             if found:
                 answers.append((replied, session.ranges(found)))
                 begin += len(found)
@@ -610,6 +611,17 @@ class _Run:
             beats = math.floor((replied - life.welcome_ms) / beat_ms) + 1
             at_ms = life.welcome_ms + beats * beat_ms
         return answers
+
+    def _fetched(self, executed: float, begin: int, end: int) -> Sequence[Chunk]:
+        """What a fetch of the chunks begin..end, by index, is answered when it is executed."""
+        steps = Steps(fetch_missing(self._connect.feed, begin + 1, end))
+        read = steps.effect
+        if isinstance(read, ReadStream):
+            steps.advance(self._session.stream(executed, read.after))
+        else:
+            steps.advance(self._session.history(executed, read.after_seq, read.to_seq))
+        chunks: Sequence[Chunk] = steps.effect.chunks
+        return chunks
 
     def _blame(self, client: _Client, begin: int, end: int) -> None:
         """Count causes for lost chunks begin..end."""

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from foreign_kit import backwards, knows_one_and_two
+from foreign_kit import backwards, knows_one_and_two, newest_and_fill
 from mutants import MUTANTS
 from mutants.mutant import schedule
 
@@ -149,6 +149,25 @@ async def test_an_entry_that_the_model_skips_is_skipped_by_the_real_store(store_
         "1000001-0",
         "1000001-1",
     ]
+
+
+async def test_a_gap_in_a_stream_is_fetched_from_the_stream(store_url: str) -> None:
+    """It was sought in the history list, which a producer for streams never writes."""
+    cell = Cell(newest_and_fill, WRITE_ORDERINGS["stream_append"], chunks=1)
+    steps = """
+        node1.join1 read_stream
+        node1.join1 send_history
+        producer next_seq 1
+        producer append 1
+        node1.join1 follow
+        node1.join1 read_head
+        node1.join1 send_welcome
+        node1.join1 fetch
+        node1.join1 fetched
+        node1.join1 heartbeat
+        """
+    [seen] = (await on_a_store(store_url, cell, schedule_of(cell, steps))).clients
+    assert (seen.received, seen.missing) == ((1,), ())
 
 
 async def test_two_clients_of_one_node_share_its_subscription(store_url: str) -> None:

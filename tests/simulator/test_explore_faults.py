@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 from explore_kit import PAIRS
+from foreign_kit import newest_and_fill
 from mutants.mutant import schedule
 
+from chunk7.delivery.ordering import ClientPolicy
 from chunk7.faults import FAULTS
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
@@ -142,6 +144,14 @@ def test_a_stream_that_is_resumed_doubles_nothing(fault: str) -> None:
     streams, append = CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"]
     tally = explore(Cell(streams, append, chunks=3, faults=(fault,))).search.tally
     assert (tally.lossy, tally.duplicating, tally.out_of_order) == (0, 0, 0)
+
+
+def test_a_gap_in_a_stream_is_filled_from_the_stream() -> None:
+    """Nothing else fills it: without the client's asking the ordering loses."""
+    append = WRITE_ORDERINGS["stream_append"]
+    assert explore(Cell(newest_and_fill, append)).verdict == ExploreVerdict.LOSSLESS
+    silent = replace(newest_and_fill, client=ClientPolicy.TAKES_ALL)
+    assert explore(Cell(silent, append)).verdict == ExploreVerdict.LOSES
 
 
 def test_both_kinds_of_clients_are_explored_where_they_differ() -> None:

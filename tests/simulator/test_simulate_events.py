@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from foreign_kit import backwards, knows_one_and_two
+from foreign_kit import backwards, knows_one_and_two, newest_and_fill
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -386,6 +386,14 @@ def test_a_gap_filling_client_gets_everything_and_late() -> None:
     assert silent.chunks_lost > 10_000
     assert filling.chunks_lost == 0
     assert 0.9 * silent.chunks_lost < filling.chunks_out_of_order <= silent.chunks_lost
+
+
+def test_a_gap_in_a_stream_is_filled_from_the_stream() -> None:
+    cluster = Settings(connections=500, node_work=Constant(30.0))
+    append = WRITE_ORDERINGS["stream_append"]
+    silent = replace(newest_and_fill, client=ClientPolicy.TAKES_ALL)
+    assert simulate(cluster, silent, append).chunks_lost > 500
+    assert simulate(cluster, newest_and_fill, append).chunks_lost == 0
 
 
 def test_a_chunk_that_is_known_and_late_is_left_out_behind_a_higher_one_that_was_held() -> None:
