@@ -7,35 +7,47 @@ Exit codes: 0 held, 99 a threshold crossed, 98 the run is not valid or a thresho
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Protocol
+from importlib import import_module
+from typing import Any, Protocol, cast
 
 from chunk7.cluster.options import Subparsers
-from chunk7.commands import compare, explore, report, reproduce, run, simulate, sweep, up
-from chunk7.delivery.errors import Chunk7Error
+from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.wire.options import Parser
 from chunk7.wire.store.option import hide_password
+
+COMMANDS = {
+    "run": "start a cluster, load it, say which orderings lose chunks",
+    "up": "keep a cluster running, with the Locust web UI",
+    "explore": "try every interleaving of the orderings; matrix and shortest counter-examples",
+    "reproduce": "the bug report's scenario, step by step on a real store",
+    "simulate": "run the orderings in virtual time, to millions of connections",
+    "report": "write a run's report: one HTML page, Markdown, JUnit XML, figures",
+    "compare": "compare two runs: better, worse, or no evidence",
+    "sweep": "loss against chunk rate, store latency, node work and concurrent joins",
+}
+"""By name, what `chunk7 --help` says; each is a module of `chunk7.commands`."""
+
+EXAMPLES = """\
+examples:
+  chunk7 run                             every ordering in turn on this machine: a table, a report
+  chunk7 explore --connect mine.py:mine  can an ordering of your own lose a chunk? every schedule
+  chunk7 report runs/NAME                one page that opens offline, with each lost chunk's story
+"""
 
 
 class Command(Protocol):
     """A module of `chunk7.commands`."""
 
     def add_parser(self, subparsers: "Subparsers[Parser]") -> None:
-        """Add the subcommand, its help and its options."""
+        """Add the subcommand and its options."""
 
     def run(self, args: argparse.Namespace) -> int:
         """Do the job; the exit code. Raises Chunk7Error for what went wrong as it can."""
 
 
-COMMANDS: dict[str, Command] = {
-    "run": run,
-    "up": up,
-    "explore": explore,
-    "reproduce": reproduce,
-    "simulate": simulate,
-    "report": report,
-    "compare": compare,
-    "sweep": sweep,
-}
+def command(name: str) -> Command:
+    """The subcommand's module. Imported only when it is asked for: each brings what it needs."""
+    return cast(Command, import_module(f"chunk7.commands.{name}"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,29 +55,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         hide_password()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    wanted = arguments[0] if arguments else ""
     try:
-        args = _parser().parse_args(arguments)
-        return COMMANDS[args.command].run(args)
-    except SystemExit as exit_:  # argparse's own, for --help
+        parser = _parser(wanted)
+        args = parser.parse_args(arguments)
+        if args.command is None:
+            parser.print_help(sys.stderr)
+            return UsageError.exit_code
+        return command(args.command).run(args)
+    except SystemExit as exit_:  # argparse's own, for --help and --version
         return exit_.code if isinstance(exit_.code, int) else 1
     except KeyboardInterrupt:  # where no cluster runs that would have to be stopped in order
         sys.stderr.write("chunk7: stopped by SIGINT\n")
         return 130
     except Chunk7Error as error:
-        program = " ".join(["chunk7", *(word for word in arguments[:1] if word in COMMANDS)])
+        program = f"chunk7 {wanted}" if wanted in COMMANDS else "chunk7"
         sys.stderr.write(f"{program}: error: {error}\n")
         return error.exit_code
 
 
-def _parser() -> Parser:
+def _parser(wanted: str) -> Parser:
+    """All subcommands by name, and the options of the one that is wanted."""
     parser = Parser(
         prog="chunk7",
         description="Finds, measures and proves the chunks a streaming back end loses.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS.values():
-        command.add_parser(subparsers)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        if name == wanted:
+            command(name).add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary)
     return parser
+
+
+class _Version(argparse.Action):
+    """argparse's own would need the version at once, and looking it up takes 20 ms."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"chunk7 {version('chunk7')}\n")
+        parser.exit()
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     """The options of `chunk7 compare`."""
     parser = subparsers.add_parser(
         "compare",
-        help="compare two runs: better, worse, or no evidence",
         description="Compares each ordering that two runs have in common: what B does otherwise "
         "than A, with 95% intervals, corrected for the number of comparisons.",
     )

@@ -22,7 +22,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     """The options of `chunk7 report`."""
     parser = subparsers.add_parser(
         "report",
-        help="write a run's report: one HTML page, Markdown, JUnit XML, figures",
         description="Judges a run folder again and writes report.html, which needs nothing else, "
         "report.md, junit.xml and figures/, in place of earlier ones.",
     )

@@ -49,7 +49,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     """The options of `chunk7 reproduce`."""
     parser = subparsers.add_parser(
         "reproduce",
-        help="the bug report's scenario, step by step on a real store",
         description="Executes one schedule on a real store, each step after the one before it, "
         "prints what the store answered and draws the timeline. Without --schedule: the bug "
         "report's, in which chunk 7 is written while the client joins.",

@@ -33,7 +33,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     """The options of `chunk7 sweep`."""
     parser = subparsers.add_parser(
         "sweep",
-        help="loss against chunk rate, store latency, node work and concurrent joins",
         description="Varies the bug report's four factors one at a time, the others at their base "
         "values, and measures the loss by live runs and by simulation. The defaults are 16 runs of "
         "about 16 s, 4 to 5 minutes. The same command with the same --out continues a sweep that "

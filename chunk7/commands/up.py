@@ -14,7 +14,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     """The cluster's and the load's options, which the web UI starts from, and the ports."""
     parser = subparsers.add_parser(
         "up",
-        help="keep a cluster running, with the Locust web UI",
         description="Starts a cluster and the Locust web UI, and keeps both running until Ctrl-C.",
     )
     for option, default, what in (
