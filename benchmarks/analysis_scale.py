@@ -116,7 +116,7 @@ def measure_gather(folder: Path) -> dict[str, float]:
 def measure(folder: Path) -> dict[str, Any]:
     """Judge a folder on one core; seconds of each stage, and KiB."""
     _on_one_core()
-    from chunk7.analysis import load_run
+    from chunk7 import load_run
     from chunk7.analysis.study import study
 
     instants, cpu_s = [time.perf_counter()], time.process_time()

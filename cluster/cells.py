@@ -68,6 +68,14 @@ def choose(connects: Sequence[str], writes: Sequence[str]) -> Cells:
     )
 
 
+def pairs(
+    connects: Sequence[str | ConnectOrdering], writes: Sequence[str | WriteOrdering]
+) -> list[tuple[ConnectOrdering, WriteOrdering]]:
+    """As `choose`, the orderings themselves, of which some may be given as objects."""
+    connect, write, wanted = _wanted(connects, writes)
+    return [(connect.orderings[c], write.orderings[w]) for c, w in wanted]
+
+
 def orderings(cells: Cells) -> tuple[dict[str, ConnectOrdering], dict[str, WriteOrdering]]:
     """Ours and those of the user's files, by name: connect orderings, write orderings."""
     return (
@@ -84,7 +92,7 @@ def _by_name(
 
 
 def _wanted(
-    connects: Sequence[str], writes: Sequence[str]
+    connects: Sequence[str | ConnectOrdering], writes: Sequence[str | WriteOrdering]
 ) -> tuple["_Side", "_Side", list[tuple[str, str]]]:
     """Both sides, and the names of the pairs."""
     connect = _Side.of("--connect", connects, CONNECT_ORDERINGS, ConnectOrdering)
@@ -125,7 +133,7 @@ class _Side:
     def of(
         cls,
         option: str,
-        specs: Sequence[str],
+        specs: Sequence[str | Ordering],
         registry: Mapping[str, Ordering],
         kind: type[Ordering],
     ) -> "_Side":
@@ -135,11 +143,12 @@ class _Side:
             if spec == ALL:
                 orderings |= registry
                 continue
-            found = resolve(spec, registry, kind, option)
-            if spec not in registry:
+            found = resolve(spec, registry, kind, option) if isinstance(spec, str) else spec
+            if isinstance(spec, str) and spec not in registry:
                 files.append(spec)
-                if found.name in registry or found.name in orderings:
-                    raise UsageError(f"{option} {spec}: there already is one named {found.name}")
+            if found is not registry.get(found.name, orderings.get(found.name, found)):
+                given = spec if isinstance(spec, str) else f"object {found.name}"
+                raise UsageError(f"{option} {given}: there already is one named {found.name}")
             orderings[found.name] = found
         explicit = frozenset(orderings) if ALL not in specs else frozenset()
         if not specs:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from chunk7.analysis import Study, open_study, tables, timelines
+from chunk7 import Study, open_study, tables, timelines
 from chunk7.analysis.figures.calibration import calibration
 from chunk7.analysis.figures.connection import connection
 from chunk7.analysis.figures.factors import factors

@@ -29,7 +29,7 @@ import os
 import pandas as pd
 from IPython.display import display
 
-from chunk7.analysis import open_study, tables, timelines
+from chunk7 import open_study, tables, timelines
 from chunk7.analysis.figures.calibration import calibration
 from chunk7.analysis.figures.connection import connection
 from chunk7.analysis.figures.lost_chunk import lost_chunk

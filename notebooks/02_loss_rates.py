@@ -23,7 +23,7 @@ import os
 
 import pandas as pd
 
-from chunk7.analysis import compare_orderings, conclusion, open_study, tables
+from chunk7 import compare_orderings, conclusion, open_study, tables
 from chunk7.analysis.figures.loss_rate import loss_rate
 from chunk7.analysis.figures.over_time import over_time
 from chunk7.analysis.statistics.proportions import connections_needed, one_in

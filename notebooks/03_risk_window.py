@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from chunk7.analysis import open_study, read_sweep, tables
+from chunk7 import open_study, read_sweep, tables
 from chunk7.analysis.figures.factors import factors
 from chunk7.analysis.figures.windows import windows
 

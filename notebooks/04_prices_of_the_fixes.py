@@ -23,7 +23,7 @@ import os
 
 import pandas as pd
 
-from chunk7.analysis import compare_orderings, open_study, tables
+from chunk7 import compare_orderings, open_study, tables
 from chunk7.analysis.figures.prices import prices
 
 pd.options.display.precision = 2

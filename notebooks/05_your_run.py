@@ -24,7 +24,7 @@ import os
 import pandas as pd
 from IPython.display import display
 
-from chunk7.analysis import conclusion, open_study, tables, timelines
+from chunk7 import conclusion, open_study, tables, timelines
 from chunk7.analysis.figures.connection import connection
 from chunk7.analysis.figures.loss_rate import loss_rate
 from chunk7.analysis.figures.over_time import over_time

@@ -4,14 +4,9 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from chunk7.cluster.options import (
     Subparsers,
@@ -23,39 +18,22 @@ from chunk7.cluster.options import (
     whole,
 )
 from chunk7.delivery.errors import UsageError
-from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
-from chunk7.delivery.registry import Ordering, resolve
 from chunk7.faults import STRIKES
-from chunk7.nodes.connect import CONNECT_ORDERINGS
-from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore import schedule as schedules
-from chunk7.simulator.explore.drawing import draw, rerun
-from chunk7.simulator.explore.guard import guarded
-from chunk7.simulator.explore.search import Limits, explore
-from chunk7.simulator.explore.state import Cell
 from chunk7.wire.options import Parser
+
+if TYPE_CHECKING:
+    from chunk7.exploration import Finding
 
 SCHEMA = 1
 PLAIN_WIDTH = 140
 """Columns of the table when it is not shown on a terminal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A cell's result as values that cross a process boundary."""
-
-    document: dict[str, Any]
-    drawing: str | None
-    counterexample: schedules.Schedule | None
-    steps: int
-    seconds: float
-
-
 def add_parser(subparsers: "Subparsers[Parser]") -> None:
     """The options of `chunk7 explore`."""
     parser = subparsers.add_parser(
         "explore",
-        help="try every interleaving of the orderings; matrix and shortest counter-examples",
         description="Executes the ordering files in every interleaving of their events, without "
         "a network or a clock, and says which pairs can lose a chunk, and how.",
     )
@@ -109,82 +87,34 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Explore, print, write; 0. Raises UsageError and OrderingError."""
-    faults = _faults(args.faults)
-    connects = _specs("--connect", args.connect, CONNECT_ORDERINGS)
-    writes = _specs("--write", args.write, WRITE_ORDERINGS)
+    # Imported here: the help should not wait for what explores.
+    from chunk7.exploration import explored
+    from chunk7.simulator.explore.search import Limits
 
-    def job(tick: Callable[[], None]) -> Iterator[Finding]:
-        limits = Limits(args.max_schedules, args.max_seconds, tick)
-        for connect, write in _pairs(connects, writes):
-            cell = Cell(connect, write, args.chunks, args.joiners, faults)
-            for each in cell.with_each_client():
-                yield _find(each, limits)
-
-    foreign = {*connects, *writes} - {*CONNECT_ORDERINGS, *WRITE_ORDERINGS}
-    findings = _watched(guarded(job) if foreign else job(lambda: None))
+    found = explored(
+        names(args.connect),
+        names(args.write),
+        names(args.faults),
+        args.chunks,
+        args.joiners,
+        Limits(args.max_schedules, args.max_seconds),
+    )
+    findings = _watched(found)
     document = {"schema": SCHEMA, "cells": [finding.document for finding in findings]}
     if args.out:
         _write(args.out, findings, document)
     if args.json:
         sys.stdout.write(json.dumps(document) + "\n")
     else:
-        _print(findings, _heading(args.chunks, args.joiners, faults))
+        _print(findings, _heading(args.chunks, args.joiners, findings))
     return 0
 
 
-# --- what to explore ---
-
-
-def _faults(values: list[str] | None) -> tuple[str, ...]:
-    wanted = names(values)
-    for name in wanted:
-        if name not in STRIKES:
-            raise UsageError(f"--faults {name}: one of {', '.join(STRIKES)}")
-    return tuple(name for name in STRIKES if name in wanted)
-
-
-def _specs(option: str, values: list[str] | None, registry: Mapping[str, Any]) -> list[str]:
-    """The specs that an option names. Files are not loaded yet: that is other people's code."""
-    wanted = names(values) or ["all"]
-    for spec in wanted:
-        if spec != "all" and spec not in registry and ".py:" not in spec:
-            allowed = ", ".join(registry)
-            raise UsageError(f"{option} {spec}: one of {allowed}, path/to/file.py:name, or all")
-    specs = [name for spec in wanted for name in (registry if spec == "all" else [spec])]
-    return list(dict.fromkeys(specs))
-
-
-def _pairs(connects: list[str], writes: list[str]) -> list[tuple[ConnectOrdering, WriteOrdering]]:
-    """Every pair that uses one feed, each ordering named as the user named it."""
-    pairs = [
-        (connect, write)
-        for connect in _resolved("--connect", connects, CONNECT_ORDERINGS, ConnectOrdering)
-        for write in _resolved("--write", writes, WRITE_ORDERINGS, WriteOrdering)
-        if pair(connect, write)
-    ]
-    if not pairs:
-        raise UsageError(
-            f"--connect {','.join(connects)} pairs with none of --write {','.join(writes)}: "
-            "one uses Pub/Sub, the other a stream"
-        )
-    return pairs
-
-
-def _resolved(
-    option: str, specs: list[str], registry: Mapping[str, Ordering], kind: type[Ordering]
-) -> list[Ordering]:
-    return [replace(resolve(spec, registry, kind, option), name=spec) for spec in specs]
-
-
-def _find(cell: Cell, limits: Limits) -> Finding:
-    result = explore(cell, limits)
-    example = result.counterexample
-    drawing = draw(rerun(replace(cell, chunks=example.chunks), example)) if example else None
-    return Finding(result.document(), drawing, example, result.search.steps, result.seconds)
-
-
-def _watched(findings: Iterator[Finding]) -> list[Finding]:
+def _watched(findings: "Iterator[Finding]") -> "list[Finding]":
     """All of them, with a progress line on a terminal's stderr."""
+    from rich.console import Console
+    from rich.progress import track
+
     console = Console(stderr=True)
     hidden = not console.is_terminal
     return list(track(findings, "exploring", console=console, transient=True, disable=hidden))
@@ -193,13 +123,17 @@ def _watched(findings: Iterator[Finding]) -> list[Finding]:
 # --- what to say ---
 
 
-def _heading(chunks: int, joiners: int, faults: tuple[str, ...]) -> str:
+def _heading(chunks: int, joiners: int, findings: "list[Finding]") -> str:
+    faults = findings[0].document["faults"]
     clients = f"{joiners} client{'s' * (joiners != 1)}"
     troubles = f", faults: {', '.join(faults)}" if faults else ""
     return f"{chunks} chunk{'s' * (chunks != 1)}, {clients}{troubles}"
 
 
-def _print(findings: list[Finding], heading: str) -> None:
+def _print(findings: "list[Finding]", heading: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     table = Table(title=heading, title_justify="left")
     both = not all(finding.document["resumes"] for finding in findings)
@@ -236,7 +170,7 @@ def _count(count: int, complete: bool) -> str:
     return text if complete else f">= {text}"
 
 
-def _write(folder: Path, findings: list[Finding], document: dict[str, Any]) -> None:
+def _write(folder: Path, findings: "list[Finding]", document: dict[str, Any]) -> None:
     """explore.json, and for the broken CONNECT-WRITE.json (a schedule) and .txt (its drawing).
 
     The name of one whose client starts over ends with -starts-over.

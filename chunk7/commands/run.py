@@ -26,7 +26,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     """The main job and its options."""
     parser = subparsers.add_parser(
         "run",
-        help="start a cluster, load it, say which orderings lose chunks",
         description="Starts a cluster, runs every ordering in turn under the same seed and "
         "load, and says which lose chunks.",
     )
@@ -154,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
     from chunk7.run_table import show, stdout_console
 
     settings = read_settings(args)
-    outcome = execute(settings, args.out, Console(stderr=True), _kind(args.cluster))
+    outcome = execute(settings, args.out, Console(stderr=True), kind_of_cluster(args.cluster))
     if args.json:
         sys.stdout.buffer.write(msgspec.json.encode(outcome.summary) + b"\n")
         sys.stdout.flush()
@@ -173,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def _kind(name: str) -> "Kind | None":
+def kind_of_cluster(name: str) -> "Kind | None":
     """Docker's client is imported only for a compose cluster."""
     if name == "local":
         return None

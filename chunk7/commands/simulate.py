@@ -1,9 +1,8 @@
 """`chunk7 simulate`: a cluster in virtual time, seeded, to millions of connections."""
 
 import argparse
-import dataclasses
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from chunk7.analysis.results import Summary
     from chunk7.analysis.thresholds import Threshold
     from chunk7.simulator.virtual.claims import Claim
-    from chunk7.simulator.virtual.presets import Preset
     from chunk7.simulator.virtual.results import CellResult
     from chunk7.simulator.virtual.settings import Settings
 
@@ -51,7 +49,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     """The options of `chunk7 simulate`. None stands for the preset's, or the usual, value."""
     parser = subparsers.add_parser(
         "simulate",
-        help="run the orderings in virtual time, to millions of connections",
         description="Runs the ordering files against a cluster in virtual time. DIST is a number, "
         "constant(MS), uniform(LOW,HIGH), exponential(MEAN), lognormal(median_ms=M,sigma=S), "
         "empirical(V,V,...) or empirical(path=FILE).",
@@ -133,26 +130,20 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Simulate, print, write; the exit code. Raises UsageError and OrderingError."""
     # Imported here, because they bring numpy and pandas: not every subcommand should wait.
-    from chunk7.simulator.explore.guard import guarded
+    from chunk7.simulation import read_preset, read_settings, simulated, summary_of
 
-    preset = _preset(args.preset)
-    settings = _settings(args, preset)
+    preset = read_preset(args.preset)
+    settings = read_settings(args)
     if args.out:
         _make_folder(args.out)
     thresholds = _thresholds(args.threshold)
-    connects, writes = names(args.connect), names(args.write)
-
-    def job(tick: Callable[[], None]) -> "Iterator[CellResult]":
-        return _cells(settings, connects, writes, tick)
-
-    foreign = any(".py:" in spec for spec in (*connects, *writes))
-    found = guarded(job) if foreign else job(lambda: None)
+    found = simulated(settings, names(args.connect), names(args.write))
     console = Console(stderr=True)
     hidden = not console.is_terminal
     cells = list(
         track(found, "simulating", console=console, transient=True, disable=hidden, total=None)
     )
-    summary = _summary(cells, settings, args.out)
+    summary = summary_of(cells, settings.seed, str(args.out or ""))
     document = msgspec.to_builtins(summary) | (
         {"claim": _claim(cells, preset.claim, settings.duty)} if preset else {}
     )
@@ -166,9 +157,6 @@ def run(args: argparse.Namespace) -> int:
     return exit_code(summary, thresholds)
 
 
-# --- what to simulate ---
-
-
 def _thresholds(texts: list[str]) -> "list[Threshold]":
     if not texts:
         return []
@@ -177,91 +165,7 @@ def _thresholds(texts: list[str]) -> "list[Threshold]":
     return [parse_threshold(text) for text in texts]
 
 
-def _preset(name: str | None) -> "Preset | None":
-    from chunk7.simulator.virtual.presets import PRESETS
-
-    if name is None:
-        return None
-    if name not in PRESETS:
-        raise UsageError(f"--preset {name}: one of {', '.join(PRESETS)}")
-    return PRESETS[name]
-
-
-def _settings(args: argparse.Namespace, preset: "Preset | None") -> "Settings":
-    """The preset's settings, or the usual ones, with the options that were given."""
-    from chunk7.simulator.virtual.distributions import parse_distribution
-    from chunk7.simulator.virtual.settings import (
-        Engine,
-        Joins,
-        Settings,
-        parse_arrivals,
-        parse_fault,
-    )
-
-    base = preset.settings if preset else Settings(connections=20_000)
-    given: dict[str, Any] = {
-        field: getattr(args, field)
-        for field in (
-            "connections", "nodes", "sessions", "watchers", "chunk_rate", "message_chunks", "duty",
-        )
-    }  # fmt: skip
-    for option in _DURATIONS:
-        text = getattr(args, option[2:].replace("-", "_"))
-        if text is not None:
-            given[option[2:-3].replace("-", "_")] = parse_distribution(text, option)
-    if args.arrivals is not None:
-        given["arrivals"] = parse_arrivals(args.arrivals, "--arrivals")
-    given["joins"] = _member(Joins, args.joins, "--joins")
-    given["engine"] = _member(Engine, args.engine, "--engine")
-    given["faults"] = tuple(parse_fault(text, "--faults") for text in args.faults)
-    given["seed"] = args.seed
-    return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
-
-
-def _member(kind: Any, text: str | None, option: str) -> Any:
-    if text is None:
-        return None
-    if text not in list(kind):
-        raise UsageError(f"{option} {text}: must be one of {', '.join(kind)}")
-    return kind(text)
-
-
-def _cells(
-    settings: "Settings", connects: list[str], writes: list[str], tick: Callable[[], None]
-) -> "Iterator[CellResult]":
-    from chunk7.cluster.cells import choose, orderings
-    from chunk7.simulator.virtual.simulate import simulate
-
-    chosen = choose(connects, writes)
-    connect_by_name, write_by_name = orderings(chosen)
-    for cell in chosen.cells:
-        yield simulate(settings, connect_by_name[cell.connect], write_by_name[cell.write], tick)
-
-
 # --- what to say ---
-
-
-def _summary(cells: "list[CellResult]", settings: "Settings", out: Path | None) -> "Summary":
-    """The document of `chunk7 run --json`."""
-    from chunk7.analysis.results import Summary
-
-    return Summary(
-        valid=True,
-        invalid_because=[],
-        seed=settings.seed,
-        run_dir=str(out or ""),
-        results=[_result(cell) for cell in cells],
-    )
-
-
-def _result(cell: "CellResult") -> Any:
-    from chunk7.analysis.results import Result
-    from chunk7.wire.live import Quantiles
-
-    fields = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
-    for name in ("window_ms", "gap_ms", "join_ms", "chunk_latency_ms"):
-        fields[name] = Quantiles(**(fields[name] or {}))
-    return Result(**fields, memory_bytes_per_chunk=None)
 
 
 def _claim(cells: "list[CellResult]", claim: "Claim", duty: float) -> dict[str, Any]:

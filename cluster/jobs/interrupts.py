@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from chunk7.delivery.errors import Interrupted
@@ -15,9 +17,20 @@ def run_interruptibly(work: Coroutine[Any, Any, Result]) -> Result:
     """Run in an event loop. Raises Interrupted when a signal ended it, after all cleaning up.
 
     Only the first signal counts: what follows it is bounded in time, and a second one would only
-    leave things behind.
+    leave things behind. Where a loop runs already, as in a notebook, the work gets another in a
+    thread, while the caller waits.
     """
+    if _in_a_loop():
+        return _run_in_thread(work)
     return asyncio.run(_cancelled_by_signals(work))
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _cancelled_by_signals(work: Coroutine[Any, Any, Result]) -> Result:
@@ -30,7 +43,9 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, Result]) -> Result:
             task.cancel()
 
     loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
+    # Python lets the main thread alone handle signals.
+    signals = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
+    for number in signals:
         loop.add_signal_handler(number, interrupt, number)
     try:
         return await task
@@ -39,5 +54,25 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, Result]) -> Result:
             raise Interrupted(came[0].name, came[0]) from None
         raise
     finally:
-        for number in _SIGNALS:
+        for number in signals:
             loop.remove_signal_handler(number)
+
+
+def _run_in_thread(work: Coroutine[Any, Any, Result]) -> Result:
+    """The caller's loop stands still meanwhile; its KeyboardInterrupt cancels the work."""
+    begun: Future[asyncio.Task[Any] | None] = Future()
+
+    async def cancellable() -> Result:
+        begun.set_result(asyncio.current_task())
+        return await work
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(asyncio.run, cancellable())
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            task = begun.result()
+            assert task is not None
+            task.get_loop().call_soon_threadsafe(task.cancel)
+            wait([done])
+            raise Interrupted("SIGINT", signal.SIGINT) from None

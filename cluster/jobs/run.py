@@ -74,7 +74,7 @@ def check(settings: Settings) -> None:
     """Raise UsageError or StoreUnreachable for what cannot be used."""
     read_answers(settings.answers or SHIPPED)
     if settings.redis is not None:
-        asyncio.run(local.check_store(settings.redis, settings.store_latency_ms))
+        run_interruptibly(local.check_store(settings.redis, settings.store_latency_ms))
 
 
 def prepare(settings: Settings, out: Path | None) -> tuple[Path, str]:

@@ -9,7 +9,7 @@ import pytest
 from race import judged
 from story import CELL, Story
 
-from chunk7.analysis import tables
+from chunk7 import tables
 from chunk7.analysis.prediction import KINDS
 from chunk7.analysis.statistics.proportions import wilson
 from chunk7.analysis.study import Study, open_study

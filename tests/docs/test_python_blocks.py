@@ -57,11 +57,14 @@ def test_a_page_shows_what_python_answers(page: Path) -> None:
 
 
 def test_every_python_block_is_executed_by_a_test() -> None:
-    """The three blocks of your-own-ordering.md by tests/simulator/test_explore_docs.py."""
+    """The three blocks of your-own-ordering.md by tests/simulator/test_explore_docs.py, the one of
+    python-api.md by tests/front_door/test_strangers.py.
+    """
     counts = {page.name: len(blocks(page, "python")) for page in DOCS}
     assert {name: count for name, count in counts.items() if count} == {
         "answers.md": 2,
         "orderings.md": 1,
+        "python-api.md": 1,
         "your-own-ordering.md": 3,
     }
 

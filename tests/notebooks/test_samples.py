@@ -8,7 +8,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from chunk7.analysis import open_study, read_summary
+from chunk7 import open_study, read_summary
 from chunk7.analysis.sweep_table import read_document
 from notebooks.make_sample_run import OPTIONS, SAMPLE, shrink
 from notebooks.make_sample_sweep import SAMPLE as SWEEP

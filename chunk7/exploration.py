@@ -1,0 +1,124 @@
+"""Explore pairs of orderings, ours and other people's; those where they can be stopped."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
+from chunk7.delivery.registry import Ordering, resolve
+from chunk7.faults import STRIKES
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore.drawing import draw, rerun
+from chunk7.simulator.explore.guard import guarded
+from chunk7.simulator.explore.schedule import Schedule
+from chunk7.simulator.explore.search import Limits, explore
+from chunk7.simulator.explore.state import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A cell's result as values that cross a process boundary.
+
+    `document` is the cell in the JSON of `chunk7 explore` (docs/exploration.md), `drawing` its
+    counter-example as text, `steps` how many events were executed.
+    """
+
+    document: dict[str, Any]
+    drawing: str | None
+    counterexample: Schedule | None
+    steps: int
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """As people read it."""
+        return f"{self.document['connect']} x {self.document['write']}"
+
+    @property
+    def verdict(self) -> str:
+        """lossless, loses or unknown."""
+        return str(self.document["verdict"])
+
+
+def explored(
+    connects: Sequence[str | ConnectOrdering],
+    writes: Sequence[str | WriteOrdering],
+    faults: Sequence[str],
+    chunks: int,
+    joiners: int,
+    limits: Limits,
+) -> Iterator[Finding]:
+    """What every pair that shares a feed comes to, with so many chunks and joiners each.
+
+    Orderings are names, `path/to/file.py:name`, `all` (also: none) or objects. Raises UsageError
+    for an ordering or fault that does not exist and when none pair, OrderingError for one that
+    breaks the protocol or loops for ever.
+    """
+    may_strike = _chosen_faults(faults)
+    connects = _wanted("--connect", connects, CONNECT_ORDERINGS)
+    writes = _wanted("--write", writes, WRITE_ORDERINGS)
+
+    def job(tick: Callable[[], None]) -> Iterator[Finding]:
+        for connect, write in _pairs(connects, writes):
+            for cell in Cell(connect, write, chunks, joiners, may_strike).with_each_client():
+                yield _find(cell, replace(limits, tick=tick))
+
+    ours = {*CONNECT_ORDERINGS, *WRITE_ORDERINGS}
+    return job(lambda: None) if ours.issuperset([*connects, *writes]) else guarded(job)
+
+
+def _chosen_faults(wanted: Sequence[str]) -> tuple[str, ...]:
+    """In the registry's order."""
+    for name in wanted:
+        if name not in STRIKES:
+            raise UsageError(f"--faults {name}: one of {', '.join(STRIKES)}")
+    return tuple(name for name in STRIKES if name in wanted)
+
+
+def _wanted(
+    option: str, given: Sequence[str | Ordering], registry: Mapping[str, Ordering]
+) -> list[str | Ordering]:
+    """All that is named, once each. Files are not loaded yet: that is other people's code."""
+    wanted: list[str | Ordering] = []
+    for item in given or ["all"]:
+        if isinstance(item, str) and item != "all" and item not in registry and ".py:" not in item:
+            allowed = ", ".join(registry)
+            raise UsageError(f"{option} {item}: one of {allowed}, path/to/file.py:name, or all")
+        wanted += registry if item == "all" else [item]
+    return list(dict.fromkeys(wanted))
+
+
+def _pairs(
+    connects: Sequence[str | ConnectOrdering], writes: Sequence[str | WriteOrdering]
+) -> list[tuple[ConnectOrdering, WriteOrdering]]:
+    """Every pair that uses one feed, each ordering named as the user named it."""
+    connect = _resolved("--connect", connects, CONNECT_ORDERINGS, ConnectOrdering)
+    write = _resolved("--write", writes, WRITE_ORDERINGS, WriteOrdering)
+    pairs = [(c, w) for c in connect for w in write if pair(c, w)]
+    if not pairs:
+        raise UsageError(
+            f"--connect {','.join(c.name for c in connect)} pairs with none of "
+            f"--write {','.join(w.name for w in write)}: one uses Pub/Sub, the other a stream"
+        )
+    return pairs
+
+
+def _resolved(
+    option: str,
+    wanted: Sequence[str | Ordering],
+    registry: Mapping[str, Ordering],
+    kind: type[Ordering],
+) -> list[Ordering]:
+    return [
+        replace(resolve(item, registry, kind, option), name=item) if isinstance(item, str) else item
+        for item in wanted
+    ]
+
+
+def _find(cell: Cell, limits: Limits) -> Finding:
+    result = explore(cell, limits)
+    example = result.counterexample
+    drawing = draw(rerun(replace(cell, chunks=example.chunks), example)) if example else None
+    return Finding(result.document(), drawing, example, result.search.steps, result.seconds)

@@ -1,0 +1,104 @@
+"""Simulate pairs of orderings, ours and other people's; those where they can be stopped."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from chunk7.analysis.results import Result, Summary
+from chunk7.cluster.cells import pairs
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
+from chunk7.simulator.explore.guard import guarded
+from chunk7.simulator.virtual.distributions import parse_distribution
+from chunk7.simulator.virtual.presets import PRESETS, Preset
+from chunk7.simulator.virtual.results import CellResult
+from chunk7.simulator.virtual.settings import (
+    Engine,
+    Joins,
+    Settings,
+    parse_arrivals,
+    parse_fault,
+)
+from chunk7.simulator.virtual.simulate import simulate
+from chunk7.wire.live import Quantiles
+
+_AS_GIVEN = (
+    "connections", "nodes", "sessions", "watchers", "chunk_rate", "message_chunks", "duty",
+)  # fmt: skip
+_DURATIONS = ("store_latency", "node_work", "save_lag", "delivery_delay")
+
+
+def read_preset(name: str | None) -> Preset | None:
+    """The preset of that name. Raises UsageError."""
+    if name is None:
+        return None
+    if name not in PRESETS:
+        raise UsageError(f"--preset {name}: one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def read_settings(args: argparse.Namespace) -> Settings:
+    """The preset's settings, or the usual ones, with the options that were given.
+
+    Raises UsageError in one line that names the option.
+    """
+    preset = read_preset(args.preset)
+    base = preset.settings if preset else Settings(connections=20_000)
+    given: dict[str, Any] = {field: getattr(args, field) for field in _AS_GIVEN}
+    for field in _DURATIONS:
+        text = getattr(args, f"{field}_ms")
+        if text is not None:
+            given[field] = parse_distribution(text, f"--{field.replace('_', '-')}-ms")
+    if args.arrivals is not None:
+        given["arrivals"] = parse_arrivals(args.arrivals, "--arrivals")
+    given["joins"] = _member(Joins, args.joins, "--joins")
+    given["engine"] = _member(Engine, args.engine, "--engine")
+    given["faults"] = tuple(parse_fault(text, "--faults") for text in args.faults)
+    given["seed"] = args.seed
+    return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
+
+
+def _member(kind: Any, text: str | None, option: str) -> Any:
+    if text is None:
+        return None
+    if text not in list(kind):
+        raise UsageError(f"{option} {text}: must be one of {', '.join(kind)}")
+    return kind(text)
+
+
+def simulated(
+    settings: Settings,
+    connects: Sequence[str | ConnectOrdering],
+    writes: Sequence[str | WriteOrdering],
+) -> Iterator[CellResult]:
+    """What every cell that `chunk7.cluster.cells.pairs` makes of these comes to.
+
+    Raises UsageError for orderings that do not exist or pair, OrderingError for one that breaks
+    the protocol or loops for ever.
+    """
+
+    def job(tick: Callable[[], None]) -> Iterator[CellResult]:
+        for connect, write in pairs(connects, writes):
+            yield simulate(settings, connect, write, tick)
+
+    named = all(isinstance(item, str) and ".py:" not in item for item in (*connects, *writes))
+    return job(lambda: None) if named else guarded(job)
+
+
+def summary_of(cells: Sequence[CellResult], seed: int, folder: str) -> Summary:
+    """The document of `chunk7 run --json`."""
+    return Summary(
+        valid=True,
+        invalid_because=[],
+        seed=seed,
+        run_dir=folder,
+        results=[_result(cell) for cell in cells],
+    )
+
+
+def _result(cell: CellResult) -> Result:
+    fields = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
+    for name in ("window_ms", "gap_ms", "join_ms", "chunk_latency_ms"):
+        fields[name] = Quantiles(**(fields[name] or {}))
+    return Result(**fields, memory_bytes_per_chunk=None)
