@@ -1,0 +1,229 @@
+"""`chunk7 watch`: a store's MONITOR, live or saved: every join's window, and what it lost."""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from chunk7.cluster.options import Subparsers, add_json, add_out, names, number
+from chunk7.commands.run import CROSSED, NOT_VALID
+from chunk7.delivery.errors import UsageError
+from chunk7.instruments.watch.document import Document, JoinSeen, document_of, sentences
+from chunk7.instruments.watch.log import Log, watched
+from chunk7.instruments.watch.patterns import Patterns, patterns
+from chunk7.instruments.watch.watching import Limits, Outcome, watch_live, watch_saved
+from chunk7.wire.options import Parser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FAILURES = ("raced", "lost", "unknown")
+ROWS = 20
+"""Joins in the table; --json has all."""
+_WIDTH = 80
+"""Of what goes to no terminal."""
+_STYLES = {"lost": "red", "lucky": "yellow", "ordered": "green"}
+_VERDICT_ORDER = ("lost", "lucky", "unknown", "ordered")
+_WARNING = (
+    "MONITOR makes a busy store slower while it runs (docs/watch.md has the measured share). "
+    "It ends after {duration:g} s; --sample takes part of that, Ctrl-C ends it now.\n"
+)
+
+
+def add_parser(subparsers: "Subparsers[Parser]") -> None:
+    """The options of `chunk7 watch`."""
+    parser = subparsers.add_parser(
+        "watch",
+        help="read a store's MONITOR: each join's window, what it lost, and who was merely lucky",
+        description="Reads the MONITOR of a store, live or saved, and says of every join that it "
+        "sees how long its window was, what it lost, and whether it was merely lucky. Nothing is "
+        "changed in the system, and nothing is written to the store.",
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--redis", metavar="URL", help="the store, e.g. redis://HOST:PORT/DB")
+    source.add_argument(
+        "--from",
+        dest="from_file",
+        type=Path,
+        metavar="FILE",
+        help="a saved log of MONITOR instead, plain or gzip",
+    )
+    for option, what in (
+        ("--history", "keys of the saved chunks"),
+        ("--channel", "Pub/Sub channels of the live chunks"),
+        ("--stream", "streams that are both"),
+    ):
+        parser.add_argument(
+            option,
+            action="append",
+            default=[],
+            metavar="PATTERN",
+            help=f"{what}, with {{session_id}} in it; * stands for anything; repeatable "
+            "(default: chunk7's own)",
+        )
+    parser.add_argument(
+        "--duration",
+        type=number("--duration", 0.1, 86_400),
+        default=60.0,
+        metavar="S",
+        help="how long to watch a store (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--sample",
+        type=number("--sample", 0.001, 1),
+        default=1.0,
+        metavar="SHARE",
+        help="watch for this share of the time, in slices of 5 s (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--fail-on",
+        action="append",
+        metavar="NAME",
+        help=f"end in exit code 99 if there is such a join: {', '.join(FAILURES)}; repeatable, or "
+        "commas",
+    )
+    add_out(parser, "nowhere; with it, the tables of a run as far as they can be known")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Watch and print; the exit code. Raises Chunk7Error for what ended it early."""
+    failures = names(args.fail_on)
+    for name in failures:
+        if name not in FAILURES:
+            raise UsageError(f"--fail-on {name}: one of {', '.join(FAILURES)}")
+    named = patterns(args.history, args.channel, args.stream)
+    outcome = _watch(args, named)
+    document = document_of(outcome.watched, outcome.stopped)
+    if args.out:
+        # Imported here, because it brings pandas: not every watch should wait for that.
+        from chunk7.instruments.watch.run_folder import write_run_folder
+
+        write_run_folder(args.out, outcome.watched, document)
+    if args.json:
+        sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
+        sys.stdout.flush()
+    else:
+        _show(document)
+    if outcome.error is not None:
+        raise outcome.error
+    return _exit_code(document, failures)
+
+
+def _exit_code(document: Document, failures: list[str]) -> int:
+    summary = document.summary
+    if not summary.joins:
+        return NOT_VALID
+    counts = {
+        "raced": sum(bool(join.raced) and not join.ambiguous for join in document.joins),
+        "lost": summary.lost,
+        "unknown": summary.unknown,
+    }
+    return CROSSED if any(counts[name] for name in failures) else 0
+
+
+# --- watching ---
+
+
+def _watch(args: argparse.Namespace, named: Patterns) -> Outcome:
+    if args.from_file is not None:
+        return watch_saved(args.from_file, named)
+    limits = Limits(args.duration, args.sample)
+    sys.stderr.write(_WARNING.format(duration=args.duration))
+    with _stopped_by_signals(limits), _ticking(args.json) as tick:
+        return watch_live(args.redis, named, limits, tick)
+
+
+@contextmanager
+def _stopped_by_signals(limits: Limits) -> Iterator[None]:
+    """Ctrl-C is how watching is meant to end early: what was seen is shown."""
+
+    def stop(_number: int, _frame: object) -> None:
+        limits.stop = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _ticking(quiet: bool) -> "Iterator[Callable[[list[Log]], None]]":
+    """A table that grows, on a terminal. Judging anew takes at most a fifth of the time."""
+    console = Console(highlight=False)
+    if quiet or not console.is_terminal:
+        yield lambda _logs: None
+        return
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        due_s = 0.0
+
+        def tick(logs: list[Log]) -> None:
+            nonlocal due_s
+            began_s = time.monotonic()
+            if began_s >= due_s:
+                document = document_of(watched(logs))
+                live.update(_table(document), refresh=True)
+                took_s = time.monotonic() - began_s
+                due_s = began_s + max(1.0, 5 * took_s)
+
+        yield tick
+
+
+# --- what to say ---
+
+
+def _show(document: Document) -> None:
+    plain = Console(highlight=False, width=_WIDTH)
+    console = Console(highlight=False) if plain.is_terminal else plain
+    if document.joins:
+        console.print(_table(document))
+        if len(document.joins) > ROWS:
+            console.print(f"and {len(document.joins) - ROWS} more joins: --json has them all")
+        console.print()
+    for line in sentences(document.summary):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def _table(document: Document) -> Table:
+    """The worst joins first, and of them the earliest. Fits into 80 columns."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("session", overflow="ellipsis", no_wrap=True)
+    table.add_column("read at", no_wrap=True)
+    for heading in ("W, ms", "L, ms", "G, ms", "lost"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    joins = sorted(document.joins, key=lambda join: _VERDICT_ORDER.index(join.verdict))
+    for join in joins[:ROWS]:
+        table.add_row(*_row(join), style=_STYLES.get(join.verdict))
+    return table
+
+
+def _row(join: JoinSeen) -> tuple[str, ...]:
+    at = time.strftime("%H:%M:%S", time.localtime(join.read_at_us // 1_000_000))
+    return (
+        join.verdict,
+        join.session,
+        f"{at}.{join.read_at_us % 1_000_000 // 1_000:03}",
+        *(_ms(value) for value in (join.window_us, join.lag_us, join.gap_us)),
+        ",".join(_name(chunk.index, chunk.position) for chunk in join.chunks_lost) or "-",
+    )
+
+
+def _name(index: int | None, position: int) -> str:
+    """A chunk by the index it says, or by its place in the order of publication."""
+    return f"#{position}" if index is None else str(index)
+
+
+def _ms(value_us: float | None) -> str:
+    return "?" if value_us is None else f"{value_us / 1_000:.3f}"
