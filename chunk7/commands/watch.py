@@ -31,6 +31,8 @@ ROWS = 20
 """Joins in the table; --json has all."""
 _WIDTH = 80
 """Of what goes to no terminal."""
+_SESSION_WIDTH = 22
+_LOST_SHOWN = 3
 _STYLES = {"lost": "red", "lucky": "yellow", "ordered": "green"}
 _VERDICT_ORDER = ("lost", "lucky", "unknown", "ordered")
 _WARNING = (
@@ -199,7 +201,7 @@ def _table(document: Document) -> Table:
     """The worst joins first, and of them the earliest. Fits into 80 columns."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("verdict", no_wrap=True)
-    table.add_column("session", overflow="ellipsis", no_wrap=True)
+    table.add_column("session", no_wrap=True)
     table.add_column("read at", no_wrap=True)
     for heading in ("W, ms", "L, ms", "G, ms", "lost"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -213,11 +215,22 @@ def _row(join: JoinSeen) -> tuple[str, ...]:
     at = time.strftime("%H:%M:%S", time.localtime(join.read_at_us // 1_000_000))
     return (
         join.verdict,
-        join.session,
+        _short(join.session),
         f"{at}.{join.read_at_us % 1_000_000 // 1_000:03}",
         *(_ms(value) for value in (join.window_us, join.lag_us, join.gap_us)),
-        ",".join(_name(chunk.index, chunk.position) for chunk in join.chunks_lost) or "-",
+        _lost(join),
     )
+
+
+def _short(session: str) -> str:
+    """Its end: ids that differ mostly differ there."""
+    return session if len(session) <= _SESSION_WIDTH else f"…{session[1 - _SESSION_WIDTH :]}"
+
+
+def _lost(join: JoinSeen) -> str:
+    names_of = [_name(chunk.index, chunk.position) for chunk in join.chunks_lost]
+    more = f" +{len(names_of) - _LOST_SHOWN}" if len(names_of) > _LOST_SHOWN else ""
+    return ",".join(names_of[:_LOST_SHOWN]) + more or "-"
 
 
 def _name(index: int | None, position: int) -> str:

@@ -56,24 +56,11 @@ class Event:
 
 
 READS = frozenset(
-    [
-        "GET",
-        "GETRANGE",
-        "HGETALL",
-        "HVALS",
-        "JSON.GET",
-        "LINDEX",
-        "LRANGE",
-        "SMEMBERS",
-        "XRANGE",
-        "XREVRANGE",
-        "ZRANGE",
-        "ZRANGEBYLEX",
-        "ZRANGEBYSCORE",
-        "ZREVRANGE",
-        "ZREVRANGEBYLEX",
-        "ZREVRANGEBYSCORE",
-    ]
+    (
+        *("GET", "GETRANGE", "HGETALL", "HVALS", "JSON.GET", "LINDEX", "LRANGE", "SMEMBERS"),
+        *("XRANGE", "XREVRANGE", "ZRANGE", "ZRANGEBYLEX", "ZRANGEBYSCORE"),
+        *("ZREVRANGE", "ZREVRANGEBYLEX", "ZREVRANGEBYSCORE"),
+    )
 )
 SAVES: dict[str, Callable[[Sequence[bytes]], Sequence[bytes]]] = {
     **dict.fromkeys(("RPUSH", "RPUSHX", "LPUSH", "LPUSHX", "SADD", "APPEND"), lambda rest: rest),

@@ -34,7 +34,8 @@ class Order(Enum):
 class Pair:
     """A join as far as it was seen: `arrival` is its subscription, or its first look at a stream.
 
-    One of the two may be None. A stream read from its beginning is both in one event.
+    One of the two may be None. A stream followed from its beginning, without a read before, is
+    both in one event.
     """
 
     read: Event | None
@@ -89,13 +90,11 @@ def pairs(events: Sequence[Event], learned: Learned) -> list[Pair]:
     reads, used = _Reads(events), set[int]()
     found: list[Pair] = []
     for arrival in _arrivals(events):
-        if is_beginning(arrival.cursor):
-            found.append(Pair(arrival, arrival))
-            continue
         candidates = reads.candidates(arrival, learned)
         free = [read for read in candidates if read.line not in used]
         if not free:
-            found.append(Pair(None, arrival))
+            alone = arrival if is_beginning(arrival.cursor) else None
+            found.append(Pair(alone, arrival))
             continue
         limit_us = RATIO * max(_far(free[0], arrival), learned.typical_us)
         rivals = [r for r in candidates if r is not free[0] and _far(r, arrival) <= limit_us]
