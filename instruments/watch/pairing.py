@@ -75,7 +75,12 @@ def learn(sessions: Iterable[Sequence[Event]]) -> Learned:
             if nearest is None:
                 continue
             distances.append(_far(nearest, arrival))
-            if arrival.client and nearest.client:
+            clear = {
+                read.client
+                for read in (*before, *after)
+                if _far(read, arrival) <= RATIO * _far(nearest, arrival)
+            }
+            if arrival.client and nearest.client and len(clear) == 1:
                 readers[arrival.client][nearest.client] += 1
             if (order := _vote(arrival, before, after)) is not None:
                 votes[arrival.session][order] += 1
