@@ -104,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
         if name not in FAILURES:
             raise UsageError(f"--fail-on {name}: one of {', '.join(FAILURES)}")
     named = patterns(args.history, args.channel, args.stream)
+    if args.out:
+        _make_empty(args.out)
     outcome = _watch(args, named)
     document = document_of(outcome.watched, outcome.stopped)
     if args.out:
@@ -119,6 +121,16 @@ def run(args: argparse.Namespace) -> int:
     if outcome.error is not None:
         raise outcome.error
     return _exit_code(document, failures)
+
+
+def _make_empty(folder: Path) -> None:
+    """Before anything is watched: afterwards it would be a pity."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UsageError(f"--out {folder}: exists and is not empty")
+    except OSError as error:
+        raise UsageError(f"--out {folder}: {error.strerror or error}") from error
 
 
 def _exit_code(document: Document, failures: list[str]) -> int:

@@ -10,7 +10,6 @@ import msgspec
 
 from chunk7.analysis.gather import gather
 from chunk7.analysis.manifest import Manifest, Traits, write_manifest
-from chunk7.delivery.errors import UsageError
 from chunk7.instruments.watch.document import Document
 from chunk7.instruments.watch.handover import Chunk, Join
 from chunk7.instruments.watch.log import Watched
@@ -22,10 +21,7 @@ WATCHED = "watched"
 
 
 def write_run_folder(folder: Path, watched: Watched, document: Document) -> None:
-    """Write the tables, the manifest, and `watch.json`. Raises UsageError if there is a run."""
-    if (folder / "raw").exists() or (folder / "manifest.json").exists():
-        raise UsageError(f"--out {folder}: there is a run in it already")
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the tables, the manifest, and `watch.json` into a new or empty folder."""
     recorder = Recorder(folder / "raw", "watch")
     for chunk in watched.found.chunks:
         _note_chunk(recorder, chunk)
