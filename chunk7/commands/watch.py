@@ -174,7 +174,7 @@ def _stopped_by_signals(limits: Limits) -> Iterator[None]:
 
 @contextmanager
 def _ticking(quiet: bool) -> "Iterator[Callable[[list[Log]], None]]":
-    """A table that grows, on a terminal. Judging anew takes at most a fifth of the time."""
+    """A table that grows, on a terminal, while judging anew is quick: lines are waiting."""
     console = Console(highlight=False)
     if quiet or not console.is_terminal:
         yield lambda _logs: None
@@ -189,7 +189,7 @@ def _ticking(quiet: bool) -> "Iterator[Callable[[list[Log]], None]]":
                 document = document_of(watched(logs))
                 live.update(_table(document), refresh=True)
                 took_s = time.monotonic() - began_s
-                due_s = began_s + max(1.0, 5 * took_s)
+                due_s = began_s + max(1.0, 5 * took_s) if took_s < 1 else float("inf")
 
         yield tick
 

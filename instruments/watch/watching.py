@@ -45,7 +45,7 @@ def watch_saved(path: Path, patterns: Patterns) -> Outcome:
     log = Log(patterns)
     for line in saved_lines(path):
         log.add(line)
-        if log.full:
+        if _full([log]):
             return Outcome(watched([log]), FULL)
     if path.stat().st_size and not log.lines:
         raise UsageError(f"--from {path}: not one line is of MONITOR's form")
@@ -91,7 +91,7 @@ def _watch(
         now_s = time.monotonic()
         if now_s - ticked_s >= IDLE_S:
             ticked_s = now_s
-            _offer_guess(logs, now_s - began_s, url)
+            _offer_guess(logs, now_s - began_s + SLICE_S * (len(logs) - 1))
             tick(logs)
 
 
@@ -105,12 +105,10 @@ def _pause(seconds: float, limits: Limits) -> None:
         time.sleep(min(IDLE_S, left_s))
 
 
-def _offer_guess(logs: list[Log], looked_s: float, url: str) -> None:
+def _offer_guess(logs: list[Log], looked_s: float) -> None:
     nothing = not any(log.events for log in logs)
-    if nothing and looked_s >= min(GUESS_AFTER_S, SLICE_S if len(logs) > 1 else GUESS_AFTER_S):
-        guess = logs[-1].traffic.guess()
-        if guess is not None:
-            raise UsageError(_offer(guess, "--redis URL"))
+    if nothing and looked_s >= GUESS_AFTER_S and (guess := logs[-1].traffic.guess()):
+        raise UsageError(_offer(guess, "--redis URL"))
 
 
 def _offer(guess: Guess, source: str) -> str:
