@@ -43,6 +43,10 @@ def compare_orderings(study: Study, baseline: str | None = None) -> pd.DataFrame
     | duplicates | chunks a connection | mean of the pairs' differences, Student's t |
     | join_ms | medians | median of the pairs' differences, by ranks, sign test |
 
+    A verdict needs p_adjusted below ALPHA and an interval without 0. Pairs of one session share its
+    chunks: for the intervals of the first two metrics they count as what they are worth
+    (`statistics.paired`).
+
     Raises UsageError for a baseline that the run does not have.
     """
     table = compare_cells(study.connections, baseline)
@@ -51,14 +55,14 @@ def compare_orderings(study: Study, baseline: str | None = None) -> pd.DataFrame
 
 def compare_cells(connections: pd.DataFrame, baseline: str | None = None) -> pd.DataFrame:
     """`compare_orderings` of a frame like `Study.connections`: its columns cell, name, user, turn,
-    lost, duplicate and join_ms."""
+    session_id, lost, duplicate and join_ms."""
     known = connections[connections["user"] >= 0]
     names = known.drop_duplicates("cell").set_index("cell")["name"].sort_index().to_dict()
     if baseline is not None and baseline not in names.values():
         raise UsageError(f"baseline {baseline!r}: one of {', '.join(names.values())}")
     values = {
         column: known.pivot(index=["user", "turn"], columns="cell", values=column)
-        for column in ("lost", "duplicate", "join_ms")
+        for column in ("lost", "duplicate", "join_ms", "session_id")
     }
     pairs = [
         (a, b) if names[b] != baseline else (b, a)
@@ -69,7 +73,7 @@ def compare_cells(connections: pd.DataFrame, baseline: str | None = None) -> pd.
         {"metric": metric, "a": names[a], "b": names[b]} | found
         for metric, column in (("loss_rate", "lost"), ("duplicates", "duplicate"), ("join_ms",) * 2)
         for a, b in pairs
-        if (found := _pair(metric, values[column][a], values[column][b])) is not None
+        if (found := _pair(metric, values[column][a], values[column][b], values["session_id"][a]))
     ]
     return _judged(pd.DataFrame(rows, columns=_COLUMNS))
 
@@ -80,19 +84,22 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def _pair(metric: str, one: Any, other: Any) -> dict[str, Any] | None:
-    """A metric of two cells, each of the shape (joins,); None where they share no join."""
+def _pair(metric: str, one: Any, other: Any, session: Any) -> dict[str, Any]:
+    """A metric of two cells, each of the shape (joins,); empty where they share no join."""
     both = (one.notna() & other.notna()).to_numpy()
     a, b = one.to_numpy(dtype=float)[both], other.to_numpy(dtype=float)[both]
     if not len(a):
-        return None
+        return {}
+    sessions = session.to_numpy()[both].astype(str)
     row: dict[str, Any] = {"pairs": len(a), "only_a": np.nan, "only_b": np.nan}
     if metric == "loss_rate":
-        found = compare_paired(a > 0, b > 0)
+        found = compare_paired(a > 0, b > 0, sessions=sessions)
         row |= {"only_a": found.only_first, "only_b": found.only_second}
         return row | {"value_a": found.first, "value_b": found.second} | _difference(found)
     middle = np.mean if metric == "duplicates" else np.median
-    between = mean_paired(a, b) if metric == "duplicates" else median_paired(a, b)
+    between = (
+        mean_paired(a, b, sessions=sessions) if metric == "duplicates" else median_paired(a, b)
+    )
     return row | {"value_a": middle(a), "value_b": middle(b)} | _difference(between)
 
 
@@ -106,7 +113,7 @@ def _judged(table: pd.DataFrame) -> pd.DataFrame:
         table.loc[family.index, "p_adjusted"] = holm(family["p_value"].to_numpy(dtype=float))
     table["verdict"] = [
         f"{'A' if row.difference > 0 else 'B'} {METRICS[row.metric]}"
-        if row.p_adjusted < ALPHA and row.difference != 0
+        if row.p_adjusted < ALPHA and not row.low <= 0 <= row.high
         else NO_EVIDENCE
         for row in table.itertuples()
     ]

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from chunk7.analysis.loss_rates import loss_rate_fields
 from chunk7.analysis.prediction import Prediction, by_cell
 from chunk7.analysis.run_folder import Run
-from chunk7.analysis.statistics.proportions import wilson
 from chunk7.analysis.statistics.quantiles import quantiles
 from chunk7.analysis.store_cost import commands_per, memory_bytes_per_chunk
 from chunk7.analysis.validity import reasons
@@ -64,6 +64,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes_per_chunk: float | None
     commands_per_connection: float | None = None
     commands_per_chunk: float | None = None
+    loss_rate_design_effect: float | None = None
 
     @property
     def name(self) -> str:
@@ -169,14 +170,8 @@ def _counts(run: Run, judgement: Judgement, of_cell: Any) -> dict[str, Any]:
     ended, connected = run.connections["closed_ns"], run.connections["connected_ns"]
     judged = (connected.notna() | ended.isna()).to_numpy(dtype=bool) & of_cell
     accounts = judgement.accounts[judged]
-    lossy, connections = int((accounts["lost"] > 0).sum()), len(accounts)
-    interval = wilson(lossy, connections) if connections else None
     return {
-        "connections": connections,
-        "lossy_connections": lossy,
-        "loss_rate": lossy / connections if connections else None,
-        "loss_rate_low": interval and interval.low,
-        "loss_rate_high": interval and interval.high,
+        **loss_rate_fields(accounts["lost"], run.connections["session_id"][judged]),
         **{f"chunks_{name}": int(accounts[name].sum()) for name in COUNTS},
     }
 

@@ -17,13 +17,13 @@ from chunk7.analysis.parameters import changed, differing, same_plan
 from chunk7.analysis.statistics.bootstrap import ClusteredRate, clustered_rate
 from chunk7.analysis.statistics.differences import mean_paired, mean_unpaired, square_and_add
 from chunk7.analysis.statistics.paired import compare_paired, compare_unpaired, holm
-from chunk7.analysis.statistics.proportions import Interval
 from chunk7.analysis.statistics.quantiles import (
     clustered_quantile_interval,
     quantile_interval,
     quantiles,
 )
 from chunk7.analysis.study import Study
+from chunk7.wire.intervals import Interval
 
 DELIVERY = ("loss_rate", "chunk_loss_rate", "duplicates")
 """Metrics of what arrived. They decide the overall verdict."""
@@ -274,8 +274,9 @@ def _differences(a: Sample, b: Sample, pairs: Pairs | None) -> dict[str, dict[st
             [sample.connections[name].to_numpy(dtype=float) for sample in (a, b)]
             for name in ("lost", "duplicate")
         )
-        found["loss_rate"] = _loss_rate(lost[0] > 0, lost[1] > 0, pairs)
-        found["duplicates"] = _duplicates(duplicate[0], duplicate[1], pairs)
+        sessions = [pd.factorize(sample.connections["session_id"])[0] for sample in (a, b)]
+        found["loss_rate"] = _loss_rate(lost[0] > 0, lost[1] > 0, sessions, pairs)
+        found["duplicates"] = _duplicates(duplicate[0], duplicate[1], sessions, pairs)
         found["chunk_loss_rate"] = _chunk_loss_rate(_of_chunks(a), _of_chunks(b))
     for metric in MARGINS:
         name, _, part = metric.partition(".p")
@@ -285,20 +286,27 @@ def _differences(a: Sample, b: Sample, pairs: Pairs | None) -> dict[str, dict[st
     return found
 
 
-def _loss_rate(a: Any, b: Any, pairs: Pairs | None) -> dict[str, Any]:
-    """From whether each connection lost something."""
+def _loss_rate(a: Any, b: Any, sessions: list[Any], pairs: Pairs | None) -> dict[str, Any]:
+    """From whether each connection lost something, and the number of its session."""
     if pairs is not None:
-        found = compare_paired(b[pairs[1]], a[pairs[0]])
+        found = compare_paired(b[pairs[1]], a[pairs[0]], sessions=sessions[0][pairs[0]])
     else:
-        found = compare_unpaired(int(b.sum()), len(b), int(a.sum()), len(a))
+        (lossy_a, of_a), (lossy_b, of_b) = (
+            (np.bincount(session, lossy), np.bincount(session))
+            for session, lossy in zip(sessions, (a, b), strict=True)
+        )
+        found = compare_unpaired(lossy_b, of_b, lossy_a, of_a)
     return _values(found.second, found.first, found)
 
 
-def _duplicates(a: Any, b: Any, pairs: Pairs | None) -> dict[str, Any]:
-    """From the duplicates of each connection."""
+def _duplicates(a: Any, b: Any, sessions: list[Any], pairs: Pairs | None) -> dict[str, Any]:
+    """From the duplicates of each connection, and the number of its session."""
     if pairs is not None:
         a, b = a[pairs[0]], b[pairs[1]]
-    return _values(a.mean(), b.mean(), (mean_unpaired if pairs is None else mean_paired)(b, a))
+        found = mean_paired(b, a, sessions=sessions[0][pairs[0]])
+    else:
+        found = mean_unpaired(b, a, sessions_first=sessions[1], sessions_second=sessions[0])
+    return _values(a.mean(), b.mean(), found)
 
 
 def _of_chunks(sample: Sample) -> ClusteredRate:

@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from chunk7.analysis.loss_rates import loss_rate
 from chunk7.analysis.prediction import KINDS
 from chunk7.analysis.statistics import fit
-from chunk7.analysis.statistics.proportions import wilson
 from chunk7.analysis.statistics.quantiles import quantiles
 from chunk7.analysis.study import Study
 from chunk7.wire.live import Quantiles
@@ -132,7 +132,7 @@ def over_time(study: Study, bins: int = BINS) -> pd.DataFrame:
     The time from a cell's first join to its last is cut into bins of one length, so that none
     holds joins of two cells; there are about `bins` in the run, and one in a cell at least.
     Columns: name, connect, write, at_s (middle of the bin, since the run's origin), width_s,
-    connections, lossy, lost (chunks), loss_rate, loss_rate_low, loss_rate_high (95% Wilson),
+    connections, lossy, lost (chunks), loss_rate, loss_rate_low, loss_rate_high (95%),
     lost_expected.
     """
     joins = study.connections
@@ -148,11 +148,11 @@ def over_time(study: Study, bins: int = BINS) -> pd.DataFrame:
         connections=1,
     ).groupby(["cell", "name", "connect", "write", "at_s", "width_s"], sort=True)
     table = grouped[["connections", "lossy", "lost", "lost_expected"]].sum().reset_index()
-    interval = wilson(table["lossy"].to_numpy(), table["connections"].to_numpy())
+    rates = [loss_rate(rows["lost"], rows["session_id"]) for _, rows in grouped]
     return table.drop(columns="cell").assign(
-        loss_rate=table["lossy"] / table["connections"],
-        loss_rate_low=interval.low,
-        loss_rate_high=interval.high,
+        loss_rate=[rate.share for rate in rates],
+        loss_rate_low=[rate.low for rate in rates],
+        loss_rate_high=[rate.high for rate in rates],
     )
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from chunk7.analysis.loss_rates import loss_rate_fields
 from chunk7.analysis.prediction import expectation
 from chunk7.analysis.results import COUNTS
-from chunk7.analysis.statistics.proportions import wilson
 from chunk7.analysis.statistics.quantiles import quantiles
 from chunk7.analysis.study import Study
 from chunk7.delivery.verdicts import Cause
@@ -21,7 +21,7 @@ from chunk7.wire.live import Moment, Quantiles, Total
 
 _LAW = ("expected", "least", "least_variance", "most", "most_variance")
 _COLUMNS = (
-    *("connect", "write", "join_ms", "window_ms", "gap_ms"),
+    *("connect", "write", "session_id", "join_ms", "window_ms", "gap_ms"),
     *COUNTS,
     *(f"lost_{name}" for name in _LAW),
 )
@@ -32,9 +32,10 @@ _PAIR = ["connect", "write"]
 class Kept:
     """What is kept of a judged run.
 
-    `connections`: a row a connection that opened. Columns: connect, write, join_ms, window_ms,
-        gap_ms, the COUNTS of a Study, lost_expected, lost_least, lost_least_variance, lost_most,
-        lost_most_variance (as in Study.connections), and opened_ns on the records' clock.
+    `connections`: a row a connection that opened. Columns: connect, write, session_id,
+        join_ms, window_ms, gap_ms, the COUNTS of a Study, lost_expected, lost_least,
+        lost_least_variance, lost_most, lost_most_variance (as in Study.connections), and opened_ns
+        on the records' clock.
     `causes`: lost chunks by cause. Columns: connect, write, cause, chunks.
     """
 
@@ -124,15 +125,9 @@ def _moment(at_s: float, pair: Any, rows: pd.DataFrame) -> Moment:
 
 
 def _losses(rows: pd.DataFrame) -> dict[str, Any]:
-    lossy = int((rows["lost"] > 0).sum())
-    interval = wilson(lossy, len(rows))
-    return {
-        "connections": len(rows),
-        "lossy_connections": lossy,
-        "loss_rate": lossy / len(rows),
-        "loss_rate_low": interval.low,
-        "loss_rate_high": interval.high,
-    }
+    fields = loss_rate_fields(rows["lost"], rows["session_id"])
+    del fields["loss_rate_design_effect"]  # of a moment's few connections it is mostly noise
+    return fields
 
 
 def _tally(causes: pd.DataFrame, pair: Any) -> dict[str, int]:

@@ -39,7 +39,7 @@ print("valid" if study.summary.valid else study.summary.invalid_because)
 #
 # The unit is the connection: it lost something, or it did not. Chunks would not do, because the
 # chunks of one connection are not lost independently. A filled mark is a measured loss rate with
-# its 95% Wilson interval. A hollow mark is a pair that lost nothing; the dashed line goes up to the
+# its 95% interval. A hollow mark is a pair that lost nothing; the dashed line goes up to the
 # loss rate that so many connections cannot rule out.
 
 # %%

@@ -20,7 +20,7 @@ def cells_table(summary: Summary) -> Table:
         Column("cell", "connect ordering x write ordering", numeric=False),
         Column("verdict", "loses: at least one chunk; keeps all: none was seen", numeric=False),
         Column("lossy connections", "those that lost a chunk, of all that opened"),
-        Column("loss rate", "lossy connections of all, with its 95% Wilson interval"),
+        Column("loss rate", "lossy connections of all, with its 95% interval, by session"),
         Column("chunks lost", "over all connections"),
         Column("law expects", "lost chunks that the law predicts from the instants measured"),
         Column("duplicates", "receipts of a chunk after its first"),

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from chunk7.analysis.statistics.checks import Floats, counts, of_length, share
-from chunk7.analysis.statistics.proportions import Interval, beta_interval, rule_of_three
+from chunk7.analysis.statistics.proportions import beta_interval, rule_of_three
+from chunk7.wire.intervals import Interval, jackknife_variance
 
 BLOCK = 4_000_000
 """Numbers of resampled weights held at a time, so that memory is bounded."""
@@ -37,11 +38,10 @@ def clustered_rate(lost: Any, expected: Any, level: float = 0.95) -> ClusteredRa
     """Rate of lost chunks with an interval that holds from ten sessions on.
 
     `lost`, `expected`: chunks, shape (sessions,). The rate r is sum(lost) / sum(expected), its
-    variance v the jackknife's, leaving out one session at a time. v makes the chunks worth
+    variance v `chunk7.wire.intervals.jackknife_variance`. v makes the chunks worth
     n = r (1 - r) / v independent ones, fewer by (t of all chunks / t of all sessions)^2 because v
     is estimated from so few sessions; the interval is the exact one of r n in n. It is the method
-    of E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193, with the jackknife of
-    W. G. Cochran, Sampling Techniques (3rd ed., 1977), section 6.17.
+    of E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193.
 
     Percentiles of resampled rates (`resample`) cover too little with few sessions, 88% instead of
     95 for ten of them: docs/statistics.md has the measurements.
@@ -63,7 +63,7 @@ def clustered_rate(lost: Any, expected: Any, level: float = 0.95) -> ClusteredRa
         return ClusteredRate(rate, low, high, sessions, None)
     if sessions == 1:
         return ClusteredRate(rate, 0.0, 1.0, 1, None)
-    effect = max(1.0, _jackknife_variance(lost, expected) * chunks / (rate * (1 - rate)))
+    effect = max(1.0, jackknife_variance(lost, expected) * chunks / (rate * (1 - rate)))
     interval = _korn_graubard(rate, chunks, effect, sessions, level)
     return ClusteredRate(rate, interval.low, interval.high, sessions, effect)
 
@@ -99,13 +99,6 @@ def _sessions(lost: Any, expected: Any) -> tuple[Floats, Floats]:
     if (lost > expected).any():
         raise ValueError("lost must not be more than expected")
     return lost[expected > 0], expected[expected > 0]
-
-
-def _jackknife_variance(lost: Floats, expected: Floats) -> float:
-    """Of the ratio of sums; shapes (sessions,), at least two."""
-    sessions = len(expected)
-    without = (lost.sum() - lost) / (expected.sum() - expected)
-    return float((sessions - 1) / sessions * ((without - without.mean()) ** 2).sum())
 
 
 def _korn_graubard(

@@ -3,14 +3,15 @@
 For shares of connections see `paired.py`. Differences are first minus second everywhere.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from chunk7.analysis.statistics.checks import Floats, column, of_length, share
-from chunk7.analysis.statistics.proportions import Interval
+from chunk7.analysis.statistics.paired import worth_of
 from chunk7.analysis.statistics.quantiles import quantile_interval
+from chunk7.wire.intervals import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,13 @@ class Difference:
     p_value: float
 
 
-def mean_paired(first: Any, second: Any, level: float = 0.95) -> Difference:
+def mean_paired(
+    first: Any, second: Any, level: float = 0.95, sessions: Any | None = None
+) -> Difference:
     """Mean of paired differences, by Student's t; both of shape (pairs,), at least one.
+
+    `sessions`: names of the pairs' sessions, the same shape; the interval is then that of as many
+    pairs as they are worth, and the test stays that of the pairs (see `paired`).
 
     One pair has no spread and bounds nothing: the interval is infinite and p is 1. Where all pairs
     differ by the same, the interval has no width, and p is the sign test's, 2 / 2^pairs.
@@ -33,15 +39,25 @@ def mean_paired(first: Any, second: Any, level: float = 0.95) -> Difference:
     between = _pairs(first, second)
     count = len(between)
     error = float(between.std(ddof=1)) / np.sqrt(count) if count > 1 else np.inf
-    return _students(float(between.mean()), error, count - 1, level, float(2.0 ** (1 - count)))
+    found = _students(float(between.mean()), error, count - 1, level, float(2.0 ** (1 - count)))
+    wider = np.sqrt(count / worth_of(between, sessions, level))
+    half = wider * (found.high - found.difference)
+    return replace(found, low=found.difference - half, high=found.difference + half)
 
 
-def mean_unpaired(first: Any, second: Any, level: float = 0.95) -> Difference:
+def mean_unpaired(
+    first: Any,
+    second: Any,
+    level: float = 0.95,
+    sessions_first: Any | None = None,
+    sessions_second: Any | None = None,
+) -> Difference:
     """Difference of two means with unequal variances, by Welch's t.
 
     Shapes (n,) and (m,), at least one value each; a sample of one value bounds nothing, as in
-    `mean_paired`. Where neither sample varies, p is that of a permutation, 2 of all the ways to
-    choose n of n + m values. Source: B. L. Welch, Biometrika 34 (1947) 28. Raises ValueError.
+    `mean_paired`, which explains the sessions. Where neither sample varies, p is that of a
+    permutation, 2 of all the ways to choose n of n + m values.
+    Source: B. L. Welch, Biometrika 34 (1947) 28. Raises ValueError.
     """
     from scipy.special import binom
 
@@ -50,7 +66,8 @@ def mean_unpaired(first: Any, second: Any, level: float = 0.95) -> Difference:
     ways = float(binom(len(one) + len(other), len(one)))
     if min(len(one), len(other)) < 2:
         return _students(difference, np.inf, 0, level, 1.0)
-    parts = np.array([one.var(ddof=1) / len(one), other.var(ddof=1) / len(other)])
+    worth = worth_of(one, sessions_first, level), worth_of(other, sessions_second, level)
+    parts = np.array([one.var(ddof=1) / worth[0], other.var(ddof=1) / worth[1]])
     total = float(parts.sum())
     weights = parts**2 / np.array([len(one) - 1, len(other) - 1])
     freedom = total**2 / float(weights.sum()) if total > 0 else 1.0

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from chunk7.analysis.statistics.checks import Floats, column, counts, numbers, of_length, share
-from chunk7.analysis.statistics.proportions import Interval
+from chunk7.wire.intervals import Interval
 
 HALVINGS = 100
 """Of an interval in search of a crossing; more than a float can tell apart."""

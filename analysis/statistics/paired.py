@@ -4,6 +4,14 @@ Cells of one run, and runs with the same seed, meet the same schedule: the k-th 
 joins at the moment of the k-th of the other, so the two are a pair. Pairs that differ carry the
 evidence. Runs with different seeds share nothing and are compared unpaired.
 
+Connections of one session share its chunks; `sessions` says who shares, and without it all are
+taken as independent. A paired test asks whether the two could be exchanged: if so they can be in
+every pair by itself, whatever chunks it met with its neighbours, so the test stays as it is. How
+far the two are apart does depend on the chunks, and so does everything about unpaired runs: there
+connections count as what they are worth (`chunk7.wire.intervals`). What a test alone would take for a
+difference, one ordering being better in some sessions and worse in others, is inside the interval;
+a verdict needs both.
+
 Differences are first minus second everywhere: above 0, the first one loses more.
 """
 
@@ -12,8 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from chunk7.analysis.statistics.checks import Floats, counts, numbers, of_length, plain
-from chunk7.analysis.statistics.proportions import Interval, wilson
+from chunk7.analysis.statistics.checks import Floats, counts, numbers, of_length, plain, share
+from chunk7.analysis.statistics.proportions import wilson
+from chunk7.wire.intervals import (
+    ClusteredShare,
+    Interval,
+    clustered_share,
+    design_effect,
+    effective_size,
+    score_interval,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +39,7 @@ class Comparison:
     `first`, `second`: lossy / connections of each. `difference`: first - second, with its interval
     `low`, `high`. `p_value`: of "both lose equally often", two-sided, not yet corrected for other
     comparisons (`holm`). `only_first`, `only_second`: pairs in which only that one was lossy, None
-    when unpaired. The p-value decides, the interval says by how much; at the edge they may differ.
+    when unpaired. The interval says by how much they differ; at the edge it and p may disagree.
     """
 
     first: float
@@ -36,11 +52,15 @@ class Comparison:
     only_second: int | None = None
 
 
-def compare_paired(first: Any, second: Any, level: float = 0.95) -> Comparison:
+def compare_paired(
+    first: Any, second: Any, level: float = 0.95, sessions: Any | None = None
+) -> Comparison:
     """Two orderings on the same connections: exact McNemar test, Newcombe's paired interval.
 
     `first`, `second`: whether the k-th connection was lossy, booleans of shape (pairs,), at least
-    one. Leave out pairs of which one never opened. Raises ValueError.
+    one. Leave out pairs of which one never opened. `sessions`: names of their sessions, the same
+    shape; the interval is then that of as many pairs as they are worth, by the design effect of
+    the difference. Raises ValueError.
     """
     one, other = _flags("first", first), _flags("second", second)
     of_length("second", other, len(one))
@@ -48,7 +68,10 @@ def compare_paired(first: Any, second: Any, level: float = 0.95) -> Comparison:
         raise ValueError("first must have at least one pair")
     both, neither = int((one & other).sum()), int((~one & ~other).sum())
     only_first, only_second = int((one & ~other).sum()), int((~one & other).sum())
-    interval = newcombe_paired(both, only_first, only_second, neither, level)
+    worth = worth_of(one.astype(float) - other, sessions, level) / len(one)
+    interval = _newcombe_paired(
+        both * worth, only_first * worth, only_second * worth, neither * worth, level
+    )
     rates = float(one.mean()), float(other.mean())
     return Comparison(
         *rates,
@@ -61,29 +84,56 @@ def compare_paired(first: Any, second: Any, level: float = 0.95) -> Comparison:
     )
 
 
+def worth_of(values: Floats, sessions: Any | None, level: float = 0.95) -> float:
+    """How many independent values these, of shape (values,) and these sessions, are worth.
+
+    As many as they are without `sessions`. Raises ValueError for another shape.
+    """
+    if sessions is None:
+        return float(len(values))
+    names = of_length("sessions", np.asarray(sessions), len(values))
+    _, session = np.unique(names, return_inverse=True)
+    units = np.bincount(session)
+    effect = design_effect(np.bincount(session, values), units, float(values.var()))
+    return effective_size(units, effect, level)
+
+
 def compare_unpaired(
-    lossy_first: int,
-    connections_first: int,
-    lossy_second: int,
-    connections_second: int,
+    lossy_first: Any,
+    connections_first: Any,
+    lossy_second: Any,
+    connections_second: Any,
     level: float = 0.95,
 ) -> Comparison:
     """Two runs with different seeds: Fisher's exact test, Newcombe's unpaired interval.
 
-    All whole numbers, at least one connection each. Raises ValueError.
+    Whole numbers, at least one connection each: by session, shape (sessions,), or one number for
+    connections that share nothing. Each side counts as what its connections are worth, which the
+    test rounds to whole connections. Raises ValueError.
     """
     from scipy.stats import fisher_exact
 
-    interval = newcombe_unpaired(
-        lossy_first, connections_first, lossy_second, connections_second, level
-    )
-    first, second = lossy_first / connections_first, lossy_second / connections_second
-    table = [
-        [lossy_first, connections_first - lossy_first],
-        [lossy_second, connections_second - lossy_second],
-    ]
+    of_first = _by_session("first", lossy_first, connections_first, level)
+    of_second = _by_session("second", lossy_second, connections_second, level)
+    first, second = float(of_first.share or 0), float(of_second.share or 0)
+    interval = _square_and_add(first, of_first, second, of_second, 0.0)
+    table = [_whole(first, of_first.worth), _whole(second, of_second.worth)]
     p_value = float(fisher_exact(table).pvalue)
     return Comparison(first, second, first - second, interval.low, interval.high, p_value)
+
+
+def _by_session(name: str, lossy: Any, connections: Any, level: float) -> ClusteredShare:
+    hits = np.atleast_1d(counts(f"lossy_{name}", lossy))
+    units = np.atleast_1d(counts(f"connections_{name}", connections))
+    if not units.sum():
+        raise ValueError(f"connections_{name} must be finite and at least 1")
+    return clustered_share(hits, units, level)
+
+
+def _whole(rate: float, worth: float) -> list[int]:
+    """Lossy and other connections, of those that they are worth: at least one in all."""
+    size = max(1, round(worth))
+    return [round(rate * size), size - round(rate * size)]
 
 
 def mcnemar(only_first: Any, only_second: Any, mid_p: bool = False) -> Any:
@@ -130,13 +180,18 @@ def newcombe_paired(
     n = e + f + g + h
     if (n < 1).any():
         raise ValueError("both, only_first, only_second, neither must add up to at least 1")
-    q = e * h - f * g
+    return _newcombe_paired(e, f, g, h, share("level", level))
+
+
+def _newcombe_paired(e: Any, f: Any, g: Any, h: Any, level: float) -> Interval:
+    """For numbers of pairs that need not be whole."""
+    n = e + f + g + h
+    q = np.asarray(e * h - f * g)
     q = np.where(q > 0, np.maximum(q - n / 2, 0), q)
     margins = np.sqrt((e + f) * (g + h)) * np.sqrt((e + g) * (f + h))
-    phi = np.where(margins > 0, q / np.maximum(margins, 1), 0.0)
-    return _square_and_add(
-        (e + f) / n, wilson(e + f, n, level), (e + g) / n, wilson(e + g, n, level), phi
-    )
+    phi = np.divide(q, margins, out=np.zeros_like(q), where=margins > 0)
+    p1, p2 = (e + f) / n, (e + g) / n
+    return _square_and_add(p1, score_interval(p1, n, level), p2, score_interval(p2, n, level), phi)
 
 
 def newcombe_unpaired(
@@ -174,7 +229,7 @@ def holm(p_values: Any) -> Floats:
     return adjusted
 
 
-def _square_and_add(p1: Any, of_1: Interval, p2: Any, of_2: Interval, phi: Any) -> Interval:
+def _square_and_add(p1: Any, of_1: Any, p2: Any, of_2: Any, phi: Any) -> Interval:
     down1, up1 = p1 - of_1.low, of_1.high - p1
     down2, up2 = p2 - of_2.low, of_2.high - p2
     below = np.sqrt(np.maximum(down1**2 - 2 * phi * down1 * up2 + up2**2, 0))

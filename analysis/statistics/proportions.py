@@ -1,49 +1,32 @@
 """How sure a share is: intervals of a proportion, and what a loss-free run can promise.
 
-The unit is the connection: it lost something or it did not. Connections join independently, chunks
-of one connection are not lost independently; for rates of chunks see `bootstrap.py`.
+The unit is the connection: it lost something or it did not. What is here takes connections as
+independent; those that watch one session share its chunks, and a measured loss rate is stated by
+`chunk7.wire.intervals.clustered_share`. For rates of chunks see `bootstrap.py`.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chunk7.analysis.statistics.checks import Floats, counts, plain, share
+from chunk7.wire.intervals import Interval, score_interval
 
 LEAST_BOUND = 1e-12
 """The smallest loss rate that `connections_needed` takes: below it, whole numbers of connections
 are no longer told apart by a float."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Both ends belong to it. Floats, or arrays of the shape that the arguments had together."""
-
-    low: Any
-    high: Any
-
-
 def wilson(successes: Any, trials: Any, level: float = 0.95) -> Interval:
     """Score interval of a proportion: all p whose test against the count would not reject.
 
-    With x successes, n trials and z the normal quantile of (1 + level) / 2, the ends are
-
-        (x + z^2 / 2 -+ z sqrt(x (n - x) / n + z^2 / 4)) / (n + z^2)
-
-    `successes`, `trials`: whole numbers, scalars or arrays that broadcast. Without trials nothing
-    is known: [0, 1]. Covers `level` on average over p, a little more or less for one p.
-    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209. Raises ValueError.
+    `chunk7.wire.intervals.score_interval` of successes / trials; `successes`, `trials`: whole numbers,
+    scalars or arrays that broadcast. Without trials nothing is known: [0, 1]. Covers `level` on
+    average over p, a little more or less for one p. Raises ValueError.
     """
-    from scipy.special import ndtri
-
     x, n = _successes_of(successes, trials)
-    z2 = float(ndtri((1 + share("level", level)) / 2)) ** 2
-    half = np.sqrt(z2 * (x * (n - x) / np.maximum(n, 1) + z2 / 4))
-    low = np.where(x > 0, (x + z2 / 2 - half) / (n + z2), 0.0)
-    high = np.where(x < n, (x + z2 / 2 + half) / (n + z2), 1.0)
-    return Interval(plain(low), plain(high))
+    return score_interval(x / np.maximum(n, 1), n, share("level", level))
 
 
 def exact(successes: Any, trials: Any, level: float = 0.95) -> Interval:
@@ -91,14 +74,22 @@ def one_in(trials: int, level: float = 0.95) -> int:
     return math.floor(1 / bound)
 
 
-def connections_needed(bound: float, level: float = 0.95) -> int:
+def connections_needed(bound: float, level: float = 0.95, design_effect: float = 1.0) -> int:
     """The fewest loss-free connections that promise a loss rate of at most `bound`.
 
-    The least n with rule_of_three(n) <= bound, which is ln(1 - level) / ln(1 - bound) rounded up.
-    Raises ValueError unless LEAST_BOUND <= bound < 1.
+    The least n with rule_of_three(n) <= bound, which is ln(1 - level) / ln(1 - bound) rounded up;
+    times `design_effect`, at least 1, rounded up: connections that share sessions are worth fewer
+    (`chunk7.wire.intervals`). A loss-free run cannot tell its own, a lossy cell under the same load can:
+    `loss_rate_design_effect` of its result. Raises ValueError unless LEAST_BOUND <= bound < 1.
     """
     if not LEAST_BOUND <= bound < 1:
         raise ValueError(f"bound must be at least {LEAST_BOUND:g} and below 1, not {bound}")
+    if not 1 <= design_effect < math.inf:
+        raise ValueError(f"design_effect must be finite and at least 1, not {design_effect}")
+    return math.ceil(_independent_needed(bound, level) * design_effect)
+
+
+def _independent_needed(bound: float, level: float) -> int:
     near = math.ceil(math.log1p(-share("level", level)) / math.log1p(-bound))
     # The quotient may be off by its last digit, just where it is a whole number.
     fits = (n for n in (near - 1, near) if n > 0 and rule_of_three(n, level) <= bound)

@@ -13,7 +13,7 @@ import numpy as np
 
 from chunk7.analysis.statistics.bootstrap import clustered_rate
 from chunk7.analysis.statistics.checks import Floats, column, of_length, share
-from chunk7.analysis.statistics.proportions import Interval
+from chunk7.wire.intervals import Interval
 
 USUAL = (0.5, 0.95, 0.99)
 """p50, p95, p99."""

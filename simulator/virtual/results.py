@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from chunk7.simulator.virtual.chunks import Timeline
 from chunk7.simulator.virtual.distributions import Durations
-from chunk7.simulator.virtual.expected import Z_95, Expectation, ExpectedChunks
+from chunk7.simulator.virtual.expected import Expectation, ExpectedChunks
 from chunk7.simulator.virtual.population import Integers
 from chunk7.simulator.virtual.settings import Settings
+from chunk7.wire.intervals import clustered_share
 
 Quantiles = dict[str, float]
 """`p50`, `p95`, `p99`."""
@@ -43,11 +44,12 @@ class Outcome:
 class CellResult:
     """One connect x write cell. Names and units are those of `chunk7 run --json`.
 
-    A connection's gap is its W and the median L of its session. Quantiles are None where nothing
-    could be measured: no window without a subscription, no L for a chunk that is published or saved
-    more than once. Nothing is undetermined or unexpected in virtual time; these fields are there so
-    that accounts cross-foot. Holes that the client fetches are predicted as fetched, not as lost;
-    overlaps that the node merges are no duplicates.
+    The interval of the loss rate is by session: clients of one answer share its chunks, and so do
+    those of its later waves. A connection's gap is its W and the median L of its session.
+    Quantiles are None where nothing could be measured: no window without a subscription, no L for a
+    chunk that is published or saved more than once. Nothing is undetermined or unexpected in
+    virtual time; these fields are there so that accounts cross-foot. Holes that the client fetches
+    are predicted as fetched, not as lost; overlaps that the node merges are no duplicates.
     """
 
     connect: str
@@ -57,6 +59,7 @@ class CellResult:
     loss_rate: float
     loss_rate_low: float
     loss_rate_high: float
+    loss_rate_design_effect: float | None
     chunks_expected: int
     chunks_delivered: int
     chunks_lost: int
@@ -98,6 +101,8 @@ class Tally:
         self._chunks = np.array([timeline.chunks for timeline in timelines], dtype=np.int64)
         self._lags = np.array([_median_lag(timeline) for timeline in timelines])
         self._law = ExpectedChunks(settings, timelines)
+        self._units = np.zeros(len(timelines), dtype=np.int64)
+        self._lossy = np.zeros(len(timelines))
         self._counts: Counter[str] = Counter()
         self._causes: Counter[str] = Counter()
         self._samples: dict[str, list[NDArray[np.float32]]] = {"window": [], "gap": [], "join": []}
@@ -105,7 +110,8 @@ class Tally:
     def add(self, outcome: Outcome) -> None:
         """Take in a block."""
         self._counts["connections"] += len(outcome.lost)
-        self._counts["lossy"] += int(np.count_nonzero(outcome.lost))
+        self._units += np.bincount(outcome.session, minlength=len(self._units))
+        self._lossy += np.bincount(outcome.session, outcome.lost > 0, len(self._lossy))
         self._counts["expected"] += int(self._chunks[outcome.session].sum())
         self._counts["lost"] += int(outcome.lost.sum())
         self._counts["duplicate"] += int(outcome.duplicate.sum())
@@ -127,7 +133,7 @@ class Tally:
     def result(self, connect: str, write: str) -> CellResult:
         """The cell; `connect` and `write` name it."""
         count = self._counts
-        low, high = wilson(count["lossy"], count["connections"])
+        rate = clustered_share(self._lossy, self._units)
         late = [
             timeline.arrive_ms - timeline.intended_ms
             for timeline in self._timelines
@@ -137,10 +143,11 @@ class Tally:
             connect=connect,
             write=write,
             connections=count["connections"],
-            lossy_connections=count["lossy"],
-            loss_rate=count["lossy"] / count["connections"],
-            loss_rate_low=low,
-            loss_rate_high=high,
+            lossy_connections=int(self._lossy.sum()),
+            loss_rate=float(rate.share or 0),
+            loss_rate_low=rate.low,
+            loss_rate_high=rate.high,
+            loss_rate_design_effect=rate.design_effect,
             chunks_expected=count["expected"],
             chunks_delivered=count["expected"] - count["lost"],
             chunks_lost=count["lost"],
@@ -189,19 +196,3 @@ def quantiles(values: NDArray[np.floating]) -> Quantiles | None:
         return None
     p50, p95, p99 = np.percentile(known, (50, 95, 99)).tolist()
     return {"p50": p50, "p95": p95, "p99": p99}
-
-
-def wilson(hits: int, trials: int) -> tuple[float, float]:
-    """95% interval of a proportion.
-
-    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
-    Journal of the American Statistical Association 22 (1927).
-    """
-    if trials == 0:
-        return 0.0, 1.0
-    share, weight = hits / trials, Z_95**2 / trials
-    centre = (share + weight / 2) / (1 + weight)
-    half = Z_95 / (1 + weight) * math.sqrt(share * (1 - share) / trials + weight / (4 * trials))
-    return max(0.0, centre - half) if hits else 0.0, min(
-        1.0, centre + half
-    ) if hits < trials else 1.0

@@ -37,7 +37,8 @@ def two_cells(lossy_only: tuple[int, int], both: int, neither: int) -> pd.DataFr
         [
             pd.DataFrame(
                 {"cell": k, "name": name, "user": users, "turn": 0, "duplicate": 2 * k,
-                 "lost": [flag[k] for flag in flags], "join_ms": 3.0 + k * (1 + users)}
+                 "session_id": users, "lost": [flag[k] for flag in flags],
+                 "join_ms": 3.0 + k * (1 + users)}
             )
             for k, name in enumerate((BUG, FIX))
         ]

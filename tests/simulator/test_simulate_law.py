@@ -20,7 +20,6 @@ from chunk7.simulator.virtual.distributions import (
     empirical,
 )
 from chunk7.simulator.virtual.population import blocks
-from chunk7.simulator.virtual.results import wilson
 from chunk7.simulator.virtual.settings import Arrivals, Engine, Joins, Recurrence, Settings
 from chunk7.simulator.virtual.simulate import simulate
 
@@ -263,12 +262,6 @@ def test_poisson_joins_have_a_poisson_number_for_each_answer() -> None:
 def test_settings_that_make_no_sense_are_refused(change: Any, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         Settings(**change)
-
-
-def test_wilsons_interval_is_the_textbooks() -> None:
-    assert wilson(0, 10) == (0.0, pytest.approx(0.2775, abs=1e-4))
-    assert wilson(10, 10) == (pytest.approx(0.7225, abs=1e-4), 1.0)
-    assert wilson(50, 100) == (pytest.approx(0.4038, abs=1e-4), pytest.approx(0.5962, abs=1e-4))
 
 
 # --- faults ---

@@ -195,7 +195,7 @@ def test_two_orderings_that_lose_nothing_still_have_an_interval() -> None:
         (lambda: newcombe_paired(0, 0, 0, 0), "must add up to at least 1"),
         (lambda: newcombe_paired(1, -1, 0, 0), "only_first must be finite and at least 0"),
         (lambda: newcombe_unpaired(0, 0, 1, 2), "trials_first must be finite and at least 1"),
-        (lambda: compare_unpaired(1, 2, 3, 2), "successes must not be more than trials"),
+        (lambda: compare_unpaired(1, 2, 3, 2), "hits must not be more than units"),
         (lambda: mcnemar(0.5, 1), "only_first must be whole numbers"),
         (lambda: holm([0.1, 1.1]), "p_values must be from 0 to 1"),
         (lambda: holm([float("nan")]), "p_values must be from 0 to 1"),
