@@ -8,7 +8,7 @@ Connections of one session share its chunks; `sessions` says who shares, and wit
 taken as independent. A paired test asks whether the two could be exchanged: if so they can be in
 every pair by itself, whatever chunks it met with its neighbours, so the test stays as it is. How
 far the two are apart does depend on the chunks, and so does everything about unpaired runs: there
-connections count as what they are worth (`chunk7.wire.intervals`). What a test alone would take for a
+connections count as what they are worth (`wire.intervals`). What a test alone would take for a
 difference, one ordering being better in some sessions and worse in others, is inside the interval;
 a verdict needs both.
 

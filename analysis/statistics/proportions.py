@@ -21,7 +21,7 @@ are no longer told apart by a float."""
 def wilson(successes: Any, trials: Any, level: float = 0.95) -> Interval:
     """Score interval of a proportion: all p whose test against the count would not reject.
 
-    `chunk7.wire.intervals.score_interval` of successes / trials; `successes`, `trials`: whole numbers,
+    `wire.intervals.score_interval` of successes / trials; `successes`, `trials`: whole numbers,
     scalars or arrays that broadcast. Without trials nothing is known: [0, 1]. Covers `level` on
     average over p, a little more or less for one p. Raises ValueError.
     """
@@ -79,7 +79,7 @@ def connections_needed(bound: float, level: float = 0.95, design_effect: float =
 
     The least n with rule_of_three(n) <= bound, which is ln(1 - level) / ln(1 - bound) rounded up;
     times `design_effect`, at least 1, rounded up: connections that share sessions are worth fewer
-    (`chunk7.wire.intervals`). A loss-free run cannot tell its own, a lossy cell under the same load can:
+    (`wire.intervals`). A loss-free run cannot tell its own, a lossy cell under the same load can:
     `loss_rate_design_effect` of its result. Raises ValueError unless LEAST_BOUND <= bound < 1.
     """
     if not LEAST_BOUND <= bound < 1:
