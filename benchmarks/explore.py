@@ -47,7 +47,7 @@ def matrix(name: str, **options: object) -> Row:
     found = [explore(cell, Limits(max_schedules=10**9, max_seconds=3_600)) for cell in cells]
     seconds = time.process_time() - began
     assert all(result.search.complete for result in found)
-    steps = sum(result.search.steps for result in found)
+    steps = sum(result.transitions for result in found)
     schedules = sum(result.search.tally.schedules for result in found)
     return Row(name, len(cells), steps, schedules, seconds)
 

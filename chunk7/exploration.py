@@ -12,7 +12,7 @@ from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.drawing import draw, rerun
 from chunk7.simulator.explore.guard import guarded
-from chunk7.simulator.explore.schedule import Schedule
+from chunk7.simulator.explore.schedule import Failure, Schedule
 from chunk7.simulator.explore.search import Limits, explore
 from chunk7.simulator.explore.state import Cell
 
@@ -21,15 +21,24 @@ from chunk7.simulator.explore.state import Cell
 class Finding:
     """A cell's result as values that cross a process boundary.
 
-    `document` is the cell in the JSON of `chunk7 explore` (docs/exploration.md), `drawing` its
-    counter-example as text, `steps` how many events were executed.
+    `document` is the cell in the JSON of `chunk7 explore` (docs/exploration.md). `examples` has the
+    shortest schedule of each failure found, and its drawing.
     """
 
     document: dict[str, Any]
-    drawing: str | None
-    counterexample: Schedule | None
-    steps: int
+    examples: dict[Failure, tuple[Schedule, str]]
     seconds: float
+
+    @property
+    def by_default(self) -> list[Failure]:
+        """What is drawn unless something else is asked for: a loss, or else a jam."""
+        first: tuple[Failure, ...] = (Failure.LOSSY, Failure.STUCK)
+        return [kind for kind in first if kind in self.examples][:1]
+
+    @property
+    def drawing(self) -> str | None:
+        """The shortest schedule that loses, or gets stuck, drawn; None without one."""
+        return next((self.examples[kind][1] for kind in self.by_default), None)
 
     @property
     def name(self) -> str:
@@ -119,6 +128,8 @@ def _resolved(
 
 def _find(cell: Cell, limits: Limits) -> Finding:
     result = explore(cell, limits)
-    example = result.counterexample
-    drawing = draw(rerun(replace(cell, chunks=example.chunks), example)) if example else None
-    return Finding(result.document(), drawing, example, result.search.steps, result.seconds)
+    examples = {
+        kind: (example, draw(rerun(replace(cell, chunks=example.chunks), example), failure=kind))
+        for kind, example in result.counterexamples.items()
+    }
+    return Finding(result.document(), examples, result.seconds)

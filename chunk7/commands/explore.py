@@ -4,6 +4,7 @@ import argparse
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,15 @@ from chunk7.cluster.options import (
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore import schedule as schedules
+from chunk7.simulator.explore.schedule import Failure
 from chunk7.wire.options import Parser
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from chunk7.exploration import Finding
 
-SCHEMA = 1
+SCHEMA = 2
 PLAIN_WIDTH = 140
 """Columns of the table when it is not shown on a terminal."""
 
@@ -80,17 +84,32 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         metavar="S",
         help="time a cell, before the verdict is unknown (default: %(default)g)",
     )
+    parser.add_argument(
+        "--show",
+        action="append",
+        metavar="KIND",
+        help=f"counter-examples to draw: {', '.join(Failure)}, or all; repeatable, or commas "
+        "(default: lossy, else stuck)",
+    )
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="also say how much was explored, and what never happened in any schedule",
+    )
     add_seed(parser)
-    add_out(parser, "nowhere; with it, explore.json and one schedule a counter-example")
+    add_out(parser, "nowhere; with it, explore.json and a schedule for each kind of failure")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Explore, print, write; 0. Raises UsageError and OrderingError."""
     # Imported here: the help should not wait for what explores.
+    from rich.console import Console
+
     from chunk7.exploration import explored
     from chunk7.simulator.explore.search import Limits
 
+    show = _kinds(args.show)
     found = explored(
         names(args.connect),
         names(args.write),
@@ -105,9 +124,22 @@ def run(args: argparse.Namespace) -> int:
         _write(args.out, findings, document)
     if args.json:
         sys.stdout.write(json.dumps(document) + "\n")
-    else:
-        _print(findings, _heading(args.chunks, args.joiners, findings))
+        return 0
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    console.print(_table(findings, _heading(args.chunks, args.joiners, findings)))
+    if args.verbose:
+        console.print(_coverage(findings))
+    _draw(findings, show)
+    _sum_up(findings)
     return 0
+
+
+def _kinds(values: list[str] | None) -> list[Failure]:
+    wanted = names(values)
+    for kind in wanted:
+        if kind not in (*Failure, "all"):
+            raise UsageError(f"--show {kind}: one of {', '.join(Failure)}, all")
+    return [kind for kind in Failure if kind in wanted or "all" in wanted]
 
 
 def _watched(findings: "Iterator[Finding]") -> "list[Finding]":
@@ -130,38 +162,76 @@ def _heading(chunks: int, joiners: int, findings: "list[Finding]") -> str:
     return f"{chunks} chunk{'s' * (chunks != 1)}, {clients}{troubles}"
 
 
-def _print(findings: "list[Finding]", heading: str) -> None:
-    from rich.console import Console
+def _table(findings: "list[Finding]", heading: str) -> "Table":
+    """What every cell can do, and in how many schedules."""
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     table = Table(title=heading, title_justify="left")
     both = not all(finding.document["resumes"] for finding in findings)
     for column in ("connect", "write", *(["again"] if both else []), "verdict"):
         table.add_column(column, no_wrap=True)
-    for column in ("schedules", "losing", "duplicating", "reordering", "stuck"):
+    for column in ("schedules", "losing", "duplicating", "reordering", "rewinding", "stuck"):
         table.add_column(column, justify="right", no_wrap=True)
     for finding in findings:
         cell = finding.document
         style = {"lossless": "green", "loses": "red", "unknown": "yellow"}[cell["verdict"]]
-        counts = ("schedules", "lossy", "duplicating", "out_of_order", "stuck")
         table.add_row(
             cell["connect"],
             cell["write"],
             *(["resumes" if cell["resumes"] else "starts over"] if both else []),
             f"[{style}]{cell['verdict']}[/]",
-            *(_count(cell[name], cell["complete"]) for name in counts),
+            *(_count(cell[name], cell["complete"]) for name in ("schedules", *Failure)),
         )
-    console.print(table)
+    return table
+
+
+def _coverage(findings: "list[Finding]") -> "Table":
+    """How much was explored, and what did not happen in it."""
+    from rich.table import Table
+
+    table = Table(title="explored", title_justify="left")
+    table.add_column("connect", no_wrap=True)
+    table.add_column("write", no_wrap=True)
+    for column in ("states", "transitions", "depth"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("never happened")
     for finding in findings:
-        if finding.drawing:
-            sys.stdout.write("\n" + finding.drawing)
-    steps = sum(finding.steps for finding in findings)
-    seconds = sum(finding.seconds for finding in findings)
-    verdicts = [finding.document["verdict"] for finding in findings]
+        cell = finding.document
+        counts = (
+            _count(cell[name], cell["complete"]) for name in ("states", "transitions", "depth")
+        )
+        table.add_row(cell["connect"], cell["write"], *counts, ", ".join(cell["never"]) or "-")
+    return table
+
+
+def _draw(findings: "list[Finding]", show: list[Failure]) -> None:
+    """The drawings asked for, each schedule once; and how often there is something else to draw."""
+    left: Counter[Failure] = Counter()
+    for finding in findings:
+        wanted = show or finding.by_default
+        left.update(finding.examples.keys() - set(wanted))
+        shown: list[schedules.Schedule] = []
+        for kind in wanted:
+            example, drawing = finding.examples.get(kind, (None, ""))
+            if example and example not in shown:
+                sys.stdout.write("\n" + drawing)
+                shown.append(example)
+    others = ", ".join(f"{kind} in {left[kind]}" for kind in Failure if left[kind])
+    if others and not show:
+        sys.stdout.write(f"\nalso found, drawn by --show: {others}\n")
+
+
+def _sum_up(findings: "list[Finding]") -> None:
+    cells = [finding.document for finding in findings]
+    verdicts = [cell["verdict"] for cell in cells]
     summary = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts))
-    cells = f"{len(findings)} cell{'s' * (len(findings) != 1)}"
-    sys.stdout.write(f"\n{cells}: {summary}; {steps} steps in {seconds:.2f} s\n")
+    states = sum(cell["states"] for cell in cells)
+    transitions = sum(cell["transitions"] for cell in cells)
+    seconds = sum(finding.seconds for finding in findings)
+    sys.stdout.write(
+        f"\n{len(cells)} cell{'s' * (len(cells) != 1)}: {summary}; "
+        f"{states} states, {transitions} transitions in {seconds:.2f} s\n"
+    )
 
 
 def _count(count: int, complete: bool) -> str:
@@ -171,19 +241,20 @@ def _count(count: int, complete: bool) -> str:
 
 
 def _write(folder: Path, findings: "list[Finding]", document: dict[str, Any]) -> None:
-    """explore.json, and for the broken CONNECT-WRITE.json (a schedule) and .txt (its drawing).
+    """explore.json, and CONNECT-WRITE-KIND.json (a schedule) and .txt (its drawing).
 
-    The name of one whose client starts over ends with -starts-over.
+    The name of one whose client starts over has -starts-over before its kind.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "explore.json").write_text(json.dumps(document) + "\n")
         for finding in findings:
-            if finding.counterexample and finding.drawing:
-                cell = finding.document
-                name = re.sub(r"[^\w-]+", "_", f"{cell['connect']}-{cell['write']}")
-                name += "" if cell["resumes"] else "-starts-over"
-                schedules.dump(finding.counterexample, folder / f"{name}.json")
-                (folder / f"{name}.txt").write_text(finding.drawing)
+            cell = finding.document
+            for kind, (example, drawing) in finding.examples.items():
+                again = "" if cell["resumes"] else "-starts-over"
+                name = f"{cell['connect']}-{cell['write']}{again}-{kind}"
+                name = re.sub(r"[^\w-]+", "_", name)
+                schedules.dump(example, folder / f"{name}.json")
+                (folder / f"{name}.txt").write_text(drawing)
     except OSError as error:
         raise UsageError(f"--out {folder}: {error.strerror}") from error

@@ -2,16 +2,19 @@
 
 Plain text. The risk window of a lost chunk is where it is in nobody's hands: it opens with the
 history read or the publication, whichever comes first, and closes with the subscription or the
-saving, whichever comes last.
+saving, whichever comes last. Of a chunk that comes twice, late or back, the receipt is marked.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from chunk7.delivery.effects import StreamRead
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import EFFECTS
-from chunk7.simulator.explore.schedule import Schedule, Step
+from chunk7.simulator.explore.schedule import Failure, Schedule, Step
+from chunk7.simulator.explore.search import failures
 from chunk7.simulator.explore.state import SUBSCRIBED, Cell, Outcome, State
 from chunk7.simulator.explore.world import World, replay
 
@@ -46,6 +49,21 @@ _WORDS = {
 }
 
 
+_WORST_FIRST = (
+    Failure.LOSSY,
+    Failure.STUCK,
+    Failure.OUT_OF_ORDER,
+    Failure.REWINDING,
+    Failure.DUPLICATING,
+)
+_RECEIVED = {
+    Failure.DUPLICATING: "{0.chunk} AGAIN",
+    Failure.OUT_OF_ORDER: "{0.chunk} AFTER {0.latest}",
+    Failure.REWINDING: "BACK from {0.before} to {0.chunk}",
+}
+"""Failures that a receipt makes, and its mark."""
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """A schedule that has been run again: `states[i]` is before step i, the last is the end."""
@@ -69,18 +87,20 @@ def rerun(cell: Cell, schedule: Schedule) -> Replay:
     return Replay(world, schedule, states, world.outcome(states[-1]))
 
 
-def draw(run: Replay, first: int = 0) -> str:
+def draw(run: Replay, first: int = 0, failure: Failure | None = None) -> str:
     """The drawing: a title, the timeline, what each client received, what was lost.
 
     The timeline begins with step `first`, counted from 0; what was before it is said in a line.
+    Title and marks are of `failure`, which the schedule has to have, or of its worst.
     """
+    failure = failure or worst(run)
     columns = _columns(run)
     grid = [_row(run, place, columns) for place in range(first, len(run.schedule.steps))]
-    marks = _marks(run)[first:]
+    marks = _marks(run, failure)[first:]
     widths = [
         max(len(name), *(len(row[place]) for row in grid)) for place, name in enumerate(columns)
     ]
-    lines = [_title(run), "", _line("", list(columns), widths, "")]
+    lines = [_title(run, failure), "", _line("", list(columns), widths, "")]
     if first:
         written = run.states[first].writing - 1
         lines.append(_line("T0", [f"write 1 to {written}", *[""] * (len(columns) - 1)], widths, ""))
@@ -91,19 +111,69 @@ def draw(run: Replay, first: int = 0) -> str:
     return "\n".join([*lines, "", *_ending(run)]) + "\n"
 
 
+def worst(run: Replay) -> Failure | None:
+    """The failure that a reader minds most, None when all went well."""
+    seen = failures(run.outcome)
+    return next((failure for failure in _WORST_FIRST if seen[failure]), None)
+
+
 def _line(label: str, row: list[str], widths: list[int], mark: str) -> str:
     cells = "   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
     return f"{label:<5}{cells}   {mark}".rstrip()
 
 
-def _title(run: Replay) -> str:
-    chunk, client = _lost(run)
-    pair = f"{run.schedule.connect} x {run.schedule.write}"
-    if chunk:
-        return f"{pair}: client{client} loses chunk {chunk}"
-    if run.outcome.stuck:
-        return f"{pair}: {', '.join(run.outcome.stuck)} waits for ever"
-    return f"{pair}: nothing is lost"
+def _title(run: Replay, failure: Failure | None) -> str:
+    return f"{run.schedule.connect} x {run.schedule.write}: {_what(run, failure)}"
+
+
+def _what(run: Replay, failure: Failure | None) -> str:
+    if failure is None:
+        return "nothing is lost"
+    if failure is Failure.STUCK:
+        return f"{', '.join(run.outcome.stuck)} waits for ever"
+    if failure is Failure.LOSSY:
+        chunk, client = _lost(run)
+        return f"client{client} loses chunk {chunk}"
+    receipt = _receipt(run, failure)
+    words = {
+        Failure.DUPLICATING: "gets chunk {0.chunk} twice",
+        Failure.OUT_OF_ORDER: "gets chunk {0.chunk} after {0.latest}",
+        Failure.REWINDING: "goes back from chunk {0.before} to {0.chunk}",
+    }[failure]
+    return f"client{receipt.client} {words.format(receipt)}"
+
+
+class _Receipt(NamedTuple):
+    """A chunk that a client receives at a step; the one before it, and the highest until then."""
+
+    place: int
+    client: int
+    chunk: int
+    before: int
+    latest: int
+    again: bool
+
+    def has(self, failure: Failure) -> bool:
+        """Whether it is what makes a schedule fail so."""
+        late = self.chunk < self.latest and not self.again
+        back = self.chunk < self.before
+        return {
+            Failure.DUPLICATING: self.again, Failure.OUT_OF_ORDER: late, Failure.REWINDING: back
+        }[failure]  # fmt: skip
+
+
+def _receipts(run: Replay) -> Iterator[_Receipt]:
+    for place, (old, new) in enumerate(pairwise(run.states)):
+        for client, (was, now) in enumerate(zip(old.joiners, new.joiners, strict=True), 1):
+            for count in range(len(was.receipts), len(now.receipts)):
+                until, chunk = now.receipts[:count], now.receipts[count]
+                before = until[-1] if until else 0
+                yield _Receipt(place, client, chunk, before, max(until, default=0), chunk in until)
+
+
+def _receipt(run: Replay, failure: Failure) -> _Receipt:
+    """The first that fails so."""
+    return next(receipt for receipt in _receipts(run) if receipt.has(failure))
 
 
 def _lost(run: Replay) -> tuple[int, int]:
@@ -163,10 +233,13 @@ def _numbers(numbers: tuple[int, ...]) -> str:
     return ", ".join(map(str, numbers)) or "nothing"
 
 
-def _marks(run: Replay) -> list[str]:
-    """The right margin: where the risk window starts and ends."""
+def _marks(run: Replay, failure: Failure | None) -> list[str]:
+    """The right margin: where the risk window starts and ends, or where it is that it fails."""
     marks = [""] * len(run.schedule.steps)
-    window = _window(run)
+    if failure in _RECEIVED:
+        receipt = _receipt(run, failure)
+        marks[receipt.place] = f"<- {_RECEIVED[failure].format(receipt)}"
+    window = _window(run) if failure is Failure.LOSSY else None
     if window is None:
         return marks
     first, last = window
@@ -220,12 +293,18 @@ def _listens(state: State, client: int) -> bool:
 
 def _ending(run: Replay) -> list[str]:
     lines = []
+    everything = list(_receipts(run))
     for client, receipts in enumerate(run.outcome.receipts, 1):
         lost = run.outcome.lost[client - 1]
         lines.append(f"client{client} receives: {_numbers(receipts)}")
         again = tuple(number for number in sorted(set(receipts)) if receipts.count(number) > 1)
         if again:
             lines.append(f"client{client} receives again: {_numbers(again)}")
+        late = tuple(
+            r.chunk for r in everything if r.client == client and r.has(Failure.OUT_OF_ORDER)
+        )
+        if late:
+            lines.append(f"client{client} receives late: {_numbers(late)}")
         hidden = [number for number in lost if number in receipts]
         gone = [number for number in lost if number not in receipts]
         lines += [f"Chunk {number}: LOST" for number in gone]

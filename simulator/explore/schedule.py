@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,6 +57,16 @@ EFFECTS = {
     "hear": "the client takes the next frame from its socket",
     **{effect: wording.meaning for effect, wording in faults.EFFECTS.items()},
 }
+
+
+class Failure(StrEnum):
+    """How a schedule can go wrong; the names of the counts in the JSON."""
+
+    LOSSY = "lossy"
+    DUPLICATING = "duplicating"
+    OUT_OF_ORDER = "out_of_order"
+    REWINDING = "rewinding"
+    STUCK = "stuck"
 
 
 class Step(NamedTuple):

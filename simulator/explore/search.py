@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from chunk7.delivery.errors import OrderingError
-from chunk7.simulator.explore.schedule import Schedule, Step, document
+from chunk7.simulator.explore.coverage import expected_effects
+from chunk7.simulator.explore.schedule import Failure, Schedule, Step, document
 from chunk7.simulator.explore.state import Cell, Outcome, State
 from chunk7.simulator.explore.unread_cursor import CursorRead
 from chunk7.simulator.explore.world import World
@@ -43,15 +44,6 @@ class Limits:
     tick: Callable[[], None] = lambda: None
 
 
-class Failure(StrEnum):
-    """How a schedule can go wrong; the names of the counts in the JSON."""
-
-    LOSSY = "lossy"
-    DUPLICATING = "duplicating"
-    OUT_OF_ORDER = "out_of_order"
-    STUCK = "stuck"
-
-
 _STEP = 256
 _NONE = 2**60
 Distance = int
@@ -59,43 +51,68 @@ Distance = int
 
 
 class Tally(NamedTuple):
-    """The complete schedules that lead on from a state, by how they end."""
+    """The complete schedules that lead on from a state, by how they end.
+
+    Distances and depth are counted from the move into the state.
+    """
 
     schedules: int = 0
     lossy: int = 0
     duplicating: int = 0
     out_of_order: int = 0
+    rewinding: int = 0
     stuck: int = 0
-    nearest: tuple[Distance, Distance, Distance, Distance] = (_NONE,) * 4
+    nearest: tuple[Distance, Distance, Distance, Distance, Distance] = (_NONE,) * 5
     """In the order of `Failure`."""
+    depth: int = 0
+    """The longest of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a walk has found. `steps` counts the events executed, `states` the different states."""
+    """What a walk has found.
+
+    `states` are different ones, `transitions` the events executed, `depth` those of the longest
+    schedule.
+    """
 
     tally: Tally
     complete: bool
     states: int
-    steps: int
+    transitions: int
+    depth: int
+    happened: frozenset[str]
+    """The effects of all these events."""
     shortest: Mapping[Failure, tuple[Step, ...]]
     """For each failure found, the schedule with the fewest steps, then the lowest lost chunk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A cell's verdict. `counterexample` has the fewest chunks, then the fewest steps."""
+    """A cell's verdict.
+
+    `counterexamples` has a schedule for each failure found: the fewest chunks, then the fewest
+    steps. `never` are effects that could have been expected (`explore_coverage`) and that no
+    schedule has. `transitions` are those of all walks, counter-examples' included.
+    """
 
     cell: Cell
     verdict: ExploreVerdict
     search: Search
-    counterexample: Schedule | None
+    counterexamples: Mapping[Failure, Schedule]
+    never: tuple[str, ...]
+    transitions: int
     seconds: float
+
+    @property
+    def counterexample(self) -> Schedule | None:
+        """The one that loses, else one in which somebody waits for ever, else None."""
+        examples = self.counterexamples
+        return examples.get(Failure.LOSSY) or examples.get(Failure.STUCK)
 
     def document(self) -> dict[str, Any]:
         """The cell in the JSON of `chunk7 explore`."""
         tally = self.search.tally
-        example = document(self.counterexample)["steps"] if self.counterexample else None
         return {
             "connect": self.cell.connect.name,
             "write": self.cell.write.name,
@@ -103,19 +120,22 @@ class Result:
             "resumes": self.cell.resumes,
             "verdict": str(self.verdict),
             "schedules": tally.schedules,
-            "lossy": tally.lossy,
-            "duplicating": tally.duplicating,
-            "out_of_order": tally.out_of_order,
-            "stuck": tally.stuck,
+            **{str(failure): getattr(tally, failure) for failure in Failure},
             "complete": self.search.complete,
-            "counterexample": example,
+            "states": self.search.states,
+            "transitions": self.search.transitions,
+            "depth": self.search.depth,
+            "never": list(self.never),
+            "counterexamples": {
+                str(failure): document(example) for failure, example in self.counterexamples.items()
+            },
         }
 
 
 def explore(cell: Cell, limits: Limits | None = None) -> Result:
     """Explore a cell. Raises OrderingError when one of its orderings breaks the protocol.
 
-    The counter-example is sought with 1 chunk, then 2, and so on: a hole in a short session is
+    Counter-examples are sought with 1 chunk, then 2, and so on: a hole in a short session is
     easier to read than one in a long one. A loss so found counts, too, when the whole cell is
     too big to be explored.
     """
@@ -130,24 +150,24 @@ def explore(cell: Cell, limits: Limits | None = None) -> Result:
 def _explore(cell: Cell, limits: Limits, began: float, blind: bool) -> Result:
     deadline = began + limits.max_seconds
     search = walk(World(cell, blind=blind), limits, deadline)
-    loss: Schedule | None = None
-    jam: Schedule | None = None
-    if {Failure.LOSSY, Failure.STUCK} & search.shortest.keys() or not search.complete:
-        for chunks in range(1, cell.chunks + 1):
-            smaller = replace(cell, chunks=chunks)
-            found = (
-                search
-                if chunks == cell.chunks
-                else walk(World(smaller, blind=blind), limits, deadline)
-            )
-            loss = loss or _schedule(smaller, found.shortest.get(Failure.LOSSY))
-            jam = jam or _schedule(smaller, found.shortest.get(Failure.STUCK))
-            if loss or (jam and search.complete and Failure.LOSSY not in search.shortest):
-                break
+    transitions = search.transitions
+    sought = {*search.shortest, *(() if search.complete else (Failure.LOSSY,))}
+    found: dict[Failure, Schedule] = {}
+    for chunks in range(1, cell.chunks + 1):
+        if not sought - found.keys():
+            break
+        smaller, walked = replace(cell, chunks=chunks), search
+        if chunks < cell.chunks:
+            walked = walk(World(smaller, blind=blind), limits, deadline)
+            transitions += walked.transitions
+        for failure in walked.shortest.keys() - found.keys():
+            found[failure] = _schedule(smaller, walked.shortest[failure])
     verdict = ExploreVerdict.LOSSLESS if search.complete else ExploreVerdict.UNKNOWN
-    if loss:
+    if Failure.LOSSY in found:
         verdict = ExploreVerdict.LOSES
-    return Result(cell, verdict, search, loss or jam, time.monotonic() - began)
+    examples = {failure: found[failure] for failure in Failure if failure in found}
+    never = tuple(sorted(expected_effects(cell) - search.happened))
+    return Result(cell, verdict, search, examples, never, transitions, time.monotonic() - began)
 
 
 def walk(world: World, limits: Limits, deadline: float) -> Search:
@@ -159,7 +179,8 @@ def walk(world: World, limits: Limits, deadline: float) -> Search:
     here = _Visit(world, world.initial())
     known[here.state] = None
     above: list[_Visit] = []
-    walked = steps = 0
+    happened: set[str] = set()
+    walked = transitions = 0
     complete = within = True
     while True:
         if here.place == len(here.moves):
@@ -169,9 +190,10 @@ def walk(world: World, limits: Limits, deadline: float) -> Search:
             here = above.pop()
             here.add(tally)
             continue
-        after = here.moves[here.place][1]
+        step, after = here.moves[here.place]
         here.place += 1
-        steps += 1
+        transitions += 1
+        happened.add(step.effect)
         if after in known:
             here.add(_finished(known[after]))
             walked += 1
@@ -191,47 +213,72 @@ def walk(world: World, limits: Limits, deadline: float) -> Search:
         for place, failure in enumerate(Failure)
         if tally.nearest[place] < _NONE
     }
-    return Search(tally, complete, len(known), steps, shortest)
+    depth = tally.depth - 1
+    return Search(tally, complete, len(known), transitions, depth, frozenset(happened), shortest)
 
 
 class _Visit:
     """A state whose futures are being added up."""
 
-    __slots__ = ("_counts", "_nearest", "moves", "place", "state")
+    __slots__ = ("_counts", "_depth", "_nearest", "moves", "place", "state")
 
     def __init__(self, world: World, state: State) -> None:
         self.state = state
         self.place = 0
         self.moves = world.moves(state)
-        self._counts = (0, 0, 0, 0, 0)
-        self._nearest = (_NONE,) * 4
+        self._counts = (0, 0, 0, 0, 0, 0)
+        self._nearest = (_NONE,) * 5
+        self._depth = 0
         if not self.moves:
             self._end(world.outcome(state))
         if state.faults:
             self.moves += world.fault_moves(state)
 
     def _end(self, outcome: Outcome) -> None:
+        lossy, again, late, back, stuck = failures(outcome).values()
+        self._counts = (1, lossy, again, late, back, stuck)
         chunk = min((number for numbers in outcome.lost for number in numbers), default=0)
-        ends = (bool(chunk), outcome.duplicated, outcome.disordered, bool(outcome.stuck))
-        self._counts = (1, *ends)
-        lossy, duplicating, out_of_order, stuck = (0 if failed else _NONE for failed in ends)
-        self._nearest = (lossy + chunk, duplicating, out_of_order, stuck)
+        self._nearest = (
+            chunk if lossy else _NONE,
+            0 if again else _NONE,
+            0 if late else _NONE,
+            0 if back else _NONE,
+            0 if stuck else _NONE,
+        )
 
     def add(self, tally: Tally) -> None:
         """One more move has been followed to all its ends."""
         a, b = self._counts, tally
-        self._counts = (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4])
+        self._counts = (
+            a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4], a[5] + b[5]
+        )  # fmt: skip
         n, m = self._nearest, tally.nearest
-        self._nearest = (
-            min(n[0], m[0] + _STEP),
-            min(n[1], m[1] + _STEP),
-            min(n[2], m[2] + _STEP),
-            min(n[3], m[3] + _STEP),
+        self._nearest = (  # not min(): it takes longer than all the rest
+            n[0] if n[0] <= m[0] else m[0],
+            n[1] if n[1] <= m[1] else m[1],
+            n[2] if n[2] <= m[2] else m[2],
+            n[3] if n[3] <= m[3] else m[3],
+            n[4] if n[4] <= m[4] else m[4],
         )
+        if tally.depth > self._depth:
+            self._depth = tally.depth
 
     def tally(self) -> Tally:
-        """The sum."""
-        return Tally(*self._counts, self._nearest)
+        """The sum, as it is before the move that leads here."""
+        a, b, c, d, e = self._nearest
+        nearest = (a + _STEP, b + _STEP, c + _STEP, d + _STEP, e + _STEP)
+        return Tally(*self._counts, nearest, self._depth + 1)
+
+
+def failures(outcome: Outcome) -> dict[Failure, bool]:
+    """How a schedule went wrong."""
+    return {
+        Failure.LOSSY: any(outcome.lost),
+        Failure.DUPLICATING: outcome.duplicated,
+        Failure.OUT_OF_ORDER: outcome.disordered,
+        Failure.REWINDING: outcome.rewound,
+        Failure.STUCK: bool(outcome.stuck),
+    }
 
 
 def _finished(tally: Tally | None) -> Tally:
@@ -244,9 +291,8 @@ def _shortest(world: World, known: dict[State, Tally | None], place: int) -> tup
     """Follow the nearest failure of a kind from the initial state to its end."""
     state = world.initial()
     steps: list[Step] = []
-    distance = _finished(known[state]).nearest[place]
+    distance = _finished(known[state]).nearest[place] - _STEP
     while distance >= _STEP:
-        distance -= _STEP
         moves = [*world.moves(state), *world.fault_moves(state)]
         step, state = next(
             (step, after)
@@ -254,12 +300,11 @@ def _shortest(world: World, known: dict[State, Tally | None], place: int) -> tup
             if after in known and _finished(known[after]).nearest[place] == distance
         )
         steps.append(step)
+        distance -= _STEP
     return tuple(steps)
 
 
-def _schedule(cell: Cell, steps: tuple[Step, ...] | None) -> Schedule | None:
-    if steps is None:
-        return None
+def _schedule(cell: Cell, steps: tuple[Step, ...]) -> Schedule:
     connect, write = cell.connect.name, cell.write.name
     return Schedule(
         connect, write, cell.chunks, cell.joiners, cell.faults, steps, resumes=cell.resumes

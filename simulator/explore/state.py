@@ -83,6 +83,7 @@ class Joiner(NamedTuple):
     latest: int = 0
     duplicated: bool = False
     disordered: bool = False
+    rewound: bool = False
     receipts: tuple[int, ...] = ()
 
 
@@ -104,12 +105,15 @@ class Outcome:
 
     `receipts` is what each client received, as it came, and is empty when the world was not
     told to keep it. `lost` was never shown to the reader, though the producer knows that it
-    wrote it. `stuck` names the actors that wait for what can no longer happen.
+    wrote it. `duplicated`: some client received a chunk again. `disordered`: some chunk came first
+    after a later one. `rewound`: some chunk, first or again, came right after a later one.
+    `stuck` names the actors that wait for what can no longer happen.
     """
 
     lost: tuple[tuple[int, ...], ...]
     duplicated: bool
     disordered: bool
+    rewound: bool
     stuck: tuple[str, ...]
     receipts: tuple[tuple[int, ...], ...]
 

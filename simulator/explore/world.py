@@ -183,6 +183,7 @@ class World:
             lost=tuple(_members(expected & ~joiner.shown) for joiner in state.joiners),
             duplicated=any(joiner.duplicated for joiner in state.joiners),
             disordered=any(joiner.disordered for joiner in state.joiners),
+            rewound=any(joiner.rewound for joiner in state.joiners),
             stuck=tuple(stuck),
             receipts=tuple(joiner.receipts for joiner in state.joiners),
         )
@@ -443,6 +444,7 @@ class World:
             latest=max(joiner.latest, number),
             duplicated=joiner.duplicated or again,
             disordered=joiner.disordered or (not again and number < joiner.latest),
+            rewound=joiner.rewound or number < joiner.latest,  # before the first, latest is last
             receipts=(*joiner.receipts, number) if self._receipts else (),
         )
 
@@ -526,7 +528,7 @@ def node_name(node: int) -> str:
 
 def effect_name(effect: Any) -> str:
     """An effect's name in schedules: its class name in small letters."""
-    return _snake_case(type(effect).__name__)
+    return snake_case(type(effect).__name__)
 
 
 def _impossible(name: str, effect: Any, error: Exception) -> OrderingError:
@@ -534,7 +536,8 @@ def _impossible(name: str, effect: Any, error: Exception) -> OrderingError:
 
 
 @cache
-def _snake_case(name: str) -> str:
+def snake_case(name: str) -> str:
+    """A class name in small letters."""
     return re.sub(r"(?<=.)(?=[A-Z])", "_", name).lower()
 
 

@@ -26,7 +26,7 @@ from chunk7.faults import FAULTS
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Schedule, Step
-from chunk7.simulator.explore.search import Limits, explore
+from chunk7.simulator.explore.search import Limits, explore, failures
 from chunk7.simulator.explore.state import Cell
 from chunk7.wire.store.store import Store
 
@@ -78,17 +78,19 @@ async def test_the_fixed_orderings_receive_all_ten(
 
 @pytest.mark.parametrize("faults", [(), *((name,) for name in FAULTS)], ids=str)
 @pytest.mark.parametrize(("connect", "write"), CELLS, ids=names)
-async def test_every_counter_example_loses_the_same_on_the_real_store(
+async def test_every_counter_example_fails_so_on_the_real_store(
     store_url: str, connect: Any, write: Any, faults: tuple[str, ...]
 ) -> None:
+    """Receipts are compared step by step: duplicates and disorder, too, are the real store's."""
     for cell in Cell(connect, write, chunks=2, faults=faults).with_each_client():
-        example = explore(cell, Limits(max_schedules=20_000)).counterexample
-        if example is None:
-            continue  # nothing to reproduce: tests of explore say which cells those are
-        smaller = replace(cell, chunks=example.chunks)
-        done = await on_a_store(store_url, smaller, example)
-        assert tuple(seen.missing for seen in done.clients) == done.replay.outcome.lost
-        assert any(seen.missing for seen in done.clients)
+        found = explore(cell, Limits(max_schedules=20_000)).counterexamples
+        for failure, example in found.items():
+            smaller = replace(cell, chunks=example.chunks)
+            done = await on_a_store(store_url, smaller, example)
+            assert failures(done.replay.outcome)[failure]
+            assert tuple(seen.missing for seen in done.clients) == done.replay.outcome.lost
+            again = [bool(seen.duplicates) for seen in done.clients]
+            assert any(again) == done.replay.outcome.duplicated
 
 
 @pytest.mark.parametrize("resumes", [True, False])
@@ -260,13 +262,22 @@ def test_a_schedule_of_explore_is_replayed_with_the_same_outcome(tmp_path: Path)
         "--out", str(tmp_path), "--json",
     )  # fmt: skip
     assert explored.returncode == 0, explored.stderr
-    [path] = tmp_path.glob("subscribe_then_history-*.json")
+    [path] = tmp_path.glob("subscribe_then_history-*-lossy.json")
     done = chunk7("reproduce", "--schedule", str(path), "--json", "--out", str(tmp_path / "r"))
     document = json.loads(done.stdout)
     assert (document["missing"], document["write"]) == ([1], "publish_then_save")
     written = json.loads((tmp_path / "r" / "reproduce.json").read_text())
     assert written == document
     assert "Chunk 1: LOST" in (tmp_path / "r" / "timeline.txt").read_text()
+
+
+def test_a_schedule_that_doubles_a_chunk_is_replayed_too(tmp_path: Path) -> None:
+    chunk7("explore", "--connect", "subscribe_then_history", "--out", str(tmp_path), "--json")
+    schedule = tmp_path / "subscribe_then_history-atomic_lua-duplicating.json"
+    done = chunk7("reproduce", "--schedule", str(schedule))
+    assert done.returncode == 0, done.stderr
+    assert "client1 gets chunk 1 twice" in done.stdout
+    assert schedule.with_suffix(".txt").read_text() in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from command import chunk7
 from mutants import CAUGHT_BY, MUTANTS, RUN
 
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
-from chunk7.simulator.explore.search import Failure
+from chunk7.simulator.explore.schedule import Failure
 
 pytestmark = [pytest.mark.live, pytest.mark.measured, pytest.mark.timeout(400)]
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from chunk7.delivery.client import Client
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
-from chunk7.simulator.explore.schedule import Step
-from chunk7.simulator.explore.search import Failure
+from chunk7.simulator.explore.schedule import Failure, Step
 from chunk7.simulator.explore.state import Cell
 
 

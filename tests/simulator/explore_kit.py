@@ -31,7 +31,8 @@ from chunk7.delivery.ordering import (
 )
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
-from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.schedule import Failure, Step
+from chunk7.simulator.explore.search import failures
 from chunk7.simulator.explore.state import State
 from chunk7.simulator.explore.world import World
 
@@ -57,20 +58,16 @@ def every_schedule(world: World, visit: Callable[[tuple[Step, ...], State], None
     descend(world.initial(), ())
 
 
-def counts(world: World) -> tuple[int, int, int, int, int]:
-    """Schedules, and how many lose, double, reorder, never end; by walking them all."""
-    total = [0] * 5
+def counts(world: World) -> tuple[int, ...]:
+    """Schedules, and how many fail in each way, in the order of `Failure`; by walking them all."""
+    total = [0] * (1 + len(Failure))
 
     def visit(_steps: tuple[Step, ...], state: State) -> None:
-        end = world.outcome(state)
-        for place, holds in enumerate(
-            (True, any(end.lost), end.duplicated, end.disordered, bool(end.stuck))
-        ):
+        for place, holds in enumerate((True, *failures(world.outcome(state)).values())):
             total[place] += holds
 
     every_schedule(world, visit)
-    lossless, lossy, duplicating, out_of_order, stuck = total
-    return lossless, lossy, duplicating, out_of_order, stuck
+    return tuple(total)
 
 
 # --- toy orderings -----------------------------------------------------------------------------

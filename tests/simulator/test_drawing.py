@@ -1,16 +1,63 @@
 """A counter-example is drawn as the bug report draws its own."""
 
+from dataclasses import replace
+
 import pytest
+from mutants import MUTANTS
 from mutants.mutant import schedule
 
 from chunk7.delivery.client import Deduplicates
 from chunk7.delivery.errors import UsageError
+from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.drawing import draw, rerun
-from chunk7.simulator.explore.schedule import Schedule, Step
+from chunk7.simulator.explore.schedule import Failure, Schedule, Step
 from chunk7.simulator.explore.search import explore
 from chunk7.simulator.explore.state import Cell
+
+SOUND = ("subscribe_then_history", "atomic_lua")
+
+
+@pytest.mark.parametrize(
+    ("failure", "title", "mark"),
+    [
+        (Failure.DUPLICATING, "client1 gets chunk 1 twice", "<- 1 AGAIN"),
+        (Failure.OUT_OF_ORDER, "client1 gets chunk 1 after 2", "<- 1 AFTER 2"),
+        (Failure.REWINDING, "client1 goes back from chunk 2 to 1", "<- BACK from 2 to 1"),
+    ],
+)
+def test_what_is_no_loss_is_drawn_with_a_mark_at_the_receipt(
+    failure: Failure, title: str, mark: str
+) -> None:
+    cell = Cell(*found(*SOUND), chunks=2)
+    example = explore(cell).counterexamples[failure]
+    drawing = draw(rerun(replace(cell, chunks=example.chunks), example), failure=failure)
+    assert drawing.startswith(f"subscribe_then_history x atomic_lua: {title}\n")
+    (line,) = (line for line in drawing.splitlines() if "<-" in line)
+    assert line.endswith(mark)
+    assert "LOST" not in drawing
+
+
+def test_without_being_told_what_a_reader_minds_most_is_the_title() -> None:
+    """Of 2, 1, 2: chunk 1 comes late, the text goes back, and 2 comes twice."""
+    cell = Cell(*found(*SOUND), chunks=2)
+    drawing = draw(rerun(cell, explore(cell).counterexamples[Failure.REWINDING]))
+    assert "client1 gets chunk 1 after 2\n" in drawing
+    assert drawing.endswith(
+        "client1 receives: 2, 1, 2\nclient1 receives again: 2\nclient1 receives late: 1\n"
+    )
+
+
+def test_two_appends_of_one_millisecond_are_told_apart() -> None:
+    mutant = MUTANTS["counts_behind_the_dash"]
+    drawing = draw(rerun(mutant.cell(2), explore(mutant.cell()).counterexample))
+    assert "T5   append 2, in the same ms" in drawing
+    assert drawing.endswith("client1 receives: 1\nChunk 2: LOST\n")
+
+
+def found(connect: str, write: str) -> tuple[ConnectOrdering, WriteOrdering]:
+    return CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write]
 
 
 def drawn(connect: str, write: str, **options: object) -> str:

@@ -4,15 +4,23 @@ import pytest
 from explore_kit import PAIR_NAMES, PAIRS, counts, every_schedule, toy_connects, toy_writes
 from hypothesis import given, settings
 
-from chunk7.delivery.effects import Confirmed, SendWelcome
+from chunk7.delivery.effects import Confirmed, ReadHead, ReadHistory, SendHistory, SendWelcome
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Join, WriteOrdering
 from chunk7.faults import FAULTS
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
-from chunk7.simulator.explore.search import ExploreVerdict, Failure, Limits, Result, explore, walk
-from chunk7.simulator.explore.state import Cell
-from chunk7.simulator.explore.world import World
+from chunk7.simulator.explore.schedule import Failure
+from chunk7.simulator.explore.search import (
+    ExploreVerdict,
+    Limits,
+    Result,
+    explore,
+    failures,
+    walk,
+)
+from chunk7.simulator.explore.state import Cell, State, session_chunks
+from chunk7.simulator.explore.world import World, replay
 
 PUBSUB_WRITES = [name for name in WRITE_ORDERINGS if name != "stream_append"]
 ORDERED_WRITES = [name for name in PUBSUB_WRITES if name != "publish_then_save"]
@@ -58,6 +66,7 @@ def test_the_recommended_fix_with_an_ordered_producer_duplicates_and_never_loses
         "lossy": False,
         "duplicating": True,
         "out_of_order": True,
+        "rewinding": True,
         "stuck": False,
     }
 
@@ -89,13 +98,13 @@ def test_pruned_counts_are_those_of_walking_every_schedule(
 ) -> None:
     vast = connect.name == "sequence_gap_fill" and write.name != "atomic_lua"
     cell = Cell(connect, write, chunks=1 if vast else 2)
-    assert explore(cell).search.tally[:5] == counts(World(cell, blind=True))
+    assert explore(cell).search.tally[:6] == counts(World(cell, blind=True))
 
 
 def test_pruned_counts_hold_without_heartbeats_while_the_producer_writes() -> None:
     gap_fill, multi = CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["atomic_multi"]
     cell = Cell(gap_fill, multi, chunks=2, early_beats=0)
-    assert explore(cell).search.tally[:5] == counts(World(cell, blind=True))
+    assert explore(cell).search.tally[:6] == counts(World(cell, blind=True))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -104,7 +113,7 @@ def test_pruned_counts_are_those_of_walking_every_schedule_under_a_fault(
     connect: ConnectOrdering, write: WriteOrdering, fault: str
 ) -> None:
     cell = Cell(connect, write, chunks=1, faults=(fault,), early_beats=0)
-    assert explore(cell).search.tally[:5] == counts(World(cell, blind=True))
+    assert explore(cell).search.tally[:6] == counts(World(cell, blind=True))
 
 
 @given(toy_connects, toy_writes)
@@ -113,7 +122,7 @@ def test_pruned_counts_hold_for_orderings_that_nobody_has_thought_of(
     connect: ConnectOrdering, write: WriteOrdering
 ) -> None:
     cell = Cell(connect, write, chunks=2)
-    assert explore(cell).search.tally[:5] == counts(World(cell, blind=True))
+    assert explore(cell).search.tally[:6] == counts(World(cell, blind=True))
 
 
 @pytest.mark.parametrize("faults", [(), *((fault,) for fault in FAULTS)])
@@ -137,10 +146,7 @@ def test_the_shortest_failure_is_the_shortest_of_all_schedules() -> None:
     shortest = dict.fromkeys(Failure, 99)
 
     def visit(steps: tuple[object, ...], state: object) -> None:
-        end = world.outcome(state)
-        for kind, holds in zip(
-            Failure, (any(end.lost), end.duplicated, end.disordered, end.stuck), strict=True
-        ):
+        for kind, holds in failures(world.outcome(state)).items():
             if holds:
                 shortest[kind] = min(shortest[kind], len(steps))
 
@@ -209,7 +215,7 @@ def test_an_ordering_that_is_not_deterministic_is_refused() -> None:
         explore(Cell(ConnectOrdering("moody", moody), WRITE_ORDERINGS["atomic_lua"]))
 
 
-def test_the_document_is_the_one_of_the_issue() -> None:
+def test_the_document_of_a_cell() -> None:
     document = explored("history_then_subscribe", "atomic_lua", chunks=1).document()
     assert document == {
         "connect": "history_then_subscribe",
@@ -220,15 +226,147 @@ def test_the_document_is_the_one_of_the_issue() -> None:
         "lossy": 3,
         "duplicating": 0,
         "out_of_order": 0,
+        "rewinding": 0,
         "stuck": 0,
         "complete": True,
-        "counterexample": [
-            {"actor": "node1.join1", "effect": "read_history", "chunk": None},
-            {"actor": "producer", "effect": "number_save_and_publish", "chunk": 1},
-            {"actor": "node1.join1", "effect": "send_history", "chunk": None},
-            {"actor": "node1.join1", "effect": "subscribe", "chunk": None},
-            {"actor": "store", "effect": "subscription", "chunk": None},
-            {"actor": "node1.join1", "effect": "confirmed", "chunk": None},
-            {"actor": "node1.join1", "effect": "send_welcome", "chunk": None},
-        ],
+        "states": 25,
+        "transitions": 31,
+        "depth": 8,
+        "never": [],
+        "counterexamples": {
+            "lossy": {
+                "schema": 1,
+                "connect": "history_then_subscribe",
+                "write": "atomic_lua",
+                "chunks": 1,
+                "joiners": 1,
+                "faults": [],
+                "steps": [
+                    {"actor": "node1.join1", "effect": "read_history", "chunk": None},
+                    {"actor": "producer", "effect": "number_save_and_publish", "chunk": 1},
+                    {"actor": "node1.join1", "effect": "send_history", "chunk": None},
+                    {"actor": "node1.join1", "effect": "subscribe", "chunk": None},
+                    {"actor": "store", "effect": "subscription", "chunk": None},
+                    {"actor": "node1.join1", "effect": "confirmed", "chunk": None},
+                    {"actor": "node1.join1", "effect": "send_welcome", "chunk": None},
+                ],
+            }
+        },
     }
+
+
+# --- what was explored -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("connect", "write"), QUICK_PAIRS)
+def test_states_transitions_and_depth_are_those_of_the_whole_graph(
+    connect: ConnectOrdering, write: WriteOrdering
+) -> None:
+    cell = Cell(connect, write, chunks=2)
+    world = World(cell, blind=True)
+    moves: dict[State, list[State]] = {}
+    reached = [world.initial()]
+    while reached:
+        state = reached.pop()
+        if state not in moves:
+            moves[state] = [after for _, after in world.moves(state)]
+            reached += moves[state]
+    deepest = 0
+    layer = {world.initial()}
+    while layer := {after for state in layer for after in moves[state]}:
+        deepest += 1
+    search = explore(cell).search
+    assert (search.states, search.transitions, search.depth) == (
+        len(moves),
+        sum(map(len, moves.values())),
+        deepest,
+    )
+
+
+def reads_the_head_of_long_sessions(join: Join) -> ConnectSteps:
+    history = yield ReadHistory()
+    yield SendHistory(history)
+    if len(history) > 5:
+        yield from with_the_head()
+
+
+def with_the_head() -> ConnectSteps:
+    yield SendWelcome((yield ReadHead()))
+
+
+def test_what_never_happens_is_said() -> None:
+    """The session is too short for the second half, which is another function's, and for a trim."""
+    mine = ConnectOrdering("mine", reads_the_head_of_long_sessions)
+    faults = ("trim", "producer_timeout")
+    cell = Cell(mine, WRITE_ORDERINGS["atomic_lua"], chunks=1, faults=faults)
+    assert explore(cell).never == ("read_head", "send_welcome", "trim")
+
+
+@pytest.mark.parametrize(("connect", "write"), PAIRS, ids=PAIR_NAMES)
+def test_nothing_that_the_shipped_orderings_do_is_left_untried(
+    connect: ConnectOrdering, write: WriteOrdering
+) -> None:
+    cell = Cell(connect, write, chunks=2, faults=("slow_client",))
+    assert explore(cell).never == ()
+
+
+# --- more than losses --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("connect", "write"), PAIRS, ids=PAIR_NAMES)
+def test_every_failure_has_a_counter_example_that_fails_so_with_the_fewest_chunks(
+    connect: ConnectOrdering, write: WriteOrdering
+) -> None:
+    result = explore(Cell(connect, write))
+    assert {kind for kind in Failure if getattr(result.search.tally, kind)} == set(
+        result.counterexamples
+    )
+    for kind, example in result.counterexamples.items():
+        cell = Cell(connect, write, example.chunks)
+        world = World(cell, receipts=True)
+        end = replay(world, example.steps)[-1]
+        assert failures(world.outcome(end))[kind]
+        for chunks in range(1, example.chunks):
+            fewer = explore(Cell(connect, write, chunks)).search
+            assert kind not in fewer.shortest
+
+
+@pytest.mark.parametrize(
+    ("receipts", "duplicated", "disordered", "rewound"),
+    [
+        ((1, 2, 3), False, False, False),
+        ((1, 1, 2), True, False, False),
+        ((1, 3, 2), False, True, True),
+        ((1, 2, 3, 1, 2, 3, 4), True, False, True),
+        ((2, 2, 3, 1), True, True, True),
+    ],
+)
+def test_text_that_goes_backwards_is_an_outcome_of_its_own(
+    receipts: tuple[int, ...], duplicated: bool, disordered: bool, rewound: bool
+) -> None:
+    """1 2 3 1 2 3 4 was nothing but duplicates."""
+    chunks = session_chunks(4)
+
+    def sends(join: Join) -> ConnectSteps:
+        yield SendHistory(tuple(chunks[number - 1] for number in receipts))
+
+    world = World(Cell(ConnectOrdering("sends", sends), WRITE_ORDERINGS["atomic_lua"], chunks=4))
+    state = world.initial()
+    while moves := world.moves(state):
+        state = moves[-1][1]
+    seen = failures(world.outcome(state))
+    assert (
+        seen[Failure.DUPLICATING],
+        seen[Failure.OUT_OF_ORDER],
+        seen[Failure.REWINDING],
+    ) == (duplicated, disordered, rewound)
+
+
+def test_a_client_that_reconnects_from_the_beginning_rewinds() -> None:
+    cell = Cell(
+        CONNECT_ORDERINGS["redis_streams"],
+        WRITE_ORDERINGS["stream_append"],
+        chunks=2,
+        faults=("slow_client",),
+    )
+    assert set(explore(cell).counterexamples) == {Failure.DUPLICATING, Failure.REWINDING}

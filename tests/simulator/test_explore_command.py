@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from call_kit import Call
 
-from chunk7.simulator.explore.schedule import load
+from chunk7.simulator.explore.schedule import Failure, document, load
 
 HEAD = """
 from chunk7.delivery.effects import *
@@ -69,9 +69,9 @@ def ordering_file(folder: Path, body: str) -> str:
 def test_the_default_matrix_is_complete_and_as_expected(call: Call) -> None:
     done = call("explore", "--json", "--seed", "5")
     assert (done.returncode, done.stderr) == (0, "")
-    document = json.loads(done.stdout)
-    assert document["schema"] == 1
-    cells = document["cells"]
+    found = json.loads(done.stdout)
+    assert found["schema"] == 2
+    cells = found["cells"]
     assert len(cells) == 17
     assert all(cell["complete"] for cell in cells)
     losing = {(cell["connect"], cell["write"]) for cell in cells if cell["verdict"] == "loses"}
@@ -83,9 +83,10 @@ def test_the_default_matrix_is_complete_and_as_expected(call: Call) -> None:
         ("subscribe_then_history", "publish_then_save"),
         ("buffered_merge", "publish_then_save"),
     }
-    assert all(
-        (cell["counterexample"] is None) == (cell["verdict"] == "lossless") for cell in cells
-    )
+    for cell in cells:
+        assert ("lossy" in cell["counterexamples"]) == (cell["verdict"] == "loses")
+        assert set(cell["counterexamples"]) == {kind for kind in Failure if cell[kind]}
+        assert cell["transitions"] > cell["states"] > cell["depth"] > 0
 
 
 def test_the_table_names_cells_and_verdicts_and_draws_what_is_broken() -> None:
@@ -108,6 +109,37 @@ def test_where_clients_join_again_the_table_says_how(call: Call) -> None:
     ]  # fmt: skip
 
 
+SUBSCRIBED_FIRST = ("--connect", "subscribe_then_history", "--write", "publish_then_save")
+
+
+def test_other_failures_are_named_and_drawn_when_asked_for(call: Call) -> None:
+    plain = call("explore", *SUBSCRIBED_FIRST).stdout
+    assert (
+        "also found, drawn by --show: duplicating in 1, out_of_order in 1, rewinding in 1" in plain
+    )
+    shown = call(
+        "explore", *SUBSCRIBED_FIRST, "--show", "duplicating,out_of_order,rewinding"
+    ).stdout
+    assert "client1 gets chunk 1 twice" in shown
+    assert "client1 gets chunk 1 after 2" in shown
+    assert "goes back" not in shown  # that is the same schedule
+    assert "loses chunk" not in shown
+    assert "also found" not in shown
+    assert (
+        "goes back from chunk 2 to 1"
+        in call("explore", *SUBSCRIBED_FIRST, "--show", "rewinding").stdout
+    )
+
+
+def test_verbose_says_how_much_was_explored_and_what_never_happened(call: Call) -> None:
+    done = call(
+        "explore", "--connect", "buffered_merge", "--write", "atomic_lua", "--chunks", 1,
+        "--faults", "trim", "--verbose",
+    )  # fmt: skip
+    (row,) = (line for line in done.stdout.splitlines() if "│" in line and "trim" in line)
+    assert row.split()[1::2] == ["buffered_merge", "atomic_lua", "34", "47", "9", "trim"]
+
+
 def test_out_holds_the_document_the_schedules_and_their_drawings(
     call: Call, tmp_path: Path
 ) -> None:
@@ -122,12 +154,15 @@ def test_out_holds_the_document_the_schedules_and_their_drawings(
     assert [cell["verdict"] for cell in cells] == ["loses"] * 8
     assert [cell["resumes"] for cell in cells] == [True, False] * 4
     for cell in cells:
-        name = f"{cell['connect']}-{cell['write']}{'' if cell['resumes'] else '-starts-over'}"
-        schedule = load(out / f"{name}.json")
-        assert schedule.faults == ("store_reconnect", "trim")
-        assert schedule.resumes == cell["resumes"]
-        assert [step._asdict() for step in schedule.steps] == cell["counterexample"]
-        assert "LOST" in (out / f"{name}.txt").read_text()
+        for kind, example in cell["counterexamples"].items():
+            again = "" if cell["resumes"] else "-starts-over"
+            name = f"{cell['connect']}-{cell['write']}{again}-{kind}"
+            schedule = load(out / f"{name}.json")
+            assert schedule.faults == ("store_reconnect", "trim")
+            assert schedule.resumes == cell["resumes"]
+            assert document(schedule) == example
+            assert ("LOST" in (out / f"{name}.txt").read_text()) == (kind == "lossy")
+    assert len(list(out.iterdir())) == 1 + sum(2 * len(cell["counterexamples"]) for cell in cells)
 
 
 def test_a_bound_makes_the_verdict_unknown(call: Call) -> None:
@@ -143,6 +178,7 @@ def test_a_bound_makes_the_verdict_unknown(call: Call) -> None:
         (["--connect", "nope"], "--connect nope: one of history_then_subscribe, "),
         (["--faults", "flood"], "--faults flood: one of store_reconnect, "),
         (["--chunks", "0"], "--chunks 0: must be between 1 and 20"),
+        (["--show", "everything"], "--show everything: one of lossy, duplicating, "),
         (["--joiners", "3"], "--joiners 3: must be between 1 and 2"),
         (["--connect", "redis_streams", "--write", "atomic_lua"], "pairs with none of --write"),
         (["--connect", "no/such/file.py:mine"], "--connect: no ordering file no/such/file.py"),

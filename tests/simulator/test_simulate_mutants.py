@@ -10,7 +10,7 @@ import pytest
 from mutants import CAUGHT_BY, MUTANTS, SIMULATE
 
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
-from chunk7.simulator.explore.search import Failure
+from chunk7.simulator.explore.schedule import Failure
 from chunk7.simulator.virtual.distributions import Constant, LogNormal
 from chunk7.simulator.virtual.settings import Arrivals, Settings
 from chunk7.simulator.virtual.simulate import simulate

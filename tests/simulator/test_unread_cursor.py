@@ -20,7 +20,8 @@ from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Feed, Join
 from chunk7.faults import FAULTS
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
-from chunk7.simulator.explore.search import Failure, Limits, Search, explore, walk
+from chunk7.simulator.explore.schedule import Failure
+from chunk7.simulator.explore.search import Limits, Search, explore, walk
 from chunk7.simulator.explore.state import Cell
 from chunk7.simulator.explore.unread_cursor import CursorRead, UnreadCursor, hide, show
 from chunk7.simulator.explore.world import World

@@ -1,0 +1,54 @@
+"""Which effects a cell leads one to expect: what no schedule has was not tried, and is said.
+
+An effect that an ordering names in its code and never asks for, a fault that never finds a moment
+to strike: SPIN calls that unreached, TLC an action of coverage 0.
+"""
+
+import inspect
+from collections.abc import Callable
+from types import CodeType
+from typing import Any, get_args
+
+from chunk7.delivery.effects import ConnectEffect, Pause, WriteEffect
+from chunk7.faults import STRIKES
+from chunk7.simulator.explore.schedule import SAME_MS
+from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.world import snake_case
+
+_EFFECTS = {
+    kind.__name__: snake_case(kind.__name__)
+    for kind in get_args(ConnectEffect | WriteEffect)
+    if kind is not Pause
+}
+_FOLLOWS = {
+    "subscribe": ("subscription", "deliver"),
+    "follow": ("tail",),
+}
+"""What happens by itself after an effect."""
+_ASKING = ("heartbeat", "fetch", "fetched")
+
+
+def expected_effects(cell: Cell) -> frozenset[str]:
+    """The effects that the orderings name, what follows from them, and what the faults do."""
+    named = named_effects(cell.connect.steps) | named_effects(cell.write.steps)
+    expected = {*named, *(event for effect in named for event in _FOLLOWS.get(effect, ()))}
+    if cell.client_model().asks:
+        expected.update(_ASKING)
+    strikes = (effect for name in cell.faults for effect in STRIKES[name].effects)
+    expected.update(e for e in strikes if "append" in named or not e.endswith(SAME_MS))
+    return frozenset(expected)
+
+
+def named_effects(steps: Callable[..., Any]) -> frozenset[str]:
+    """The effects that an ordering's code names, and that of the functions it calls by name."""
+    functions: list[Any] = [steps]
+    codes: list[CodeType] = []
+    names: set[str] = set()
+    for function in functions:
+        codes = [function.__code__] if inspect.isfunction(function) else []
+        for code in codes:
+            names.update(code.co_names)
+            codes += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
+            called = (function.__globals__.get(name) for name in code.co_names)
+            functions += [f for f in called if inspect.isfunction(f) and f not in functions]
+    return frozenset(effect for name, effect in _EFFECTS.items() if name in names)
