@@ -3,7 +3,7 @@
 import pytest
 
 from chunk7.delivery.errors import StoreLost, StoreUnreachable, UsageError
-from chunk7.wire import reconnect
+from chunk7.wire.store import reconnect
 
 
 async def waits(failures: list[Exception], monkeypatch: pytest.MonkeyPatch) -> list[float]:
