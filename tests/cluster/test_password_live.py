@@ -29,6 +29,7 @@ def files_with(text: str, folder: Path) -> list[Path]:
     return [p for p in paths if text in p.name or (p.is_file() and text.encode() in p.read_bytes())]
 
 
+@pytest.mark.measured  # for the run must be valid
 def test_a_password_is_nowhere_to_be_seen(tmp_path: Path) -> None:
     """Children used to be given the URL, password included, on their command lines."""
     words = ("--connect", "buffered_merge", "--write", "atomic_lua", *SMALL, "--duration", "2")
