@@ -1,6 +1,6 @@
 """The run's figures, drawn, with what a reader needs beside each.
 
-To add one: write its function (docs/figures.md), then a line of `_PLANS`.
+To add one: write its function, then an entry of FIGURES (docs/extending.md).
 """
 
 import base64
@@ -50,8 +50,12 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """A picture to be. `fits` says whether the run has anything to draw."""
+class ReportFigure:
+    """A figure of the report, and the words beside it.
+
+    `name` is its function's, `how` says how to read it, `alternative` is for those who cannot see
+    it. `draw` gives the function its table; `fits` says whether the run has anything to draw.
+    """
 
     name: str
     title: str
@@ -69,8 +73,8 @@ def _lost_chunk(study: Study) -> Figure:
     return lost_chunk(losses.loc[row].to_dict(), loss_instants(study).loc[row].to_dict())
 
 
-_PLANS = (
-    _Plan(
+FIGURES = (
+    ReportFigure(
         "loss_rate",
         "How many connections lost something",
         "A filled mark is the share of a cell's connections that lost a chunk, its line the 95% "
@@ -79,7 +83,7 @@ _PLANS = (
         "Loss rate of each cell with its 95% interval; the numbers are in the table of cells.",
         lambda study: loss_rate(tables.cells(study)),
     ),
-    _Plan(
+    ReportFigure(
         "windows",
         "How wide the handover gap was",
         "Each line is a cell: how large a share of its joins (upwards) had at most this gap "
@@ -91,7 +95,7 @@ _PLANS = (
         lambda study: windows(tables.windows(study)),
         lambda study: bool(study.connections["gap_ms"].notna().any()),
     ),
-    _Plan(
+    ReportFigure(
         "predicted",
         "Whether the law explains it",
         "A mark is a cell: to the right what the law expects from the measured instants, upwards "
@@ -102,7 +106,7 @@ _PLANS = (
         "table of cells.",
         lambda study: predicted(tables.predicted(study)),
     ),
-    _Plan(
+    ReportFigure(
         "calibration",
         "Whether the law explains it connection by connection",
         "Connections for which the law expects about the same are one mark: to the right what it "
@@ -111,7 +115,7 @@ _PLANS = (
         "Chunks lost, fetched and doubled per connection against the law's prediction, in bins.",
         lambda study: calibration(tables.calibration(study)),
     ),
-    _Plan(
+    ReportFigure(
         "connection",
         "One connection, step by step",
         "A typical connection, one that lost a chunk if there is any. Green is what it got: of "
@@ -121,7 +125,7 @@ _PLANS = (
         "Timeline of one connection's handover, T1 to T5.",
         lambda study: connection(connection_timeline(study, typical(study))),
     ),
-    _Plan(
+    ReportFigure(
         "lost_chunk",
         "One lost chunk",
         "The same for one of its lost chunks. Bars are how uncertain an instant is. Every other "
@@ -130,7 +134,7 @@ _PLANS = (
         _lost_chunk,
         lambda study: len(study.losses) > 0,
     ),
-    _Plan(
+    ReportFigure(
         "over_time",
         "When in the run it was lost",
         "The run from left to right, cell after cell. A steady rate belongs to the ordering; a "
@@ -138,7 +142,7 @@ _PLANS = (
         "Share of connections that lost something, by when they joined.",
         lambda study: over_time(tables.over_time(study)),
     ),
-    _Plan(
+    ReportFigure(
         "prices",
         "What each cell costs",
         "The shorter, the cheaper: work for the client, time to join, and what the store keeps "
@@ -147,14 +151,15 @@ _PLANS = (
         lambda study: prices(tables.prices(study)),
     ),
 )
+"""In the order of the page."""
 
 
 def pictures(study: Study) -> list[Picture]:
     """Every figure for which the run has something to draw, in the order of the page."""
-    return [_picture(plan, study) for plan in _PLANS if plan.fits(study)]
+    return [_picture(plan, study) for plan in FIGURES if plan.fits(study)]
 
 
-def _picture(plan: _Plan, study: Study) -> Picture:
+def _picture(plan: ReportFigure, study: Study) -> Picture:
     suffix, content = _drawn(plan.draw(study))
     return Picture(plan.name, plan.title, plan.how, plan.alternative, suffix, content)
 
