@@ -42,7 +42,11 @@ def yields_a_number(join: Join) -> ConnectSteps:
     ("name", "options", "left_out"),
     [
         ("run", api.RunOptions, {"connect", "write", "json"}),
-        ("explore", api.ExploreOptions, {"connect", "write", "json", "seed", "out"}),
+        (
+            "explore",
+            api.ExploreOptions,
+            {"connect", "write", "json", "seed", "out", "show", "verbose"},
+        ),
         ("simulate", api.SimulateOptions, {"connect", "write", "json", "out", "threshold"}),
     ],
 )

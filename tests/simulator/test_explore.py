@@ -221,6 +221,7 @@ def test_the_document_of_a_cell() -> None:
         "connect": "history_then_subscribe",
         "write": "atomic_lua",
         "faults": [],
+        "resumes": True,
         "verdict": "loses",
         "schedules": 10,
         "lossy": 3,
@@ -241,6 +242,7 @@ def test_the_document_of_a_cell() -> None:
                 "chunks": 1,
                 "joiners": 1,
                 "faults": [],
+                "resumes": True,
                 "steps": [
                     {"actor": "node1.join1", "effect": "read_history", "chunk": None},
                     {"actor": "producer", "effect": "number_save_and_publish", "chunk": 1},
@@ -362,11 +364,13 @@ def test_text_that_goes_backwards_is_an_outcome_of_its_own(
     ) == (duplicated, disordered, rewound)
 
 
-def test_a_client_that_reconnects_from_the_beginning_rewinds() -> None:
+def test_a_client_that_starts_over_rewinds_and_one_that_resumes_does_not() -> None:
     cell = Cell(
         CONNECT_ORDERINGS["redis_streams"],
         WRITE_ORDERINGS["stream_append"],
         chunks=2,
         faults=("slow_client",),
     )
-    assert set(explore(cell).counterexamples) == {Failure.DUPLICATING, Failure.REWINDING}
+    resumes, starts_over = (set(explore(each).counterexamples) for each in cell.with_each_client())
+    assert resumes == set()
+    assert starts_over == {Failure.DUPLICATING, Failure.REWINDING}
