@@ -35,7 +35,11 @@ class Client(Protocol):
         """A welcome or heartbeat came."""
 
     def ask(self, memory: Any) -> tuple[Hashable, tuple[int, int] | None]:
-        """After each frame: the range to fetch now, both ends included, or None."""
+        """After each frame: the range to fetch now, both ends included, or None.
+
+        Not before the connection's first history frame has come: until then a client cannot tell
+        a hole from what is on its way. Who runs a client holds to that.
+        """
 
     def misses(self, memory: Any) -> bool:
         """Whether it knows of a hole that has not been filled."""

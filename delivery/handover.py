@@ -72,7 +72,7 @@ def release(handover: Handover | None, known: frozenset[int]) -> tuple[Handover,
     """
     if handover is None or handover.sink is not Sink.BUFFER:
         raise OrderingError("the ordering releases a buffer that it does not have")
-    after_seq, known = handover.after_seq, known - {0}
+    after_seq, known = handover.after_seq, frozenset(known) - {0}
     held = _oldest_first(handover.held)
     items = tuple(item for seq, item in sorted(held, key=_seq) if not _has(seq, after_seq, known))
     if not _top(after_seq, known):

@@ -50,3 +50,11 @@ def newest_and_fill(join: Join) -> ConnectSteps:
     yield Pause()
     yield Follow(after=NEWEST)
     yield SendWelcome(head_seq=(yield ReadHead()))
+
+
+@connect_ordering(client=ClientPolicy.FILLS_GAPS)
+def no_history(join: Join) -> ConnectSteps:
+    """Leaves all that is older to the client, which is to fetch it."""
+    yield Subscribe()
+    yield Confirmed()
+    yield SendWelcome(head_seq=(yield ReadHead()))

@@ -102,6 +102,7 @@ class Joiner:
     begun: bool = False
     after_seq: int = 0
     handover: Handover | None = None
+    has_history: bool = False
     cursor: Cursor | None = None
     fetches: deque[tuple[int, int]] = field(default_factory=deque)
     fetching: Steps | None = None
@@ -264,7 +265,7 @@ class Stage:
         joiner.after_seq = self._client.resume_after(joiner.memory)
         joiner.steps = self._join(joiner.after_seq)
         joiner.node, joiner.begun, joiner.handover, joiner.cursor = node, False, None, None
-        joiner.fetching = None
+        joiner.has_history, joiner.fetching = False, None
         joiner.fetches.clear()
 
     async def _serve(self, step: Step, joiner: Joiner) -> Any:
@@ -309,6 +310,7 @@ class Stage:
                 if relay.state != SUBSCRIBED:
                     raise OrderingError("the store has not confirmed the subscription yet")
             case SendHistory(chunks):
+                joiner.has_history = True
                 self._receive(joiner, chunks)
             case SendWelcome(head_seq):
                 if head_seq is not None:
@@ -350,6 +352,8 @@ class Stage:
         self._ask(joiner)
 
     def _ask(self, joiner: Joiner) -> None:
+        if not joiner.has_history:
+            return
         joiner.memory, wanted = self._client.ask(joiner.memory)
         if wanted is not None:
             joiner.fetches.append(wanted)

@@ -20,8 +20,15 @@ CHUNKS_A_MESSAGE = 2
 UNSUBSCRIBED, SENT, SUBSCRIBED = range(3)
 """The state of the session's channel at one node."""
 
-Frame = tuple[int, ...] | int
-"""On the way to a client: chunks, by their ids in the world, or a head number."""
+
+class History(NamedTuple):
+    """A history frame: chunks, by their ids in the world."""
+
+    chunks: tuple[int, ...]
+
+
+Frame = History | tuple[int] | int
+"""On the way to a client: history, a live chunk, or a head number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ class Joiner(NamedTuple):
     client: Any
     after_seq: int = 0
     handover: Handover | None = None
+    has_history: bool = False
     cursor: Cursor | None = None
     wire: tuple[Frame, ...] = ()
     fetches: tuple[tuple[int, int], ...] = ()

@@ -50,6 +50,7 @@ from chunk7.simulator.explore.state import (
     UNSUBSCRIBED,
     Cell,
     Frame,
+    History,
     Joiner,
     Outcome,
     State,
@@ -292,6 +293,7 @@ class World:
             program=self._join(after_seq),
             after_seq=after_seq,
             handover=None,
+            has_history=False,
             cursor=None,
             wire=(),
             fetches=(),
@@ -346,11 +348,11 @@ class World:
             case Subscribe(to):
                 return joiner._replace(handover=attach(joiner.handover, to, joiner.after_seq))
             case SendHistory(chunks):
-                return self._send(joiner, tuple(self._chunk_id(chunk) for chunk in chunks))
+                return self._send(joiner, History(tuple(map(self._chunk_id, chunks))))
             case SendWelcome(head_seq) if head_seq is not None:
                 return self._send(joiner, head_seq)
             case Release(known):
-                handover, held = release(joiner.handover, frozenset(known))
+                handover, held = release(joiner.handover, known)
                 joiner = joiner._replace(handover=handover)
                 for chunk_id in held:
                     joiner = self._send(joiner, (chunk_id,))
@@ -423,9 +425,15 @@ class World:
         model = self.client
         if isinstance(frame, int):
             joiner = joiner._replace(client=model.learn_head(joiner.client, frame))
-        else:
-            for chunk_id in frame:
+        elif isinstance(frame, History):
+            for chunk_id in frame.chunks:
                 joiner = self._receive(joiner, chunk_id)
+            if not joiner.has_history:
+                joiner = joiner._replace(has_history=True)
+        else:
+            joiner = self._receive(joiner, frame[0])
+        if not joiner.has_history:
+            return joiner
         memory, wanted = model.ask(joiner.client)
         fetches = joiner.fetches if wanted is None else (*joiner.fetches, wanted)
         return joiner._replace(client=memory, fetches=fetches)

@@ -207,6 +207,10 @@ class _Life:
         self.writes: list[tuple[float, Any]] = []
         """Frames apart from live chunks: (instant, history chunks | ranges | Release)."""
 
+    def history_ms(self) -> float | None:
+        """When its first history frame came: before it a client asks for nothing."""
+        return next((at for at, content in self.writes if isinstance(content, tuple)), None)
+
 
 class _Client:
     """One connection of the results: a place in the block, and its lives."""
@@ -381,9 +385,8 @@ class _Run:
     def _subscribe(self, life: _Life, effect: Subscribe, now: float) -> Answer:
         sent = self._latency(life.client)
         answered = self._latency(life.client)
-        handover = attach(life.handover, effect.to, life.after_seq)
         self._attach(life, now)
-        life.handover = handover
+        life.handover = attach(life.handover, effect.to, life.after_seq)
         key = self._channel_key(life, now)
         channel = self._channels.get(key)
         if channel is None:
@@ -575,7 +578,7 @@ class _Run:
     def _fill(self, client: _Client, missing: list[Range]) -> int:
         """Fetch what is missing as soon as the client can know; how many chunks that brings."""
         life = client.lives[-1]
-        if life.welcome_ms is None:
+        if life.welcome_ms is None or life.history_ms() is None:
             return 0
         fetched = [fetch for begin, end in missing for fetch in self._fetches(life, begin, end)]
         life.writes = sorted([*life.writes, *fetched], key=lambda write: write[0])
@@ -597,6 +600,7 @@ class _Run:
             at_ms = min(at_ms, max(session.arrive_ms[end], life.attached_ms or 0.0))
         if life.head is not None and life.head > begin:
             at_ms = min(at_ms, life.welcome_ms)
+        at_ms = max(at_ms, life.history_ms() or 0.0)
         answers: list[tuple[float, list[Range]]] = []
         for _ in range(MAX_BEATS):
             executed, replied = self._command(life, at_ms)

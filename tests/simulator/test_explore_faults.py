@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from explore_kit import PAIRS
-from foreign_kit import newest_and_fill
+from foreign_kit import newest_and_fill, no_history
 from mutants.mutant import schedule
 
 from chunk7.delivery.ordering import ClientPolicy
@@ -152,6 +152,12 @@ def test_a_gap_in_a_stream_is_filled_from_the_stream() -> None:
     assert explore(Cell(newest_and_fill, append)).verdict == ExploreVerdict.LOSSLESS
     silent = replace(newest_and_fill, client=ClientPolicy.TAKES_ALL)
     assert explore(Cell(silent, append)).verdict == ExploreVerdict.LOSES
+
+
+def test_a_client_that_is_sent_no_history_asks_for_nothing() -> None:
+    """Neither the load test's nor the browser's does: such an ordering was called lossless."""
+    lua = WRITE_ORDERINGS["atomic_lua"]
+    assert explore(Cell(no_history, lua, chunks=1)).verdict == ExploreVerdict.LOSES
 
 
 def test_both_kinds_of_clients_are_explored_where_they_differ() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from foreign_kit import backwards, knows_one_and_two, newest_and_fill
+from foreign_kit import backwards, knows_one_and_two, newest_and_fill, no_history
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -394,6 +394,12 @@ def test_a_gap_in_a_stream_is_filled_from_the_stream() -> None:
     silent = replace(newest_and_fill, client=ClientPolicy.TAKES_ALL)
     assert simulate(cluster, silent, append).chunks_lost > 500
     assert simulate(cluster, newest_and_fill, append).chunks_lost == 0
+
+
+def test_a_client_that_is_sent_no_history_asks_for_nothing() -> None:
+    cluster = Settings(connections=500)
+    cell = simulate(cluster, no_history, WRITE_ORDERINGS["atomic_lua"])
+    assert (cell.chunks_lost > 500, cell.chunks_fetched) == (True, 0)
 
 
 def test_a_chunk_that_is_known_and_late_is_left_out_behind_a_higher_one_that_was_held() -> None:
