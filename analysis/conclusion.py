@@ -67,6 +67,7 @@ def _keeps(result: Result) -> str:
         for count, text in (
             (result.chunks_duplicate, _count(result.chunks_duplicate, "duplicate")),
             (result.chunks_out_of_order, f"{result.chunks_out_of_order} out of order"),
+            (result.rewinds, _count(result.rewinds or 0, "rewind")),
             (result.chunks_fetched, f"{result.chunks_fetched} fetched later"),
         )
         if count

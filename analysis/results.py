@@ -24,7 +24,7 @@ from chunk7.wire.live import Quantiles
 NAME = "summary.json"
 COUNTS = (
     "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "unexpected",
-    "fetched",
+    "fetched", "rewinds",
 )  # fmt: skip
 """Of a connection's account, and summed up, of a result: `chunks_expected` and so on."""
 
@@ -65,6 +65,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     commands_per_connection: float | None = None
     commands_per_chunk: float | None = None
     loss_rate_design_effect: float | None = None
+    rewinds: int | None = None
 
     @property
     def name(self) -> str:
@@ -172,7 +173,15 @@ def _counts(run: Run, judgement: Judgement, of_cell: Any) -> dict[str, Any]:
     accounts = judgement.accounts[judged]
     return {
         **loss_rate_fields(accounts["lost"], run.connections["session_id"][judged]),
-        **{f"chunks_{name}": int(accounts[name].sum()) for name in COUNTS},
+        **sums(accounts),
+    }
+
+
+def sums(accounts: pd.DataFrame) -> dict[str, int]:
+    """The COUNTS of these connections together, as fields of a Result."""
+    return {
+        name if name == "rewinds" else f"chunks_{name}": int(accounts[name].sum())
+        for name in COUNTS
     }
 
 

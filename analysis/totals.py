@@ -13,7 +13,7 @@ import pandas as pd
 
 from chunk7.analysis.loss_rates import loss_rate_fields
 from chunk7.analysis.prediction import expectation
-from chunk7.analysis.results import COUNTS
+from chunk7.analysis.results import COUNTS, sums
 from chunk7.analysis.statistics.quantiles import quantiles
 from chunk7.analysis.study import Study
 from chunk7.delivery.verdicts import Cause
@@ -100,7 +100,7 @@ def _total(pair: Any, rows: pd.DataFrame, causes: dict[str, int]) -> Total:
         connect=pair[0],
         write=pair[1],
         **_losses(rows),
-        **{f"chunks_{name}": int(rows[name].sum()) for name in COUNTS},
+        **sums(rows),
         chunks_lost_predicted=law.mean,
         chunks_lost_predicted_low=law.low,
         chunks_lost_predicted_high=law.high,

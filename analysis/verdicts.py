@@ -21,8 +21,8 @@ Ints = NDArray[np.int64]
 Bits = NDArray[np.bool_]
 
 ACCOUNTS = (
-    "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "unexpected",
-    "unrecorded", "fetched", "receipts", "before_opened", "before_published", "timed",
+    "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "rewinds",
+    "unexpected", "unrecorded", "fetched", "receipts", "before_opened", "before_published", "timed",
 )  # fmt: skip
 
 
@@ -152,6 +152,7 @@ def judge_batch(
         "undetermined": pairs.who[missing & ~lost],
         "duplicate": came.who[~foreign & ~came.is_first],
         "out_of_order": first_who[_overtaken(first_who, first_seq)],
+        "rewinds": _rewound(came.who[~foreign], receipts.seq[~foreign]),
         "unexpected": came.who[foreign & ~unrecorded],
         "unrecorded": came.who[unrecorded],
         "fetched": came.who[came.is_first & (receipts.via == Via.FETCH)],
@@ -368,6 +369,12 @@ def _overtaken(who: Ints, seq: Ints) -> Bits:
     """Which of these first receipts came after one with a higher number, by connection."""
     key = _key(who, seq)
     return key < np.maximum.accumulate(key)
+
+
+def _rewound(who: Ints, seq: Ints) -> Ints:
+    """Who received a lower number than just before, once for each time; receipts in their order."""
+    again: Ints = who[1:][(who[1:] == who[:-1]) & (seq[1:] < seq[:-1])]
+    return again
 
 
 def _highest(who: Ints, seq: Ints, count: int) -> Ints:

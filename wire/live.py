@@ -34,6 +34,7 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
     chunks_out_of_order: int
     chunks_unexpected: int
     chunks_fetched: int
+    rewinds: int
     chunks_lost_predicted: float
     chunks_lost_predicted_low: float
     chunks_lost_predicted_high: float

@@ -25,6 +25,7 @@ def cells_table(summary: Summary) -> Table:
         Column("law expects", "lost chunks that the law predicts from the instants measured"),
         Column("duplicates", "receipts of a chunk after its first"),
         Column("out of order", "chunks that came after one with a higher number"),
+        Column("rewinds", "times that the text jumped back: a lower number than just before"),
         Column("fetched", "chunks that the client had to ask for"),
     ]
     if any(result.chunks_undetermined for result in results):
@@ -46,6 +47,7 @@ def _cell_row(result: Result, valid: bool, widest: float) -> list[Shown]:
         expects,
         numeric(result.chunks_duplicate),
         numeric(result.chunks_out_of_order),
+        numeric(result.rewinds),
         numeric(result.chunks_fetched),
         numeric(result.chunks_undetermined),
     ]

@@ -25,6 +25,7 @@ _COUNTERS = {
     "chunks_delivered": "Of those: received.",
     "chunks_duplicate": "Receipts of a chunk after its first.",
     "chunks_out_of_order": "Chunks that came after a later one.",
+    "rewinds": "Receipts of a lower number than the one just before.",
     "chunks_lost_predicted": "Chunks that the law expected to be lost.",
 }
 _QUANTILES = {"p50": "0.5", "p95": "0.95", "p99": "0.99"}

@@ -57,19 +57,13 @@ from chunk7.delivery.stepping import Steps
 from chunk7.delivery.verdicts import Cause
 from chunk7.simulator.virtual.chunks import Timeline, id_at
 from chunk7.simulator.virtual.fault_schedule import FaultSchedule, draw_schedule
-from chunk7.simulator.virtual.population import Block, Draws, blocks
+from chunk7.simulator.virtual.population import MAX_BEATS, SLOTS, Block, Draws, blocks
 from chunk7.simulator.virtual.receipts import Range, contiguous, judge, subtract
 from chunk7.simulator.virtual.results import Outcome
 from chunk7.simulator.virtual.settings import Settings
 
-SLOTS = 64
-"""A join that needs more durations of a kind than this meets its first ones again."""
-
 MAX_LIVES = 100
 """A client rejoins at most this often."""
-
-MAX_BEATS = 1_000
-"""A client that fills gaps gives up after this many heartbeats without an answer."""
 
 
 def outcomes(
@@ -250,8 +244,8 @@ class _Run:
         self._works: list[list[float]] = []
         self._delay_ms = settings.delivery.mean_ms
         self._causes: Counter[str] = Counter()
-        self._rows: list[tuple[int, int, int, int, float, float]] = [
-            (0, 0, 0, 0, math.nan, math.nan)
+        self._rows: list[tuple[int, int, int, int, int, float, float]] = [
+            (0, 0, 0, 0, 0, math.nan, math.nan)
         ] * block.count
         self._perform: dict[type[Any], Callable[[_Life, Any, float], Answer]] = {
             Pause: self._pause,
@@ -291,12 +285,13 @@ class _Run:
             for client in clients:
                 self._settle(client)
             tick()
-        lost, duplicate, late, fetched, window, join = zip(*self._rows, strict=True)
+        lost, duplicate, late, rewinds, fetched, window, join = zip(*self._rows, strict=True)
         return Outcome(
             block.session,
             np.array(lost),
             np.array(duplicate),
             np.array(late),
+            np.array(rewinds),
             np.array(fetched),
             np.array(window),
             np.array(join),
@@ -351,7 +346,7 @@ class _Run:
         """The client's next life, if it misses anything when its node dies."""
         client = life.client
         ranges = self._received(client)
-        _, _, missing = judge(ranges, self._session.chunks)
+        *_, missing = judge(ranges, self._session.chunks)
         if not missing or len(client.lives) >= MAX_LIVES:
             return None
         join_ms = life.end_ms + self._settings.rejoin_ms
@@ -469,10 +464,10 @@ class _Run:
     def _settle(self, client: _Client) -> None:
         """Judge a client's receipts, and note its row."""
         session = self._session
-        duplicate, late, missing = judge(self._received(client), session.chunks)
+        duplicate, late, rewinds, missing = judge(self._received(client), session.chunks)
         fetched = self._fill(client, missing) if missing and self._fills else 0
         if fetched:
-            duplicate, late, missing = judge(self._received(client), session.chunks)
+            duplicate, late, rewinds, missing = judge(self._received(client), session.chunks)
         for begin, end in missing:
             self._blame(client, begin, end)
         lost = sum(end - begin for begin, end in missing)
@@ -483,7 +478,7 @@ class _Run:
             if welcome_ms is None
             else welcome_ms - float(self._block.join_ms[client.place])
         )
-        self._rows[client.place] = (lost, duplicate, late, fetched, window, took)
+        self._rows[client.place] = (lost, duplicate, late, rewinds, fetched, window, took)
 
     def _received(self, client: _Client) -> list[Range]:
         """Everything written to the client, over its lives, in order."""

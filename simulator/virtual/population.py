@@ -18,6 +18,12 @@ from chunk7.simulator.virtual.settings import Joins, Settings
 
 BLOCK = 65_536
 
+SLOTS = 64
+"""A join that needs more durations of a kind than this meets its first ones again."""
+
+MAX_BEATS = 1_000
+"""A client that fills gaps gives up after this many heartbeats without an answer."""
+
 Integers = NDArray[np.int64]
 
 

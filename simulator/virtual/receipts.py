@@ -9,14 +9,15 @@ from collections.abc import Iterable
 Range = tuple[int, int]
 
 
-def judge(received: list[Range], chunks: int) -> tuple[int, int, list[Range]]:
-    """(duplicates, out of order, missing) of receipts in their order, out of `chunks` expected.
+def judge(received: list[Range], chunks: int) -> tuple[int, int, int, list[Range]]:
+    """(duplicates, out of order, rewinds, missing) of receipts in their order, out of `chunks`.
 
     Each receipt of a chunk after its first is a duplicate. A chunk is out of order when its first
-    receipt comes after a later chunk. Missing: ascending ranges of what was never received.
+    receipt comes after a later chunk. A rewind is a receipt of a lower chunk than just before.
+    Missing: ascending ranges of what was never received.
     """
     seen: list[Range] = []
-    duplicates = late = top = 0
+    duplicates = late = rewinds = top = 0
     for begin, end in received:
         if begin >= end:
             continue
@@ -26,9 +27,10 @@ def judge(received: list[Range], chunks: int) -> tuple[int, int, list[Range]]:
             duplicates -= high - low
             if low < top:
                 late += min(high, top) - low
+        rewinds += bool(seen) and begin < seen[-1][1] - 1
         seen.append((begin, end))
         top = max(top, end)
-    return duplicates, late, subtract([(0, chunks)], seen) if chunks else []
+    return duplicates, late, rewinds, subtract([(0, chunks)], seen) if chunks else []
 
 
 def subtract(ranges: list[Range], without: list[Range]) -> list[Range]:

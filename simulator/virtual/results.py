@@ -34,6 +34,7 @@ class Outcome:
     lost: Integers
     duplicate: Integers
     out_of_order: Integers
+    rewinds: Integers
     fetched: Integers
     window_ms: Durations
     join_ms: Durations
@@ -68,6 +69,7 @@ class CellResult:
     chunks_out_of_order: int
     chunks_unexpected: int
     chunks_fetched: int
+    rewinds: int
     chunks_lost_predicted: float
     chunks_lost_predicted_low: float
     chunks_lost_predicted_high: float
@@ -116,6 +118,7 @@ class Tally:
         self._counts["lost"] += int(outcome.lost.sum())
         self._counts["duplicate"] += int(outcome.duplicate.sum())
         self._counts["out_of_order"] += int(outcome.out_of_order.sum())
+        self._counts["rewinds"] += int(outcome.rewinds.sum())
         self._counts["fetched"] += int(outcome.fetched.sum())
         self._causes.update(outcome.causes)
         if self._law.count < SAMPLE:
@@ -156,6 +159,7 @@ class Tally:
             chunks_out_of_order=count["out_of_order"],
             chunks_unexpected=0,
             chunks_fetched=count["fetched"],
+            rewinds=count["rewinds"],
             **self._predictions(),
             causes={name: number for name, number in sorted(self._causes.items()) if number},
             window_ms=self._quantiles("window"),

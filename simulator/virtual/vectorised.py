@@ -33,7 +33,7 @@ from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering
 from chunk7.delivery.verdicts import Cause
 from chunk7.simulator.virtual.chunks import Timeline
 from chunk7.simulator.virtual.distributions import Durations
-from chunk7.simulator.virtual.population import Block, Draws, Integers, blocks
+from chunk7.simulator.virtual.population import MAX_BEATS, SLOTS, Block, Draws, Integers, blocks
 from chunk7.simulator.virtual.program import ConnectProgram, FollowFrom, connect_program
 from chunk7.simulator.virtual.results import Outcome
 from chunk7.simulator.virtual.settings import Joins, Settings
@@ -182,24 +182,29 @@ def _outcome(
     lost = np.maximum(first - history, 0)
     duplicate = np.maximum(history - first, 0)
     out_of_order = np.zeros(block.count, dtype=np.int64)
+    rewinds = np.zeros(block.count, dtype=np.int64)
+    early = first  # of the live chunks, these until here come before the history
     if program.merges:
         duplicate = np.zeros_like(duplicate)
     elif program.sink is Sink.CLIENT and _subscribes_before_sending(program):
         assert state.sent_ms is not None
-        early = instants.at(instants.arrive_ms, block.session, first) < state.sent_ms
-        out_of_order = np.where(early, np.minimum(history, first), 0)
+        arrived = instants.before(instants.arrive_ms, block.session, state.sent_ms)
+        early = np.maximum(first, arrived)
+        out_of_order = np.where(early > first, np.minimum(history, first), 0)
+    if not program.merges:
+        rewinds = _rewinds(instants, block, history, first, early)
     causes = _causes(instants, block, state, history, first)
     fetched = np.zeros_like(lost)
     if fills:
-        out_of_order = out_of_order + _filled_late(
-            settings, program, instants, block, state, history, first, draws
-        )
+        late, back = _filled_late(settings, program, instants, block, state, history, first, draws)
+        out_of_order, rewinds = out_of_order + late, rewinds + back
         lost, fetched, causes = fetched, lost, {}
     return Outcome(
         block.session,
         lost,
         duplicate,
         out_of_order,
+        rewinds,
         fetched,
         _window(settings, program, state),
         state.welcomed_ms - block.join_ms,
@@ -229,6 +234,20 @@ def _first_live(
     assert state.attached_ms is not None
     attached = instants.before(instants.arrive_ms, block.session, state.attached_ms)
     return np.maximum(first, attached)
+
+
+def _rewinds(
+    instants: _Instants, block: Block, history: Integers, first: Integers, early: Integers
+) -> Integers:
+    """(count,): how often the number falls: into the history, and from its end to a live chunk.
+
+    Received are the live chunks first..early, the history 0..history and the live ones from early.
+    """
+    chunks = instants.first[block.session + 1] - instants.first[block.session]
+    into = (early > first) & (history > 0) & (early > 1)
+    out = (early < chunks) & (early < history - 1)
+    found: Integers = into.astype(np.int64) + out
+    return found
 
 
 def _subscribes_before_sending(program: ConnectProgram) -> bool:
@@ -279,32 +298,52 @@ def _filled_late(
     history: Integers,
     first: Integers,
     draws: Draws,
-) -> Integers:
-    """(count,): chunks that a gap-filling client gets only after a later one.
+) -> tuple[Integers, Integers]:
+    """(count,) each: chunks that a gap-filling client gets only after a later one, and rewinds.
 
     It can know of its hole from the welcome's head, the first later chunk or the next heartbeat;
-    what its fetch does not find saved it fetches after a later heartbeat.
+    what a fetch does not find saved is fetched after the next heartbeat.
     """
-    late = np.zeros(block.count, dtype=np.int64)
+    late, rewinds = np.zeros((2, block.count), dtype=np.int64)
     at = np.flatnonzero(first > history)
-    session, welcomed = block.session[at], state.welcomed_ms[at]
     begin, end = history[at], first[at]
+    asked = _hole_known(settings, program, instants, block, state, at, begin, end)
+    seen = end  # live chunks until here have come before the last answer
+    for number in range(state.latencies, state.latencies + 2 * MAX_BEATS, 2):
+        if not len(at):
+            break
+        session, welcomed = block.session[at], state.welcomed_ms[at]
+        executed = asked + draws.latency(number % SLOTS)[at]
+        reply = executed + draws.latency((number + 1) % SLOTS)[at]
+        found = np.clip(instants.until(instants.save_ms, session, executed), begin, end) - begin
+        live = np.maximum(instants.before(instants.arrive_ms, session, reply), end)
+        late[at] += np.where(live > end, found, 0)
+        rewinds[at] += (found > 0) & (live > seen)
+        seen, begin = np.where(found > 0, live, seen), begin + found
+        beats = np.floor((reply - welcomed) / settings.heartbeat_ms) + 1
+        asked = welcomed + beats * settings.heartbeat_ms
+        more = begin < end
+        at, begin, end, seen = (part[more] for part in (at, begin, end, seen))
+        asked = asked[more]
+    return late, rewinds
+
+
+def _hole_known(
+    settings: Settings,
+    program: ConnectProgram,
+    instants: _Instants,
+    block: Block,
+    state: _Handshake,
+    at: Integers,
+    begin: Integers,
+    end: Integers,
+) -> Durations:
+    """When the clients `at` know of their holes begin..end; shape (holes,)."""
+    session, welcomed = block.session[at], state.welcomed_ms[at]
     next_arrives = instants.at(instants.arrive_ms, session, end)
     known = np.minimum(next_arrives, welcomed + settings.heartbeat_ms)
     if program.tells_head:
         assert state.head_read_ms is not None
         told = instants.at(instants.number_ms, session, begin) <= state.head_read_ms[at]
         known = np.where(told, np.minimum(known, welcomed), known)
-    fetched = known + draws.latency(state.latencies)[at]
-    reply = fetched + draws.latency(state.latencies + 1)[at]
-    found = np.clip(instants.until(instants.save_ms, session, fetched), begin, end) - begin
-    trip = settings.store_latency.mean_ms
-    saved = instants.at(instants.save_ms, session, end - 1)
-    beats = np.maximum(
-        np.floor((reply - welcomed) / settings.heartbeat_ms) + 1,
-        np.ceil((saved - trip - welcomed) / settings.heartbeat_ms),
-    )
-    again = welcomed + beats * settings.heartbeat_ms + 2 * trip
-    late[at] = np.where(next_arrives < reply, found, 0)
-    late[at] += np.where(next_arrives < again, end - begin - found, 0)
-    return late
+    return known

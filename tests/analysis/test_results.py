@@ -82,7 +82,8 @@ def result(**given: Any) -> Result:
         "connect": "a", "write": "b", "connections": 1, "lossy_connections": 0, "loss_rate": 0.0,
         "loss_rate_low": 0.0, "loss_rate_high": 0.8, "chunks_expected": 10, "chunks_delivered": 10,
         "chunks_lost": 0, "chunks_undetermined": 0, "chunks_duplicate": 0,
-        "chunks_out_of_order": 0, "chunks_unexpected": 0, "chunks_fetched": 0, "causes": {},
+        "chunks_out_of_order": 0, "chunks_unexpected": 0, "chunks_fetched": 0, "rewinds": 0,
+        "causes": {},
         "window_ms": Quantiles(), "gap_ms": Quantiles(), "join_ms": Quantiles(2.0, 2.0, 2.0),
         "chunk_latency_ms": Quantiles(2.0, 2.0, 2.0), "memory_bytes_per_chunk": None,
     }  # fmt: skip
@@ -254,11 +255,11 @@ SENTENCES = [
     ),
     (
         {"connections": 200, "loss_rate_high": 0.0188, "chunks_duplicate": 1,
-         "chunks_out_of_order": 3, "chunks_fetched": 4, "chunks_undetermined": 5,
+         "chunks_out_of_order": 3, "rewinds": 2, "chunks_fetched": 4, "chunks_undetermined": 5,
          "chunks_expected": 100, "chunks_unexpected": 6},
         "a x b keeps all: 0 of 200 connections lost a chunk (at most 1.9%), at the price of "
-        "1 duplicate, 3 out of order, 4 fetched later; 6 receipts were of no chunk that was "
-        "published; 5 of 100 chunks are undetermined.",
+        "1 duplicate, 3 out of order, 2 rewinds, 4 fetched later; 6 receipts were of no chunk "
+        "that was published; 5 of 100 chunks are undetermined.",
     ),
     (
         {"connections": 16, "chunks_undetermined": 6},

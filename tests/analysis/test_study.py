@@ -25,8 +25,8 @@ def test_each_connection_has_its_account_its_gap_and_what_the_law_expects(tmp_pa
     assert (bug["opened_s"], bug["join_ms"]) == (pytest.approx(0.02), 2.0)
     assert [(row["window_ms"], row["gap_ms"]) for row in (bug, fix)] == [(10, 12), (-10, -10)]
     assert [[row[name] for name in COUNTS] for row in (bug, fix)] == [
-        [10, 9, 1, 0, 0, 0, 0, 0],
-        [10, 10, 0, 0, 1, 3, 0, 0],
+        [10, 9, 1, 0, 0, 0, 0, 0, 0],
+        [10, 10, 0, 0, 1, 3, 0, 0, 1],
     ]
     # A join at u from 30 to 130 ms reads at u + 5 and subscribes at u + 15, so chunk i counts for
     # u from 10 i - 15 to 10 i - 3: 7 ms of chunk 4, 12 of each of 5 to 10.

@@ -4,6 +4,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from chunk7.delivery.verdicts import Verdict
 from chunk7.wire.records import Via
 
 COUNTED = (
-    "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "unexpected",
+    "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "rewinds",
+    "unexpected",
 )  # fmt: skip
 
 
@@ -60,18 +62,47 @@ def test_what_never_comes_while_the_client_listens_is_lost(story: Story) -> None
 
 
 def test_what_comes_again_is_a_duplicate_each_time(story: Story) -> None:
-    story.connection(1, [(11, 1), (12, 1), (21, 2), (31, 3), (32, 1)])
-    assert accounts(story.end()) == {1: {"expected": 3, "delivered": 3, "duplicate": 2}}
+    story.connection(1, [(11, 1), (12, 1), (21, 2), (31, 3)])
+    assert accounts(story.end()) == {1: {"expected": 3, "delivered": 3, "duplicate": 1}}
 
 
 def test_what_comes_after_a_higher_number_is_out_of_order(story: Story) -> None:
     story.connection(1, [(21, 2), (22, 1), (31, 3)])
-    assert accounts(story.end()) == {1: {"expected": 3, "delivered": 3, "out_of_order": 1}}
+    assert accounts(story.end()) == {
+        1: {"expected": 3, "delivered": 3, "out_of_order": 1, "rewinds": 1}
+    }
 
 
-def test_a_late_duplicate_is_no_disorder(story: Story) -> None:
+def test_a_text_that_jumps_back_is_a_rewind_although_every_first_receipt_is_in_order(
+    story: Story,
+) -> None:
+    """1 2 3 1 2 3 4: the reader sees the answer begin again, and only the duplicates told."""
+    story.chunk(4, 40)
+    story.connection(1, [*ALL, (35, 1), (36, 2), (37, 3), (41, 4)])
+    assert accounts(story.end()) == {
+        1: {"expected": 4, "delivered": 4, "duplicate": 3, "rewinds": 1}
+    }
+
+
+def test_each_jump_back_is_one_rewind_and_a_chunk_twice_in_a_row_is_none(story: Story) -> None:
+    story.connection(1, [(11, 1), (12, 3), (21, 2), (22, 1), (31, 1), (32, 3)])
+    story.connection(2, [(11, 1), (12, 1), (21, 2), (31, 3)])
+    story.connection(3, [(31, 3)])
+    story.connection(4, ALL)  # begins lower than another one's last, which is nobody's jump
+    found = {number: one.get("rewinds", 0) for number, one in accounts(story.end()).items()}
+    assert found == {1: 2, 2: 0, 3: 0, 4: 0}
+
+
+def test_what_was_never_published_is_no_place_to_jump_back_from(story: Story) -> None:
+    story.connection(1, [(11, 1), (12, 9), (21, 2), (31, 3)])
+    assert accounts(story.end()) == {1: {"expected": 3, "delivered": 3, "unexpected": 1}}
+
+
+def test_a_late_duplicate_is_no_disorder_but_a_rewind(story: Story) -> None:
     story.connection(1, [*ALL, (40, 1)])
-    assert accounts(story.end()) == {1: {"expected": 3, "delivered": 3, "duplicate": 1}}
+    assert accounts(story.end()) == {
+        1: {"expected": 3, "delivered": 3, "duplicate": 1, "rewinds": 1}
+    }
 
 
 def test_disorder_in_one_connection_says_nothing_about_the_next(story: Story) -> None:
@@ -187,14 +218,16 @@ def test_a_number_used_twice_names_two_chunks(story: Story) -> None:
     story.connection(1, [*ALL, (41, 1, Via.LIVE, 77)])
     story.connection(2, ALL)
     assert accounts(story.end()) == {
-        1: {"expected": 4, "delivered": 4, "out_of_order": 1},
+        1: {"expected": 4, "delivered": 4, "out_of_order": 1, "rewinds": 1},
         2: {"expected": 4, "delivered": 3, "lost": 1},
     }
 
 
 def test_what_a_resuming_client_already_had_is_not_expected_and_doubles(story: Story) -> None:
     story.connection(1, [(12, 2), (13, 3), (14, 1)], after_seq=2)
-    assert accounts(story.end()) == {1: {"expected": 1, "delivered": 1, "duplicate": 2}}
+    assert accounts(story.end()) == {
+        1: {"expected": 1, "delivered": 1, "duplicate": 2, "rewinds": 1}
+    }
 
 
 def test_what_is_received_is_delivered_even_outside_the_window(story: Story) -> None:
@@ -302,6 +335,8 @@ def planted(truth: dict[str, Any], one: dict[str, Any]) -> tuple[list[Any], dict
     want["unexpected"] += one["foreign"]
     if one["disorderly"]:
         one["shuffle"].shuffle(receipts)
+    sent = [seq for _, seq, _, digest in receipts if digest == content(seq, session)]
+    want["rewinds"] = sum(later < seq for seq, later in pairwise(sent))
     highest, seen = 0, set[int]()
     for _, seq, _, digest in receipts:
         right = digest == content(seq, session) and seq > one["after_seq"] and seq not in seen
@@ -345,7 +380,7 @@ PLANTED: dict[Verdict, tuple[list[Any], dict[str, int]]] = {
     Verdict.DUPLICATE: ([*ALL, (40, 3)], {"expected": 3, "delivered": 3, "duplicate": 1}),
     Verdict.OUT_OF_ORDER: (
         [ALL[1], ALL[0], ALL[2]],
-        {"expected": 3, "delivered": 3, "out_of_order": 1},
+        {"expected": 3, "delivered": 3, "out_of_order": 1, "rewinds": 1},
     ),
     Verdict.UNEXPECTED: ([*ALL, (40, 9)], {"expected": 3, "delivered": 3, "unexpected": 1}),
     Verdict.UNDETERMINED: (ALL, {"expected": 4, "delivered": 3, "undetermined": 1}),

@@ -231,10 +231,10 @@ def void(_: Any) -> None:
 
 def by_miniature(
     cluster: Settings, connect: ConnectOrdering, timelines: list[Timeline]
-) -> list[tuple[int, int, int]]:
-    """(lost, duplicate, out of order) of every connection of the only block."""
+) -> list[tuple[int, int, int, int]]:
+    """(lost, duplicate, out of order, rewinds) of every connection of the only block."""
     (block,) = blocks(cluster)
-    rows: dict[int, tuple[int, int, int]] = {}
+    rows: dict[int, tuple[int, int, int, int]] = {}
     for group in np.unique(block.group):
         places = np.flatnonzero(block.group == group).tolist()
         timeline = timelines[group % cluster.sessions]
@@ -242,16 +242,16 @@ def by_miniature(
         miniature.run(places)
         for place in places:
             received = [(index, index + 1) for index in miniature.received[place]]
-            duplicate, late, missing = judge(received, timeline.chunks)
-            rows[place] = sum(end - begin for begin, end in missing), duplicate, late
+            duplicate, late, rewinds, missing = judge(received, timeline.chunks)
+            rows[place] = sum(end - begin for begin, end in missing), duplicate, late, rewinds
     return [rows[place] for place in range(block.count)]
 
 
 def by_events(
     cluster: Settings, connect: ConnectOrdering, timelines: list[Timeline]
-) -> list[tuple[int, int, int]]:
+) -> list[tuple[int, int, int, int]]:
     (outcome,) = events.outcomes(cluster, connect, timelines)
-    columns = (outcome.lost, outcome.duplicate, outcome.out_of_order)
+    columns = (outcome.lost, outcome.duplicate, outcome.out_of_order, outcome.rewinds)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 

@@ -130,6 +130,7 @@ def test_every_connection_has_the_same_outcome_in_both_engines(
     assert by_events.lost.tolist() == by_law.lost.tolist()
     assert by_events.duplicate.tolist() == by_law.duplicate.tolist()
     assert by_events.out_of_order.tolist() == by_law.out_of_order.tolist()
+    assert by_events.rewinds.tolist() == by_law.rewinds.tolist()
     assert by_events.fetched.tolist() == by_law.fetched.tolist()
     np.testing.assert_allclose(by_events.window_ms, by_law.window_ms, atol=1e-6)
     np.testing.assert_allclose(by_events.join_ms, by_law.join_ms, atol=1e-6)

@@ -21,6 +21,7 @@ TOTAL = Total(
     chunks_out_of_order=3,
     chunks_unexpected=0,
     chunks_fetched=0,
+    rewinds=4,
     chunks_lost_predicted=1.25,
     chunks_lost_predicted_low=0.0,
     chunks_lost_predicted_high=4.5,
@@ -44,7 +45,7 @@ def test_each_pair_is_a_row_under_a_header() -> None:
     assert head == (
         "round,rounds,valid,connect,write,connections,lossy_connections,loss_rate,loss_rate_low,"
         "loss_rate_high,chunks_expected,chunks_delivered,chunks_lost,chunks_undetermined,"
-        "chunks_duplicate,chunks_out_of_order,chunks_unexpected,chunks_fetched,"
+        "chunks_duplicate,chunks_out_of_order,chunks_unexpected,chunks_fetched,rewinds,"
         "chunks_lost_predicted,chunks_lost_predicted_low,chunks_lost_predicted_high,"
         "window_ms_p50,window_ms_p95,window_ms_p99,gap_ms_p50,gap_ms_p95,gap_ms_p99,"
         "join_ms_p50,join_ms_p95,join_ms_p99,lost_by_handover_gap,lost_by_save_lag,"
@@ -52,7 +53,7 @@ def test_each_pair_is_a_row_under_a_header() -> None:
         "lost_by_trimmed,lost_by_tail,lost_by_node_gone,lost_by_unknown"
     )
     assert row == (
-        '3,2,no,"own ""fix"", <b>",atomic_lua,40,1,0.025,0.0044,0.1288,1000,998,2,0,12,3,0,0,'
+        '3,2,no,"own ""fix"", <b>",atomic_lua,40,1,0.025,0.0044,0.1288,1000,998,2,0,12,3,0,0,4,'
         "1.25,0.0,4.5,0.5,1.25,2.0,,,,3.0,4.0,5.0,0,2,0,0,0,0,0,0,0"
     )
     assert rest == ""
