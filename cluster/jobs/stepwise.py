@@ -49,9 +49,9 @@ from chunk7.faults.fault import (
     Strike,
     TrimTo,
 )
+from chunk7.simulator.explore.naming import effect_name
 from chunk7.simulator.explore.schedule import SAME_MS, Step
 from chunk7.simulator.explore.state import SENT, SUBSCRIBED, UNSUBSCRIBED, Cell, session_chunks
-from chunk7.simulator.explore.world import effect_name
 from chunk7.wire.frames import decode_chunk
 from chunk7.wire.store.link import Link
 from chunk7.wire.store.store import Store

@@ -11,9 +11,9 @@ from typing import Any, get_args
 
 from chunk7.delivery.effects import ConnectEffect, Pause, WriteEffect
 from chunk7.faults import STRIKES
+from chunk7.simulator.explore.naming import snake_case
 from chunk7.simulator.explore.schedule import SAME_MS
 from chunk7.simulator.explore.state import Cell
-from chunk7.simulator.explore.world import snake_case
 
 _EFFECTS = {
     kind.__name__: snake_case(kind.__name__)

@@ -226,7 +226,7 @@ def _words(run: Replay, before: State, after: State, step: Step) -> str:
 
 def _read(run: Replay, answer: Any) -> str:
     chunks = answer.chunks if isinstance(answer, StreamRead) else answer
-    return _numbers(run.world.numbers_of(chunks))
+    return _numbers(run.world.reception.numbers_of(chunks))
 
 
 def _numbers(numbers: tuple[int, ...]) -> str:

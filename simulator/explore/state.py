@@ -12,6 +12,7 @@ from chunk7.delivery.effects import Cursor
 from chunk7.delivery.handover import Handover
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.faults import STRIKES
+from chunk7.simulator.explore.schedule import Step
 
 SESSION = "session"
 CHUNKS_A_MESSAGE = 2
@@ -107,6 +108,10 @@ class State(NamedTuple):
     faults: tuple[str, ...]
 
 
+Move = tuple[Step, State]
+"""Something that may happen next, and the state after it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a complete schedule ended. Chunk numbers count from 1; one tuple a client.
@@ -138,3 +143,14 @@ def session_chunks(chunks: int) -> tuple[Chunk, ...]:
         )
         for number in range(chunks)
     )
+
+
+def with_joiner(state: State, place: int, joiner: Joiner) -> State:
+    """The state with another joiner in that place."""
+    joiners = state.joiners
+    return state._replace(joiners=(*joiners[:place], joiner, *joiners[place + 1 :]))
+
+
+def put(values: tuple[int, ...], place: int, value: int) -> tuple[int, ...]:
+    """The values with another one in that place."""
+    return (*values[:place], value, *values[place + 1 :])

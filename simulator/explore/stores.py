@@ -8,7 +8,9 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from chunk7.delivery.effects import (
+    NEWEST,
     Append,
+    Cursor,
     NextSeq,
     NumberSaveAndPublish,
     Publish,
@@ -19,6 +21,8 @@ from chunk7.delivery.effects import (
     SaveAndPublish,
 )
 from chunk7.delivery.store import MemoryStore, Snapshot
+from chunk7.simulator.explore.schedule import SAME_MS
+from chunk7.simulator.explore.state import SESSION
 
 READS = frozenset((ReadHistory, ReadHead, ReadStream))
 WRITES = frozenset((NextSeq, Publish, Save, SaveAndPublish, NumberSaveAndPublish, Append))
@@ -68,6 +72,22 @@ class Stores:
             answer = command(memory)
             known = self._done[store, key] = (self._number(memory), answer)
         return known
+
+    def execute(
+        self, store: int, position: int, effect: Any, same_ms: bool = False
+    ) -> tuple[int, Any]:
+        """The content after an effect that an ordering asks for at the position, and its answer."""
+        return self.after(
+            store,
+            (position, SAME_MS) if same_ms else position,
+            lambda memory: execute(memory, SESSION, effect, same_ms=same_ms),
+        )
+
+    def newest(self, store: int) -> Cursor:
+        """The id of the entry that was last appended, BEGINNING before the first."""
+        read = self.after(store, "newest", lambda memory: memory.stream(SESSION, NEWEST))[1]
+        cursor: Cursor = read.cursor
+        return cursor
 
     def _number(self, memory: MemoryStore) -> int:
         snapshot = memory.snapshot()

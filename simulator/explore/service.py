@@ -1,0 +1,191 @@
+"""The nodes' half of the rules: the join of each client, and what its node does for it later."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from chunk7.delivery.cursor import entry_id
+from chunk7.delivery.effects import (
+    NEWEST,
+    Confirmed,
+    Follow,
+    Release,
+    SendHistory,
+    SendWelcome,
+    Subscribe,
+)
+from chunk7.delivery.errors import OrderingError
+from chunk7.delivery.fetch import fetch_missing
+from chunk7.delivery.handover import attach, release
+from chunk7.delivery.ordering import Join
+from chunk7.simulator.explore.naming import (
+    MISHANDLED,
+    effect_name,
+    impossible,
+    join_name,
+    misplaced,
+)
+from chunk7.simulator.explore.programs import ENDED, Programs
+from chunk7.simulator.explore.reception import Reception
+from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.state import (
+    SENT,
+    SESSION,
+    SUBSCRIBED,
+    UNSUBSCRIBED,
+    Cell,
+    History,
+    Joiner,
+    Move,
+    State,
+    put,
+    with_joiner,
+)
+from chunk7.simulator.explore.stores import READS, Stores
+
+_LOCAL = frozenset((SendHistory, SendWelcome, Release, Follow))
+_MAX_FINAL_BEATS = 2
+"""After the producer's end all is saved that ever will be; who asks twice in vain, asks in vain."""
+
+
+class Service:
+    """What the nodes of a cell may do for their clients."""
+
+    def __init__(
+        self, cell: Cell, programs: Programs, stores: Stores, reception: Reception
+    ) -> None:
+        self._cell = cell
+        self._programs = programs
+        self._stores = stores
+        self._reception = reception
+
+    def rejoin(self, joiner: Joiner, node: int) -> Joiner:
+        """The client has lost its connection and joins again, at the given node."""
+        after_seq = self._reception.client.resume_after(joiner.client)
+        return joiner._replace(
+            node=node,
+            program=self.join(after_seq),
+            after_seq=after_seq,
+            handover=None,
+            has_history=False,
+            cursor=None,
+            wire=(),
+            fetches=(),
+            fetching=ENDED,
+            final_beats=0,
+        )
+
+    def join(self, after_seq: int) -> int:
+        """The position of a fresh join of a client that has everything up to `after_seq`."""
+        start = partial(self._cell.connect.steps, Join(SESSION, after_seq))
+        return self._programs.root(("join", after_seq), self._cell.connect.name, start)
+
+    def moves(self, state: State, place: int, joiner: Joiner) -> Iterator[Move]:
+        """What the client, its join and its node may do for it next."""
+        actor = join_name(joiner.node, place)
+        if joiner.wire:
+            heard = self._reception.hear(joiner._replace(wire=joiner.wire[1:]), joiner.wire[0])
+            yield Step(f"client{place + 1}", "hear"), with_joiner(state, place, heard)
+        if joiner.program != ENDED:
+            yield from self._join_step(state, place, joiner, actor)
+        if joiner.cursor is not None:
+            yield from self._tail(state, place, joiner, actor)
+        if joiner.fetching != ENDED:
+            yield self._answer_fetch(state, place, joiner, actor)
+        elif joiner.fetches:
+            yield self._fetch(state, place, joiner, actor)
+        if self._reception.client.asks and joiner.program == ENDED:
+            yield from self._heartbeat(state, place, joiner, actor)
+
+    def _join_step(self, state: State, place: int, joiner: Joiner, actor: str) -> Iterator[Move]:
+        effect = self._programs.effect(joiner.program)
+        kind = type(effect)
+        if kind is Confirmed and not self._subscribed(state, joiner):
+            return
+        answer = None
+        if kind is Subscribe:
+            if state.channels[joiner.node] == UNSUBSCRIBED:
+                state = state._replace(channels=put(state.channels, joiner.node, SENT))
+        elif kind is not Confirmed and kind not in READS and kind not in _LOCAL:
+            raise misplaced(self._cell.connect.name, effect)
+        try:
+            if kind in READS:
+                _, answer = self._stores.execute(state.store, joiner.program, effect)
+            after = self._locally(state, joiner, effect)
+        except OrderingError as error:
+            raise OrderingError(f"{self._cell.connect.name}: {error}") from error
+        except MISHANDLED as error:
+            raise impossible(self._cell.connect.name, effect, error) from error
+        after = after._replace(program=self._programs.after(joiner.program, answer))
+        yield Step(actor, effect_name(effect)), with_joiner(state, place, after)
+
+    def _locally(self, state: State, joiner: Joiner, effect: Any) -> Joiner:
+        match effect:
+            case Subscribe(to):
+                return joiner._replace(handover=attach(joiner.handover, to, joiner.after_seq))
+            case SendHistory(chunks):
+                return self._reception.send(
+                    joiner, History(tuple(map(self._reception.chunk_id, chunks)))
+                )
+            case SendWelcome(head_seq) if head_seq is not None:
+                return self._reception.send(joiner, head_seq)
+            case Release(known):
+                handover, held = release(joiner.handover, known)
+                joiner = joiner._replace(handover=handover)
+                for chunk_id in held:
+                    joiner = self._reception.send(joiner, (chunk_id,))
+                return joiner
+            case Follow(after):
+                if joiner.cursor is not None:
+                    raise OrderingError("follows twice")
+                if after == NEWEST:
+                    after = self._stores.newest(state.store)
+                entry_id(after)  # refuse what is none as the node does: at once
+                return joiner._replace(cursor=after)
+        return joiner
+
+    def _subscribed(self, state: State, joiner: Joiner) -> bool:
+        return joiner.handover is not None and state.channels[joiner.node] == SUBSCRIBED
+
+    def _tail(self, state: State, place: int, joiner: Joiner, actor: str) -> Iterator[Move]:
+        cursor = joiner.cursor
+        assert cursor is not None
+        read = self._stores.after(
+            state.store, ("tail", cursor), lambda m: m.stream(SESSION, cursor)
+        )[1]
+        for chunk in read.chunks:
+            joiner = self._reception.send(joiner, (self._reception.chunk_id(chunk),))
+        if read.chunks:
+            after = joiner._replace(cursor=read.cursor)
+            yield Step(actor, "tail"), with_joiner(state, place, after)
+
+    def _fetch(self, state: State, place: int, joiner: Joiner, actor: str) -> Move:
+        wanted, *rest = joiner.fetches
+        start = partial(fetch_missing, self._cell.connect.feed, *wanted)
+        root = self._programs.root(("fetch", *wanted), "fetch_missing", start)
+        _, answer = self._stores.execute(state.store, root, self._programs.effect(root))
+        after = joiner._replace(fetches=tuple(rest), fetching=self._programs.after(root, answer))
+        return Step(actor, "fetch"), with_joiner(state, place, after)
+
+    def _answer_fetch(self, state: State, place: int, joiner: Joiner, actor: str) -> Move:
+        after = self._locally(state, joiner, self._programs.effect(joiner.fetching))
+        after = after._replace(fetching=self._programs.after(joiner.fetching, None))
+        return Step(actor, "fetched"), with_joiner(state, place, after)
+
+    def _heartbeat(self, state: State, place: int, joiner: Joiner, actor: str) -> Iterator[Move]:
+        """Some while the producer writes; then one, and one more for a hole still known."""
+        if state.producer != ENDED:
+            if joiner.early_beats == self._cell.early_beats:
+                return
+            beaten = joiner._replace(early_beats=joiner.early_beats + 1)
+        else:
+            waits = joiner.fetches or joiner.fetching != ENDED
+            hole = not waits and self._reception.client.misses(joiner.client)
+            if joiner.final_beats and not (hole and joiner.final_beats < _MAX_FINAL_BEATS):
+                return
+            beaten = joiner._replace(final_beats=joiner.final_beats + 1)
+        head = self._stores.after(state.store, "head", lambda m: m.head(SESSION))[1]
+        yield (
+            Step(actor, "heartbeat"),
+            with_joiner(state, place, self._reception.send(beaten, head)),
+        )
