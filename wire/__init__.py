@@ -1,5 +1,5 @@
 """What crosses a process boundary: frames, records, the timetable, store
-commands, clocks, the live judge's answers; and how sure a share is, for simulator and analysis.
+commands, clocks, the live judge's answers; intervals and quantiles, for simulator and analysis.
 
-May import: delivery; the intervals, which no recording process imports, numpy and scipy.
+May import: delivery; intervals and quantiles, which no recording process imports, numpy and scipy.
 """

@@ -14,21 +14,14 @@ import numpy as np
 from chunk7.analysis.statistics.bootstrap import clustered_rate
 from chunk7.analysis.statistics.checks import Floats, column, of_length, share
 from chunk7.wire.intervals import Interval
-
-USUAL = (0.5, 0.95, 0.99)
-"""p50, p95, p99."""
+from chunk7.wire.quantiles import USUAL
+from chunk7.wire.quantiles import quantiles as quantiles_of
 
 
 def quantiles(values: Any, probabilities: Sequence[float] = USUAL) -> tuple[float, ...] | None:
-    """Quantiles of raw values, a float for each probability; None when there are no values.
-
-    For n sorted values, the value at place 1 + (n - 1) p, linear between two places: definition 7
-    of R. J. Hyndman and Y. Fan, Am. Stat. 50 (1996) 361. `values`: shape (values,), any unit; nan
-    is a value that was not measured, and is left out. Raises ValueError.
-    """
-    known = _known(values)
+    """`chunk7.wire.quantiles.quantiles`, its arguments checked. Raises ValueError."""
     at = [share("probabilities", probability) for probability in probabilities]
-    return tuple(np.quantile(known, at).tolist()) if len(known) else None
+    return quantiles_of(_known(values), at)
 
 
 def quantile_interval(values: Any, probability: float, level: float = 0.95) -> Interval | None:

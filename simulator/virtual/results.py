@@ -17,6 +17,7 @@ from chunk7.simulator.virtual.expected import Expectation, ExpectedChunks
 from chunk7.simulator.virtual.population import Integers
 from chunk7.simulator.virtual.settings import Settings
 from chunk7.wire.intervals import clustered_share
+from chunk7.wire.quantiles import quantiles
 
 Quantiles = dict[str, float]
 """`p50`, `p95`, `p99`."""
@@ -165,7 +166,7 @@ class Tally:
             window_ms=self._quantiles("window"),
             gap_ms=self._quantiles("gap"),
             join_ms=self._quantiles("join"),
-            chunk_latency_ms=quantiles(np.concatenate(late)) if late else None,
+            chunk_latency_ms=_named(np.concatenate(late)) if late else None,
         )
 
     def _predictions(self) -> dict[str, float]:
@@ -184,7 +185,7 @@ class Tally:
 
     def _quantiles(self, name: str) -> Quantiles | None:
         values = np.concatenate(self._samples.pop(name))
-        return quantiles(values)
+        return _named(values)
 
 
 def _median_lag(timeline: Timeline) -> float:
@@ -193,10 +194,7 @@ def _median_lag(timeline: Timeline) -> float:
     return float(np.median(timeline.save_ms - timeline.publish_ms))
 
 
-def quantiles(values: NDArray[np.floating]) -> Quantiles | None:
+def _named(values: NDArray[np.floating]) -> Quantiles | None:
     """p50, p95, p99 of what is not nan; None when nothing is."""
-    known = values[~np.isnan(values)]
-    if len(known) == 0:
-        return None
-    p50, p95, p99 = np.percentile(known, (50, 95, 99)).tolist()
-    return {"p50": p50, "p95": p95, "p99": p99}
+    found = quantiles(values)
+    return None if found is None else dict(zip(("p50", "p95", "p99"), found, strict=True))
