@@ -130,3 +130,14 @@ def test_orderings_that_differ_are_told_apart_in_nearly_all_runs() -> None:
             of_worst = family["a"] == "cell0 x b"
             found[metric] += (family.loc[of_worst, "verdict"] == f"A {METRICS[metric]}").all()
     assert min(found.values()) >= 18, found
+
+
+def test_an_ordering_that_is_better_in_some_sessions_and_worse_in_others_gets_no_verdict() -> None:
+    """McNemar's test alone, 30 pairs against 10, took it for the worse one."""
+    frame = two_cells((30, 10), both=0, neither=0)
+    assert compare_cells(frame)["verdict"][0] == "A loses more"
+    by_session = frame.assign(session_id=frame["user"] // 10)
+    table = compare_cells(by_session)
+    assert table["p_adjusted"][0] < 0.05
+    assert table["low"][0] < 0 < table["high"][0]
+    assert table["verdict"][0] == NO_EVIDENCE

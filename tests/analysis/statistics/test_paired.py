@@ -205,3 +205,36 @@ def test_two_orderings_that_lose_nothing_still_have_an_interval() -> None:
 def test_bad_arguments_are_named(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# --- sessions ------------------------------------------------------------------------------
+
+
+def test_pairs_that_share_sessions_widen_the_interval_and_leave_the_test() -> None:
+    """All of a session lose in one cell or in the other: 4 sessions say less than 40 pairs."""
+    session = np.repeat([0, 1, 2, 3], 10)
+    first, second = session != 3, session == 3
+    alone = compare_paired(first, second)
+    shared = compare_paired(first, second, sessions=session)
+    assert (alone.difference, alone.p_value) == (shared.difference, shared.p_value)
+    assert alone.low > 0 > shared.low
+    each = compare_paired(first, second, sessions=np.arange(40))
+    assert (each.low, each.high) == (alone.low, alone.high)
+
+
+def test_runs_with_different_seeds_count_their_connections_by_session() -> None:
+    """30 of 120 against 60: a difference if all are independent, none if two sessions bear it."""
+    units = np.full(4, 30)
+    alone = compare_unpaired(30, 120, 60, 120)
+    alike = compare_unpaired([7, 8, 7, 8], units, [15, 15, 15, 15], units)
+    unlike = compare_unpaired([30, 0, 0, 0], units, [30, 30, 0, 0], units)
+    assert alone.p_value == alike.p_value < 0.001
+    assert (alone.low, alone.high) == pytest.approx((alike.low, alike.high))
+    assert unlike.difference == alone.difference
+    assert unlike.p_value > 0.3
+    assert unlike.low < 0 < unlike.high
+
+
+def test_one_of_sessions_for_each_pair() -> None:
+    with pytest.raises(ValueError, match=r"sessions must have the shape \(2,\)"):
+        compare_paired(np.array([True, False]), np.array([True, True]), sessions=[1])

@@ -231,3 +231,11 @@ def test_the_score_interval_is_where_the_test_just_rejects() -> None:
     x, n = 13, 400
     for end in ends(wilson(x, n)):
         assert abs(x - n * end) / np.sqrt(n * end * (1 - end)) == pytest.approx(1.959964, rel=1e-6)
+
+
+def test_connections_that_share_sessions_are_needed_in_greater_number() -> None:
+    assert connections_needed(0.001) == connections_needed(0.001, design_effect=1) == 2_995
+    assert connections_needed(0.001, design_effect=1.4) == 4_193
+    for effect in (0.9, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="design_effect must be finite and at least 1"):
+            connections_needed(0.001, design_effect=effect)
