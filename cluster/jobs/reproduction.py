@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chunk7.cluster.jobs.stepwise import Stage
+from chunk7.cluster.jobs.stepwise.cell import SteppedCell
 from chunk7.delivery.effects import Pause, StreamRead
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.delivery.ordering import ConnectOrdering
@@ -150,17 +150,17 @@ async def execute(
     cannot happen where it stands, Chunk7Error when the real store and the model disagree.
     """
     replay = rerun(cell, schedule)
-    stage = Stage(cell, store, url, session_id)
+    stepped = SteppedCell(cell, store, url, session_id)
     answers = []
     try:
         for place, step in enumerate(schedule.steps):
-            answers.append(await stage.take(step))
+            answers.append(await stepped.take(step))
             report(step, answers[-1])
             _compare(replay, place, answers[-1])
     finally:
-        await stage.close()
+        await stepped.close()
     for client, (joiner, modelled) in enumerate(
-        zip(stage.joiners, replay.outcome.receipts, strict=True), 1
+        zip(stepped.clients, replay.outcome.receipts, strict=True), 1
     ):
         if tuple(joiner.receipts) != modelled:
             raise Chunk7Error(
@@ -175,6 +175,6 @@ async def execute(
             missing=tuple(n for n in sure if n not in joiner.shown),
             duplicates=tuple(n for n, k in sorted(Counter(joiner.receipts).items()) if k > 1),
         )
-        for joiner in stage.joiners
+        for joiner in stepped.clients
     )
-    return Reproduction(schedule, replay, tuple(answers), clients, stage.receivers)
+    return Reproduction(schedule, replay, tuple(answers), clients, stepped.producer.receivers)

@@ -1,0 +1,225 @@
+"""A cell of the explorer on a real store, taken through a schedule step by step."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from chunk7.cluster.jobs.stepwise.client import SteppedClient
+from chunk7.cluster.jobs.stepwise.producer import SteppedProducer
+from chunk7.cluster.jobs.stepwise.relay import Relay
+from chunk7.cluster.jobs.stepwise.turns import expect, misplaced, unpaused
+from chunk7.delivery.chunk import history_key, stream_key
+from chunk7.delivery.effects import (
+    NEWEST,
+    Append,
+    Confirmed,
+    Follow,
+    ReadHead,
+    ReadHistory,
+    ReadStream,
+    Release,
+    SendHistory,
+    SendWelcome,
+    Subscribe,
+)
+from chunk7.delivery.errors import Chunk7Error, OrderingError, StoreError
+from chunk7.delivery.fetch import fetch_missing
+from chunk7.delivery.handover import attach, release
+from chunk7.delivery.ordering import Join
+from chunk7.delivery.stepping import Steps
+from chunk7.faults import STRIKES
+from chunk7.faults.fault import (
+    ClientView,
+    Consequence,
+    Disconnect,
+    GiveUp,
+    Rejoin,
+    Situation,
+    Strike,
+    TrimTo,
+)
+from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.state import SENT, SUBSCRIBED, UNSUBSCRIBED, Cell, session_chunks
+from chunk7.wire.store.store import Store
+
+ANSWER_WITHIN_S = 10.0
+"""A store that does not answer a step for this long is taken to be gone."""
+
+
+class SteppedCell:
+    """A cell's participants on a real store. Sessions are told apart by `session_id`."""
+
+    def __init__(self, cell: Cell, store: Store, url: str, session_id: str) -> None:
+        self._cell = cell
+        self._store = store
+        self._session_id = session_id
+        nodes = 1 + len(cell.faults)
+        self._relays = [Relay(url, stream_key(session_id)) for _ in range(nodes)]
+        chunks = [replace(chunk, session_id=session_id) for chunk in session_chunks(cell.chunks)]
+        self.producer = SteppedProducer(cell.write, chunks, store)
+        numbers = {(c.message_id, c.index): n for n, c in enumerate(chunks, 1)}
+        policy = cell.client_model()
+        self.clients = [
+            SteppedClient(policy, numbers, self._join(0), policy.start())
+            for _ in range(cell.joiners)
+        ]
+
+    async def close(self) -> None:
+        """End the nodes' connections."""
+        for relay in self._relays:
+            await relay.disconnect()
+
+    async def take(self, step: Step) -> Any:
+        """Do one step; what the store answered, or None where it was not asked.
+
+        Raises Chunk7Error when the step is not what its actor would do next, StoreError when the
+        store refuses it or does not answer.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                return await self._take(step)
+        except TimeoutError:
+            raise StoreError(
+                f"{step.actor} {step.effect}: no answer within {ANSWER_WITHIN_S:g} s"
+            ) from None
+
+    async def _take(self, step: Step) -> Any:
+        strike = self._strike(step)
+        if strike is not None:
+            for consequence in strike.consequences:
+                await self._suffer(consequence)
+            return None
+        actor, _, join = step.actor.partition(".join")
+        if actor == "producer":
+            return await self.producer.take(step)
+        if actor == "store":
+            return await self._by_itself(step)
+        node = int(actor.removeprefix("node")) - 1
+        if not join:
+            return await self._relay(step, node)
+        return await self._serve(step, self.clients[int(join) - 1])
+
+    # --- faults ---
+
+    def _strike(self, step: Step) -> Strike | None:
+        """The strike that the step is, None for one that is no fault's."""
+        writing = self.producer.steps
+        situation = Situation(
+            tuple(
+                ClientView(j.node, j.begun, j.steps.effect is None, j.handover is not None)
+                for j in self.clients
+            ),
+            None if writing is None else self.producer.writing,
+            writing is not None and isinstance(writing.effect, Append),
+        )
+        strikes = (s for name in self._cell.faults for s in STRIKES[name].strikes(situation))
+        return next((strike for strike in strikes if strike[:3] == step), None)
+
+    async def _suffer(self, consequence: Consequence) -> None:
+        match consequence:
+            case Rejoin(place, node):
+                self._rejoin(self.clients[place], node)
+            case Disconnect(node, resubscribes):
+                await self._relays[node].disconnect(SENT if resubscribes else UNSUBSCRIBED)
+            case TrimTo(max_entries):
+                keys = history_key(self._session_id), stream_key(self._session_id)
+                await self._store.link.send("LTRIM", keys[0], -max_entries, -1)
+                await self._store.link.send("XTRIM", keys[1], "MAXLEN", "=", max_entries)
+            case GiveUp(executed, same_ms):
+                if executed and self.producer.steps is not None:
+                    await self.producer.write(self.producer.steps.effect, same_ms)
+                self.producer.next_chunk()
+
+    # --- the store, and a node's subscription ---
+
+    async def _by_itself(self, step: Step) -> None:
+        sent = [relay for relay in self._relays if relay.state == SENT]
+        if step.effect != "subscription" or not sent:
+            raise misplaced(step, "nothing")
+        await sent[0].subscribe()
+
+    async def _relay(self, step: Step, node: int) -> None:
+        if step.effect != "deliver":
+            raise misplaced(step, "nothing of that kind")
+        chunk = await self._relays[node].next_chunk()
+        for client in self.clients:
+            if client.node == node and client.handover is not None:
+                client.handover, sent = client.handover.take(chunk.seq, chunk)
+                for item in sent:
+                    client.receive((item,))
+
+    # --- what a node does for one client ---
+
+    def _join(self, after_seq: int) -> Steps:
+        return unpaused(Steps(self._cell.connect.steps(Join(self._session_id, after_seq))))
+
+    def _rejoin(self, client: SteppedClient, node: int) -> None:
+        after_seq = client.policy.resume_after(client.memory)
+        client.rejoin(node, self._join(after_seq), after_seq)
+
+    async def _serve(self, step: Step, client: SteppedClient) -> Any:
+        match step.effect:
+            case "tail":
+                await self._tail(client)
+            case "heartbeat":
+                head = await self._store.head(self._session_id)
+                client.learn_head(head)
+                return head
+            case "fetch":
+                feed = self._cell.connect.feed
+                client.fetching = Steps(fetch_missing(feed, *client.fetches.popleft()))
+                answer = await self._perform(client, client.fetching.effect)
+                client.fetching.advance(answer)
+                return answer
+            case "fetched" if client.fetching is not None:
+                fetching, client.fetching = client.fetching, None
+                await self._perform(client, fetching.effect)
+            case _:
+                expect(step, client.steps.effect)
+                client.begun = True
+                answer = await self._perform(client, client.steps.effect)
+                client.steps.advance(answer)
+                unpaused(client.steps)
+                return answer
+        return None
+
+    async def _perform(self, client: SteppedClient, effect: Any) -> Any:
+        relay = self._relays[client.node]
+        match effect:
+            case ReadHistory(after_seq, to_seq):
+                return await self._store.history(self._session_id, after_seq, to_seq)
+            case ReadHead():
+                return await self._store.head(self._session_id)
+            case ReadStream(after):
+                return await self._store.stream(self._session_id, after)
+            case Subscribe(to):
+                client.handover = attach(client.handover, to, client.after_seq)
+                relay.state = SENT if relay.state == UNSUBSCRIBED else relay.state
+            case Confirmed():
+                if relay.state != SUBSCRIBED:
+                    raise OrderingError("the store has not confirmed the subscription yet")
+            case SendHistory(chunks):
+                client.has_history = True
+                client.receive(chunks)
+            case SendWelcome(head_seq):
+                if head_seq is not None:
+                    client.learn_head(head_seq)
+            case Release(known):
+                client.handover, held = release(client.handover, known)
+                for chunk in held:
+                    client.receive((chunk,))
+            case Follow(after):
+                newest = after == NEWEST
+                read = await self._store.stream(self._session_id, after) if newest else None
+                client.cursor = after if read is None else read.cursor
+            case _:
+                raise OrderingError(f"{type(effect).__name__} belongs to the other side")
+        return None
+
+    async def _tail(self, client: SteppedClient) -> None:
+        if client.cursor is None:
+            raise Chunk7Error("the schedule tails a stream that nobody follows")
+        read = await self._store.stream(self._session_id, client.cursor)
+        client.cursor = read.cursor
+        for chunk in read.chunks:
+            client.receive((chunk,))

@@ -1,0 +1,42 @@
+"""A node's Pub/Sub connection to a real store, as far as a schedule has brought it."""
+
+import asyncio
+from typing import Any
+
+from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.errors import StoreError
+from chunk7.simulator.explore.state import SUBSCRIBED, UNSUBSCRIBED
+from chunk7.wire.frames import decode_chunk
+from chunk7.wire.store.link import Link
+
+
+class Relay:
+    """A node's one Pub/Sub connection."""
+
+    def __init__(self, url: str, channel: str) -> None:
+        self.state = UNSUBSCRIBED
+        self._url = url
+        self._channel = channel
+        self._link: Link | None = None
+        self._pushes: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def subscribe(self) -> None:
+        """The store executes the SUBSCRIBE that was sent, and confirms it."""
+        self._link = await Link.open(self._url, "chunk7-relay", on_push=self._pushes.put_nowait)
+        self._link.push("SUBSCRIBE", self._channel)
+        push = await self._pushes.get()
+        if push[0] != b"subscribe":
+            raise StoreError(f"the store answers SUBSCRIBE with {push!r}")
+        self.state = SUBSCRIBED
+
+    async def next_chunk(self) -> Chunk:
+        """The oldest published chunk that the node has not taken yet."""
+        return decode_chunk((await self._pushes.get())[2])
+
+    async def disconnect(self, state: int = UNSUBSCRIBED) -> None:
+        """The connection ends, with whatever was on its way."""
+        self.state = state
+        self._pushes = asyncio.Queue()
+        if self._link is not None:
+            await self._link.close()
+            self._link = None
