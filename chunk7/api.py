@@ -8,7 +8,6 @@ UsageError, in one line that names the option. Wherever an ordering is asked for
 
 import argparse
 import inspect
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, cast
@@ -119,7 +118,9 @@ def run(connect: Connects = (), write: Writes = (), **options: Unpack[RunOptions
     }
     args = _parsed("run", command.add_parser, {**specs, **options})
     settings = read_settings(args)
-    silent = Console(file=io.StringIO())
+    silent = Console(
+        quiet=True
+    )  # in a notebook, a console with a file of its own shows all the same
     outcome = execute(settings, args.out, silent, command.kind_of_cluster(args.cluster))
     error = outcome.error
     if error is None and outcome.study is None:

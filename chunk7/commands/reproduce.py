@@ -7,22 +7,9 @@ import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from chunk7.cluster.deployments.local import HOST, store_part
-from chunk7.cluster.deployments.probes import free_ports
-from chunk7.cluster.deployments.supervise import Cluster
-from chunk7.cluster.jobs.interrupts import run_interruptibly
-from chunk7.cluster.jobs.rehearsal import rehearse
-from chunk7.cluster.jobs.reproduction import (
-    CHUNKS,
-    Reproduction,
-    Seen,
-    execute,
-    first_join_step,
-    seed_schedule,
-)
 from chunk7.cluster.options import Subparsers, add_json, add_out, add_seed
 from chunk7.delivery.effects import StreamRead
 from chunk7.delivery.errors import UsageError
@@ -37,7 +24,9 @@ from chunk7.simulator.explore.schedule import Schedule, Step
 from chunk7.simulator.explore.state import Cell
 from chunk7.wire.options import Parser
 from chunk7.wire.store.option import add_redis
-from chunk7.wire.store.store import Store
+
+if TYPE_CHECKING:
+    from chunk7.cluster.jobs.reproduction import Reproduction, Seen
 
 SCHEMA = 1
 KEEP_MS = 600_000
@@ -77,6 +66,9 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reproduce, print, write; 0. Raises Chunk7Error."""
+    # Imported here and below: the help should not wait for the store's client.
+    from chunk7.cluster.jobs.interrupts import run_interruptibly
+
     cell, schedule = _what(args)
     done = run_interruptibly(_reproduce(args, cell, schedule))
     if args.out:
@@ -93,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _what(args: argparse.Namespace) -> tuple[Cell, Schedule]:
     """The cell and the schedule; somebody's own files are tried out in memory first."""
+    from chunk7.cluster.jobs.rehearsal import rehearse
+
     given = schedules.load(args.schedule) if args.schedule else None
     specs = (
         args.connect or (given.connect if given else "history_then_subscribe"),
@@ -105,6 +99,8 @@ def _what(args: argparse.Namespace) -> tuple[Cell, Schedule]:
 def _prepared(
     args: argparse.Namespace, given: Schedule | None, connect_spec: str, write_spec: str | None
 ) -> tuple[Cell, Schedule]:
+    from chunk7.cluster.jobs.reproduction import CHUNKS, seed_schedule
+
     connect = _ordering("--connect", connect_spec, CONNECT_ORDERINGS, ConnectOrdering)
     default = "publish_then_save" if connect.feed is Feed.PUBSUB else "stream_append"
     write = _ordering("--write", write_spec or default, WRITE_ORDERINGS, WriteOrdering)
@@ -130,7 +126,13 @@ def _ordering(option: str, spec: str, registry: Any, kind: Any) -> Any:
 # --- doing it ---
 
 
-async def _reproduce(args: argparse.Namespace, cell: Cell, schedule: Schedule) -> Reproduction:
+async def _reproduce(args: argparse.Namespace, cell: Cell, schedule: Schedule) -> "Reproduction":
+    from chunk7.cluster.deployments.local import HOST, store_part
+    from chunk7.cluster.deployments.probes import free_ports
+    from chunk7.cluster.deployments.supervise import Cluster
+    from chunk7.cluster.jobs.reproduction import execute
+    from chunk7.wire.store.store import Store
+
     async with AsyncExitStack() as stack:
         url = args.redis
         if url is None:
@@ -172,7 +174,7 @@ def _answered(step: Step, answer: Any) -> str:
 # --- what to say ---
 
 
-def _document(done: Reproduction) -> dict[str, Any]:
+def _document(done: "Reproduction") -> dict[str, Any]:
     first = _worst(done)
     return {
         "schema": SCHEMA,
@@ -185,17 +187,19 @@ def _document(done: Reproduction) -> dict[str, Any]:
     }
 
 
-def _worst(done: Reproduction) -> Seen:
+def _worst(done: "Reproduction") -> "Seen":
     """The first client that misses something, else the first."""
     return next((seen for seen in done.clients if seen.missing), done.clients[0])
 
 
-def _timeline(args: argparse.Namespace, done: Reproduction) -> str:
+def _timeline(args: argparse.Namespace, done: "Reproduction") -> str:
     """The drawing; the report's own schedule without the six chunks that are only history."""
+    from chunk7.cluster.jobs.reproduction import first_join_step
+
     return draw(done.replay, 0 if args.schedule else first_join_step(done.schedule))
 
 
-def _write(args: argparse.Namespace, done: Reproduction) -> None:
+def _write(args: argparse.Namespace, done: "Reproduction") -> None:
     folder = args.out
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,6 @@ import re
 import sys
 from collections.abc import Sequence
 
-from chunk7.wire.store.address import parse_address
-
 ENVIRONMENT = "CHUNK7_REDIS"
 
 _LOGIN = re.compile(r"(\w://)\S*@")
@@ -37,6 +35,9 @@ def add_redis(parser: argparse.ArgumentParser, text: str, required: bool = False
 
 def checked(url: str) -> str:
     """The URL as it is; raises UsageError for one that cannot be used."""
+    # Imported here, because it brings redis-py: who only asks for help need not wait for that.
+    from chunk7.wire.store.address import parse_address
+
     parse_address(url).check_certificates()
     return url
 
