@@ -39,7 +39,10 @@ WHY_UNKNOWN = {
 
 
 class ChunkSeen(msgspec.Struct, frozen=True):
-    """A chunk; instants are microseconds of Unix time on the store's clock, null: not seen."""
+    """A chunk; instants are microseconds of Unix time on the store's clock, null: not seen.
+
+    Lines count the commands that were read: the store's order, also where times are equal.
+    """
 
     session: str
     position: int
@@ -49,6 +52,8 @@ class ChunkSeen(msgspec.Struct, frozen=True):
     published_at_us: int | None
     saved_at_us: int | None
     lag_us: int | None
+    published_line: int | None
+    saved_line: int | None
 
 
 class ChunkLost(msgspec.Struct, frozen=True):
@@ -78,6 +83,8 @@ class JoinSeen(msgspec.Struct, frozen=True):
     ambiguous: bool
     verdict: str
     because: str | None
+    read_line: int
+    subscribed_line: int | None
     db: int
     reader: str | None
     subscriber: str | None
@@ -139,6 +146,8 @@ def _join(join: Join) -> JoinSeen:
         join.ambiguous,
         join.verdict,
         join.because,
+        join.read.line,
+        arrival.line if arrival else None,
         join.read.db,
         join.read.client,
         arrival.client if arrival else None,
@@ -146,7 +155,8 @@ def _join(join: Join) -> JoinSeen:
 
 
 def _chunk(chunk: Chunk) -> ChunkSeen:
-    return ChunkSeen(chunk.session, *_told(chunk))
+    lines = (event.line if event else None for event in (chunk.publish, chunk.save))
+    return ChunkSeen(chunk.session, *_told(chunk), *lines)
 
 
 def _lost(chunk: Chunk, window_us: int | None) -> ChunkLost:
@@ -204,24 +214,30 @@ def sentences(summary: Summary) -> Iterator[str]:
     if summary.stopped:
         yield f"Stopped: {summary.stopped}."
     yield (
-        f"{summary.lines} commands in {summary.seconds:.1f} s, {summary.sessions} sessions, "
-        f"{summary.chunks} chunks, {summary.joins} joins."
+        f"{_count(summary.lines, 'command')} in {summary.seconds:.1f} s, "
+        f"{_count(summary.sessions, 'session')}, {_count(summary.chunks, 'chunk')}, "
+        f"{_count(summary.joins, 'join')}."
     )
     if summary.unreadable:
-        yield f"{summary.unreadable} lines are none of MONITOR's, and were left out."
+        yield f"{_count(summary.unreadable, 'line')} left out that MONITOR does not write so."
     if summary.lost:
-        yield f"LOST: {summary.lost} joins lost {summary.chunks_lost} chunks."
+        lost = _count(summary.chunks_lost, "chunk")
+        yield f"LOST: {_count(summary.lost, 'join')} lost {lost}."
     if summary.lucky:
         yield (
-            f"LUCKY: {summary.lucky} joins lost nothing, but only because no chunk came in the "
-            "wrong moment: the order of the commands allows a loss."
+            f"LUCKY: {_count(summary.lucky, 'join')} lost nothing, but only because no chunk came "
+            "in the wrong moment: the order of the commands allows a loss."
         )
     if summary.ordered:
-        yield f"ORDERED: {summary.ordered} joins left no room for a loss at the store."
+        yield f"ORDERED: {_count(summary.ordered, 'join')} left no room for a loss at the store."
     if summary.unknown:
-        yield f"UNKNOWN: {summary.unknown} joins:"
+        yield f"UNKNOWN: {_count(summary.unknown, 'join')}:"
         for because, count in summary.unknown_because.items():
             yield f"  {count}: {WHY_UNKNOWN[because]}"
         yield "To know, force the order of their commands: `chunk7 steer`."
     if not summary.joins:
         yield "No join was seen: nothing is known."
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"

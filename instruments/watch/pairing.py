@@ -147,7 +147,7 @@ def _fits(read: Event, arrival: Event, learned: Learned) -> bool:
         return True
     partner = learned.partners.get(arrival.client)
     if partner is not None:
-        return read.client == partner
+        return read.client in (partner, arrival.client)
     return _host(read.client) == _host(arrival.client)
 
 

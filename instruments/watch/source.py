@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import redis
 
@@ -27,8 +27,10 @@ def saved_lines(path: Path) -> Iterator[bytes]:
     Raises UsageError when there is no such file, RecordError for one that is damaged.
     """
     try:
-        with _opened(path) as file:
-            while line := file.readline(MAX_LINE_BYTES):
+        with path.open("rb") as file:
+            compressed = file.peek(2)[:2] == _GZIP_MAGIC
+            lines = gzip.GzipFile(fileobj=file) if compressed else file
+            while line := lines.readline(MAX_LINE_BYTES):
                 if len(line) == MAX_LINE_BYTES:
                     raise RecordError(f"{path}: has a line of more than {MAX_LINE_BYTES} bytes")
                 yield line.rstrip(b"\r\n")
@@ -36,12 +38,6 @@ def saved_lines(path: Path) -> Iterator[bytes]:
         raise RecordError(f"{path}: damaged: {error}") from error
     except OSError as error:
         raise UsageError(f"--from {path}: {error.strerror or error}") from error
-
-
-def _opened(path: Path) -> BinaryIO:
-    with path.open("rb") as file:
-        compressed = file.read(2) == _GZIP_MAGIC
-    return cast(BinaryIO, gzip.open(path) if compressed else path.open("rb"))
 
 
 def monitored_lines(url: str, seconds: float) -> Iterator[bytes | None]:
@@ -53,8 +49,7 @@ def monitored_lines(url: str, seconds: float) -> Iterator[bytes | None]:
     """
     connection = _connection(url)
     try:
-        with _named("cannot reach the store"):
-            connection.connect()
+        _connect(connection)
         _ask(connection)
         yield from _lines(connection, time.monotonic() + seconds)
     finally:
@@ -67,9 +62,21 @@ def _connection(url: str) -> Any:
             url, socket_connect_timeout=CONNECT_TIMEOUT_S, client_name="chunk7-watch"
         )
         return pool.make_connection()
-    except (ValueError, TypeError, AttributeError) as error:
-        # Without the URL, which may hold a password.
-        raise UsageError(f"--redis: not a store's URL (redis://host:port/db): {error}") from error
+    except (ValueError, TypeError, AttributeError):
+        # Not a word of the URL or of the error: either may quote a part of the password.
+        raise UsageError(
+            "--redis: not a store's URL; want redis://[[user]:password@]host[:port][/db], "
+            "rediss:// for TLS, or unix://PATH, with %XX for what is special in a URL"
+        ) from None
+
+
+def _connect(connection: Any) -> None:
+    try:
+        connection.connect()
+    except (redis.AuthenticationError, redis.ResponseError) as error:
+        raise StoreUnreachable(f"the store refuses the login: {error}") from error
+    except (redis.RedisError, OSError) as error:
+        raise StoreUnreachable(f"cannot reach the store: {error}") from error
 
 
 def _ask(connection: Any) -> None:
@@ -113,14 +120,6 @@ class Behind:
                 f"the store sends more than can be read here ({MAX_BEHIND_S:g} s behind), and "
                 "would have to keep it in memory: stopped; --sample takes less"
             )
-
-
-@contextmanager
-def _named(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (redis.RedisError, OSError) as error:
-        raise StoreUnreachable(f"{what}: {error}") from error
 
 
 @contextmanager

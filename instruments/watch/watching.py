@@ -47,7 +47,7 @@ def watch_saved(path: Path, patterns: Patterns) -> Outcome:
         log.add(line)
         if _full([log]):
             return Outcome(watched([log]), FULL)
-    if path.stat().st_size and not log.lines:
+    if log.unreadable and not log.lines:
         raise UsageError(f"--from {path}: not one line is of MONITOR's form")
     if not log.events and (guess := log.traffic.guess()):
         raise UsageError(_offer(guess, f"--from {path}"))

@@ -209,6 +209,22 @@ def test_each_process_is_paired_with_itself_by_what_its_connections_did_before()
     """)[-2:] == [("s", LUCKY, 0.5, [], None), ("s", LUCKY, 0.7, [], None)]
 
 
+def test_a_connection_that_read_before_it_subscribed_is_its_own_partner_once() -> None:
+    """redis-py's first PubSub takes the pool's only connection, which has just read."""
+    later = "".join(
+        f"""
+        {at}   node2 LRANGE chat:history:{at} 0 -1
+        {at}.5 node1 SUBSCRIBE chat:stream:{at}
+        """
+        for at in range(100, 800, 100)
+    )
+    first = f"""
+        10   node1 LRANGE {H} 0 -1
+        10.5 node1 SUBSCRIBE {C}
+    """
+    assert {verdict for _, verdict, *_ in verdicts(first + later)} == {LUCKY}
+
+
 def test_a_read_of_another_host_is_not_this_subscriptions() -> None:
     assert verdicts(f"""
         10.0 node1 LRANGE {H} 0 -1

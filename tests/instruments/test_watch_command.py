@@ -54,10 +54,12 @@ def test_the_document_has_the_join_and_what_it_lost(
             "window_us": 2_000, "lag_us": 450.0, "gap_us": 2_450.0,
             "chunks_lost": [{"position": 2, **nothing, **two, "gap_us": 2_500}],
             "raced": True, "ambiguous": False, "verdict": "lost", "because": None,
-            "db": 0, "reader": "10.0.0.1:5001", "subscriber": "10.0.0.1:5002",
+            "read_line": 3, "subscribed_line": 6, "db": 0,
+            "reader": "10.0.0.1:5001", "subscriber": "10.0.0.1:5002",
         }
     ]  # fmt: skip
-    assert document["chunks"][1] == {"session": "s1", "position": 2, **nothing, **two}
+    lines = {"published_line": 4, "saved_line": 5}
+    assert document["chunks"][1] == {"session": "s1", "position": 2, **nothing, **two, **lines}
     summary = document["summary"]
     assert (summary["joins"], summary["lost"], summary["chunks_lost"]) == (1, 1, 1)
     assert (summary["lines"], summary["unreadable"], summary["sessions"]) == (6, 1, 1)
@@ -71,8 +73,8 @@ def test_the_table_and_the_sentences_fit_a_narrow_page(
     said = capsys.readouterr().out
     table, _, rest = said.partition("\n\n")
     assert max(map(len, table.splitlines())) <= 80
-    assert "LOST: 1 joins lost 1 chunks." in rest
-    assert "LUCKY: 1 joins lost nothing, but only because no chunk came" in rest
+    assert "LOST: 1 join lost 1 chunk." in rest
+    assert "LUCKY: 1 join lost nothing, but only because no chunk came" in rest
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_streams_are_guessed_too(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (("--from", "nowhere.log"), 2, "--from nowhere.log: No such file or directory"),
         (("--from", "."), 2, "--from .: Is a directory"),
         (("--redis", "http://secret@x"), 2, "--redis: not a store's URL"),
-        (("--redis", "redis://:secret@x:port/0"), 2, "--redis: not a store's URL"),
+        (("--redis", "redis://:secret/word@x:1/0"), 2, "--redis: not a store's URL"),
         (("--redis", "redis://:secret@127.0.0.1:1"), 1, "cannot reach the store"),
         (("--from", "x", "--fail-on", "loss"), 2, "--fail-on loss: one of raced, lost, unknown"),
         (("--from", "x", "--stream", "x"), 2, "--stream x: must have {session_id} in it, once"),

@@ -133,7 +133,7 @@ def test_who_may_not_monitor_is_told_so(store_url: str, store: redis.Redis) -> N
     try:
         with pytest.raises(StoreError, match="does not let us MONITOR"):
             list(monitored_lines(url, 1))
-        with pytest.raises(StoreUnreachable, match="cannot reach the store"):
+        with pytest.raises(StoreUnreachable, match="refuses the login"):
             list(monitored_lines(url.replace("secret", "wrong"), 1))
     finally:
         store.execute_command("ACL", "DELUSER", "guest")
@@ -149,7 +149,7 @@ def test_what_was_seen_until_the_store_went_is_shown(
     with meanwhile(store, write_and_cut):
         assert main(["watch", "--redis", store_url, "--duration", "30"]) == 1
     said = capsys.readouterr()
-    assert "1 joins" in said.out
+    assert "1 join." in said.out
     assert "Stopped: the store went away" in said.out
     assert said.err.splitlines()[-1].startswith("chunk7 watch: error: the store went away")
 
