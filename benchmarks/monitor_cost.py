@@ -136,7 +136,8 @@ def trial(port: int, process: psutil.Process, load: Load, commands: int, count: 
         load(port, commands)
         after = process.cpu_times()
     ask(port, b"FLUSHALL")
-    return (after.user + after.system - before.user - before.system) / commands * 1e6
+    cpu_s: float = after.user + after.system - before.user - before.system
+    return cpu_s / commands * 1e6
 
 
 def main() -> int:

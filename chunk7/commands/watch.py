@@ -36,8 +36,8 @@ _LOST_SHOWN = 3
 _STYLES = {"lost": "red", "lucky": "yellow", "ordered": "green"}
 _VERDICT_ORDER = ("lost", "lucky", "unknown", "ordered")
 _WARNING = (
-    "MONITOR costs the store processor time for every command: measured, a busy one could do 9% to "
-    "16% less,\nand up to 60% less in long pipelines (docs/watch.md). It ends after {duration:g} s; "
+    "MONITOR costs the store processor time for every command: measured, a busy one can do 9% to "
+    "16% less,\nand 60% less of long pipelines (docs/watch.md). It ends after {duration:g} s; "
     "--sample takes part of that, Ctrl-C ends it now.\n"
 )
 
