@@ -22,6 +22,7 @@ from chunk7.instruments.watch.log import Log, watched
 from chunk7.instruments.watch.patterns import Patterns, patterns
 from chunk7.instruments.watch.watching import Limits, Outcome, watch_live, watch_saved
 from chunk7.wire.options import Parser
+from chunk7.wire.store.option import add_redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,9 +52,8 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         "sees how long its window was, what it lost, and whether it was merely lucky. Nothing is "
         "changed in the system, and nothing is written to the store.",
     )
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--redis", metavar="URL", help="the store, e.g. redis://HOST:PORT/DB")
-    source.add_argument(
+    add_redis(parser, "the store, e.g. redis://HOST:PORT/DB")
+    parser.add_argument(
         "--from",
         dest="from_file",
         type=Path,
@@ -104,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
     for name in failures:
         if name not in FAILURES:
             raise UsageError(f"--fail-on {name}: one of {', '.join(FAILURES)}")
+    if args.redis is None and args.from_file is None:
+        raise UsageError("--redis URL or --from FILE is needed: what to watch")
     named = patterns(args.history, args.channel, args.stream)
     if args.out:
         _make_empty(args.out)

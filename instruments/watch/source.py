@@ -1,24 +1,24 @@
 """Where lines come from: a store's MONITOR, or a file in which somebody saved it."""
 
+import asyncio
 import gzip
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import redis
+import hiredis
 
-from chunk7.delivery.errors import RecordError, StoreError, StoreLost, StoreUnreachable, UsageError
+from chunk7.delivery.errors import Chunk7Error, RecordError, StoreError, StoreLost, UsageError
+from chunk7.wire.store.link import Link
 
 MAX_LINE_BYTES = 64 << 20
-CONNECT_TIMEOUT_S = 5.0
-IDLE_S = 0.2
-"""How long to wait for a line before saying that there is none."""
+TICK_S = 0.2
 MAX_BEHIND_S = 5.0
 """The store keeps what a monitor has not taken, without a limit: better to stop."""
 _GZIP_MAGIC = b"\x1f\x8b"
+_NAME = "chunk7-watch"
 
 
 def saved_lines(path: Path) -> Iterator[bytes]:
@@ -40,66 +40,44 @@ def saved_lines(path: Path) -> Iterator[bytes]:
         raise UsageError(f"--from {path}: {error.strerror or error}") from error
 
 
-def monitored_lines(url: str, seconds: float) -> Iterator[bytes | None]:
-    """MONITOR of a store for so long; None whenever a moment passes without a line.
+async def monitor(
+    url: str, seconds: float, take: Callable[[bytes], None], go_on: Callable[[], bool]
+) -> None:
+    """MONITOR a store for so long: `take` is given each line, in the store's order.
 
-    The one command sent, beyond the client library's greeting, is MONITOR. Raises UsageError for
-    a URL that is none, StoreUnreachable, StoreError when the store forbids it, and StoreLost
-    when the store goes, or when more comes than can be read.
+    `go_on` is asked several times a second. The one command sent, beyond those that open a
+    connection, is MONITOR. Raises UsageError for a URL that is none, StoreUnreachable, StoreError
+    when the store forbids it, and StoreLost when the store goes, or sends more than can be read.
     """
-    connection = _connection(url)
-    try:
-        _connect(connection)
-        _ask(connection)
-        yield from _lines(connection, time.monotonic() + seconds)
-    finally:
-        connection.disconnect()
-
-
-def _connection(url: str) -> Any:
-    try:
-        pool = redis.ConnectionPool.from_url(
-            url, socket_connect_timeout=CONNECT_TIMEOUT_S, client_name="chunk7-watch"
-        )
-        return pool.make_connection()
-    except (ValueError, TypeError, AttributeError):
-        # Not a word of the URL or of the error: either may quote a part of the password.
-        raise UsageError(
-            "--redis: not a store's URL; want redis://[[user]:password@]host[:port][/db], "
-            "rediss:// for TLS, or unix://PATH, with %XX for what is special in a URL"
-        ) from None
-
-
-def _connect(connection: Any) -> None:
-    try:
-        connection.connect()
-    except (redis.AuthenticationError, redis.ResponseError) as error:
-        raise StoreUnreachable(f"the store refuses the login: {error}") from error
-    except (redis.RedisError, OSError) as error:
-        raise StoreUnreachable(f"cannot reach the store: {error}") from error
-
-
-def _ask(connection: Any) -> None:
-    try:
-        connection.send_command("MONITOR")
-        connection.read_response()
-    except redis.ResponseError as error:
-        raise StoreError(f"the store does not let us MONITOR: {error}") from error
-    except redis.RedisError as error:
-        raise StoreLost(f"the store went away: {error}") from error
-
-
-def _lines(connection: Any, until_s: float) -> Iterator[bytes | None]:
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     behind = Behind()
-    while (left_s := until_s - time.monotonic()) > 0:
-        with _lost():
-            if not connection.can_read(min(IDLE_S, left_s)):
-                line = None
-            else:
-                line = connection.read_response(disable_decoding=True)
-        if line is not None:
+
+    def on_push(line: Any) -> None:
+        if failed.done() or line == b"OK":
+            return
+        try:
+            if isinstance(line, hiredis.HiredisError):
+                raise StoreError(f"the store does not let us MONITOR: {line}")
             behind.check(line, time.time())
-        yield line
+            take(line)
+        except Chunk7Error as error:
+            failed.set_exception(error)
+
+    link = await Link.open(url, _NAME, on_push)
+    until_s = time.monotonic() + seconds
+    ends: set[asyncio.Future[None]] = {link.lost, failed}
+    try:
+        link.push("MONITOR")
+        while (left_s := until_s - time.monotonic()) > 0 and go_on():
+            await asyncio.wait(
+                ends, timeout=min(TICK_S, left_s), return_when=asyncio.FIRST_COMPLETED
+            )
+            if failed.done():
+                failed.result()
+            if link.lost.done():
+                raise StoreLost("the store went away")
+    finally:
+        await link.close()
 
 
 class Behind:
@@ -120,11 +98,3 @@ class Behind:
                 f"the store sends more than can be read here ({MAX_BEHIND_S:g} s behind), and "
                 "would have to keep it in memory: stopped; --sample takes less"
             )
-
-
-@contextmanager
-def _lost() -> Iterator[None]:
-    try:
-        yield
-    except (redis.RedisError, OSError) as error:
-        raise StoreLost(f"the store went away: {error}") from error

@@ -4,6 +4,7 @@ With a share below 1 the store is watched in slices of SLICE_S, with no connecti
 Each slice is judged by itself: what began before it is not known in it.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from chunk7.delivery.errors import Chunk7Error, StoreLost, UsageError
 from chunk7.instruments.watch.guess import Guess
 from chunk7.instruments.watch.log import MAX_EVENTS, Log, Watched, watched
 from chunk7.instruments.watch.patterns import Patterns
-from chunk7.instruments.watch.source import IDLE_S, monitored_lines, saved_lines
+from chunk7.instruments.watch.source import TICK_S, monitor, saved_lines
 
 SLICE_S = 5.0
 GUESS_AFTER_S = 10.0
@@ -59,56 +60,55 @@ def watch_live(
 ) -> Outcome:
     """Watch until a limit is met; `tick` is called several times a second.
 
-    Raises as `monitored_lines` while nothing was seen, and UsageError with a guess as
-    `watch_saved`, after GUESS_AFTER_S.
+    Raises as `chunk7.instruments.watch.source.monitor`, but for StoreLost, and UsageError with a
+    guess as `watch_saved`, after GUESS_AFTER_S.
     """
+    return asyncio.run(_watch_live(url, patterns, limits, tick))
+
+
+async def _watch_live(
+    url: str, patterns: Patterns, limits: Limits, tick: Callable[[list[Log]], None]
+) -> Outcome:
     logs: list[Log] = []
     until_s = time.monotonic() + limits.duration_s
     try:
         while not limits.stop and (left_s := until_s - time.monotonic()) > 0:
             logs.append(Log(patterns))
             seconds = left_s if limits.share >= 1 else min(left_s, SLICE_S)
-            _watch(url, seconds, logs, limits, tick)
+            await monitor(url, seconds, logs[-1].add, _Ticks(logs, limits, tick))
             if _full(logs):
                 return Outcome(watched(logs), FULL)
-            _pause(min(SLICE_S * (1 / limits.share - 1), until_s - time.monotonic()), limits)
+            await _pause(min(SLICE_S * (1 / limits.share - 1), until_s - time.monotonic()), limits)
     except StoreLost as error:
         return Outcome(watched(logs), str(error), error)
     return Outcome(watched(logs), "by a signal" if limits.stop else None)
 
 
-def _watch(
-    url: str, seconds: float, logs: list[Log], limits: Limits, tick: Callable[[list[Log]], None]
-) -> None:
-    """One slice, into the last of the logs."""
-    log, began_s = logs[-1], time.monotonic()
-    ticked_s = began_s
-    for line in monitored_lines(url, seconds):
-        if line is not None:
-            log.add(line)
-        if limits.stop or _full(logs):
-            return
-        now_s = time.monotonic()
-        if now_s - ticked_s >= IDLE_S:
-            ticked_s = now_s
-            _offer_guess(logs, now_s - began_s + SLICE_S * (len(logs) - 1))
-            tick(logs)
+class _Ticks:
+    """Whether to go on with a slice, the last of the logs; offers a guess when it is time."""
+
+    def __init__(self, logs: list[Log], limits: Limits, tick: Callable[[list[Log]], None]) -> None:
+        self._logs, self._limits, self._tick = logs, limits, tick
+        self._began_s = time.monotonic() - SLICE_S * (len(logs) - 1)
+
+    def __call__(self) -> bool:
+        looked_s = time.monotonic() - self._began_s
+        nothing = not any(log.events for log in self._logs)
+        if nothing and looked_s >= GUESS_AFTER_S and (guess := self._logs[-1].traffic.guess()):
+            raise UsageError(_offer(guess, "--redis URL"))
+        self._tick(self._logs)
+        return not self._limits.stop and not _full(self._logs)
 
 
 def _full(logs: list[Log]) -> bool:
     return sum(log.events for log in logs) >= MAX_EVENTS
 
 
-def _pause(seconds: float, limits: Limits) -> None:
+async def _pause(seconds: float, limits: Limits) -> None:
     until_s = time.monotonic() + seconds
-    while not limits.stop and (left_s := until_s - time.monotonic()) > 0:
-        time.sleep(min(IDLE_S, left_s))
-
-
-def _offer_guess(logs: list[Log], looked_s: float) -> None:
-    nothing = not any(log.events for log in logs)
-    if nothing and looked_s >= GUESS_AFTER_S and (guess := logs[-1].traffic.guess()):
-        raise UsageError(_offer(guess, "--redis URL"))
+    # `stop` is set by a signal's handler, which knows of no event loop.
+    while not limits.stop and (left_s := until_s - time.monotonic()) > 0:  # noqa: ASYNC110
+        await asyncio.sleep(min(TICK_S, left_s))
 
 
 def _offer(guess: Guess, source: str) -> str:

@@ -129,12 +129,12 @@ def test_streams_are_guessed_too(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        ((), 2, "one of the arguments --redis --from is required"),
+        ((), 2, "--redis URL or --from FILE is needed"),
         (("--from", "nowhere.log"), 2, "--from nowhere.log: No such file or directory"),
         (("--from", "."), 2, "--from .: Is a directory"),
-        (("--redis", "http://secret@x"), 2, "--redis: not a store's URL"),
-        (("--redis", "redis://:secret/word@x:1/0"), 2, "--redis: not a store's URL"),
-        (("--redis", "redis://:secret@127.0.0.1:1"), 1, "cannot reach the store"),
+        (("--redis", "http://secret@x"), 2, "--redis: want redis://"),
+        (("--redis", "redis://:secret/word@x:1/0"), 2, "--redis: the port is no number"),
+        (("--redis", "redis://:secret@127.0.0.1:1"), 1, "no store at 127.0.0.1:1"),
         (("--from", "x", "--fail-on", "loss"), 2, "--fail-on loss: one of raced, lost, unknown"),
         (("--from", "x", "--stream", "x"), 2, "--stream x: must have {session_id} in it, once"),
         (("--from", "x", "--sample", "0"), 2, "--sample 0: must be between 0.001 and 1"),

@@ -13,7 +13,7 @@ from chunk7.delivery.errors import StoreError, StoreLost, StoreUnreachable, Usag
 from chunk7.instruments.watch import watching
 from chunk7.instruments.watch.log import Log
 from chunk7.instruments.watch.patterns import Patterns
-from chunk7.instruments.watch.source import MAX_BEHIND_S, Behind, monitored_lines
+from chunk7.instruments.watch.source import MAX_BEHIND_S, Behind
 from chunk7.instruments.watch.watching import Limits, Outcome, watch_live
 
 ALLOWED = {"hello", "auth", "select", "client|setinfo", "client|setname", "monitor", "info"}
@@ -85,7 +85,7 @@ def test_a_join_of_a_real_client_is_seen(store_url: str, store: redis.Redis, pro
 
 def test_the_store_is_asked_for_nothing_but_its_monitor(store_url: str, store: redis.Redis) -> None:
     store.config_resetstat()
-    assert list(monitored_lines(store_url, 0.01))[:1] == [None]
+    watch_live(store_url, Patterns(), Limits(0.05), lambda _: None)
     asked = {name.removeprefix("cmdstat_") for name in store.info("commandstats")}
     assert asked - {"config|resetstat"} <= ALLOWED
     assert store.dbsize() == 0
@@ -132,9 +132,9 @@ def test_who_may_not_monitor_is_told_so(store_url: str, store: redis.Redis) -> N
     url = store_url.replace("//", "//guest:secret@")
     try:
         with pytest.raises(StoreError, match="does not let us MONITOR"):
-            list(monitored_lines(url, 1))
-        with pytest.raises(StoreUnreachable, match="refuses the login"):
-            list(monitored_lines(url.replace("secret", "wrong"), 1))
+            watch_live(url, Patterns(), Limits(30), lambda _: None)
+        with pytest.raises(StoreUnreachable, match=r"no store at .*: invalid username-password"):
+            watch_live(url.replace("secret", "wrong"), Patterns(), Limits(30), lambda _: None)
     finally:
         store.execute_command("ACL", "DELUSER", "guest")
 
