@@ -1,0 +1,35 @@
+"""Why chunks were lost in virtual time, where every instant is known; and W."""
+
+import math
+
+from chunk7.delivery.verdicts import Cause
+from chunk7.simulator.virtual.lives import Group, Life
+
+
+def cause(group: Group, life: Life, index: int) -> Cause:
+    """Why the chunk did not reach the client, whose last life this was."""
+    session = group.session
+    if not session.regular or life.read_ms is None or life.attached_ms is None:
+        return Cause.UNKNOWN if life.end_ms == math.inf else Cause.NODE_GONE
+    published, saved = session.publish_ms[index], session.save_ms[index]
+    subscribed = life.channel[0] if life.channel else math.inf
+    if session.arrive_ms[index] >= life.end_ms:
+        return Cause.NODE_GONE
+    if published >= subscribed and session.arrive_ms[index] >= life.attached_ms:
+        return Cause.STORE_RECONNECT if group.schedule else Cause.UNKNOWN
+    if saved <= life.read_ms:
+        return Cause.UNKNOWN
+    if published <= life.read_ms:
+        return Cause.SAVE_LAG
+    if life.attached_ms <= life.read_ms:
+        return Cause.UNCONFIRMED_SUBSCRIBE
+    return Cause.HANDOVER_GAP
+
+
+def window_ms(life: Life, delay_ms: float) -> float:
+    """W: a published chunk is `delay_ms` on its way. 0 for a cursor in a stream, nan without."""
+    if life.read_ms is None or life.attached_ms is None:
+        return math.nan
+    if life.channel is None:
+        return 0.0
+    return max(life.channel[0], life.attached_ms - delay_ms) - life.read_ms
