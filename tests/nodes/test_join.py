@@ -86,6 +86,18 @@ async def test_a_resuming_client_is_sent_only_what_came_after(
         assert await user.frames(2) == ["history 3", "welcome"]
 
 
+async def test_a_resuming_client_is_not_sent_what_it_has_by_a_node_that_is_behind(
+    node: RunningNode, store: Store
+) -> None:
+    """It has 1, which is saved; the publication of 1 reaches its new node after the release."""
+    await store.save(chunk(1))
+    async with node.client("buffered_merge", after_seq=1) as user:
+        assert await user.frames(2) == ["history", "welcome"]
+        await store.publish(chunk(1))
+        await store.publish(chunk(2))
+        assert await user.frames(1) == ["chunk 2"]
+
+
 # --- a chunk between the two steps, with the node at work meanwhile ---
 
 
