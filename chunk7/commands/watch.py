@@ -20,12 +20,13 @@ from chunk7.delivery.errors import UsageError
 from chunk7.instruments.watch.document import Document, JoinSeen, document_of, sentences
 from chunk7.instruments.watch.log import Log, watched
 from chunk7.instruments.watch.patterns import Patterns, patterns
-from chunk7.instruments.watch.watching import Limits, Outcome, watch_live, watch_saved
 from chunk7.wire.options import Parser
 from chunk7.wire.store.option import add_redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from chunk7.instruments.watch.watching import Limits, Outcome
 
 FAILURES = ("raced", "lost", "unknown")
 ROWS = 20
@@ -47,7 +48,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     """The options of `chunk7 watch`."""
     parser = subparsers.add_parser(
         "watch",
-        help="read a store's MONITOR: each join's window, what it lost, and who was merely lucky",
         description="Reads the MONITOR of a store, live or saved, and says of every join that it "
         "sees how long its window was, what it lost, and whether it was merely lucky. Nothing is "
         "changed in the system, and nothing is written to the store.",
@@ -151,7 +151,10 @@ def _exit_code(document: Document, failures: list[str]) -> int:
 # --- watching ---
 
 
-def _watch(args: argparse.Namespace, named: Patterns) -> Outcome:
+def _watch(args: argparse.Namespace, named: Patterns) -> "Outcome":
+    # Imported here, because it brings redis-py: the help should not wait for that.
+    from chunk7.instruments.watch.watching import Limits, watch_live, watch_saved
+
     if args.from_file is not None:
         return watch_saved(args.from_file, named)
     limits = Limits(args.duration, args.sample)
@@ -161,7 +164,7 @@ def _watch(args: argparse.Namespace, named: Patterns) -> Outcome:
 
 
 @contextmanager
-def _stopped_by_signals(limits: Limits) -> Iterator[None]:
+def _stopped_by_signals(limits: "Limits") -> Iterator[None]:
     """Ctrl-C is how watching is meant to end early: what was seen is shown."""
 
     def stop(_number: int, _frame: object) -> None:
