@@ -39,7 +39,7 @@ def fits(study: Study) -> pd.DataFrame:
     """
     traits = study.run.manifest.traits
     rows = []
-    for cell, ordering in enumerate(study.run.manifest.order.cells):
+    for cell, ordering in enumerate(study.run.manifest.plan.cells):
         of_cell = study.connections[study.connections["cell"] == cell]
         for kind in KINDS:
             if _foretold(kind, traits[ordering.connect].fills_gaps):

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from chunk7.delivery.errors import RecordError
-from chunk7.wire.timetable import Order
+from chunk7.wire.plan import Plan
 
 NAME = "manifest.json"
 SETTLE_MS = 500
@@ -25,10 +25,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`extra` holds whatever else the writer wants to keep (versions, machine, options)."""
 
     schema: int = 1
-    order: Order
+    plan: Plan
     """Cells, seed and load, as the producer was asked for."""
     traits: dict[str, Traits]
-    """By connect ordering, for every one in `order.cells`."""
+    """By connect ordering, for every one in `plan.cells`."""
     settle_ms: int = SETTLE_MS
     """A chunk published less than this before a client left may still have been on its way."""
     extra: dict[str, Any] = {}
@@ -36,7 +36,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def seed(self) -> int:
         """The run's seed."""
-        return self.order.seed
+        return self.plan.seed
 
 
 def write_manifest(run_dir: Path, manifest: Manifest) -> None:
@@ -72,10 +72,10 @@ class _Schema(msgspec.Struct):
 
 
 def _check(path: Path, manifest: Manifest) -> None:
-    if not manifest.order.cells:
+    if not manifest.plan.cells:
         raise RecordError(f"{path}: has no cells")
-    if min(manifest.settle_ms, manifest.order.settle_ms, manifest.order.duration_ms) < 0:
+    if min(manifest.settle_ms, manifest.plan.quiet_ms, manifest.plan.duration_ms) < 0:
         raise RecordError(f"{path}: settle_ms or duration_ms is negative")
-    unknown = {cell.connect for cell in manifest.order.cells} - manifest.traits.keys()
+    unknown = {cell.connect for cell in manifest.plan.cells} - manifest.traits.keys()
     if unknown:
         raise RecordError(f"{path}: no traits for {', '.join(sorted(unknown))}")

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-import msgspec
-
 from chunk7.analysis.manifest import Manifest
+from chunk7.wire.plan import OPTIONS
 
 _PLAN = (
-    "seed", "sessions", "duration_ms", "settle_ms", "chunk_rate", "jitter", "ttft_ms",
-    "message_chunks",
-)  # fmt: skip
-"""Fields of the order that decide who joins what when, and when chunks come."""
+    *(name for name, found in OPTIONS.items() if not found.delay and name != "settle_ms"),
+    "quiet_ms",
+)
+"""Of the plan, what decides who joins what when, and when chunks come."""
 
 _NO_PARAMETERS = frozenset({"thresholds", "connect_files", "write_files"})
 """Settings that change nothing about what happens in a cell."""
@@ -19,12 +18,10 @@ _NO_PARAMETERS = frozenset({"thresholds", "connect_files", "write_files"})
 def same_plan(a: Manifest, b: Manifest) -> str | None:
     """None when users meet the same chunks at the same moments in both, else why they do not."""
     for name in _PLAN:
-        if getattr(a.order, name) != getattr(b.order, name):
+        if getattr(a.plan, name) != getattr(b.plan, name):
             return f"they differ in {name}"
-    settings_a, settings_b = _settings(a), _settings(b)
-    for name in ("users", "answers"):
-        if settings_a.get(name) != settings_b.get(name):
-            return f"they differ in {name}"
+    if _settings(a).get("answers") != _settings(b).get("answers"):
+        return "they differ in answers"
     return None
 
 
@@ -51,11 +48,9 @@ def _differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
 
 
 def _parameters(manifest: Manifest) -> dict[str, Any]:
-    order = msgspec.structs.asdict(manifest.order)
-    for name in ("run", "cells", "lead_ms", "settle_ms"):  # names, or follow from the others
-        del order[name]
+    plan = {name: getattr(manifest.plan, name) for name in OPTIONS if name != "settle_ms"}
     settings = {k: v for k, v in _settings(manifest).items() if k not in _NO_PARAMETERS}
-    return order | settings | _table(manifest.extra.get("machine"))
+    return plan | settings | _table(manifest.extra.get("machine"))
 
 
 def _versions(manifest: Manifest) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def _results(run: Run, judgement: Judgement, evidence: Evidence) -> list[Result]
     gaps_ns = gap_ns(run, evidence.joins, evidence.writes)
     times = _times(run, judgement, evidence.joins, gaps_ns)
     memory = memory_bytes_per_chunk(run)
-    counts = [_counts(run, judgement, cells == k) for k in range(len(run.manifest.order.cells))]
+    counts = [_counts(run, judgement, cells == k) for k in range(len(run.manifest.plan.cells))]
     commands = commands_per(run, [of_cell["connections"] for of_cell in counts])
     return [
         Result(
@@ -163,7 +163,7 @@ def _results(run: Run, judgement: Judgement, evidence: Evidence) -> list[Result]
             memory_bytes_per_chunk=memory.get(k),
             **commands[k],
         )
-        for k, cell in enumerate(run.manifest.order.cells)
+        for k, cell in enumerate(run.manifest.plan.cells)
     ]
 
 
@@ -211,7 +211,7 @@ def _times(
     opened_ms = (
         run.instants(run.connections, "history_ns") - run.instants(run.connections, "opening_ns")
     ) / 1e6
-    cells = range(len(run.manifest.order.cells))
+    cells = range(len(run.manifest.plan.cells))
     latencies: dict[int, list[Any]] = {k: [np.zeros(0)] for k in cells}
     for first_row, values in judgement.latency_ms.items():
         latencies[int(cell_of[first_row])].append(values)

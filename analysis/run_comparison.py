@@ -210,7 +210,7 @@ def _samples(study: Study) -> dict[tuple[str, str], Sample]:
     sessions, _ = pd.factorize(rows["session_id"])
     timed = study.judgement.accounts["timed"]
     samples = {}
-    for number, cell in enumerate(study.run.manifest.order.cells):
+    for number, cell in enumerate(study.run.manifest.plan.cells):
         of_cell = (rows["cell"] == number).to_numpy(dtype=bool)
         first_rows = [first for first in study.judgement.latency_ms if of_cell[first]]
         latencies = [study.judgement.latency_ms[first] for first in first_rows]

@@ -118,7 +118,7 @@ def _check_cells(
     run_dir: Path, manifest: Manifest, published: pd.DataFrame, connections: pd.DataFrame
 ) -> None:
     """Every record is of a cell of the manifest, and of that cell's orderings."""
-    cells = manifest.order.cells
+    cells = manifest.plan.cells
     for name_of_file, frame, side in (
         ("published", published, "write"),
         ("connections", connections, "connect"),

@@ -100,7 +100,7 @@ def _events(run: Run, kind: str, form: Any) -> list[Any]:
             f"{run.folder / 'events.parquet'}: a {kind} event cannot be read: {error}"
         ) from error
     for row in rows:
-        if not 0 <= row.cell < len(run.manifest.order.cells):
+        if not 0 <= row.cell < len(run.manifest.plan.cells):
             raise RecordError(
                 f"{run.folder / 'events.parquet'}: contradictory records: a {kind} event of "
                 f"cell {row.cell}"

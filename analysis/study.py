@@ -172,4 +172,4 @@ def _losses(run: Run, judgement: Judgement, evidence: Evidence) -> pd.DataFrame:
 
 
 def _names(run: Run) -> Any:
-    return np.array([cell.name for cell in run.manifest.order.cells], dtype=object)
+    return np.array([cell.name for cell in run.manifest.plan.cells], dtype=object)

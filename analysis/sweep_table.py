@@ -12,28 +12,23 @@ import pandas as pd
 
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.live import Quantiles
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Plan
 
 NAME = "sweep.json"
-SCHEMA = 1
+SCHEMA = 2
 LIVE, SIMULATION = "live", "simulation"
 
 
 class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a sweep was asked for. Two sweeps of one plan measure the same points."""
 
-    seed: int
     by: list[str]
     """`live`, `simulation`, or both."""
-    cells: list[Cell]
     factors: dict[str, list[float]]
     """Ascending values of each swept factor, its base value among them."""
-    base: dict[str, float]
-    """The value of every factor while another one is varied."""
+    base: Plan
+    """Of the run in which every factor has its base value."""
     nodes: int
-    sessions: int
-    duration_s: float
-    save_lag_ms: float
     simulated: int
     """Connections of a simulated point."""
 
@@ -158,7 +153,7 @@ def _is_number(name: str) -> bool:
 def _contradictions(sweep: Sweep) -> list[str]:
     """What cannot be if chunk7 wrote the document."""
     plan, found = sweep.plan, []
-    cells = {(cell.connect, cell.write) for cell in plan.cells}
+    cells = {(cell.connect, cell.write) for cell in plan.base.cells}
     for point in sweep.points:
         planned = point.value in plan.factors.get(point.factor, []) and point.by in plan.by
         if not planned or (point.connect, point.write) not in cells:

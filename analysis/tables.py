@@ -118,7 +118,7 @@ def windows(study: Study, steps: int = STEPS) -> pd.DataFrame:
     """
     shares = np.linspace(0, 1, steps + 1)
     parts = []
-    for k, cell in enumerate(study.run.manifest.order.cells):
+    for k, cell in enumerate(study.run.manifest.plan.cells):
         joins = study.connections[study.connections["cell"] == k]
         named = {"name": cell.name, "connect": cell.connect, "write": cell.write, "share": shares}
         spread = {name: _spread(joins[name], shares) for name in ("window_ms", "gap_ms")}

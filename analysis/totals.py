@@ -47,7 +47,7 @@ def keep(study: Study) -> Kept:
     """What `totals` and `history` need of a judged run: a few numbers a connection."""
     opened_ns = study.run.origin_ns + (study.connections["opened_s"] * 1e9).round()
     connections = study.connections[list(_COLUMNS)].assign(opened_ns=opened_ns.astype(np.int64))
-    cells = study.run.manifest.order.cells
+    cells = study.run.manifest.plan.cells
     tally = study.losses.groupby(["cell", "cause"]).size()
     causes = pd.DataFrame(
         [

@@ -139,7 +139,7 @@ def _both_ways(run: Run) -> Iterator[str]:
 
 
 def _nothing_happened(run: Run) -> Iterator[str]:
-    for cell, of_cell in enumerate(run.manifest.order.cells):
+    for cell, of_cell in enumerate(run.manifest.plan.cells):
         sent = run.published.loc[run.published["cell"] == cell, "seq"]
         if not (sent > 0).any():
             yield f"nothing was published for {of_cell.name}"
@@ -229,7 +229,7 @@ def _by_cell(run: Run, frame: pd.DataFrame, values: pd.Series) -> Iterator[tuple
 
 
 def _cell_name(run: Run, cell: Any) -> str:
-    return run.manifest.order.cells[int(cell)].name
+    return run.manifest.plan.cells[int(cell)].name
 
 
 def _complete(run: Run, part: str) -> bool:

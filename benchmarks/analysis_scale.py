@@ -28,8 +28,8 @@ import pyarrow.parquet as pq
 
 from chunk7.analysis import gather
 from chunk7.analysis.manifest import Manifest, Traits, write_manifest
+from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import SCHEMA_VERSION, TABLES, Via
-from chunk7.wire.timetable import Cell, Order
 
 CELLS = (
     Cell("history_then_subscribe", "publish_then_save"),
@@ -164,12 +164,12 @@ def make(folder: Path, receipts: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(7)
     length_ms = round(CHUNKS / RATE * 1_000)
-    order = Order(
+    plan = Plan(
         run="scale", cells=list(CELLS), seed=7, sessions=SESSIONS, duration_ms=length_ms,
         settle_ms=500, chunk_rate=RATE,
     )  # fmt: skip
     traits = {CELLS[0].connect: Traits(), CELLS[1].connect: Traits(merges=True)}
-    write_manifest(folder, Manifest(order=order, traits=traits))
+    write_manifest(folder, Manifest(plan=plan, traits=traits))
     connections = receipts // CHUNKS // len(CELLS)
     made = [_cell(rng, cell, connections, length_ms) for cell in range(len(CELLS))]
     for name in ("published", "joins"):

@@ -29,8 +29,8 @@ from chunk7.producer.metrics import Metrics
 from chunk7.producer.service import Producer
 from chunk7.producer.store_connection import StoreConnection
 from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import Recorder, read_back
-from chunk7.wire.timetable import Cell, Order
 
 HELD_WITHIN_MS = 20.0
 FIRST_RATE, MOST_DOUBLINGS = 500, 8
@@ -52,7 +52,7 @@ class Trial:
 
 async def attempt(url: str, write: str, rate: int, sessions: int, seconds: float) -> Trial:
     """Stream at `rate` chunks/s, all sessions together, and see how it went."""
-    order = Order(
+    plan = Plan(
         run=f"{write}-{rate}",
         cells=[Cell("", write)],
         seed=1,
@@ -71,7 +71,7 @@ async def attempt(url: str, write: str, rate: int, sessions: int, seconds: float
         async with asyncio.TaskGroup() as group:
             keep = group.create_task(journal.keep())
             producer = Producer(keeper, journal, answers, WRITE_ORDERINGS, group)
-            await producer.take(order)
+            await producer.take(plan)
             used_s, wall_s = time.process_time(), time.monotonic()
             await producer.finished()
             used_s, wall_s = time.process_time() - used_s, time.monotonic() - wall_s

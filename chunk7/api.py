@@ -36,25 +36,31 @@ _OPTIONS = {"duration_s": "--duration", "thresholds": "--threshold"}
 
 
 class RunOptions(TypedDict, total=False):
-    """Of `run`. `chunk_rate` is a second and session; `jitter` in mean chunk intervals."""
+    """Of `run`: the parameters of `wire/plan.py`, and what else the command takes.
+
+    A text is the word for what is not chosen: `recorded`, `enough`.
+    """
 
     cluster: Literal["local", "compose"]
     nodes: int
     redis: str
-    node_work_ms: float
-    store_latency_ms: float
     stream_max_entries: int
+    seed: int
     users: int
     sessions: int
-    chunk_rate: float
+    chunk_rate: float | str
     duration_s: float
-    save_lag_ms: float
     jitter: float
+    ttft_ms: float | str
+    message_chunks: int | str
+    save_lag_ms: float
+    node_work_ms: float
+    store_latency_ms: float
+    settle_ms: int | str
     answers: Path | str
     processes: int
     thresholds: Sequence[str]
     no_report: bool
-    seed: int
     out: Path | str
 
 

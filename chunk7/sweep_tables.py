@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from chunk7.analysis.sweep_table import LIVE, SIMULATION, Sweep, SweepPoint
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell
 
 
 def show(sweep: Sweep, folder: Path, console: Console) -> None:
     """Print all of it."""
     for factor in sweep.plan.factors:
-        console.print(table([p for p in sweep.points if p.factor == factor], sweep.plan.cells))
+        console.print(table([p for p in sweep.points if p.factor == factor], sweep.plan.base.cells))
         console.print()
     for line in notes(sweep):
         console.print(line, soft_wrap=True)

@@ -15,7 +15,7 @@ from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore import state as explore_state
 from chunk7.simulator.explore.search import Limits, explore
 from chunk7.simulator.virtual.program import dry_join
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell
 
 ALL = "all"
 

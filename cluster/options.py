@@ -7,40 +7,24 @@ The line names the option, what was given and what is allowed:
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from chunk7.delivery.errors import UsageError
-
-MAX_SEED = 2**53
-"""What every JSON reader keeps exactly."""
-
-Value = TypeVar("Value")
+from chunk7.wire.parameters import Parameter
+from chunk7.wire.plan import PARAMETERS
 
 Subparsers = argparse._SubParsersAction  # argparse gives the type no public name
 
 
 def number(option: str, low: float, high: float) -> Callable[[str], float]:
     """An argparse type: a float within [low, high]."""
-
-    def parse(text: str) -> float:
-        value = _parsed(option, text, float, "a number")
-        if not low <= value <= high:  # also refuses nan
-            raise UsageError(f"{option} {text}: must be between {low:.15g} and {high:.15g}")
-        return value
-
-    return parse
+    bounds = Parameter(low=low, high=high, what="", option=option)
+    return lambda text: float(bounds.number(text))
 
 
 def whole(option: str, low: int, high: int) -> Callable[[str], int]:
     """An argparse type: an int within [low, high]."""
-
-    def parse(text: str) -> int:
-        value = _parsed(option, text, int, "a whole number")
-        if not low <= value <= high:
-            raise UsageError(f"{option} {text}: must be between {low} and {high}")
-        return value
-
-    return parse
+    bounds = Parameter(low=low, high=high, what="", option=option, whole=True)
+    return lambda text: int(bounds.number(text))
 
 
 def address(option: str) -> Callable[[str], tuple[str, int]]:
@@ -63,12 +47,13 @@ def names(values: list[str] | None) -> list[str]:
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """--seed."""
+    seed = PARAMETERS["seed"]
     parser.add_argument(
-        "--seed",
-        type=whole("--seed", 0, MAX_SEED),
-        default=7,
+        seed.option,
+        type=whole(seed.option, int(seed.low), int(seed.high)),
+        default=seed.default,
         metavar="N",
-        help="what all randomness comes from (default: %(default)s)",
+        help=f"{seed.what} (default: %(default)s)",
     )
 
 
@@ -86,10 +71,3 @@ def add_out(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help=f"folder to write into (default: {default})"
     )
-
-
-def _parsed(option: str, text: str, convert: Callable[[str], Value], wanted: str) -> Value:
-    try:
-        return convert(text)
-    except ValueError:
-        raise UsageError(f"{option} {text}: want {wanted}") from None

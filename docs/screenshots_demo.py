@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from chunk7.cluster.deployments.local import Endpoints, Local, start
 from chunk7.cluster.deployments.supervise import Cluster
+from chunk7.wire.plan import Plan
 from docs.photography import DESKTOP, PHONE, main, shrink
 
 _STARTED_WITHIN_S = 30.0
@@ -26,11 +27,9 @@ def running_cluster(folder: Path, nodes: int = 2) -> Iterator[Endpoints]:
 
     It has an event loop in a thread of its own, because playwright has ours.
     """
-    plan = Local(
+    layout = Local(
+        plan=Plan(run="demo", cells=[]),
         nodes=nodes,
-        users=100,
-        node_work_ms=0,
-        store_latency_ms=0,
         stream_max_entries=None,
         redis=None,
         answers=None,
@@ -44,7 +43,7 @@ def running_cluster(folder: Path, nodes: int = 2) -> Iterator[Endpoints]:
     async def keep() -> None:
         try:
             async with Cluster(folder) as cluster:
-                ready.put_nowait(await start(cluster, plan, folder))
+                ready.put_nowait(await start(cluster, layout, folder))
                 await stop.wait()
         except BaseException as error:
             ready.put_nowait(error)

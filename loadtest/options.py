@@ -5,75 +5,61 @@ into the web UI, or sent by the master. So they are read at each test's start, a
 checked here, whatever its source. `loadtest/web/form.py` says which of them the web UI shows.
 """
 
+import dataclasses
 import re
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
-from chunk7.delivery.errors import UsageError
-from chunk7.loadtest.join_schedule import settle_ms, slot_count
-from chunk7.wire.timetable import Cell, Order
+from msgspec.structs import replace
 
-Number = TypeVar("Number", int, float)
+from chunk7.delivery.errors import UsageError
+from chunk7.wire.parameters import Parameter
+from chunk7.wire.plan import MAX_SEED, OPTIONS, PARAMETERS, Cell, Plan, add_options, read_plan
 
 ALL = "all"
 """Of an ordering: whatever there is."""
-RECORDED = "recorded"
-"""Of the chunk rate: as the answers were recorded."""
+CHOSEN = {name: found for name, found in OPTIONS.items() if name != "users"}
+"""Parameters of the plan that are options here; the number of users is an option of Locust's."""
 _BUG = Cell("history_then_subscribe", "publish_then_save")
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9_-]{1,56}")
 """The producer takes 64; the rest is for the number of the round."""
+_STARTED = Parameter(low=0.01, high=100_000, what="users started a second")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the load test was told. `chunk_rate` None: the recorded timing as it is."""
+    """What the load test was told. `plan` is that of the first round, but for its users."""
 
     host: str
     producer: str
-    cells: tuple[Cell, ...]
-    seed: int
-    sessions: int
-    chunk_rate: float | None
-    jitter: float
-    duration_ms: int
-    settle_ms: int
-    node_work_ms: float
-    save_lag_ms: float
-    store_latency_ms: float | None
-    """None: the store is as far away as it was when the cluster started."""
+    plan: Plan
     store_delay: str | None
-    """Where to ask for another store latency, if anywhere."""
+    """Where to ask for the plan's store latency; None: the store is that far away as it is."""
     records: Path
     fill_gaps: frozenset[str]
-    run_name: str
     once: bool
 
-    def order(self, number: int, lead_ms: int) -> Order:
-        """The `number`-th order of this test (1, 2, ...): other sessions, other draws each time."""
-        return Order(
-            run=self.run_name if number == 1 else f"{self.run_name}-{number}",
+    def round_plan(self, number: int, users: int) -> Plan:
+        """Of the `number`-th round (1, 2, ...): other sessions, other draws each time."""
+        return replace(
+            self.plan,
+            run=self.plan.run if number == 1 else f"{self.plan.run}-{number}",
             number=number,
-            cells=list(self.cells),
-            seed=self.seed + number - 1,
-            sessions=self.sessions,
-            duration_ms=self.duration_ms,
-            settle_ms=self.settle_ms,
-            lead_ms=lead_ms,
-            chunk_rate=self.chunk_rate,
-            jitter=self.jitter,
-            save_lag_ms=self.save_lag_ms,
+            seed=(self.plan.seed + number - 1) % (MAX_SEED + 1),
+            users=users,
         )
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
-    add = parser.add_argument_group("chunk7").add_argument
+    group = parser.add_argument_group("chunk7")
+    add = group.add_argument
     add("--producer", default="http://127.0.0.1:8090", metavar="URL", help="its HTTP address")
     add(
         "--connect",
@@ -89,22 +75,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add("--cells", default="", metavar="'A x B; C x D'", help="the cells for all x all, in turn")
     add("--pairs", default="", metavar="'A x B; C x D'", help="all cells that there can be")
-    add("--sessions", type=int, default=10, help="sessions that stream at the same time")
-    add("--chunk-rate", default=RECORDED, help="chunks a second and session")
-    add("--jitter", type=float, default=0.0, help="of a chunk's delay, in mean intervals")
-    add("--cell-duration-s", type=float, default=10.0, help="how long each cell streams")
-    add("--settle-ms", default="", help="quiet time after each cell; default: as long as it takes")
-    add("--node-work-ms", type=float, default=0.0, help="the node's work between its two steps")
-    add("--save-lag-ms", type=float, default=0.0, help="the producer's, between its two writes")
-    add(
-        "--store-latency-ms",
-        type=float,
-        default=None,
-        help="of the network between the processes and the store, each way",
-    )
+    add_options(group, CHOSEN, vetted=False)  # Locust's parser would show an error as a traceback
     add("--store-delay", default="", metavar="URL", help="control of the delaying proxy")
     add("--records", default="", metavar="DIR", help="default: runs/RUN_NAME/raw")
-    add("--chunk7-seed", type=int, default=7, help="of joins and chunks")
     add(
         "--fill-gaps",
         default="sequence_gap_fill",
@@ -129,41 +102,23 @@ def read_options(parsed: Any, host: str | None) -> Options:
     run_name = _text(parsed.run_name)
     if not _RUN_NAME.fullmatch(run_name):
         raise UsageError(f"--run-name: {run_name!r} is not 1 to 56 letters, digits, - or _")
-    node_work_ms = _within("--node-work-ms", parsed.node_work_ms, float, 0, 10_000)
-    save_lag_ms = _within("--save-lag-ms", parsed.save_lag_ms, float, 0, 10_000)
-    store_latency_ms = _store_latency_ms(parsed)
-    needed_ms = settle_ms(node_work_ms, save_lag_ms, store_latency_ms or 0.0)
-    options = Options(
+    return Options(
         host=_address("--host", host, "ws"),
         producer=_address("--producer", parsed.producer, "http"),
-        cells=chosen_cells(parsed),
-        seed=_within("--chunk7-seed", parsed.chunk7_seed, int, 0, 2**53),
-        sessions=_within("--sessions", parsed.sessions, int, 1, 10_000),
-        chunk_rate=_chunk_rate(_text(parsed.chunk_rate)),
-        jitter=_within("--jitter", parsed.jitter, float, 0, 10),
-        duration_ms=round(
-            1_000 * _within("--cell-duration-s", parsed.cell_duration_s, float, 0.1, 86_400)
-        ),
-        settle_ms=_within("--settle-ms", _text(parsed.settle_ms) or needed_ms, int, 50, 600_000),
-        node_work_ms=node_work_ms,
-        save_lag_ms=save_lag_ms,
-        store_latency_ms=store_latency_ms,
+        plan=read_plan(vars(parsed), run=run_name, cells=list(chosen_cells(parsed))),
         store_delay=_address("--store-delay", parsed.store_delay, "http")
         if parsed.store_delay
         else None,
         records=Path(_text(parsed.records) or Path("runs", run_name, "raw")),
         fill_gaps=frozenset(filter(None, map(str.strip, _text(parsed.fill_gaps).split(",")))),
-        run_name=run_name,
         once=bool(parsed.once),
     )
-    _check_slots(options)
-    return options
 
 
 def check_users(parsed: Any, users: object, spawn_rate: object) -> None:
     """Raise UsageError for a number of users, or of users a second, that cannot be."""
-    _within("users", users, int, 1, parsed.max_users)
-    _within("users started a second", spawn_rate, float, 0.01, 100_000)
+    dataclasses.replace(PARAMETERS["users"], high=parsed.max_users).read(users, "users")
+    _STARTED.read(spawn_rate, _STARTED.what)
 
 
 def chosen_cells(parsed: Any) -> tuple[Cell, ...]:
@@ -212,36 +167,8 @@ def _check_name(option: str, name: str | None, known: Sequence[str]) -> None:
         raise UsageError(f"{option}: {name!r} is not {ALL} and none of {names}")
 
 
-def _store_latency_ms(parsed: Any) -> float | None:
-    given = _text(parsed.store_latency_ms)
-    if not given:
-        return None
-    latency_ms = _within("--store-latency-ms", given, float, 0, 10_000)
-    if latency_ms and not _text(parsed.store_delay):
-        raise UsageError("--store-latency-ms: this cluster has no delay before its store")
-    return latency_ms
-
-
 def _text(value: object) -> str:
     return "" if value is None else str(value).strip()
-
-
-def _within(
-    option: str, value: object, kind: Callable[[str], Number], low: float, high: float
-) -> Number:
-    try:
-        number = kind(_text(value))
-    except ValueError:
-        number = None
-    if number is None or not low <= number <= high:  # also refuses nan
-        raise UsageError(f"{option}: {value!r} is not a number from {low} to {high}")
-    return number
-
-
-def _chunk_rate(text: str) -> float | None:
-    if text in ("", RECORDED):
-        return None
-    return _within("--chunk-rate", text, float, 0.01, 10_000)
 
 
 def _address(option: str, url: str | None, scheme: str) -> str:
@@ -254,14 +181,3 @@ def _address(option: str, url: str | None, scheme: str) -> str:
     if not good:
         raise UsageError(f"{option}: {url!r} is not {scheme}://HOST:PORT")
     return _text(url).rstrip("/")
-
-
-def _check_slots(options: Options) -> None:
-    """Later slots of a cell begin with the settle time; joins need what is left of them."""
-    slots = slot_count(options.duration_ms)
-    slot_ms = options.duration_ms // slots
-    if slots > 1 and options.settle_ms >= slot_ms:
-        raise UsageError(
-            f"--cell-duration-s: {options.duration_ms / 1_000:g} with a settle time of "
-            f"{options.settle_ms} ms must be below 7.5, which is one join a user"
-        )

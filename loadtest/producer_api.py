@@ -13,7 +13,7 @@ import msgspec
 
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.wire.clock import boot_id, now_ns
-from chunk7.wire.timetable import Order, Timetable
+from chunk7.wire.plan import Plan, Timetable, as_options
 
 REQUEST_TIMEOUT_S = 10.0
 _ANSWER_BYTES = 64 * 1024 * 1024
@@ -23,12 +23,12 @@ class ProducerUnreachable(Chunk7Error):
     """Nobody, or no producer, answers at --producer."""
 
 
-def place(producer: str, order: Order) -> Timetable:
+def place(producer: str, plan: Plan) -> Timetable:
     """Order a timetable; what runs now is stopped by it.
 
-    Raises UsageError with the producer's own line if it refuses the order, ProducerUnreachable.
+    Raises UsageError with the producer's own line if it refuses the plan, ProducerUnreachable.
     """
-    answer = _ask(producer, "POST", msgspec.json.encode(order))
+    answer = _ask(producer, "POST", msgspec.json.encode(plan))
     try:
         return msgspec.json.decode(answer, type=Timetable)
     except msgspec.MsgspecError as error:
@@ -62,7 +62,7 @@ def _ask(producer: str, method: str, body: bytes | None) -> bytes:
         with error:
             line = _first_line(error.read(4_096)) or str(error.reason)
         if error.code == 400:
-            raise UsageError(line) from error
+            raise UsageError(as_options(line)) from error
         raise ProducerUnreachable(f"--producer {producer}: HTTP {error.code}: {line}") from error
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)

@@ -7,15 +7,12 @@ import gevent
 
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.loadtest.delay_api import set_store_latency
-from chunk7.loadtest.join_schedule import end_ms
 from chunk7.loadtest.options import Options
 from chunk7.loadtest.producer_api import cancel, epoch_ns, place
 from chunk7.loadtest.rounds import FAILED, ROUND, ROUND_WANTED, to_message
 from chunk7.wire.clock import now_ns
-from chunk7.wire.timetable import Timetable
+from chunk7.wire.plan import Timetable
 
-LEAD_MS = 1_000
-"""From an order to its first cell: time for every user to hear of it."""
 LATE_USER_STEP = 1_000_000
 """A worker that comes late gets users from a range of its own."""
 
@@ -90,12 +87,12 @@ class RoundController:
 
     def _conduct(self, options: Options) -> None:
         try:
-            if options.store_delay is not None and options.store_latency_ms is not None:
-                set_store_latency(options.store_delay, options.store_latency_ms)
+            if options.store_delay is not None:
+                set_store_latency(options.store_delay, options.plan.store_latency_ms)
             while True:  # until stopped; each pass is a round
                 self._number += 1
-                order = options.order(self._number, LEAD_MS)
-                self._timetable = place(options.producer, order)
+                plan = options.round_plan(self._number, self._runner.target_user_count)
+                self._timetable = place(options.producer, plan)
                 self._share_with_all()
                 gevent.sleep(max(0.0, _left_s(self._timetable)))
                 self.rounds_over += 1
@@ -138,4 +135,4 @@ class RoundController:
 
 def _left_s(timetable: Timetable) -> float:
     """Until the last cell has settled."""
-    return (epoch_ns(timetable) - now_ns()) / 1e9 + end_ms(timetable.order) / 1e3
+    return (epoch_ns(timetable) - now_ns()) / 1e9 + timetable.plan.end_ms / 1e3

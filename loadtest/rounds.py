@@ -7,7 +7,7 @@ import msgspec
 
 from chunk7.loadtest.join_schedule import Visit, itinerary
 from chunk7.loadtest.producer_api import epoch_ns
-from chunk7.wire.timetable import Timetable
+from chunk7.wire.plan import Timetable
 
 ROUND = "chunk7_round"
 """Master to worker: a round begins; data as `to_message` makes it."""

@@ -13,9 +13,11 @@ from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.delivery.registry import resolve
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.wire.options import Parser, listen_address
+from chunk7.wire.plan import PARAMETERS
 from chunk7.wire.store.option import add_redis
 
-MAX_WORK_MS = 10_000
+_WORK = PARAMETERS["node_work_ms"]
+MAX_WORK_MS = int(_WORK.high)
 SUBSCRIPTIONS = ("shared", "per-client")
 """One for all clients of a channel (`feeds/pubsub.py`), or one each (`feeds/per_client.py`)."""
 Number = TypeVar("Number", int, float)
@@ -63,7 +65,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         records=given.records,
         connect=_default(given.connect, orderings),
         orderings=orderings,
-        node_work_ms=_within("--node-work-ms", given.node_work_ms, 0, MAX_WORK_MS),
+        node_work_ms=float(_WORK.number(given.node_work_ms)),
         heartbeat_ms=_within("--heartbeat-ms", given.heartbeat_ms, 10, 60_000),
         max_outbox_kb=_within("--max-outbox-kb", given.max_outbox_kb, 1, 1_048_576),
         max_clients=_within("--max-clients", given.max_clients, 1, 100_000),
@@ -82,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--records", required=True, type=Path, metavar="DIR", help="where the records go")
     add("--connect", default="history_then_subscribe", metavar="NAME", help="default ordering")
     add("--ordering", action="append", default=[], metavar="FILE.py:NAME", help="one of yours")
-    add("--node-work-ms", type=float, default=0, help="the node's own work between its two steps")
+    _WORK.add_to(parser)
     add("--heartbeat-ms", type=int, default=500)
     add("--max-outbox-kb", type=int, default=1024, help="a client that is further behind is closed")
     add("--max-clients", type=int, default=5000)

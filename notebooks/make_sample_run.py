@@ -71,7 +71,7 @@ def _unnamed(manifest: Manifest, name: str) -> Manifest:
     kernel = re.match(r"\w+-[\d.]+", extra["machine"]["kernel"])
     extra["machine"]["kernel"] = kernel[0] if kernel else ""
     return Manifest(
-        order=manifest.order,
+        plan=manifest.plan,
         traits=manifest.traits,
         settle_ms=manifest.settle_ms,
         extra=extra,

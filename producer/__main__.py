@@ -1,4 +1,4 @@
-"""`python -m chunk7.producer`: serve the control API, or carry out one order and end."""
+"""`python -m chunk7.producer`: serve the control API, or carry out one plan and end."""
 
 import asyncio
 import contextlib
@@ -15,11 +15,11 @@ from chunk7.producer.answers import read_answers
 from chunk7.producer.http import served
 from chunk7.producer.journal import Journal, Totals, open_recorder
 from chunk7.producer.metrics import Metrics
-from chunk7.producer.options import Options, as_option, parse_options
+from chunk7.producer.options import Options, parse_options
 from chunk7.producer.service import Producer
 from chunk7.producer.store_connection import StoreConnection
+from chunk7.wire.plan import Plan, as_options
 from chunk7.wire.store.option import hide_password
-from chunk7.wire.timetable import Order
 
 log = logging.getLogger("producer")
 
@@ -34,8 +34,8 @@ def main() -> int:
     except Chunk7Error as error:
         sys.stderr.write(f"producer: error: {error}\n")
         return error.exit_code
-    if options.order is not None:
-        sys.stdout.write(_told(options.order, totals, options.json) + "\n")
+    if options.plan is not None:
+        sys.stdout.write(_told(options.plan, totals, options.json) + "\n")
     return 0
 
 
@@ -57,7 +57,7 @@ async def run(options: Options) -> Totals:
         async with _in_background(journal, keeper) as group:
             producer = Producer(keeper, journal, answers, options.orderings, group)
             async with _listening(producer, options):
-                await _work(producer, options.order, stop)
+                await _work(producer, options.plan, stop)
                 await producer.close()
         await keeper.note_clock(journal)
     finally:
@@ -93,14 +93,14 @@ async def _listening(producer: Producer, options: Options) -> AsyncIterator[None
         yield
 
 
-async def _work(producer: Producer, order: Order | None, stop: asyncio.Event) -> None:
-    """Until the order is carried out, or we are told to stop."""
+async def _work(producer: Producer, plan: Plan | None, stop: asyncio.Event) -> None:
+    """Until the plan is carried out, or we are told to stop."""
     until: set[asyncio.Task[object]] = {asyncio.create_task(stop.wait())}
-    if order is not None:
+    if plan is not None:
         try:
-            await producer.take(order)
+            await producer.take(plan)
         except UsageError as error:
-            raise UsageError(as_option(str(error))) from error
+            raise UsageError(as_options(str(error))) from error
         until.add(asyncio.create_task(producer.finished()))
     try:
         await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
@@ -117,14 +117,14 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return failure
 
 
-def _told(order: Order, totals: Totals, as_json: bool) -> str:
+def _told(plan: Plan, totals: Totals, as_json: bool) -> str:
     """What was done, in one line."""
-    write = order.cells[0].write
+    write = plan.cells[0].write
     if as_json:
-        document = {"schema": 1, "run": order.run, "write": write, "sessions": order.sessions}
+        document = {"schema": 1, "run": plan.run, "write": write, "sessions": plan.sessions}
         return msgspec.json.encode({**document, **msgspec.to_builtins(totals)}).decode()
     return (
-        f"{order.run}: {write}, {order.sessions} sessions: {totals.chunks} chunks, "
+        f"{plan.run}: {write}, {plan.sessions} sessions: {totals.chunks} chunks, "
         f"{totals.published} published ({totals.without_receivers} to nobody), "
         f"{totals.saved} saved, {totals.errors} errors"
     )

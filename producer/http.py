@@ -12,10 +12,10 @@ from chunk7.delivery.errors import StoreError, UsageError
 from chunk7.producer.demo import Busy
 from chunk7.producer.service import Producer
 from chunk7.wire.demo import AnswerOrder
-from chunk7.wire.timetable import Order
+from chunk7.wire.plan import Plan
 
 SHUTDOWN_WITHIN_S = 0.2
-_decode_order = msgspec.json.Decoder(Order).decode
+_decode_plan = msgspec.json.Decoder(Plan).decode
 _decode_answer_order = msgspec.json.Decoder(AnswerOrder).decode
 _BAD = (msgspec.DecodeError, UnicodeDecodeError, UsageError)
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -62,8 +62,8 @@ def _application(producer: Producer) -> web.Application:
 def _post(producer: Producer) -> _Handler:
     async def post(request: web.Request) -> web.Response:
         try:
-            order = _decode_order(await request.read())
-            return _json(await producer.take(order))
+            plan = _decode_plan(await request.read())
+            return _json(await producer.take(plan))
         except _BAD as error:
             return web.Response(status=400, text=f"{error}\n")
 

@@ -11,21 +11,19 @@ from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import WriteOrdering
 from chunk7.delivery.registry import resolve
 from chunk7.producer.answers import SHIPPED
-from chunk7.producer.order import check
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.options import Parser, listen_address
+from chunk7.wire.plan import OPTIONS, Cell, Plan, add_options, read_plan
 from chunk7.wire.store.option import add_redis
-from chunk7.wire.timetable import Cell, Order
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_ALONE = ("sessions", "chunk_rate", "jitter", "ttft_ms", "message_chunks", "save_lag_ms", "seed")
 _SETTLE_MS = 1_000
 """Alone there is no next cell; this only bounds the time for measuring memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the producer was told. With an `order` it carries that out and ends."""
+    """What the producer was told. With a `plan` it carries that out and ends."""
 
     redis: str = field(repr=False)
     listen: tuple[str, int] | None
@@ -35,7 +33,7 @@ class Options:
     orderings: dict[str, WriteOrdering]
     history_ttl_ms: int
     stream_max_entries: int | None
-    order: Order | None
+    plan: Plan | None
     json: bool
 
 
@@ -48,7 +46,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     if not _NAME.fullmatch(given.name):
         raise UsageError(f"--name: {given.name!r} is not 1 to 64 letters, digits, - or _")
     if given.duration_s is None and (given.listen is None or given.records is None):
-        raise UsageError("want --listen and --records, or --duration-s to stream one order alone")
+        raise UsageError("want --listen and --records, or --duration to stream one plan alone")
     orderings = _registry(given.ordering)
     return Options(
         redis=given.redis,
@@ -61,7 +59,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         stream_max_entries=None
         if given.stream_max_entries is None
         else _within("--stream-max-entries", given.stream_max_entries, 2**31 - 1),
-        order=_order(given, orderings),
+        plan=_plan(given, orderings),
         json=given.json,
     )
 
@@ -70,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="producer",
         description="The AI producer: streams recorded answers into the store, "
-        "as ordered over HTTP, or one order by itself with --duration-s.",
+        "as ordered over HTTP, or one plan by itself with --duration.",
     )
     add = parser.add_argument
     add_redis(parser, "the store, redis://host:port/db or any other form", required=True)
@@ -81,52 +79,31 @@ def _parser() -> argparse.ArgumentParser:
     add("--ordering", action="append", default=[], metavar="FILE.py:NAME", help="one of yours")
     add("--history-ttl-s", type=int, default=3_600, metavar="S", help="%(default)s by default")
     add("--stream-max-entries", type=int, metavar="N", help="trim streams to this; never if absent")
-    _add_alone(parser.add_argument_group("one order by itself"))
+    _add_alone(parser.add_argument_group("one plan by itself"))
     return parser
 
 
 def _add_alone(group: "argparse._ArgumentGroup") -> None:
     add = group.add_argument
-    add("--duration-s", type=float, metavar="S", help="stream for so long, and end")
+    add_options(group, {name: found for name, found in OPTIONS.items() if found.alone})
+    group.set_defaults(duration_s=None)
     add("--write", default="save_then_publish", metavar="NAME", help="write ordering")
-    add("--sessions", type=int, default=8, metavar="N", help="at the same time")
-    add("--chunk-rate", type=float, metavar="R", help="chunks a second and session")
-    add("--jitter", type=float, default=0.0, metavar="F", help="in mean chunk intervals")
-    add("--ttft-ms", type=float, metavar="T", help="time to the first token; as recorded if absent")
-    add("--message-chunks", type=int, metavar="N", help="longest answer")
-    add("--save-lag-ms", type=float, default=0.0, metavar="L", help="between the two writes")
-    add("--seed", type=int, default=1, metavar="S")
     add("--run", metavar="NAME", help="prefix of the session ids; the time if absent")
     add("--json", action="store_true", help="totals as one JSON document")
 
 
-def _order(given: argparse.Namespace, orderings: dict[str, WriteOrdering]) -> Order | None:
-    """The order of a command line with --duration-s; its errors name the options."""
+def _plan(given: argparse.Namespace, orderings: dict[str, WriteOrdering]) -> Plan | None:
+    """The plan of a command line with --duration; its errors name the options."""
     if given.duration_s is None:
         return None
-    if not 0.001 <= given.duration_s <= 86_400:
-        raise UsageError(f"--duration-s: {given.duration_s:g} is not 0.001 to 86400")
     orderings.setdefault(given.write, resolve(given.write, orderings, WriteOrdering, "--write"))
-    order = Order(
+    return read_plan(
+        vars(given),
         run=f"alone-{time.time_ns() // 1_000_000}" if given.run is None else given.run,
         cells=[Cell(connect="", write=given.write)],
-        duration_ms=round(given.duration_s * 1_000),
         settle_ms=_SETTLE_MS,
         lead_ms=0,
-        **{field: getattr(given, field) for field in _ALONE},
     )
-    try:
-        check(order, orderings)
-    except UsageError as error:
-        raise UsageError(as_option(str(error))) from error
-    return order
-
-
-def as_option(message: str) -> str:
-    """An order's error, with its field as the option of the command line."""
-    field, colon, rest = message.partition(":")
-    known = field in (*_ALONE, "run")
-    return f"--{field.replace('_', '-')}{colon}{rest}" if known else message
 
 
 def _within(option: str, value: int, high: int) -> int:

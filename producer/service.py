@@ -4,16 +4,16 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
+from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import WriteOrdering
 from chunk7.producer.answers import Answer
 from chunk7.producer.demo import Demo
 from chunk7.producer.journal import Journal
-from chunk7.producer.order import check
 from chunk7.producer.store_connection import StoreConnection
 from chunk7.producer.streaming import Streaming
-from chunk7.producer.timetable import plan, session_plans
+from chunk7.producer.timetable import scripts, session_plans
 from chunk7.wire.clock import boot_id, now_ns
-from chunk7.wire.timetable import Order, Timetable
+from chunk7.wire.plan import Plan, Timetable, check
 
 
 class Producer:
@@ -37,21 +37,24 @@ class Producer:
         self._streaming: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
 
-    async def take(self, order: Order) -> Timetable:
-        """Stop what is under way and begin with this order; UsageError leaves all as it is."""
-        check(order, self._orderings)
+    async def take(self, plan: Plan) -> Timetable:
+        """Stop what is under way and begin with this plan; UsageError leaves all as it is."""
+        check(plan)
+        for number, cell in enumerate(plan.cells):
+            if cell.write not in self._orderings:
+                raise UsageError(f"cells[{number}].write: unknown write ordering {cell.write!r}")
         async with self._changing:
-            scripts = await asyncio.to_thread(plan, order, self._answers)
+            written = await asyncio.to_thread(scripts, plan, self._answers)
             await self._stop()
             self.timetable = Timetable(
-                order=order,
+                plan=plan,
                 epoch_ns=now_ns(),
                 epoch_unix_ns=time.time_ns(),
                 boot_id=boot_id(),
-                sessions=session_plans(order, scripts),
+                sessions=session_plans(plan, written),
             )
             streaming = Streaming(
-                self.timetable, scripts, self._orderings, self.keeper, self.journal
+                self.timetable, written, self._orderings, self.keeper, self.journal
             )
             self._streaming = self._group.create_task(streaming.run())
             return self.timetable

@@ -13,17 +13,15 @@ from chunk7.delivery.ordering import Feed, WriteOrdering
 from chunk7.producer.counting import Executed, between, executed
 from chunk7.producer.journal import Journal
 from chunk7.producer.store_connection import StoreConnection
-from chunk7.producer.timetable import Script, cell_start_ms, session_id
+from chunk7.producer.timetable import Script
 from chunk7.producer.writing import CellWriter
 from chunk7.wire.clock import now_ns
-from chunk7.wire.timetable import Timetable
+from chunk7.wire.plan import Timetable
 
 FINISH_WITHIN_S = 10.0
 """After a cell's last chunk was started, beyond the save lag."""
 STOP_WITHIN_S = 0.5
 KEYS_AT_ONCE = 50
-SETTLED = 0.9
-"""Part of the settle time after which a cell's clients are gone (they leave after 0.8 of it)."""
 COUNT_WITHIN_S = 1.0
 """Longest time for the store to say what it has executed."""
 log = logging.getLogger("producer")
@@ -44,28 +42,26 @@ class Streaming:
         self._scripts = scripts
         self._keeper = keeper
         self._journal = journal
-        order = timetable.order
-        for cell in order.cells:
+        plan = timetable.plan
+        for cell in plan.cells:
             journal.metrics.announce(cell.write)
-        self._feeds = [orderings[cell.write].feed for cell in order.cells]
+        self._feeds = [orderings[cell.write].feed for cell in plan.cells]
         self._writers = [
-            CellWriter(
-                keeper, journal, number, cell.write, orderings[cell.write], order.save_lag_ms
-            )
-            for number, cell in enumerate(order.cells)
+            CellWriter(keeper, journal, number, cell.write, orderings[cell.write], plan.save_lag_ms)
+            for number, cell in enumerate(plan.cells)
         ]
 
     async def run(self) -> None:
         """Stream every cell; ends after the last one's costs are measured. Cancelling stops it."""
-        order = self._timetable.order
-        self._journal.event("order", detail=msgspec.json.encode(order).decode())
+        plan = self._timetable.plan
+        self._journal.event("order", detail=msgspec.json.encode(plan).decode())
         self._journal.flush()  # before the first chunk: readers know whose chunks come
         try:
             async with asyncio.TaskGroup() as cells:
-                for cell in range(len(order.cells)):
+                for cell in range(len(plan.cells)):
                     cells.create_task(self._stream_cell(cell))
         except asyncio.CancelledError:
-            self._journal.event("order_stopped", detail=order.run)
+            self._journal.event("order_stopped", detail=plan.run)
             raise
         finally:
             # Stopped: what is under way may end, briefly. Otherwise nothing is left here.
@@ -73,14 +69,14 @@ class Streaming:
             self._journal.flush()
 
     async def _stream_cell(self, cell: int) -> None:
-        order = self._timetable.order
+        plan = self._timetable.plan
         writer = self._writers[cell]
         await asyncio.sleep((self._instant_ns(cell, 0) - now_ns()) / 1e9)
         before = asyncio.create_task(executed(self._keeper.store))  # sent before the first chunk
-        await asyncio.gather(*(self._walk(cell, session) for session in range(order.sessions)))
-        await writer.finish(FINISH_WITHIN_S + order.save_lag_ms / 1_000)
-        if cell == len(order.cells) - 1:
-            self._journal.event("order_done", detail=order.run)
+        await asyncio.gather(*(self._walk(cell, session) for session in range(plan.sessions)))
+        await writer.finish(FINISH_WITHIN_S + plan.save_lag_ms / 1_000)
+        if cell == len(plan.cells) - 1:
+            self._journal.event("order_done", detail=plan.run)
         self._journal.flush()
         await self._measure_memory(cell)
         await self._measure_commands(cell, before)
@@ -88,20 +84,22 @@ class Streaming:
     async def _walk(self, cell: int, session: int) -> None:
         """Start one session's chunks, sleeping in between. A late one is started at once."""
         start = self._writers[cell].start
-        of_session = session_id(self._timetable.order, cell, session)
+        of_session = self._timetable.plan.session_id(cell, session)
         for offset_ms, chunk in self._scripts[session].chunks(of_session):
             intended_ns = self._instant_ns(cell, offset_ms)
             await asyncio.sleep(max(0.0, (intended_ns - now_ns()) / 1e9))  # 0: the others' turn
             start(chunk, intended_ns)
 
     def _instant_ns(self, cell: int, offset_ms: float) -> int:
-        since_epoch_ms = cell_start_ms(self._timetable.order, cell) + offset_ms
-        return self._timetable.epoch_ns + round(since_epoch_ms * 1e6)
+        return self._after_epoch_ns(self._timetable.plan.cell_start_ms(cell) + offset_ms)
+
+    def _after_epoch_ns(self, at_ms: float) -> int:
+        return self._timetable.epoch_ns + round(at_ms * 1e6)
 
     async def _measure_memory(self, cell: int) -> None:
         """What the cell's histories or streams take in the store, asked for in its settle time."""
-        order = self._timetable.order
-        ends_ns = self._instant_ns(cell, order.duration_ms + order.settle_ms)
+        plan = self._timetable.plan
+        ends_ns = self._after_epoch_ns(plan.cell_start_ms(cell + 1))
         try:
             async with asyncio.timeout((ends_ns - now_ns()) / 1e9):
                 stored = await self._memory_bytes(cell)
@@ -110,15 +108,15 @@ class Streaming:
             log.warning("memory of cell %d was not measured: %s", cell, reason)
             return
         found = {
-            "run": order.run, "cell": cell, "bytes": stored, "chunks": self._writers[cell].saved
+            "run": plan.run, "cell": cell, "bytes": stored, "chunks": self._writers[cell].saved
         }  # fmt: skip
         self._journal.event("memory", detail=json.dumps(found))
         self._journal.flush()
 
     async def _memory_bytes(self, cell: int) -> int:
-        order = self._timetable.order
+        plan = self._timetable.plan
         key_of = stream_key if self._feeds[cell] is Feed.STREAM else history_key
-        keys = [key_of(session_id(order, cell, session)) for session in range(order.sessions)]
+        keys = [key_of(plan.session_id(cell, session)) for session in range(plan.sessions)]
         total = 0
         for first in range(0, len(keys), KEYS_AT_ONCE):
             asked = [
@@ -130,9 +128,9 @@ class Streaming:
 
     async def _measure_commands(self, cell: int, before: "asyncio.Task[Executed]") -> None:
         """What the store executed from the cell's start until its clients were gone."""
-        order = self._timetable.order
-        gone_ns = self._instant_ns(cell, order.duration_ms + SETTLED * order.settle_ms)
-        ends_ns = self._instant_ns(cell, order.duration_ms + order.settle_ms)
+        plan = self._timetable.plan
+        gone_ns = self._after_epoch_ns(plan.cell_gone_ms(cell))
+        ends_ns = self._after_epoch_ns(plan.cell_start_ms(cell + 1))
         await asyncio.sleep((gone_ns - now_ns()) / 1e9)
         try:
             if now_ns() >= ends_ns:  # the next cell's commands have begun
@@ -143,6 +141,6 @@ class Streaming:
             reason = str(error) or f"no answer within {COUNT_WITHIN_S:g} s"
             log.warning("commands of cell %d were not counted: %s", cell, reason)
             return
-        found = {"run": order.run, "cell": cell, "calls": calls}
+        found = {"run": plan.run, "cell": cell, "calls": calls}
         self._journal.event("commands", detail=json.dumps(found))
         self._journal.flush()

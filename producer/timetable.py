@@ -1,4 +1,4 @@
-"""What each session streams and when: a pure function of the order and the recorded answers.
+"""What each session streams and when: a pure function of the plan and the recorded answers.
 
 A session is one script, played in every cell at the same offsets. It starts at a seeded moment in
 the first tenth of the cell, so that sessions are not in lockstep, and then streams seeded answers
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.errors import UsageError
 from chunk7.producer.answers import Answer
-from chunk7.wire.timetable import Order, SessionPlan
+from chunk7.wire.plan import Plan, SessionPlan
 
 MAX_CHUNKS = 10_000_000
 """Chunks of all sessions of a cell together."""
@@ -74,73 +74,61 @@ class Script:
                 )
 
 
-def plan(order: Order, answers: Sequence[Answer]) -> tuple[Script, ...]:
-    """A script for each session of a checked order, by session number.
+def scripts(plan: Plan, answers: Sequence[Answer]) -> tuple[Script, ...]:
+    """A script for each session of a checked plan, by session number.
 
-    Raises UsageError, naming the fields, when the order cannot be met with these answers.
+    Raises UsageError, naming the fields, when the plan cannot be met with these answers.
     """
-    scripts: list[Script] = []
+    written: list[Script] = []
     left = MAX_CHUNKS
-    for session in range(order.sessions):
-        scripts.append(_script(order, answers, session, left))
-        left -= len(scripts[-1].offsets_ms)
-    return tuple(scripts)
+    for session in range(plan.sessions):
+        written.append(_script(plan, answers, session, left))
+        left -= len(written[-1].offsets_ms)
+    return tuple(written)
 
 
-def cell_start_ms(order: Order, cell: int) -> float:
-    """From the timetable's epoch to the cell's start."""
-    return order.lead_ms + cell * (order.duration_ms + order.settle_ms)
-
-
-def session_id(order: Order, cell: int, session: int) -> str:
-    """Unique among all runs that share a store."""
-    return f"{order.run}-{cell}-{session}"
-
-
-def session_plans(order: Order, scripts: Sequence[Script]) -> list[SessionPlan]:
+def session_plans(plan: Plan, written: Sequence[Script]) -> list[SessionPlan]:
     """The promise: every session of every cell, cell by cell."""
     return [
         SessionPlan(
-            session_id=session_id(order, cell, session),
+            session_id=plan.session_id(cell, session),
             cell=cell,
-            start_ms=cell_start_ms(order, cell) + script.start_ms,
-            end_ms=cell_start_ms(order, cell) + float(script.offsets_ms[-1]),
+            start_ms=plan.cell_start_ms(cell) + script.start_ms,
+            end_ms=plan.cell_start_ms(cell) + float(script.offsets_ms[-1]),
             chunks=len(script.offsets_ms),
         )
-        for cell in range(len(order.cells))
-        for session, script in enumerate(scripts)
+        for cell in range(len(plan.cells))
+        for session, script in enumerate(written)
     ]
 
 
-def _script(order: Order, answers: Sequence[Answer], session: int, most: int) -> Script:
-    start_ms = order.duration_ms * STAGGER * _generator(order, session, _Purpose.STAGGER).random()
-    stream_ms = order.duration_ms - start_ms
-    drawn = _draw(order, answers, _generator(order, session, _Purpose.ANSWERS))
-    if order.chunk_rate is None:
-        parts, instants_ms = _as_recorded(order, drawn, stream_ms, most)
+def _script(plan: Plan, answers: Sequence[Answer], session: int, most: int) -> Script:
+    start_ms = plan.duration_ms * STAGGER * _generator(plan, session, _Purpose.STAGGER).random()
+    stream_ms = plan.duration_ms - start_ms
+    drawn = _draw(plan, answers, _generator(plan, session, _Purpose.ANSWERS))
+    if plan.chunk_rate is None:
+        parts, instants_ms = _as_recorded(plan, drawn, stream_ms, most)
         interval_ms = stream_ms / len(instants_ms)
     else:
-        interval_ms = 1_000 / order.chunk_rate
+        interval_ms = 1_000 / plan.chunk_rate
         parts = _fill(drawn, stream_ms, interval_ms, most)
-        instants_ms = _paced(order, parts, interval_ms)
-    if order.jitter:
-        jitter = _generator(order, session, _Purpose.JITTER)
-        instants_ms = _jittered(instants_ms, order.jitter * interval_ms, jitter)
+        instants_ms = _paced(plan, parts, interval_ms)
+    if plan.jitter:
+        jitter = _generator(plan, session, _Purpose.JITTER)
+        instants_ms = _jittered(instants_ms, plan.jitter * interval_ms, jitter)
     offsets_ms = start_ms + np.minimum(instants_ms, stream_ms)
-    return Script(start_ms, np.minimum(offsets_ms, order.duration_ms), tuple(parts))
+    return Script(start_ms, np.minimum(offsets_ms, plan.duration_ms), tuple(parts))
 
 
-def _generator(order: Order, session: int, purpose: _Purpose) -> np.random.Generator:
-    return np.random.default_rng([order.seed, session, purpose])
+def _generator(plan: Plan, session: int, purpose: _Purpose) -> np.random.Generator:
+    return np.random.default_rng([plan.seed, session, purpose])
 
 
-def _draw(
-    order: Order, answers: Sequence[Answer], generator: np.random.Generator
-) -> Iterator[Part]:
+def _draw(plan: Plan, answers: Sequence[Answer], generator: np.random.Generator) -> Iterator[Part]:
     """Answers without end; whoever draws bounds it."""
     while True:
         answer = answers[int(generator.random() * len(answers))]
-        yield answer, min(len(answer.texts), order.message_chunks or len(answer.texts))
+        yield answer, min(len(answer.texts), plan.message_chunks or len(answer.texts))
 
 
 def _fill(drawn: Iterator[Part], stream_ms: float, interval_ms: float, most: int) -> list[Part]:
@@ -157,24 +145,24 @@ def _fill(drawn: Iterator[Part], stream_ms: float, interval_ms: float, most: int
     return parts
 
 
-def _paced(order: Order, parts: Sequence[Part], interval_ms: float) -> Milliseconds:
+def _paced(plan: Plan, parts: Sequence[Part], interval_ms: float) -> Milliseconds:
     """Every chunk's instant after the session's start, at one chunk an interval on average."""
     lead_ms = 0.0
-    if order.ttft_ms is not None:
+    if plan.ttft_ms is not None:
         chunks = sum(count for _, count in parts)
-        lead_ms = order.ttft_ms
+        lead_ms = plan.ttft_ms
         left_ms = chunks * interval_ms - len(parts) * lead_ms
         if left_ms <= 0 < lead_ms:
             raise UsageError(
                 f"ttft_ms: {lead_ms:g} before each of {len(parts)} answers leaves no time for "
-                f"{chunks} chunks at chunk_rate {order.chunk_rate:g}"
+                f"{chunks} chunks at chunk_rate {plan.chunk_rate:g}"
             )
         interval_ms = left_ms / chunks
     instants_ms: list[Milliseconds] = []
     at_ms = 0.0
     for answer, count in parts:
         gaps = np.diff(answer.at_ms[:count], prepend=0.0)
-        if order.ttft_ms is None:
+        if plan.ttft_ms is None:
             gaps = _of_mean_one(gaps)
         else:
             gaps[0] = 0.0
@@ -191,7 +179,7 @@ def _of_mean_one(gaps: Milliseconds) -> Milliseconds:
 
 
 def _as_recorded(
-    order: Order, drawn: Iterator[Part], stream_ms: float, most: int
+    plan: Plan, drawn: Iterator[Part], stream_ms: float, most: int
 ) -> tuple[list[Part], Milliseconds]:
     """Answers at their recorded pace until the time is over, the last one cut there."""
     parts: list[Part] = []
@@ -200,7 +188,7 @@ def _as_recorded(
     while True:
         answer, count = next(drawn)
         at = answer.at_ms[:count]
-        ttft_ms = at[0] if order.ttft_ms is None else order.ttft_ms
+        ttft_ms = at[0] if plan.ttft_ms is None else plan.ttft_ms
         at = at_ms + ttft_ms + (at - at[0])
         fitting = int(np.searchsorted(at, stream_ms, side="right"))
         if fitting:
@@ -217,7 +205,7 @@ def _as_recorded(
             )
         at_ms = float(at[-1])
     if not parts:
-        raise UsageError(f"duration_ms: {order.duration_ms} is over before the first chunk")
+        raise UsageError(f"duration_ms: {plan.duration_ms} is over before the first chunk")
     return parts, np.concatenate(instants_ms)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from chunk7.analysis.manifest import Traits
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell
 from tests.analysis.story import Story
 
 BUG = Cell("history_then_subscribe", "publish_then_save")

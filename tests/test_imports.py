@@ -57,16 +57,7 @@ def folder_of(module: str) -> str:
     return below if first == "chunk7" and below in ALLOWED else first
 
 
-OPEN = {"analysis": "instants of a plan"}
-
-
-@pytest.mark.parametrize(
-    "folder",
-    [
-        pytest.param(f, marks=pytest.mark.xfail(strict=True, reason=OPEN[f])) if f in OPEN else f
-        for f in ALLOWED
-    ],
-)
+@pytest.mark.parametrize("folder", ALLOWED)
 def test_a_folder_imports_only_what_is_below_it(folder: str) -> None:
     for module, path in FILES.items():
         if folder_of(module) == folder:

@@ -22,7 +22,7 @@ from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.study import study
 from chunk7.analysis.totals import Kept, keep
 from chunk7.delivery.errors import RecordError
-from chunk7.wire.timetable import Order
+from chunk7.wire.plan import Plan
 
 MOST_ROWS = 5_000_000
 """Of a round that is judged while it runs; more would need too much time and memory."""
@@ -108,22 +108,22 @@ class Live:
 
     def _begin(self, detail: str, at_ns: int) -> None:
         try:
-            order = msgspec.json.decode(detail, type=Order)
+            plan = msgspec.json.decode(detail, type=Plan)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            return  # no order of ours: its sessions are nobody's
+            return  # no plan of ours: its sessions are nobody's
         known = {judged.run for judged in self.rounds}
-        if not _RUN_NAME.fullmatch(order.run) or order.run in known or not order.cells:
+        if not _RUN_NAME.fullmatch(plan.run) or plan.run in known or not plan.cells:
             return
         for earlier in self._open.values():
             earlier.end(at_ns)
         last = self.rounds[-1] if self.rounds else None
-        test = 1 if last is None else last.test + (order.number <= last.number)
-        judged = Judged(order.run, test, order.number, at_ns, False, None, ())
-        folder = self._folder / order.run
+        test = 1 if last is None else last.test + (plan.number <= last.number)
+        judged = Judged(plan.run, test, plan.number, at_ns, False, None, ())
+        folder = self._folder / plan.run
         if (folder / SUMMARY).exists():  # judged before we were started again
             self._put(self._judged_before(judged, folder))
             return
-        self._open[order.run] = Round(folder, order, at_ns, self._traits)
+        self._open[plan.run] = Round(folder, plan, at_ns, self._traits)
         self._put(judged)
 
     def _judged_before(self, judged: Judged, folder: Path) -> Judged:
@@ -194,18 +194,18 @@ class Live:
         except (RecordError, pa.ArrowException, OSError) as error:
             judged = replace(judged, invalid_because=(*against, str(error).split("\n")[0]))
         if over:
-            del self._open[round_.order.run]
+            del self._open[round_.plan.run]
         self._put(judged)
 
     def _strangers(self, round_: Round) -> tuple[str, ...]:
         """What is missing to judge by."""
-        names = sorted({cell.connect for cell in round_.order.cells} - self._traits.keys())
+        names = sorted({cell.connect for cell in round_.plan.cells} - self._traits.keys())
         return tuple(f"{name}: an ordering that the judge was not told of" for name in names)
 
     # --- keeping ---
 
     def _of(self, round_: Round) -> Judged:
-        return next(judged for judged in self.rounds if judged.run == round_.order.run)
+        return next(judged for judged in self.rounds if judged.run == round_.plan.run)
 
     def _put(self, judged: Judged) -> None:
         rounds = [*self.rounds]

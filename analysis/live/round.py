@@ -21,10 +21,8 @@ from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.analysis.results import write_summary
 from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.study import Study, study
-from chunk7.loadtest.join_schedule import cell_start_ms, end_ms
-from chunk7.producer.timetable import session_id
+from chunk7.wire.plan import Plan
 from chunk7.wire.record_tail import END_MARK
-from chunk7.wire.timetable import Order
 
 AFTER_NS = 1_000_000_000
 """Beyond its end, for what is noted as connections close."""
@@ -43,19 +41,19 @@ class Round:
     """
 
     def __init__(
-        self, folder: Path, order: Order, began_ns: int, traits: Mapping[str, Traits]
+        self, folder: Path, plan: Plan, began_ns: int, traits: Mapping[str, Traits]
     ) -> None:
-        self.folder, self.order, self.began_ns = folder, order, began_ns
-        self.ended_ns = began_ns + round(end_ms(order) * 1e6)
+        self.folder, self.plan, self.began_ns = folder, plan, began_ns
+        self.ended_ns = began_ns + round(plan.end_ms * 1e6)
         self.stopped = False
         self.rows = 0
         self.fresh = False
-        self._traits = {cell.connect: traits.get(cell.connect, Traits()) for cell in order.cells}
+        self._traits = {cell.connect: traits.get(cell.connect, Traits()) for cell in plan.cells}
         self._sessions = pa.array(
             [
-                session_id(order, cell, session)
-                for cell in range(len(order.cells))
-                for session in range(order.sessions)
+                plan.session_id(cell, session)
+                for cell in range(len(plan.cells))
+                for session in range(plan.sessions)
             ]
         )
         self._ids: set[int] = set()
@@ -87,10 +85,10 @@ class Round:
         self.stopped, self.ended_ns = True, at_ns
         began = [
             cell
-            for number, cell in enumerate(self.order.cells)
-            if number == 0 or self.began_ns + cell_start_ms(self.order, number) * 1e6 < at_ns
+            for number, cell in enumerate(self.plan.cells)
+            if number == 0 or self.began_ns + self.plan.cell_start_ms(number) * 1e6 < at_ns
         ]
-        self.order = msgspec.structs.replace(self.order, cells=began)
+        self.plan = msgspec.structs.replace(self.plan, cells=began)
         self._write_manifest()
 
     def take(self, fresh: Fresh, shift_ns: int) -> None:
@@ -156,7 +154,7 @@ class Round:
         if row["session_id"] is not None:
             return bool(pc.is_in(pa.scalar(row["session_id"]), value_set=self._sessions).as_py())
         if row["kind"] in _BY_RUN:
-            return run_of(row) == self.order.run
+            return run_of(row) == self.plan.run
         return within
 
     def _learn(self, table: str, rows: pa.Table) -> None:
@@ -184,8 +182,8 @@ class Round:
                 self._append(measured, measured.rows())
 
     def _write_manifest(self) -> None:
-        extra = {"round": self.order.number, "stopped": self.stopped}
-        write_manifest(self.folder, Manifest(order=self.order, traits=self._traits, extra=extra))
+        extra = {"round": self.plan.number, "stopped": self.stopped}
+        write_manifest(self.folder, Manifest(plan=self.plan, traits=self._traits, extra=extra))
 
 
 def run_of(event: dict[str, Any]) -> str | None:

@@ -37,7 +37,7 @@ class Case:
 
 def render_junit(study: Study, held: Sequence[Held]) -> bytes:
     """The document, UTF-8, with its declaration."""
-    summary, order = study.summary, study.run.manifest.order
+    summary, plan = study.summary, study.run.manifest.plan
     cases = [_of_threshold(h) for h in held] or [_of_cell(r) for r in summary.results]
     if not summary.valid:
         because = "; ".join(summary.invalid_because)
@@ -45,24 +45,23 @@ def render_junit(study: Study, held: Sequence[Held]) -> bytes:
             Case(case.group, case.name, "error", "invalid", f"the run is not valid: {because}")
             for case in cases
         ]
-    cell_s = (order.duration_ms + order.settle_ms) / 1e3
     totals = {
         "tests": str(len(cases)),
         "failures": str(sum(case.outcome == "failure" for case in cases)),
         "errors": str(sum(case.outcome == "error" for case in cases)),
         "skipped": "0",
-        "time": f"{len(order.cells) * cell_s:.3f}",
+        "time": f"{plan.length_ms / 1e3:.3f}",
     }
     name = _clean(f"chunk7 {study.run.folder.resolve().name}")
     root = Xml.Element("testsuites", {"name": "chunk7", **totals})
     suite = Xml.SubElement(root, "testsuite", {"name": name, **totals})
     properties = Xml.SubElement(suite, "properties")
     commit = study.run.manifest.extra.get("commit")
-    for key, value in (("seed", summary.seed), ("run", order.run), ("commit", commit)):
+    for key, value in (("seed", summary.seed), ("run", plan.run), ("commit", commit)):
         if value is not None:
             Xml.SubElement(properties, "property", {"name": key, "value": _clean(str(value))})
     for case in cases:
-        _add(suite, case, cell_s)
+        _add(suite, case, plan.length_ms / len(plan.cells) / 1e3)
     Xml.indent(root)
     document: bytes = Xml.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"

@@ -29,8 +29,8 @@ def sections(study: Study) -> list[Section]:
     """Load, cluster, machine, versions, and what happened apart from the plan."""
     manifest = study.run.manifest
     extra = manifest.extra
-    order = msgspec.to_builtins(manifest.order)
-    order.pop("cells")
+    load = msgspec.to_builtins(manifest.plan) | {"settle_ms": manifest.plan.quiet_ms}
+    load.pop("cells")
     command = extra.get("argv")
     run = {
         "run folder": str(study.run.folder),
@@ -41,7 +41,7 @@ def sections(study: Study) -> list[Section]:
     }
     found = [
         Section("The run", list(_flat(run))),
-        Section("The load", list(_flat(order))),
+        Section("The load", list(_flat(load))),
         Section("The cluster", list(_flat(_mapping(extra.get("settings"))))),
         Section("The machine", list(_flat(_mapping(extra.get("machine"))))),
         Section("Versions", list(_flat(_mapping(extra.get("versions"))))),

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.console import Console
 
-from chunk7.cluster.options import Subparsers, add_json, add_out, add_seed, number, whole
+from chunk7.cluster.options import Subparsers, add_json, add_out, whole
 from chunk7.wire.options import Parser
+from chunk7.wire.plan import add_options
 from chunk7.wire.store.option import add_redis
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         action="store_true",
         help="write no report.html and its like; `chunk7 report` can do so later",
     )
-    add_seed(parser)
     add_out(parser, "runs/TIME-SEED")
     add_json(parser)
 
@@ -72,7 +72,7 @@ def add_kind(parser: argparse.ArgumentParser) -> None:
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:
-    """--nodes, --redis and the times that the cluster spends."""
+    """What the cluster is made of."""
     parser.add_argument(
         "--nodes",
         type=whole("--nodes", 1, 64),
@@ -81,8 +81,6 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
         help="relay nodes behind the proxy (default: %(default)s)",
     )
     add_redis(parser, "use this store instead of one of our own, e.g. redis://HOST:PORT/DB")
-    _add_ms(parser, "--node-work-ms", "what a node does between its two steps")
-    _add_ms(parser, "--store-latency-ms", "delay between processes and store, each way")
     parser.add_argument(
         "--stream-max-entries",
         type=whole("--stream-max-entries", 1, 2**31 - 1),
@@ -92,43 +90,8 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
 
 
 def add_load(parser: argparse.ArgumentParser) -> None:
-    """Users, sessions, and what the producer streams."""
-    parser.add_argument(
-        "--users",
-        type=whole("--users", 1, 100_000),
-        default=120,
-        metavar="N",
-        help="WebSocket users, each of whom joins once an ordering (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--sessions",
-        type=whole("--sessions", 1, 10_000),
-        default=10,
-        metavar="N",
-        help="answers that are streamed at the same time (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--chunk-rate",
-        type=number("--chunk-rate", 0.1, 10_000),
-        default=50.0,
-        metavar="R",
-        help="chunks a second and session (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--duration",
-        type=number("--duration", 0.5, 86_400),
-        default=4.5,
-        metavar="S",
-        help="seconds of streaming for each ordering (default: %(default)g)",
-    )
-    _add_ms(parser, "--save-lag-ms", "what the producer does between its two writes", 5.0)
-    parser.add_argument(
-        "--jitter",
-        type=number("--jitter", 0, 10),
-        default=0.0,
-        metavar="F",
-        help="standard deviation of each chunk's delay, in mean chunk intervals (default: 0)",
-    )
+    """The parameters of the plan, and what else the load is made of."""
+    add_options(parser)
     parser.add_argument(
         "--answers",
         type=Path,
@@ -195,13 +158,3 @@ def exit_code(summary: "Summary", thresholds: "Sequence[Threshold]") -> int:
     if held.unknown:
         return NOT_VALID
     return CROSSED if held.crossed else 0
-
-
-def _add_ms(parser: argparse.ArgumentParser, option: str, what: str, default: float = 0.0) -> None:
-    parser.add_argument(
-        option,
-        type=number(option, 0, 10_000),
-        default=default,
-        metavar="MS",
-        help=f"{what}, in milliseconds (default: %(default)g)",
-    )

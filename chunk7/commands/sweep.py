@@ -4,6 +4,7 @@ import argparse
 import io
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,18 +12,11 @@ import msgspec
 from rich.console import Console
 
 from chunk7.cluster.jobs.sweep.factors import FACTORS, chosen_factors
-from chunk7.cluster.options import (
-    Subparsers,
-    add_json,
-    add_out,
-    add_seed,
-    names,
-    number,
-    whole,
-)
+from chunk7.cluster.options import Subparsers, add_json, add_out, names, whole
 from chunk7.commands.run import NOT_VALID, add_cells
-from chunk7.delivery.errors import Interrupted
+from chunk7.delivery.errors import Interrupted, UsageError
 from chunk7.wire.options import Parser
+from chunk7.wire.plan import OPTIONS, add_options, read_plan
 
 if TYPE_CHECKING:
     from chunk7.analysis.sweep_table import Sweep, SweepPlan
@@ -58,7 +52,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         action="store_true",
         help="of a sweep that is continued, measure the points that are not valid again",
     )
-    add_seed(parser)
     add_out(parser, "sweeps/TIME-SEED")
     add_json(parser)
 
@@ -68,15 +61,16 @@ def _add_factors(parser: argparse.ArgumentParser) -> None:
     for factor in FACTORS.values():
         usual = ",".join(f"{value:g}" for value in factor.values)
         parser.add_argument(
-            factor.option,
+            factor.values_option,
             dest=f"values_{factor.name}",
             metavar="V,V,...",
-            help=f"{factor.what}: values, to which the base value is added (default: {usual})",
+            help=f"{factor.what or factor.parameter.what}: values, to which the base value is "
+            f"added (default: {usual})",
         )
         parser.add_argument(
             factor.base_option,
             dest=f"base_{factor.name}",
-            type=factor.parser(factor.base_option),
+            type=partial(factor.read, factor.base_option),
             default=factor.base,
             metavar="V",
             help="the same while another factor is varied (default: %(default)g)",
@@ -84,43 +78,20 @@ def _add_factors(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_load(parser: argparse.ArgumentParser) -> None:
-    for option, type_, default, metavar, help_ in (
-        ("--nodes", whole("--nodes", 1, 64), 3, "N", "relay nodes"),
-        (
-            "--sessions",
-            whole("--sessions", 1, 10_000),
-            10,
-            "N",
-            "answers that are streamed at the same time",
-        ),
-        (
-            "--duration",
-            number("--duration", 0.5, 7.4),
-            4.0,
-            "S",
-            "seconds of streaming for each pair and value, in which each user joins once",
-        ),
-        (
-            "--save-lag-ms",
-            number("--save-lag-ms", 0, 10_000),
-            5.0,
-            "MS",
-            "what the producer does between its two writes",
-        ),
-        (
-            "--simulated",
-            whole("--simulated", 100, 10_000_000),
-            20_000,
-            "N",
-            "connections of a simulated point",
-        ),
+    """The parameters of the plan that are no factors, and what else a point is made of."""
+    swept = {factor.field for factor in FACTORS.values()}
+    others = {name: found for name, found in OPTIONS.items() if name not in swept}
+    add_options(parser, others, duration_ms=4_000)
+    for option, low, high, default, what in (
+        ("--nodes", 1, 64, 3, "relay nodes"),
+        ("--simulated", 100, 10_000_000, 20_000, "connections of a simulated point"),
     ):
         parser.add_argument(
             option,
-            type=type_,
+            type=whole(option, low, high),
             default=default,
-            metavar=metavar,
-            help=f"{help_} (default: %(default)g)",
+            metavar="N",
+            help=f"{what} (default: %(default)s)",
         )
 
 
@@ -138,7 +109,9 @@ def run(args: argparse.Namespace) -> int:
     cells = chosen_cells(args.connect, args.write)
     plan = _plan(args, cells)
     check(plan, cells)
-    folder = args.out or Path("sweeps", time.strftime(f"%Y%m%dT%H%M%SZ-{args.seed}", time.gmtime()))
+    folder = args.out or Path(
+        "sweeps", time.strftime(f"%Y%m%dT%H%M%SZ-{plan.base.seed}", time.gmtime())
+    )
     found = open_sweep(folder, plan)
     sweep = _measured(folder, without_invalid(found) if args.redo_invalid else found, cells)
     (folder / "figures").mkdir(exist_ok=True)
@@ -160,16 +133,16 @@ def _plan(args: argparse.Namespace, cells: "Cells") -> "SweepPlan":
     given = vars(args)
     base = {name: float(given[f"base_{name}"]) for name in FACTORS}
     values = {name: given[f"values_{name}"] for name in FACTORS}
+    plan = read_plan(given, run="sweep", cells=list(cells.cells))
+    for name, factor in FACTORS.items():
+        plan = factor.set_to(base[name], plan)
+    if plan.slots > 1:
+        raise UsageError(f"--duration {args.duration_s}: must be below 7.5: a user joins once")
     return SweepPlan(
-        seed=args.seed,
         by=chosen_ways(names(args.by)),
-        cells=list(cells.cells),
         factors=chosen_factors(names(args.factor), values, base),
-        base=base,
+        base=plan,
         nodes=args.nodes,
-        sessions=args.sessions,
-        duration_s=args.duration,
-        save_lag_ms=args.save_lag_ms,
         simulated=args.simulated,
     )
 

@@ -5,7 +5,7 @@ import sys
 
 from rich.console import Console
 
-from chunk7.cluster.options import Subparsers, add_out, add_seed, whole
+from chunk7.cluster.options import Subparsers, add_out, whole
 from chunk7.commands.run import add_cells, add_cluster, add_kind, add_load
 from chunk7.wire.options import Parser
 
@@ -32,7 +32,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     add_kind(parser)
     add_cluster(parser)
     add_load(parser)
-    add_seed(parser)
     add_out(parser, "runs/TIME-SEED")
     parser.set_defaults(threshold=[])
 

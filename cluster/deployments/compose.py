@@ -32,7 +32,7 @@ from chunk7.cluster.settings import Settings
 from chunk7.delivery.errors import Chunk7Error, Interrupted, PartDied, UsageError
 from chunk7.loadtest.producer_api import epoch_ns
 from chunk7.producer.answers import SHIPPED, read_answers
-from chunk7.wire.timetable import Timetable
+from chunk7.wire.plan import Timetable
 
 FILES = Path(str(files("chunk7"))).parent / "compose"
 INSIDE = Path("/runs")
@@ -101,7 +101,7 @@ async def drive(settings: Settings, folder: Path, run_name: str, console: Consol
     # Checks by Docker would cost the cluster that is measured; `Stack.start` asks by itself.
     environment = {**prepare(settings, folder, run_name), "CHUNK7_HEALTH_INTERVAL": "60s"}
     async with Stack(f"chunk7-run-{os.getpid()}", environment, folder) as stack:
-        delay = ("delay",) if settings.store_latency_ms else ()
+        delay = ("delay",) if settings.plan.store_latency_ms else ()
         parts = (*delay, "node", "producer", "proxy")
         await stack.create("store", *parts, LOAD, scale={"node": settings.nodes})
         await stack.start("store")
@@ -121,7 +121,7 @@ async def drive(settings: Settings, folder: Path, run_name: str, console: Consol
 
 def prepare(settings: Settings, folder: Path, run_name: str | None) -> dict[str, str]:
     """Make the run folder one that containers can start in; the environment for compose."""
-    plan = dataclasses.replace(
+    layout = dataclasses.replace(
         settings.local,
         connect_files=_copied(settings.cells.connect_files, folder / "orderings" / "connect"),
         write_files=_copied(settings.cells.write_files, folder / "orderings" / "write"),
@@ -129,7 +129,7 @@ def prepare(settings: Settings, folder: Path, run_name: str | None) -> dict[str,
     )
     if settings.answers is not None:
         shutil.copytree(settings.answers, folder / "answers")
-    write_roles(settings, plan, folder, INSIDE, run_name)
+    write_roles(settings, layout, folder, INSIDE, run_name)
     return {
         "CHUNK7_RUNS": str(folder.absolute()),
         "CHUNK7_RUN": str(INSIDE),
@@ -189,7 +189,7 @@ def keep_running(settings: Settings, out: Path | None, ports: Ports, console: Co
 
 async def _keep(settings: Settings, environment: dict[str, str], folder: Path) -> None:
     async with Stack("chunk7", environment, folder, published=True) as stack:
-        delay = ("delay",) if settings.store_latency_ms else ()
+        delay = ("delay",) if settings.plan.store_latency_ms else ()
         await stack.attach("cluster", *delay, scale={"node": settings.nodes})
 
 

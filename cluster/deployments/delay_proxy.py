@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from chunk7.cluster.options import address, number
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.wire.options import Parser
+from chunk7.wire.plan import PARAMETERS
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 MAX_UNDER_WAY_BYTES = 16 * 2**20
 """What one direction of one connection holds back; above it the sender is not read from."""
 
-_LATENCY = number("--latency-ms", 0, 10_000)
+_LATENCY = number("--latency-ms", 0, PARAMETERS["store_latency_ms"].high)
 _END, _RESET = b"", None
 _LINGER_NOT = struct.pack("ii", 1, 0)  # SO_LINGER of zero seconds: close() sends a reset
 

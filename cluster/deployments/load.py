@@ -12,7 +12,7 @@ from chunk7.cluster.deployments.parts import Part
 from chunk7.cluster.deployments.probes import answers_http, free_ports
 from chunk7.cluster.settings import Settings
 from chunk7.delivery.ordering import pair
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import OPTIONS, Cell
 
 _LOCUSTFILE = Path(loadtest.__file__).with_name("locustfile.py")
 _STOP_WITHIN_S = 4.0
@@ -71,25 +71,17 @@ def load_options(
     settings: Settings, endpoints: Endpoints, records: Path, run_name: str
 ) -> dict[str, object]:
     """Of Locust, wherever it runs, apart from its locustfile."""
-    order = settings.order(run_name)
+    plan = settings.named(run_name)
     gap_fillers = [name for name, traits in settings.cells.traits.items() if traits.fills_gaps]
     return {
         "--host": endpoints.websocket,
         "--producer": endpoints.producer,
-        "--cells": "; ".join(cell.name for cell in order.cells),
-        "--sessions": order.sessions,
-        "--chunk-rate": order.chunk_rate,
-        "--jitter": order.jitter,
-        "--cell-duration-s": order.duration_ms / 1_000,
-        "--settle-ms": order.settle_ms,
-        "--node-work-ms": settings.node_work_ms,
-        "--save-lag-ms": order.save_lag_ms,
+        "--cells": "; ".join(cell.name for cell in plan.cells),
         "--records": records,
-        "--chunk7-seed": order.seed,
         "--fill-gaps": ",".join(gap_fillers),
-        "--run-name": order.run,
-        "--users": settings.users,
-        "--spawn-rate": settings.users,
+        "--run-name": plan.run,
+        "--spawn-rate": plan.users,
+        **{found.option: found.spelled(getattr(plan, name)) for name, found in OPTIONS.items()},
     }
 
 
@@ -110,12 +102,9 @@ def web_options(settings: Settings, judge: str, delay: str | None) -> dict[str, 
         "--delivery": judge,
         "--pairs": "; ".join(pairs),
         "--fill-gaps": ",".join(fill_gaps),
-        "--settle-ms": "",  # as long as what is chosen takes
-        "--max-users": capacity(settings.users),
+        "--max-users": capacity(settings.plan.users),
     }
-    if delay is not None:
-        options |= {"--store-delay": delay, "--store-latency-ms": settings.store_latency_ms}
-    return options
+    return options | ({} if delay is None else {"--store-delay": delay})
 
 
 def processes_options(processes: int, port: int) -> dict[str, object]:

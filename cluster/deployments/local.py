@@ -20,6 +20,7 @@ from chunk7.cluster.deployments.probes import answers_http, free_ports, pings
 from chunk7.cluster.deployments.proxy import nginx_command
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.delivery.errors import PartDied, UsageError
+from chunk7.wire.plan import Plan
 from chunk7.wire.store.address import PORT
 from chunk7.wire.store.link import Link
 from chunk7.wire.store.option import ENVIRONMENT
@@ -33,11 +34,8 @@ _TAKEN = ("address already in use", "address in use", "eaddrinuse")
 class Local:
     """What to start. `redis` None: a store of our own."""
 
+    plan: Plan
     nodes: int
-    users: int
-    """Most clients at a time."""
-    node_work_ms: float
-    store_latency_ms: float
     stream_max_entries: int | None
     redis: str | None = field(repr=False)
     answers: Path | None
@@ -127,9 +125,10 @@ async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints
         await cluster.start(store_part(folder, store_port))
     near = store
     control = f"{HOST}:{control_port}" if local.settable_latency else None
-    if local.store_latency_ms or control:
+    if local.plan.store_latency_ms or control:
         near = _moved(store, delay_port)
-        await cluster.start(_delay(folder, delay_port, store, local.store_latency_ms, control))
+        latency_ms = local.plan.store_latency_ms
+        await cluster.start(_delay(folder, delay_port, store, latency_ms, control))
     endpoints = Endpoints(
         store=store,
         websocket=f"ws://{HOST}:{proxy_port}",
@@ -213,8 +212,8 @@ def node_options(
         "--listen": listen,
         "--name": name,
         "--records": records,
-        "--node-work-ms": f"{local.node_work_ms:g}",
-        "--max-clients": capacity(local.users),
+        "--node-work-ms": f"{local.plan.node_work_ms:g}",
+        "--max-clients": capacity(local.plan.users),
         "--drain-s": 1,
         "--ordering": local.connect_files,
         "--producer": producer,
@@ -256,7 +255,7 @@ def _nginx(local: Local, folder: Path, port: int, node_ports: list[int]) -> Part
     nodes = [(HOST, node_port) for node_port in node_ports]
     return Part(
         "nginx",
-        nginx_command(folder / "nginx", (HOST, port), nodes, capacity(local.users)),
+        nginx_command(folder / "nginx", (HOST, port), nodes, capacity(local.plan.users)),
         folder / "logs" / "nginx.log",
         ready=answers_http(HOST, port),
         orphan_signal=signal.SIGTERM,  # its worker would survive it

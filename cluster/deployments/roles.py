@@ -22,39 +22,40 @@ _MASTER_PORT = 5557
 
 
 def write_roles(
-    settings: Settings, plan: local.Local, folder: Path, inside: Path, run_name: str | None
+    settings: Settings, layout: local.Local, folder: Path, inside: Path, run_name: str | None
 ) -> None:
     """Make `folder` a run folder that the parts can start in; they know it as `inside`.
 
-    `plan` names files as the parts see them, `settings` as this process does. `run_name` None: each
-    start of Locust takes a name of its own.
+    `layout` names files as the parts see them, `settings` as this process does. `run_name` None:
+    each start of Locust takes a name of its own.
     """
     (folder / "raw").mkdir(exist_ok=True)
     (folder / "nginx").mkdir(exist_ok=True)
-    nginx = render_for_compose(8080, 8080, capacity(settings.users))
+    nginx = render_for_compose(8080, 8080, capacity(settings.plan.users))
     (folder / "nginx" / "nginx.conf").write_text(nginx)
-    roles = _roles(settings, plan, inside, run_name or "{time}")
+    roles = _roles(settings, layout, inside, run_name or "{time}")
     partial = folder / f"{ROLES}.partial"
     partial.write_text(json.dumps(roles, indent=1) + "\n")
     partial.rename(folder / ROLES)
 
 
 def _roles(
-    settings: Settings, plan: local.Local, inside: Path, run_name: str
+    settings: Settings, layout: local.Local, inside: Path, run_name: str
 ) -> dict[str, list[str]]:
     raw = inside / "raw"
-    near = _DELAY if settings.store_latency_ms else _STORE
+    latency_ms = settings.plan.store_latency_ms
+    near = _DELAY if latency_ms else _STORE
     endpoints = local.Endpoints(_STORE, "ws://proxy:8080", "http://producer:8081")
     locust = ["locust", "-f", "{code}/loadtest/locustfile.py"]
     load_of = load_options(settings, endpoints, raw, run_name)
     load = local.spelled(load_of)
-    control = _DELAY_CONTROL if settings.store_latency_ms else None
+    control = _DELAY_CONTROL if latency_ms else None
     in_form = local.spelled({**load_of, **web_options(settings, _JUDGE, control)})
     processes = processes_options(settings.processes, _MASTER_PORT) if settings.processes else {}
     store = {"--redis": near}
-    node = store | local.node_options(plan, _NODE, "{name}", raw, endpoints.producer)
-    producer = store | local.producer_options(plan, _PRODUCER, "{name}", raw)
-    delay = local.delay_options("0.0.0.0:6379", _STORE, settings.store_latency_ms, "0.0.0.0:8082")
+    node = store | local.node_options(layout, _NODE, "{name}", raw, endpoints.producer)
+    producer = store | local.producer_options(layout, _PRODUCER, "{name}", raw)
+    delay = local.delay_options("0.0.0.0:6379", _STORE, latency_ms, "0.0.0.0:8082")
     web = ["--web-host", "0.0.0.0", "--web-port", "8089"]  # noqa: S104
     return {
         "node": ["chunk7.nodes", *local.spelled(node)],
@@ -68,6 +69,6 @@ def _roles(
         ],
         "cluster": [
             "chunk7.cluster.status.server",
-            *local.spelled({"--ordering": plan.connect_files}),
+            *local.spelled({"--ordering": layout.connect_files}),
         ],
     }

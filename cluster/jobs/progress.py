@@ -11,9 +11,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from chunk7.loadtest.join_schedule import cell_start_ms, end_ms
 from chunk7.wire.clock import now_ns
-from chunk7.wire.timetable import Cell, Timetable
+from chunk7.wire.plan import Cell, Timetable
 
 _EVERY_S = 0.2
 _ANSWER_WITHIN_S = 2.0
@@ -28,7 +27,7 @@ async def show(timetable: Timetable, cells: Sequence[Cell], console: Console) ->
     """The same for a timetable that is there; its epoch is on our own CLOCK_MONOTONIC."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    total_ms = end_ms(timetable.order)
+    total_ms = timetable.plan.end_ms
     with shown:
         bar = shown.add_task("", total=total_ms)
         before = -1
@@ -44,8 +43,8 @@ async def show(timetable: Timetable, cells: Sequence[Cell], console: Console) ->
 
 def _cell(timetable: Timetable, at_ms: float) -> int:
     """The cell that streams at this time, in ms after the epoch; the first one before it."""
-    order = timetable.order
-    begun = sum(cell_start_ms(order, cell) <= at_ms for cell in range(len(order.cells)))
+    plan = timetable.plan
+    begun = sum(plan.cell_start_ms(cell) <= at_ms for cell in range(len(plan.cells)))
     return max(0, begun - 1)
 
 

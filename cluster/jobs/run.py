@@ -74,14 +74,14 @@ def check(settings: Settings) -> None:
     """Raise UsageError or StoreUnreachable for what cannot be used."""
     read_answers(settings.answers or SHIPPED)
     if settings.redis is not None:
-        run_interruptibly(local.check_store(settings.redis, settings.store_latency_ms))
+        run_interruptibly(local.check_store(settings.redis, settings.plan.store_latency_ms))
 
 
 def prepare(settings: Settings, out: Path | None) -> tuple[Path, str]:
     """An empty run folder, and a name for the run that no other on the same store has."""
     started = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    folder = new_folder(out or Path("runs", f"{started}-{settings.seed}"))
-    return folder, f"{started}-{settings.seed}-{os.getpid()}"
+    folder = new_folder(out or Path("runs", f"{started}-{settings.plan.seed}"))
+    return folder, f"{started}-{settings.plan.seed}-{os.getpid()}"
 
 
 def new_folder(folder: Path) -> Path:
@@ -140,14 +140,11 @@ LOCAL = Kind(check, lambda: {"kind": "local"}, _drive)
 def _manifest(settings: Settings, run_name: str, facts: dict[str, Any]) -> Manifest:
     cells = settings.cells
     return Manifest(
-        order=settings.order(run_name),
+        plan=settings.named(run_name),
         traits=dict(cells.traits),
         extra={
             "settings": {
                 "nodes": settings.nodes,
-                "users": settings.users,
-                "node_work_ms": settings.node_work_ms,
-                "store_latency_ms": settings.store_latency_ms,
                 "stream_max_entries": settings.stream_max_entries,
                 "answers": str(settings.answers) if settings.answers else None,
                 "redis": without_password(settings.redis) if settings.redis else None,

@@ -72,13 +72,13 @@ async def _keep(
     settings: Settings, folder: Path, run_name: str, ports: Ports, console: Console, tell: Tell
 ) -> None:
     console.print(f"starting a cluster of {settings.nodes} nodes", highlight=False)
-    plan = dataclasses.replace(
+    layout = dataclasses.replace(
         settings.local,
         websocket_port=ports.websocket,
         settable_latency=local.can_delay(settings.redis),
     )
     async with Cluster(folder) as cluster:
-        endpoints = await local.start(cluster, plan, folder)
+        endpoints = await local.start(cluster, layout, folder)
         # The judge before Locust: it ends later, and so reads what Locust writes down at its end.
         await cluster.start(_attendant(settings, endpoints, folder, ports))
         await cluster.start(

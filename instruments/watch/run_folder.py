@@ -13,8 +13,8 @@ from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.instruments.watch.document import Document
 from chunk7.instruments.watch.handover import Chunk, Join
 from chunk7.instruments.watch.log import Watched
+from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import Recorder
-from chunk7.wire.timetable import Cell, Order
 
 WATCHED = "watched"
 """The name of both orderings: which they are, nobody said."""
@@ -76,15 +76,18 @@ def _note_join(recorder: Recorder, number: int, join: Join) -> None:
 
 
 def _manifest(watched: Watched) -> Manifest:
-    order = Order(
+    plan = Plan(
         run=WATCHED,
         cells=[Cell(WATCHED, WATCHED)],
         seed=0,
+        users=len(watched.found.joins),
         sessions=len({chunk.session for chunk in watched.found.chunks}),
         duration_ms=round(watched.seconds * 1_000),
+        chunk_rate=None,
+        save_lag_ms=0.0,
         settle_ms=0,
     )
-    return Manifest(order=order, traits={WATCHED: Traits()}, extra={"watch": True})
+    return Manifest(plan=plan, traits={WATCHED: Traits()}, extra={"watch": True})
 
 
 def _ns(at_us: int) -> int:

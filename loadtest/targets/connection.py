@@ -104,7 +104,7 @@ class Connection:
             "user_id": self._user,
             "connection_id": self._id,
             "after_seq": 0,
-            "work_ms": options.node_work_ms,
+            "work_ms": options.plan.node_work_ms,
         }
         return f"{options.host}/ws/{quote(self._visit.session_id, safe='')}?{urlencode(fields)}"
 

@@ -11,34 +11,17 @@ from typing import Any
 from chunk7.delivery.errors import UsageError
 from chunk7.loadtest.options import (
     ALL,
-    RECORDED,
+    CHOSEN,
     add_arguments,
     check_users,
     read_cells,
     read_options,
 )
 
-SHOWN = (
-    "connect",
-    "write",
-    "chunk_rate",
-    "sessions",
-    "cell_duration_s",
-    "node_work_ms",
-    "save_lag_ms",
-    "store_latency_ms",
-    "once",
-)
+_NUMBERS = {found.dest: found for found in CHOSEN.values() if found.usual}
+SHOWN = ("connect", "write", *_NUMBERS, "once")
 """Options that the form shows, and the only ones that a start may change."""
-
-_NUMBERS: Mapping[str, tuple[str, ...]] = {
-    "chunk_rate": (RECORDED, "5", "10", "20", "50", "100", "200", "500"),
-    "sessions": ("1", "2", "5", "10", "20", "50", "100", "200"),
-    "cell_duration_s": ("2", "4.5", "10", "30", "60", "300"),
-    "node_work_ms": ("0", "1", "2", "5", "10", "20", "50", "100", "200"),
-    "save_lag_ms": ("0", "1", "2", "5", "10", "20", "50", "100"),
-    "store_latency_ms": ("0", "0.5", "1", "2", "5", "10", "20", "50"),
-}
+_LATENCY = "store_latency_ms"
 _LOCUSTS = (
     "user_count",
     "spawn_rate",
@@ -73,10 +56,13 @@ class Form:
         if pairs:
             self._choices["connect"] = _names((pair.connect for pair in pairs), parsed.connect)
             self._choices["write"] = _names((pair.write for pair in pairs), parsed.write)
-        for name, usual in _NUMBERS.items():
-            self._choices[name] = _numbers(usual, getattr(parsed, name))
+        for name, found in _NUMBERS.items():
+            words = [f"{value:g}" for value in found.usual]
+            self._choices[name] = _numbers(
+                filter(None, (found.none, *words)), getattr(parsed, name)
+            )
         if not parsed.store_delay:
-            self._hidden.add("store_latency_ms")
+            self._hidden.add(_LATENCY)
 
     def _dress(self, action: Action) -> None:
         shown: Any = action  # Locust's parser gives actions one attribute more
@@ -106,6 +92,10 @@ def check_start(
             setattr(wanted, name, _as_locust_does(before, form[name]))
             if running and _spelled(before) != _spelled(getattr(wanted, name)):
                 raise UsageError(f"{name} cannot be changed while a test runs: stop it first")
+    if not parsed.store_delay and _spelled(getattr(wanted, _LATENCY)) != _spelled(
+        getattr(parsed, _LATENCY)
+    ):
+        raise UsageError(f"{_NUMBERS[_LATENCY].option}: this cluster has no delay before its store")
     check_users(wanted, form.get("user_count"), form.get("spawn_rate"))
     read_options(wanted, form.get("host", host))
 
@@ -121,8 +111,7 @@ def _names(names: Iterable[str], given: str) -> list[str]:
 
 def _numbers(usual: Iterable[str], given: object) -> list[str]:
     """The usual ones and the command line's, in order; words first."""
-    text = _spelled(given) if given not in (None, "") else ""
-    return sorted({*usual, *filter(None, (text,))}, key=_place)
+    return sorted({*usual, _spelled(given)}, key=_place)
 
 
 def _place(text: str) -> tuple[bool, float]:

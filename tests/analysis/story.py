@@ -9,8 +9,8 @@ from typing import Any
 
 from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.delivery.chunk import digest
+from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import Recorder, Via
-from chunk7.wire.timetable import Cell, Order
 
 MS = 1_000_000
 CELL = Cell("history_then_subscribe", "publish_then_save")
@@ -39,12 +39,12 @@ class Story:
     ) -> None:
         self.folder = folder
         cells = cells or [CELL]
-        order = Order(
+        plan = Plan(
             run="r", cells=cells, seed=7, sessions=1, duration_ms=1_000, settle_ms=settle_ms
         )
         traits = {cell.connect: Traits() for cell in cells} | (traits or {})
         (folder / "raw").mkdir(parents=True)
-        write_manifest(folder, Manifest(order=order, traits=traits, settle_ms=settle_ms))
+        write_manifest(folder, Manifest(plan=plan, traits=traits, settle_ms=settle_ms))
         self.cells = cells
         self.recorders: dict[str, Recorder] = {}
 

@@ -20,8 +20,8 @@ from chunk7.analysis.results import Summary, read_summary
 from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.study import analyse
 from chunk7.delivery.errors import RecordError
+from chunk7.wire.plan import Cell
 from chunk7.wire.records import Via
-from chunk7.wire.timetable import Cell
 
 TABLES = ("processes", "published", "joins", "connections", "health", "events", "clocks")
 OTHER = Cell("buffered_merge", "atomic_lua")

@@ -13,7 +13,7 @@ from chunk7.analysis.fits import fits
 from chunk7.analysis.manifest import Traits
 from chunk7.analysis.prediction import KINDS
 from chunk7.analysis.study import open_study
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell
 
 CELLS = [Cell("history_then_subscribe", "atomic_lua"), Cell("sequence_gap_fill", "atomic_lua")]
 
@@ -29,7 +29,7 @@ def made_up(columns: list[dict[str, Any]], cells: list[Cell] = CELLS) -> Any:
     traits = {
         cell.connect: Traits(fills_gaps=cell.connect == "sequence_gap_fill") for cell in cells
     }
-    manifest = SimpleNamespace(traits=traits, order=SimpleNamespace(cells=cells))
+    manifest = SimpleNamespace(traits=traits, plan=SimpleNamespace(cells=cells))
     return SimpleNamespace(run=SimpleNamespace(manifest=manifest), connections=pd.concat(frames))
 
 

@@ -14,8 +14,8 @@ from chunk7.analysis.manifest import NAME
 from chunk7.analysis.run_folder import load_run
 from chunk7.delivery.errors import RecordError
 from chunk7.wire import records
+from chunk7.wire.plan import Cell
 from chunk7.wire.records import TABLES, Recorder, Via
-from chunk7.wire.timetable import Cell
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from chunk7.analysis.study import analyse
 from chunk7.delivery.errors import RecordError
 from chunk7.delivery.verdicts import Cause
 from chunk7.wire.live import Quantiles
+from chunk7.wire.plan import Cell
 from chunk7.wire.records import Via
-from chunk7.wire.timetable import Cell
 
 FIXED = Cell("subscribe_then_history", "atomic_lua")
 
@@ -137,14 +137,14 @@ def retrait(folder: Path, connect: str, traits: Traits) -> None:
     manifest = read_manifest(folder)
     write_manifest(
         folder,
-        Manifest(order=manifest.order, traits=manifest.traits | {connect: traits}),
+        Manifest(plan=manifest.plan, traits=manifest.traits | {connect: traits}),
     )
 
 
 def test_a_manifest_must_have_the_traits_of_every_ordering(tmp_path: Path) -> None:
     folder = bug_and_fix(tmp_path / "run")
     manifest = read_manifest(folder)
-    write_manifest(folder, Manifest(order=manifest.order, traits={}))
+    write_manifest(folder, Manifest(plan=manifest.plan, traits={}))
     with pytest.raises(RecordError, match="no traits for history_then_subscribe, subscribe_then"):
         load_run(folder)
 

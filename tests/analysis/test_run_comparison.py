@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from comparing_kit import SESSIONS, sample
+from msgspec.structs import replace
 from story import CELL, Story, ns
 
 from chunk7.analysis.comparison import NO_EVIDENCE, NOT_VALID
@@ -24,7 +25,7 @@ from chunk7.analysis.run_comparison import (
     overall,
 )
 from chunk7.analysis.study import open_study
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell
 
 RUNS = 200
 """Synthetic comparisons without any difference. At 5%, more than 24 are wrong once in 30,000."""
@@ -143,7 +144,7 @@ def test_pairs_are_the_same_user_turn_and_session() -> None:
 LOSERS = 20
 
 
-def folder(path: Path, losers: int, cells: list[Cell] | None = None, **order: Any) -> Path:
+def folder(path: Path, losers: int, cells: list[Cell] | None = None, **plan: Any) -> Path:
     """Forty users of one session of five chunks; so many of them lose the third, in each cell."""
     story = Story(path, cells=cells)
     for cell, ordering in enumerate(story.cells):
@@ -157,8 +158,8 @@ def folder(path: Path, losers: int, cells: list[Cell] | None = None, **order: An
             story.join(number, session_id=session, connect=ordering.connect, accepted_ns=ns(1))
     story.healthy("producer", "node", "locust")
     manifest = read_manifest(story.end())
-    order_ = msgspec.structs.replace(manifest.order, **order)
-    write_manifest(path, msgspec.structs.replace(manifest, order=order_))
+    plan_ = msgspec.structs.replace(manifest.plan, **plan)
+    write_manifest(path, msgspec.structs.replace(manifest, plan=plan_))
     return path
 
 
@@ -197,10 +198,10 @@ def test_the_same_run_twice_is_no_evidence_of_anything(tmp_path: Path) -> None:
 
 
 def test_runs_of_different_seeds_are_not_paired_and_say_so(tmp_path: Path) -> None:
-    a, b = folder(tmp_path / "a", 0), folder(tmp_path / "b", LOSERS, seed=8, chunk_rate=50.0)
+    a, b = folder(tmp_path / "a", 0), folder(tmp_path / "b", LOSERS, seed=8, chunk_rate=60.0)
     found = of_folders(a, b)
     assert (found.paired, found.unpaired_because) == (False, "they differ in seed")
-    assert found.warnings == ["seed: 7 in A, 8 in B", "chunk_rate: none in A, 50 in B"]
+    assert found.warnings == ["seed: 7 in A, 8 in B", "chunk_rate: 50 in A, 60 in B"]
     assert (found.verdict, found.cells[0].pairs) == ("worse", None)
 
 
@@ -233,23 +234,40 @@ def manifest(tmp_path: Path, **extra: Any) -> Manifest:
 def test_parameters_machine_and_versions_that_differ_are_told(tmp_path: Path) -> None:
     a = manifest(
         tmp_path,
-        settings={"users": 120, "node_work_ms": 5.0, "thresholds": ["x<1"]},
+        settings={"nodes": 3, "answers": "mine", "thresholds": ["x<1"]},
         machine={"cpu_count": 2},
         versions={"python": "3.11", "packages": {"websockets": "17"}},
         commit="1",
     )
     b = msgspec.structs.replace(
         a,
+        plan=msgspec.structs.replace(a.plan, node_work_ms=5.0, settle_ms=a.plan.quiet_ms),
         extra={
-            "settings": {"users": 60, "thresholds": []}, "machine": "big", "commit": "2",
+            "settings": {"nodes": 2, "thresholds": []}, "machine": "big", "commit": "2",
             "versions": {"python": "3.11", "packages": {"websockets": "18"}},
         },
     )  # fmt: skip
     assert differing(a, a) == changed(a, a) == []
     assert differing(a, b) == [
-        "users: 120 in A, 60 in B",
-        "node_work_ms: 5 in A, none in B",
+        "node_work_ms: 0 in A, 5 in B",
+        "nodes: 3 in A, 2 in B",
+        "answers: mine in A, none in B",
         "cpu_count: 2 in A, none in B",
     ]
     assert changed(a, b) == ["commit: 1 in A, 2 in B", "websockets: 17 in A, 18 in B"]
-    assert (same_plan(a, a), same_plan(a, b)) == (None, "they differ in users")
+    assert (same_plan(a, a), same_plan(a, b)) == (None, "they differ in answers")
+
+
+def test_a_plan_is_the_same_while_users_meet_the_same_chunks_at_the_same_moments(
+    tmp_path: Path,
+) -> None:
+    a = manifest(tmp_path)
+
+    def differs(**plan: Any) -> str | None:
+        return same_plan(a, msgspec.structs.replace(a, plan=replace(a.plan, **plan)))
+
+    assert differs(run="other", number=2, lead_ms=7) is None
+    assert differs(node_work_ms=9.0, save_lag_ms=9.0, settle_ms=a.plan.quiet_ms) is None
+    assert differs(users=60) == "they differ in users"
+    assert differs(ttft_ms=60.0) == "they differ in ttft_ms"
+    assert differs(settle_ms=60) == "they differ in quiet_ms"

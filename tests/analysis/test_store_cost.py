@@ -14,9 +14,9 @@ from chunk7.analysis.store_cost import SENT_BY, commands, over_the_wire
 from chunk7.analysis.study import analyse
 from chunk7.delivery.chunk import Chunk, stream_key
 from chunk7.delivery.errors import RecordError
+from chunk7.wire.plan import Cell
 from chunk7.wire.store.link import Link
 from chunk7.wire.store.store import Store
-from chunk7.wire.timetable import Cell
 
 
 def told(folder: Path, *details: Any, cells: list[Cell] | None = None) -> Path:

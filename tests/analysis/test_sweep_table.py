@@ -18,18 +18,13 @@ from chunk7.analysis.sweep_table import (
 )
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.live import Quantiles
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell, Plan
 
 PLAN = SweepPlan(
-    seed=7,
     by=["live"],
-    cells=[Cell("buffered_merge", "atomic_lua")],
     factors={"node-work": [0.0, 10.0]},
-    base={"node-work": 10.0},
+    base=Plan(run="sweep", cells=[Cell("buffered_merge", "atomic_lua")], node_work_ms=10.0),
     nodes=3,
-    sessions=10,
-    duration_s=4.0,
-    save_lag_ms=5.0,
     simulated=20_000,
 )
 POINT = SweepPoint(
@@ -113,7 +108,7 @@ FOREIGN = {"schema": 1, "valid": True, "results": []}
         (b"", "damaged or cut short"),
         (b"\xff\xfe", "damaged or cut short"),
         (msgspec.json.encode(FOREIGN), "not the document of a sweep"),
-        (msgspec.json.encode(replace(SWEEP, schema=9)), "schema 9, this chunk7 reads 1"),
+        (msgspec.json.encode(replace(SWEEP, schema=9)), "schema 9, this chunk7 reads 2"),
     ],
 )
 def test_a_document_that_cannot_be_read_is_named_with_the_reason(

@@ -12,8 +12,8 @@ from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.validity import reasons
 from chunk7.analysis.verdicts import judge
 from chunk7.wire import records
+from chunk7.wire.plan import Cell
 from chunk7.wire.records import Recorder
-from chunk7.wire.timetable import Cell
 
 SECOND = Cell("buffered_merge", "atomic_lua")
 

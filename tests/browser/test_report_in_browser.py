@@ -12,7 +12,7 @@ from chunk7.analysis.report.html import render_html
 from chunk7.analysis.report.page import make_page
 from chunk7.analysis.report.pictures import Picture
 from chunk7.analysis.study import open_study
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell
 
 pytestmark = pytest.mark.browser
 

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from chunk7.delivery.chunk import digest
+from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import Recorder, Via
-from chunk7.wire.timetable import Cell, Order
 
 BUG = Cell("history_then_subscribe", "publish_then_save")
 FIX = Cell("buffered_merge", "atomic_lua")
@@ -29,11 +29,11 @@ def ns(at_ms: float) -> int:
     return round((10_000 + at_ms) * 1e6)
 
 
-def an_order(run: str, number: int = 1, cells: tuple[Cell, ...] = (BUG,), **other: Any) -> Order:
+def a_plan(run: str, number: int = 1, cells: tuple[Cell, ...] = (BUG,), **other: Any) -> Plan:
     fields: dict[str, Any] = {
         "seed": 7, "sessions": 1, "duration_ms": DURATION_MS, "settle_ms": SETTLE_MS, "lead_ms": 0,
     }  # fmt: skip
-    return Order(run=run, number=number, cells=list(cells), **(fields | other))
+    return Plan(run=run, number=number, cells=list(cells), **(fields | other))
 
 
 class Scene:
@@ -74,7 +74,7 @@ class Scene:
 
     def round(
         self,
-        order: Order,
+        plan: Plan,
         at_ms: float,
         joins_ms: tuple[float, ...] = (190,),
         stopped_ms: float | None = None,
@@ -82,27 +82,27 @@ class Scene:
         """A whole round: in each cell somebody joins so long after its start, and leaves as
         planned; or until somebody presses stop."""
         stop_ms = float("inf") if stopped_ms is None else stopped_ms
-        detail = msgspec.json.encode(order).decode()
+        detail = msgspec.json.encode(plan).decode()
         self.write(at_ms, "producer", "events", at_ns=ns(at_ms), kind="order", detail=detail)
         if stopped_ms is not None:
-            stop = {"kind": "order_stopped", "detail": order.run}
+            stop = {"kind": "order_stopped", "detail": plan.run}
             self.write(stopped_ms, "producer", "events", at_ns=ns(stopped_ms), **stop)
-        for cell in range(len(order.cells)):
+        for cell in range(len(plan.cells)):
             start_ms = at_ms + cell * ROUND_MS
             instants = [start_ms + CHUNK_EVERY_MS * k for k in range(1, 20)]
             published = [instant for instant in instants if instant < stop_ms]
-            self._publish(order, cell, published)
+            self._publish(plan, cell, published)
             for join_ms in joins_ms:
                 if start_ms + join_ms < stop_ms:
-                    self._visit(order, cell, start_ms, start_ms + join_ms, published, stop_ms)
+                    self._visit(plan, cell, start_ms, start_ms + join_ms, published, stop_ms)
 
-    def _publish(self, order: Order, cell: int, published: list[float]) -> None:
-        lag_ms = SAVED_MS if order.cells[cell] == BUG else 0
-        session = f"{order.run}-{cell}-0"
+    def _publish(self, plan: Plan, cell: int, published: list[float]) -> None:
+        lag_ms = SAVED_MS if plan.cells[cell] == BUG else 0
+        session = f"{plan.run}-{cell}-0"
         for seq, instant in enumerate(published, 1):
             self.write(
                 instant + lag_ms, "producer", "published",
-                cell=cell, write=order.cells[cell].write, session_id=session, message_id="m",
+                cell=cell, write=plan.cells[cell].write, session_id=session, message_id="m",
                 index=seq, seq=seq, digest=digest("m", seq, "text", False), final=False,
                 intended_ns=ns(instant), started_ns=ns(instant),
                 publish_sent_ns=ns(instant), publish_done_ns=ns(instant),
@@ -110,16 +110,16 @@ class Scene:
             )  # fmt: skip
 
     def _visit(
-        self, order: Order, cell: int, start_ms: float, join_ms: float, published: list[float],
+        self, plan: Plan, cell: int, start_ms: float, join_ms: float, published: list[float],
         stop_ms: float,
     ) -> None:  # fmt: skip
-        named = {"connection_id": next(self._ids), "session_id": f"{order.run}-{cell}-0"}
-        bug = order.cells[cell] == BUG
+        named = {"connection_id": next(self._ids), "session_id": f"{plan.run}-{cell}-0"}
+        bug = plan.cells[cell] == BUG
         leave_ms = start_ms + DURATION_MS + 0.8 * SETTLE_MS
         closed_ms = min(leave_ms, stop_ms)
         self.write(
             join_ms, "locust", "opened", **named, cell=cell,
-            connect=order.cells[cell].connect, write=order.cells[cell].write, user=1, after_seq=0,
+            connect=plan.cells[cell].connect, write=plan.cells[cell].write, user=1, after_seq=0,
             join_earliest_ns=ns(start_ms), join_latest_ns=ns(start_ms + DURATION_MS),
             intended_ns=ns(join_ms), opening_ns=ns(join_ms), leave_ns=ns(leave_ms),
         )  # fmt: skip
@@ -128,13 +128,13 @@ class Scene:
             read_ms, subscribed_ms = subscribed_ms, read_ms
         self.write(
             join_ms + 16, "node-1", "joins", **named, node="node-1", after_seq=0,
-            connect=order.cells[cell].connect, subscribe_shared=False, accepted_ns=ns(join_ms + 1),
+            connect=plan.cells[cell].connect, subscribe_shared=False, accepted_ns=ns(join_ms + 1),
             read_sent_ns=ns(read_ms), read_done_ns=ns(read_ms), history_count=1,
             history_first_seq=1, history_last_seq=1, welcomed_ns=ns(join_ms + 16),
             subscribe_sent_ns=ns(subscribed_ms), subscribe_done_ns=ns(subscribed_ms),
         )  # fmt: skip
         for seq, instant in enumerate(published, 1):
-            saved = instant + (SAVED_MS if order.cells[cell] == BUG else 0)
+            saved = instant + (SAVED_MS if plan.cells[cell] == BUG else 0)
             if saved <= read_ms:
                 self._receive(named["connection_id"], seq, join_ms + 16, Via.HISTORY)
             elif instant >= subscribed_ms:

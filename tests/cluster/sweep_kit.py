@@ -14,24 +14,22 @@ from chunk7.cluster.jobs.sweep.sweep import Means
 from chunk7.cluster.settings import Settings
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.wire.live import Quantiles
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell, Plan
 
 CELL = Cell("history_then_subscribe", "publish_then_save")
 PLAN = SweepPlan(
-    seed=7,
     by=["live", "simulation"],
-    cells=[CELL],
     factors={"chunk-rate": [10.0, 20.0], "node-work": [0.0, 10.0]},
-    base={
-        "chunk-rate": 20.0,
-        "store-latency": 0.0,
-        "node-work": 10.0,
-        "concurrent-joins": 12.0,
-    },
+    base=Plan(
+        run="sweep",
+        cells=[CELL],
+        users=12,
+        sessions=3,
+        chunk_rate=20.0,
+        duration_ms=2_000,
+        node_work_ms=10.0,
+    ),
     nodes=2,
-    sessions=3,
-    duration_s=2.0,
-    save_lag_ms=5.0,
     simulated=200,
 )
 MEASURED = Calibration(run_dir="base", one_way_ms=[0.25], node_work_ms=[0.5], save_lag_ms=[0.125])
@@ -50,13 +48,13 @@ def result(settings: Settings) -> Result:
     return Result(
         connect=CELL.connect,
         write=CELL.write,
-        connections=settings.users,
-        lossy_connections=settings.users // 4,
+        connections=settings.plan.users,
+        lossy_connections=settings.plan.users // 4,
         loss_rate=0.25,
         loss_rate_low=0.1,
         loss_rate_high=0.5,
         causes={},
-        window_ms=Quantiles(p50=settings.node_work_ms),
+        window_ms=Quantiles(p50=settings.plan.node_work_ms),
         gap_ms=Quantiles(),
         join_ms=Quantiles(),
         chunk_latency_ms=Quantiles(),
@@ -77,7 +75,7 @@ def outcome(
     summary = Summary(
         valid=not reasons,
         invalid_because=reasons,
-        seed=settings.seed,
+        seed=settings.plan.seed,
         run_dir=str(folder),
         results=[] if error else [result(settings)],
     )
@@ -86,7 +84,7 @@ def outcome(
 
 def means(execute: Callable[[Settings, Path], Outcome] = outcome) -> Means:
     """With the calibration `MEASURED`."""
-    return Means(execute, lambda run_dir, settings: replace(MEASURED, run_dir=run_dir.name))
+    return Means(execute, lambda run_dir, plan: replace(MEASURED, run_dir=run_dir.name))
 
 
 class Titles(list[str]):

@@ -14,8 +14,8 @@ from chunk7 import cli
 from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.analysis.run_comparison import MARGINS, Comparison
 from chunk7.analysis.study import open_study
+from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import Recorder, Via
-from chunk7.wire.timetable import Cell, Order
 
 CELL = Cell("history_then_subscribe", "publish_then_save")
 OTHER = Cell("buffered_merge", "atomic_lua")
@@ -29,11 +29,11 @@ def write_run(
     """A run folder of USERS users, each of whom gets two chunks in each cell, but for so many
     losers who miss the first. `whole=False`: the producer was killed."""
     (folder / "raw").mkdir(parents=True)
-    order = Order(
+    plan = Plan(
         run=folder.name, cells=list(cells), seed=seed, sessions=1, duration_ms=1_000, settle_ms=100
     )
     traits = {cell.connect: Traits() for cell in cells}
-    write_manifest(folder, Manifest(order=order, traits=traits, extra={"settings": {"nodes": 3}}))
+    write_manifest(folder, Manifest(plan=plan, traits=traits, extra={"settings": {"nodes": 3}}))
     producer, node, locust = (
         Recorder(folder / "raw", name) for name in ("producer", "node", "locust")
     )

@@ -11,9 +11,9 @@ from chunk7.cluster.jobs.judge import judge
 from chunk7.cluster.jobs.run import new_folder
 from chunk7.cluster.jobs.surroundings import surroundings
 from chunk7.delivery.errors import PartDied, UsageError
-from chunk7.wire.timetable import Cell, Order
+from chunk7.wire.plan import Cell, Plan
 
-ORDER = Order(
+ORDER = Plan(
     run="test",
     cells=[Cell("buffered_merge", "atomic_lua")],
     seed=11,
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     """A run folder in which nothing was recorded."""
     made = new_folder(tmp_path / "run")
     traits = {"buffered_merge": Traits(merges=True)}
-    write_manifest(made, Manifest(order=ORDER, traits=traits))
+    write_manifest(made, Manifest(plan=ORDER, traits=traits))
     return made
 
 

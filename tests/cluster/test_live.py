@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from live_kit import BUG, FIX, ROUND_MS, Scene, an_order
+from live_kit import BUG, FIX, ROUND_MS, Scene, a_plan
 
 from chunk7.analysis.live import judging as module
 from chunk7.analysis.live.document import document, told
@@ -16,7 +16,7 @@ from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.analysis.results import read_summary
 from chunk7.analysis.study import analyse, open_study
 from chunk7.wire.live import Document, Total, as_csv
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell
 
 TRAITS = {BUG.connect: Traits(), FIX.connect: Traits(merges=True)}
 OVER_MS = ROUND_MS + 1_100
@@ -58,7 +58,7 @@ def test_before_anything_it_is_idle(scene: Scene) -> None:
 
 def test_a_round_that_has_begun_is_neither_invalid_nor_judged(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r"), 0)
+    scene.round(a_plan("r"), 0)
     scene.play(100)
     live.advance()
     assert state(live) == ("running", True, [])
@@ -67,7 +67,7 @@ def test_a_round_that_has_begun_is_neither_invalid_nor_judged(scene: Scene) -> N
 
 def test_losses_show_while_the_connection_is_still_open(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r"), 0, joins_ms=LOSES[:2])
+    scene.round(a_plan("r"), 0, joins_ms=LOSES[:2])
     scene.play(400)
     live.advance()
     assert results(live) == {BUG.name: (2, 0, 0)}, "the settle time is not over"
@@ -83,7 +83,7 @@ def test_losses_show_while_the_connection_is_still_open(scene: Scene) -> None:
 def test_what_the_law_expects_of_joins_so_far_counts_chunks_so_far(scene: Scene) -> None:
     """A join that has happened was drawn from before now, and only there are chunks on record."""
     live = judge(scene)
-    scene.round(an_order("r"), 0, joins_ms=(100, 200, 300, 400))
+    scene.round(a_plan("r"), 0, joins_ms=(100, 200, 300, 400))
     expected = []
     for until_ms in (1_000, 1_300, OVER_MS):
         scene.play(until_ms)
@@ -95,7 +95,7 @@ def test_what_the_law_expects_of_joins_so_far_counts_chunks_so_far(scene: Scene)
 
 def test_a_round_that_is_over_is_an_ordinary_run_folder(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r", cells=(BUG, FIX)), 0, joins_ms=LOSES)
+    scene.round(a_plan("r", cells=(BUG, FIX)), 0, joins_ms=LOSES)
     scene.play(2 * ROUND_MS + 1_100)
     live.advance()
     assert live.settled
@@ -118,14 +118,14 @@ def test_however_it_was_watched_the_end_is_what_a_judge_of_the_whole_would_say(
     looks_ms: list[int], joins_ms: list[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     scene = Scene(tmp_path_factory.mktemp("scene") / "run")
-    live, order = judge(scene), an_order("r", cells=(BUG, FIX))
-    scene.round(order, 0, joins_ms=tuple(map(float, joins_ms)))
+    live, plan = judge(scene), a_plan("r", cells=(BUG, FIX))
+    scene.round(plan, 0, joins_ms=tuple(map(float, joins_ms)))
     for look_ms in sorted(looks_ms):
         scene.play(look_ms)
         live.advance()
     scene.end()
     live.advance()
-    write_manifest(scene.folder, Manifest(order=order, traits=TRAITS))
+    write_manifest(scene.folder, Manifest(plan=plan, traits=TRAITS))
     whole = analyse(scene.folder).summary
     of_round = read_summary(scene.folder / "rounds" / "r")
     assert of_round.results == whole.results
@@ -139,9 +139,9 @@ def test_however_it_was_watched_the_end_is_what_a_judge_of_the_whole_would_say(
 
 def test_totals_are_of_the_rounds_from_the_one_asked_for(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r"), 0, joins_ms=LOSES)
-    scene.round(an_order("r-2", 2, cells=(FIX,)), ROUND_MS)
-    scene.round(an_order("r-3", 3), 2 * ROUND_MS, joins_ms=(100, 190))
+    scene.round(a_plan("r"), 0, joins_ms=LOSES)
+    scene.round(a_plan("r-2", 2, cells=(FIX,)), ROUND_MS)
+    scene.round(a_plan("r-3", 3), 2 * ROUND_MS, joins_ms=(100, 190))
     scene.play(3 * ROUND_MS + 1_100)
     live.advance()
     assert results(live, 1) == {BUG.name: (5, 4, 4), FIX.name: (1, 0, 0)}
@@ -156,8 +156,8 @@ def test_totals_are_of_the_rounds_from_the_one_asked_for(scene: Scene) -> None:
 
 def test_a_load_test_that_begins_again_counts_its_own_rounds_only(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("old"), 0, joins_ms=LOSES)
-    scene.round(an_order("new"), ROUND_MS)
+    scene.round(a_plan("old"), 0, joins_ms=LOSES)
+    scene.round(a_plan("new"), ROUND_MS)
     scene.play(2 * ROUND_MS + 1_100)
     live.advance()
     assert results(live) == {BUG.name: (1, 1, 1)}
@@ -166,8 +166,8 @@ def test_a_load_test_that_begins_again_counts_its_own_rounds_only(scene: Scene) 
 
 def test_two_rounds_are_told_apart_while_both_still_write(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r"), 0, joins_ms=LOSES)
-    scene.round(an_order("r-2", 2), ROUND_MS, joins_ms=(100,))
+    scene.round(a_plan("r"), 0, joins_ms=LOSES)
+    scene.round(a_plan("r-2", 2), ROUND_MS, joins_ms=(100,))
     scene.play(ROUND_MS + 300)
     live.advance()
     assert not live.settled
@@ -178,8 +178,8 @@ def test_two_rounds_are_told_apart_while_both_still_write(scene: Scene) -> None:
 
 def test_a_round_that_is_stopped_keeps_what_it_came_to(scene: Scene) -> None:
     live = judge(scene)
-    order = an_order("r", cells=(BUG, FIX, BUG))
-    scene.round(order, 0, joins_ms=LOSES, stopped_ms=ROUND_MS + 700)
+    plan = a_plan("r", cells=(BUG, FIX, BUG))
+    scene.round(plan, 0, joins_ms=LOSES, stopped_ms=ROUND_MS + 700)
     scene.play(ROUND_MS + 700)
     live.advance()
     assert state(live)[0] == "running"
@@ -188,12 +188,12 @@ def test_a_round_that_is_stopped_keeps_what_it_came_to(scene: Scene) -> None:
     assert state(live) == ("over", True, [])
     assert results(live) == {BUG.name: (3, 3, 3), FIX.name: (3, 0, 0)}
     study = open_study(scene.folder / "rounds" / "r")
-    assert [cell.name for cell in study.run.manifest.order.cells] == [BUG.name, FIX.name]
+    assert [cell.name for cell in study.run.manifest.plan.cells] == [BUG.name, FIX.name]
 
 
 def test_a_round_that_is_stopped_before_anybody_came_is_over(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r"), 0, joins_ms=(900,), stopped_ms=100)
+    scene.round(a_plan("r"), 0, joins_ms=(900,), stopped_ms=100)
     scene.play(150)
     live.advance()
     scene.play(1_300)
@@ -205,7 +205,7 @@ def test_a_round_that_is_stopped_before_anybody_came_is_over(scene: Scene) -> No
 
 def test_a_process_that_dies_in_a_round_makes_it_invalid(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r"), 0, joins_ms=LOSES)
+    scene.round(a_plan("r"), 0, joins_ms=LOSES)
     scene.play(800)
     live.advance()
     scene.play(OVER_MS, dead=("node-1",))
@@ -219,7 +219,7 @@ def test_a_process_that_dies_in_a_round_makes_it_invalid(scene: Scene) -> None:
 
 def test_being_told_to_end_stops_the_round(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r"), 0, joins_ms=LOSES)
+    scene.round(a_plan("r"), 0, joins_ms=LOSES)
     scene.play(900)
     live.advance()
     live.advance(last=True)
@@ -232,7 +232,7 @@ def test_being_told_to_end_stops_the_round(scene: Scene) -> None:
 def test_a_foreign_file_is_named_and_the_judging_goes_on(scene: Scene, name: str) -> None:
     live = judge(scene)
     (scene.raw / name).write_bytes(b"not a record")
-    scene.round(an_order("r"), 0, joins_ms=LOSES)
+    scene.round(a_plan("r"), 0, joins_ms=LOSES)
     scene.play(900)
     live.advance()
     running, valid, [reason] = state(live)
@@ -247,7 +247,7 @@ def test_a_foreign_file_is_named_and_the_judging_goes_on(scene: Scene, name: str
 
 def test_a_file_that_is_replaced_is_named(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r"), 0, joins_ms=LOSES)
+    scene.round(a_plan("r"), 0, joins_ms=LOSES)
     scene.play(900)
     live.advance()
     path = scene.raw / "locust.receipts.arrows"
@@ -261,7 +261,7 @@ def test_a_file_that_is_replaced_is_named(scene: Scene) -> None:
 
 def test_an_ordering_it_was_not_told_of_is_named(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r", cells=(Cell("mine", "publish_then_save"),)), 0)
+    scene.round(a_plan("r", cells=(Cell("mine", "publish_then_save"),)), 0)
     scene.play(900)
     live.advance()
     assert state(live)[2] == ["mine: an ordering that the judge was not told of"]
@@ -269,7 +269,7 @@ def test_an_ordering_it_was_not_told_of_is_named(scene: Scene) -> None:
 
 def test_records_that_contradict_each_other_are_told_and_the_judging_goes_on(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r"), 0)
+    scene.round(a_plan("r"), 0)
     scene.play(900)
     live.advance()
     scene.write(905, "locust", "opened", connection_id=1, session_id="r-0-0", cell=0, connect="x")
@@ -283,8 +283,8 @@ def test_records_that_contradict_each_other_are_told_and_the_judging_goes_on(sce
 
 def test_a_judge_that_is_started_again_goes_on(scene: Scene) -> None:
     first = judge(scene)
-    scene.round(an_order("r"), 0, joins_ms=LOSES)
-    scene.round(an_order("r-2", 2), ROUND_MS, joins_ms=(100, 190))
+    scene.round(a_plan("r"), 0, joins_ms=LOSES)
+    scene.round(a_plan("r-2", 2), ROUND_MS, joins_ms=(100, 190))
     scene.play(OVER_MS)
     first.advance()
     scene.play(2 * ROUND_MS + 1_100)
@@ -300,7 +300,7 @@ def test_old_rounds_are_forgotten_and_that_is_said(
     monkeypatch.setattr(module, "MOST_CONNECTIONS", 7)
     live = judge(scene)
     for number in (1, 2, 3, 4):
-        run = an_order(f"r-{number}", number)
+        run = a_plan(f"r-{number}", number)
         scene.round(run, (number - 1) * ROUND_MS, joins_ms=LOSES[:2])
         scene.play(number * ROUND_MS + 1_100)
         live.advance()
@@ -314,7 +314,7 @@ def test_a_round_that_is_too_large_is_said_to_be(
 ) -> None:
     monkeypatch.setattr(module, "MOST_ROWS", 40)
     live = judge(scene)
-    scene.round(an_order("r"), 0, joins_ms=LOSES)
+    scene.round(a_plan("r"), 0, joins_ms=LOSES)
     scene.play(OVER_MS)
     live.advance()
     reason = "too large to be judged while it runs: more than 40 records"
@@ -324,7 +324,7 @@ def test_a_round_that_is_too_large_is_said_to_be(
 
 def test_a_line_for_the_log_has_the_numbers(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r"), 0, joins_ms=(*LOSES, 100))
+    scene.round(a_plan("r"), 0, joins_ms=(*LOSES, 100))
     scene.play(OVER_MS)
     live.advance()
     [total] = document(live, 1).results
@@ -338,7 +338,7 @@ def test_a_line_for_the_log_has_the_numbers(scene: Scene) -> None:
 
 def test_the_csv_has_a_row_a_pair_and_crlf(scene: Scene) -> None:
     live = judge(scene)
-    scene.round(an_order("r", cells=(BUG, FIX)), 0, joins_ms=LOSES)
+    scene.round(a_plan("r", cells=(BUG, FIX)), 0, joins_ms=LOSES)
     scene.play(2 * ROUND_MS + 1_100)
     live.advance()
     head, bug, fix, rest = as_csv(document(live, 1)).split("\r\n")

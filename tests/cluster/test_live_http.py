@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from live_kit import BUG, FIX, ROUND_MS, Scene, an_order, ns
+from live_kit import BUG, FIX, ROUND_MS, Scene, a_plan, ns
 from prometheus_client.parser import text_string_to_metric_families
 
 from chunk7.analysis.live.judging import Live
@@ -82,7 +82,7 @@ async def test_the_document_the_table_and_the_log_say_the_same(
     monkeypatch.setattr(live_http, "EVERY_S", 0.01)
     lines: list[str] = []
     judge = Judge(Live(scene.folder, TRAITS), lines.append)
-    scene.round(an_order("r", cells=(BUG, FIX)), 0, joins_ms=(38, 190, 240))
+    scene.round(a_plan("r", cells=(BUG, FIX)), 0, joins_ms=(38, 190, 240))
     async with served(judge) as client, judging(judge):
         assert (await document(client))["state"] == "idle"
         scene.play(900)
@@ -111,7 +111,7 @@ async def test_a_reason_is_logged_once_however_its_numbers_grow(
     monkeypatch.setattr(live_http, "TELL_EVERY_S", 0.0)
     lines: list[str] = []
     judge = Judge(Live(scene.folder, TRAITS), lines.append)
-    scene.round(an_order("r"), 0, joins_ms=(38, 190))
+    scene.round(a_plan("r"), 0, joins_ms=(38, 190))
     for at_ms in range(100, 900, 100):
         scene.write(at_ms, "node-1", "health", at_ns=ns(at_ms), loop_lag_ms=at_ms)
     async with served(judge) as client, judging(judge):
@@ -157,7 +157,7 @@ async def test_its_end_waits_for_what_is_still_written(
     monkeypatch.setattr(live_http, "FINISH_WITHIN_S", 0.2)
     lines: list[str] = []
     live = Live(scene.folder, TRAITS)
-    scene.round(an_order("r"), 0, joins_ms=(38, 190))
+    scene.round(a_plan("r"), 0, joins_ms=(38, 190))
     scene.play(900)
     await Judge(live, lines.append).finish()
     assert live.settled
@@ -178,8 +178,8 @@ def shown(metrics: Metrics) -> dict[tuple[str, ...], float]:
 def test_counters_never_fall_and_are_the_truth_when_all_is_over(scene: Scene) -> None:
     live, metrics = Live(scene.folder, TRAITS), Metrics()
     before: dict[tuple[str, ...], float] = {}
-    scene.round(an_order("r", cells=(BUG, FIX)), 0, joins_ms=(38, 190, 240))
-    scene.round(an_order("r-2", 2), 2 * ROUND_MS, joins_ms=(38, 100), stopped_ms=2 * ROUND_MS + 800)
+    scene.round(a_plan("r", cells=(BUG, FIX)), 0, joins_ms=(38, 190, 240))
+    scene.round(a_plan("r-2", 2), 2 * ROUND_MS, joins_ms=(38, 100), stopped_ms=2 * ROUND_MS + 800)
     for until_ms in range(300, 2 * ROUND_MS + 2_500, 300):
         scene.play(until_ms)
         live.advance()
@@ -203,7 +203,7 @@ def test_counters_never_fall_and_are_the_truth_when_all_is_over(scene: Scene) ->
 
 def test_every_metric_is_in_the_documentation(scene: Scene) -> None:
     live, metrics = Live(scene.folder, TRAITS), Metrics()
-    scene.round(an_order("r"), 0)
+    scene.round(a_plan("r"), 0)
     scene.play(ROUND_MS + 1_100)
     live.advance()
     metrics.update(live, 0.1)

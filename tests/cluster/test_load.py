@@ -3,9 +3,11 @@
 import argparse
 from pathlib import Path
 
-from chunk7.cluster.deployments.load import web_options
+from chunk7.cluster.deployments.load import load_options, web_options
+from chunk7.cluster.deployments.local import Endpoints, spelled
 from chunk7.cluster.settings import Settings, read_settings
 from chunk7.commands import up
+from chunk7.loadtest.options import add_arguments, read_options
 from chunk7.wire.options import Parser
 
 
@@ -25,7 +27,6 @@ def test_every_pair_there_is_can_be_chosen_whatever_the_cluster_was_started_with
     assert "redis_streams x stream_append" in pairs
     assert "redis_streams x publish_then_save" not in pairs
     assert options["--fill-gaps"] == "sequence_gap_fill"
-    assert options["--settle-ms"] == ""
     assert "--store-delay" not in options
 
 
@@ -40,4 +41,16 @@ def test_an_ordering_of_ones_own_can_be_chosen_too(tmp_path: Path) -> None:
     options = web_options(chosen, "http://judge", "http://delay")
     assert "mine x atomic_lua" in str(options["--pairs"]).split("; ")
     assert options["--fill-gaps"] == "sequence_gap_fill,mine"
-    assert (options["--max-users"], options["--store-latency-ms"]) == (9_000, 0.0)
+    assert (options["--max-users"], options["--store-delay"]) == (9_000, "http://delay")
+
+
+def test_locust_gets_every_parameter_of_the_plan_as_it_is() -> None:
+    """Also one in whose option the plan's number has another unit, and one that is not chosen."""
+    words = ("--duration", "2.345", "--chunk-rate", "recorded", "--ttft-ms", "0.1", "--users", "9")
+    chosen = settings(*words, "--store-latency-ms", "3")
+    options = load_options(chosen, Endpoints("redis://s", "ws://h:1", "http://p:1"), Path("r"), "n")
+    assert (options["--users"], options["--settle-ms"]) == ("9", "enough")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    given, _ = parser.parse_known_args(spelled(options))
+    assert read_options(given, "ws://h:1").round_plan(1, 9) == chosen.named("n")

@@ -27,7 +27,7 @@ CELLS = "history_then_subscribe x publish_then_save; buffered_merge x atomic_lua
 SHORT = {"scrape_interval": "1s", "evaluation_interval": "1s"}
 """In place of 5 s. Nothing else of the shipped configuration is changed but the addresses."""
 LOAD = {
-    "users": 12, "spawn-rate": 12, "sessions": 3, "chunk-rate": 50, "cell-duration-s": 2,
+    "users": 12, "spawn-rate": 12, "sessions": 3, "chunk-rate": 50, "duration": 2,
     "settle-ms": 700, "node-work-ms": 40, "run-name": "seen", "cells": CELLS,
 }  # fmt: skip
 NEEDS_A_FAULT: dict[str, str] = {}

@@ -1,6 +1,7 @@
 """Option types and settings: what is allowed, and the one line for what is not."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from chunk7.cluster.settings import Settings, read_settings
 from chunk7.commands import compare, run, sweep, up
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.options import Parser
+from chunk7.wire.plan import OPTIONS
 
 
 def settings(*words: str) -> Settings:
@@ -62,12 +64,12 @@ def test_the_default_run_ends_within_90_seconds_on_two_cores() -> None:
 
 def test_slow_joins_get_a_longer_settle_time() -> None:
     prompt = ("--save-lag-ms", "0")
-    assert settings(*prompt).settle_ms == 1_200
-    assert settings(*prompt, "--node-work-ms", "800").settle_ms == 2_200
+    assert settings(*prompt).plan.quiet_ms == 1_200
+    assert settings(*prompt, "--node-work-ms", "800").plan.quiet_ms == 2_200
 
 
 def test_a_duration_that_leaves_no_room_for_slow_joins_is_refused() -> None:
-    with pytest.raises(UsageError, match="--duration 10: a join may take"):
+    with pytest.raises(UsageError, match="--duration: a join may take"):
         settings("--node-work-ms", "5000", "--duration", "10")
 
 
@@ -104,6 +106,15 @@ def test_every_option_is_explained_in_the_documentation(command: Command) -> Non
     command.add_parser(parser.add_subparsers())
     options = set(re.findall(r"--[a-z][a-z-]+", options_of(parser)))
     assert {option for option in options if option not in page} == set()
+
+
+def test_the_documentation_has_every_parameter_with_its_default_and_bounds() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
+    for found in OPTIONS.values():
+        low, high = (replace(found, none="").spelled(bound) for bound in (found.low, found.high))
+        default = found.spelled(found.default)
+        row = rf"^\| `{found.option} (N|S|MS)` \| {default} \| {low}, {high} \| "
+        assert re.search(row, page, re.M), f"no row as {row}"
 
 
 def options_of(parser: Parser) -> str:

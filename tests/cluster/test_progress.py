@@ -9,17 +9,17 @@ from rich.console import Console
 
 from chunk7.cluster.jobs.progress import follow
 from chunk7.wire.clock import now_ns
-from chunk7.wire.timetable import Cell, Order, Timetable
+from chunk7.wire.plan import Cell, Plan, Timetable
 
 CELLS = [Cell("history_then_subscribe", "atomic_lua"), Cell("buffered_merge", "atomic_lua")]
-ORDER = Order(
+ORDER = Plan(
     run="test", cells=CELLS, seed=7, sessions=1, duration_ms=300, settle_ms=100, lead_ms=100
 )
 
 
 def timetable() -> Timetable:
     """One that begins now."""
-    return Timetable(order=ORDER, epoch_ns=now_ns(), epoch_unix_ns=0, boot_id="", sessions=[])
+    return Timetable(plan=ORDER, epoch_ns=now_ns(), epoch_unix_ns=0, boot_id="", sessions=[])
 
 
 async def test_without_a_terminal_each_cell_is_a_line_once_there_is_a_timetable() -> None:

@@ -80,7 +80,7 @@ def test_the_run_folder_has_what_was_promised(short: Ended, run_folder: Path) ->
     logs = {path.name for path in (run_folder / "logs").iterdir()}
     assert logs >= {"store.log", "node-1.log", "node-2.log", "producer.log", "nginx.log"}
     extra = load_run(run_folder).manifest.extra
-    assert extra["settings"]["node_work_ms"] == 80
+    assert load_run(run_folder).manifest.plan.node_work_ms == 80
     assert extra["versions"]["valkey"].startswith("Valkey server")
     assert extra["machine"]["cpu_count"] == os.cpu_count()
 

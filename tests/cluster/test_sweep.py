@@ -62,7 +62,7 @@ def test_every_unit_is_measured_once_and_the_base_stands_on_every_axis(tmp_path:
         ("live", "node-work", 0, "runs/node-work-0"),
         ("simulation", "node-work", 0, None),
     ]
-    assert [(s.chunk_rate, s.node_work_ms, s.users) for s in runs.settings] == [
+    assert [(s.plan.chunk_rate, s.plan.node_work_ms, s.plan.users) for s in runs.settings] == [
         (20, 10, 12),
         (10, 10, 12),
         (20, 0, 12),
@@ -157,14 +157,14 @@ def test_a_part_that_dies_once_is_no_harm(tmp_path: Path) -> None:
 def test_another_plan_is_refused_with_the_option_that_differs(tmp_path: Path) -> None:
     open_sweep(tmp_path, PLAN)
     for change, line in (
-        ({"seed": 8}, "--seed was 7, not 8"),
+        ({"base": replace(PLAN.base, seed=8)}, "--seed was 7, not 8"),
         ({"by": ["live"]}, "--by was live,simulation, not live"),
         ({"factors": {"chunk-rate": [10.0, 20.0]}}, "--factor was chunk-rate,node-work, not"),
         (
             {"factors": {**PLAN.factors, "node-work": [10.0]}},
             "--node-work-ms was 0,10, not 10",
         ),
-        ({"base": {**PLAN.base, "chunk-rate": 30.0}}, "--base-chunk-rate was 20, not 30"),
+        ({"base": replace(PLAN.base, chunk_rate=30.0)}, "--base-chunk-rate was 20, not 30"),
     ):
         with pytest.raises(UsageError, match=f"another sweep: {line}"):
             open_sweep(tmp_path, replace(PLAN, **change))
@@ -185,7 +185,7 @@ def test_a_damaged_document_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 def test_a_setting_that_streams_nothing_is_refused_before_anything_starts() -> None:
     slow = replace(PLAN, factors={"chunk-rate": [0.1, 20.0]})
-    with pytest.raises(UsageError, match=r"chunk-rate 0\.1: chunk_rate: less than one chunk"):
+    with pytest.raises(UsageError, match=r"chunk-rate 0\.1: --chunk-rate: less than one chunk"):
         check(slow, cells())
 
 

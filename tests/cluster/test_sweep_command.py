@@ -21,8 +21,8 @@ TINY = ("--factor", "node-work", "--connect", "history_then_subscribe", "--write
         (("--by", "guess"), "--by guess: must be one of live, simulation"),
         (("--node-work-ms", "1;2"), "--node-work-ms 1;2: want a number"),
         (("--base-chunk-rate", "0"), "--base-chunk-rate 0: must be between 0.1 and 10000"),
-        (("--duration", "8"), "--duration 8: must be between 0.5 and 7.4"),
-        (("--chunk-rate", "0.1"), "chunk-rate 0.1: chunk_rate: less than one chunk"),
+        (("--duration", "8"), "--duration 8: must be below 7.5: a user joins once"),
+        (("--chunk-rate", "0.1"), "chunk-rate 0.1: --chunk-rate: less than one chunk"),
     ],
 )
 def test_bad_input_ends_in_one_line_before_anything_is_made(

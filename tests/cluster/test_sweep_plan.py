@@ -16,13 +16,14 @@ from chunk7.cluster.jobs.sweep.plan import (
     units,
 )
 from chunk7.delivery.errors import UsageError
+from chunk7.wire.plan import check
 
 BASE = {name: factor.base for name, factor in FACTORS.items()}
 NONE: dict[str, str | None] = {}
 
 
 def test_a_plan_is_a_unit_for_each_setting_and_way_the_base_first() -> None:
-    slow, idle = {**PLAN.base, "chunk-rate": 10.0}, {**PLAN.base, "node-work": 0.0}
+    slow, idle = replace(PLAN.base, chunk_rate=10.0), replace(PLAN.base, node_work_ms=0.0)
     base = (("chunk-rate", 20.0), ("node-work", 10.0))
     assert units(PLAN) == [
         Unit("live", "base", PLAN.base, base),
@@ -49,16 +50,19 @@ def test_values_that_differ_in_the_last_digit_have_folders_of_their_own() -> Non
 
 
 def test_a_setting_becomes_the_options_of_a_run() -> None:
-    setting = {
-        "chunk-rate": 40.0,
-        "store-latency": 2.0,
-        "node-work": 5.0,
-        "concurrent-joins": 30.0,
-    }
+    setting = replace(PLAN.base, chunk_rate=40.0, store_latency_ms=2.0)
     found = live_settings(PLAN, cells(), setting)
-    assert (found.chunk_rate, found.store_latency_ms, found.node_work_ms) == (40, 2, 5)
-    assert (found.users, found.sessions, found.nodes) == (30, 3, 2)
-    assert (found.duration_s, found.save_lag_ms, found.seed) == (2, 5, 7)
+    assert (found.plan, found.nodes) == (setting, 2)
+
+
+def test_a_factor_is_read_and_set_in_the_plan_within_its_bounds() -> None:
+    joins = FACTORS["concurrent-joins"]
+    more = joins.set_to(30.0, PLAN.base)
+    assert more == replace(PLAN.base, users=30)
+    assert joins.of(more) == 30.0
+    for factor in FACTORS.values():
+        for value in (*factor.values, factor.base):
+            check(factor.set_to(value, PLAN.base))
 
 
 def test_the_default_is_all_factors_with_the_base_value_among_their_values() -> None:
@@ -132,20 +136,27 @@ def test_the_same_plan_has_no_difference() -> None:
 
 
 def test_a_difference_names_the_option_and_both_values() -> None:
+    found = {
+        difference(PLAN, replace(PLAN, nodes=3)),
+        difference(PLAN, replace(PLAN, simulated=300)),
+    }
     changes: list[dict[str, Any]] = [
-        {"nodes": 3},
         {"sessions": 4},
-        {"duration_s": 2.5},
+        {"duration_ms": 2_500},
         {"save_lag_ms": 0.0},
-        {"simulated": 300},
+        {"ttft_ms": 9.0},
+        {"users": 13},
         {"cells": []},
     ]
-    found = {difference(PLAN, replace(PLAN, **change)) for change in changes}
+    for change in changes:
+        found.add(difference(PLAN, replace(PLAN, base=replace(PLAN.base, **change))))
     assert found == {
         "--nodes was 2, not 3",
         "--sessions was 3, not 4",
         "--duration was 2, not 2.5",
         "--save-lag-ms was 5, not 0",
         "--simulated was 200, not 300",
+        "--ttft-ms was recorded, not 9",
+        "--base-concurrent-joins was 12, not 13",
         "--connect, --write was history_then_subscribe x publish_then_save, not ",
     }

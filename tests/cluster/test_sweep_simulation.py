@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from sweep_kit import MEASURED, PLAN, cells
 
 from chunk7.cluster.jobs.sweep.plan import live_settings
@@ -11,13 +12,12 @@ from chunk7.simulator.virtual.distributions import empirical
 
 
 def settings(**setting: float) -> Settings:
-    """The plan's base with these factors."""
-    named = {name.replace("_", "-"): value for name, value in setting.items()}
-    return live_settings(PLAN, cells(), {**PLAN.base, **named})
+    """The plan's base with these parameters."""
+    return live_settings(PLAN, cells(), replace(PLAN.base, **setting))
 
 
 def test_a_live_runs_settings_are_mapped_with_the_measured_rest_on_top() -> None:
-    found = simulated_settings(settings(store_latency=2.0), MEASURED, 900)
+    found = simulated_settings(settings(store_latency_ms=2.0), MEASURED, 900)
     assert found.store_latency == empirical([2.25])
     assert found.node_work == empirical([10.5])
     assert found.save_lag == empirical([5.125])
@@ -26,7 +26,7 @@ def test_a_live_runs_settings_are_mapped_with_the_measured_rest_on_top() -> None
 
 
 def test_the_chunks_come_as_a_live_run_plans_them() -> None:
-    gaps = planned(settings(chunk_rate=25))
+    gaps = planned(settings(chunk_rate=25).plan)
     assert len(gaps.answers_ms) == 3
     assert all(len(answer) >= 0.9 * 25 * 2 - 1 for answer in gaps.answers_ms)
     drawn = gaps.draw(np.random.default_rng(1), 500)
@@ -45,7 +45,7 @@ def test_without_a_live_run_the_latency_is_the_usual_one() -> None:
 
 def test_more_node_work_loses_more_and_the_same_seed_the_same() -> None:
     idle, busy, again = (
-        simulate_cells(simulated_settings(settings(node_work=ms), USUAL, 2_000), cells())[0]
+        simulate_cells(simulated_settings(settings(node_work_ms=ms), USUAL, 2_000), cells())[0]
         for ms in (0, 50, 50)
     )
     assert idle.loss_rate_high < busy.loss_rate_low

@@ -7,7 +7,7 @@ import pytest
 
 from chunk7.delivery.errors import UsageError
 from chunk7.loadtest.options import add_arguments, chosen_cells, read_options
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell, Plan, check
 
 LOCUSTFILE = Path(__file__).parents[2] / "loadtest/locustfile.py"
 
@@ -23,21 +23,21 @@ def parse(*arguments: str, **typed_in: object) -> Namespace:
 
 def test_defaults_make_the_bug_report_run() -> None:
     options = read_options(parse(), "ws://localhost:8080/")
-    assert options.cells == (Cell("history_then_subscribe", "publish_then_save"),)
+    bug = [Cell("history_then_subscribe", "publish_then_save")]
+    assert options.plan == Plan(run=options.plan.run, cells=bug)
     assert options.host == "ws://localhost:8080"
-    assert options.chunk_rate is None
-    assert options.records == Path("runs", options.run_name, "raw")
+    assert options.records == Path("runs", options.plan.run, "raw")
     assert options.fill_gaps == {"sequence_gap_fill"}
 
 
 def test_cells_are_what_is_done_unless_connect_and_write_choose_another() -> None:
     cells = ("--cells", "a x b;  my/file.py:c  x  d ;")
-    assert read_options(parse(*cells), "ws://h:1").cells == (
+    assert read_options(parse(*cells), "ws://h:1").plan.cells == [
         Cell("a", "b"),
         Cell("my/file.py:c", "d"),
-    )
+    ]
     chosen = read_options(parse(*cells, "--connect", "e", "--write", "f"), "ws://h:1")
-    assert chosen.cells == (Cell("e", "f"),)
+    assert chosen.plan.cells == [Cell("e", "f")]
 
 
 PAIRS = "a x b; a x c; d x c; e x f"
@@ -75,33 +75,33 @@ def test_what_is_no_pair_is_refused(connect: str, write: str, line: str) -> None
 def test_the_settle_time_is_as_long_as_what_is_chosen_takes() -> None:
     slow = read_options(
         parse(
-            *("--cell-duration-s", "4", "--node-work-ms", "80", "--save-lag-ms", "40"),
+            *("--duration", "4", "--node-work-ms", "80", "--save-lag-ms", "40"),
             *("--store-latency-ms", "10", "--store-delay", "http://h:2"),
         ),
         "ws://h:1",
     )
-    assert slow.settle_ms == 1_200 + (80 + 40 + 12 * 10) / 0.8
-    assert read_options(parse("--settle-ms", "700"), "ws://h:1").settle_ms == 700
+    assert slow.plan.quiet_ms == 1_200 + (80 + 40 + 12 * 10) / 0.8
+    assert read_options(parse("--settle-ms", "700"), "ws://h:1").plan.quiet_ms == 700
 
 
 def test_what_the_web_ui_types_in_is_text_and_read_all_the_same() -> None:
-    options = read_options(
-        parse(sessions="5", chunk_rate=" 12.5 ", cell_duration_s="1.5", chunk7_seed="3"), "ws://h:1"
-    )
-    assert (options.sessions, options.chunk_rate, options.duration_ms, options.seed) == (
-        5,
-        12.5,
-        1_500,
-        3,
-    )
+    typed_in = {"sessions": "5", "chunk_rate": " 12.5 ", "duration_s": "1.5", "seed": "3"}
+    plan = read_options(parse(**typed_in), "ws://h:1").plan
+    assert (plan.sessions, plan.chunk_rate, plan.duration_ms, plan.seed) == (5, 12.5, 1_500, 3)
+    assert read_options(parse(chunk_rate="recorded"), "ws://h:1").plan.chunk_rate is None
 
 
-def test_later_orders_have_sessions_and_draws_of_their_own() -> None:
-    options = read_options(parse("--run-name", "r", "--chunk7-seed", "10"), "ws://h:1")
-    first, second = options.order(1, lead_ms=700), options.order(2, lead_ms=1_000)
-    assert (first.run, first.seed, first.lead_ms) == ("r", 10, 700)
-    assert (second.run, second.seed, second.lead_ms) == ("r-2", 11, 1_000)
+def test_later_rounds_have_sessions_and_draws_of_their_own() -> None:
+    options = read_options(parse("--run-name", "r", "--seed", "10"), "ws://h:1")
+    first, second = options.round_plan(1, users=8), options.round_plan(2, users=9)
+    assert (first.run, first.seed, first.number, first.users) == ("r", 10, 1, 8)
+    assert (second.run, second.seed, second.number, second.users) == ("r-2", 11, 2, 9)
     assert first.cells == second.cells
+
+
+def test_a_round_after_the_highest_seed_has_one_that_the_producer_takes() -> None:
+    options = read_options(parse("--seed", str(2**53)), "ws://h:1")
+    check(options.round_plan(2, users=1))
 
 
 @pytest.mark.parametrize(
@@ -112,23 +112,20 @@ def test_later_orders_have_sessions_and_draws_of_their_own() -> None:
         ({"cells": "a x b x c"}, "--cells: 'a x b x c' is not CONNECT x WRITE"),
         ({"cells": " ; "}, "--cells: at least one CONNECT x WRITE"),
         ({"connect": "a x b"}, "--cells: 'a x b x publish_then_save' is not CONNECT x WRITE"),
-        ({"sessions": 0}, "--sessions: 0 is not a number from 1 to 10000"),
-        ({"sessions": "many"}, "--sessions: 'many' is not a number from 1 to 10000"),
-        ({"chunk_rate": "-1"}, "--chunk-rate: '-1' is not a number from 0.01 to 10000"),
-        ({"jitter": float("nan")}, "--jitter: nan is not a number from 0 to 10"),
-        ({"node_work_ms": -1.0}, "--node-work-ms: -1.0 is not a number from 0 to 10000"),
-        ({"save_lag_ms": 1e9}, "--save-lag-ms: 1000000000.0 is not a number from 0 to 10000"),
-        ({"cell_duration_s": 0.0}, "--cell-duration-s: 0.0 is not a number from 0.1 to 86400"),
-        ({"chunk7_seed": -1}, "--chunk7-seed: -1 is not a number from 0 to 9007199254740992"),
-        (
-            {"store_latency_ms": "1"},
-            "--store-latency-ms: this cluster has no delay before its store",
-        ),
+        ({"sessions": 0}, "--sessions 0: must be between 1 and 10000"),
+        ({"sessions": "many"}, "--sessions many: want a whole number"),
+        ({"sessions": "1\n2"}, "--sessions '1\\n2': want a whole number"),
+        ({"chunk_rate": "-1"}, "--chunk-rate -1: must be between 0.1 and 10000, or recorded"),
+        ({"jitter": float("nan")}, "--jitter nan: must be between 0 and 10"),
+        ({"node_work_ms": -1.0}, "--node-work-ms -1.0: must be between 0 and 10000"),
+        ({"save_lag_ms": 1e9}, "--save-lag-ms 1000000000.0: must be between 0 and 10000"),
+        ({"duration_s": 0.0}, "--duration 0.0: must be between 0.1 and 86400"),
+        ({"seed": -1}, "--seed -1: must be between 0 and 9007199254740992"),
         ({"store_delay": "h:1"}, "--store-delay: 'h:1' is not http://HOST:PORT"),
         ({"run_name": "a b"}, "--run-name: 'a b' is not 1 to 56 letters, digits, - or _"),
         (
-            {"settle_ms": 5_000},
-            "--cell-duration-s: 10 with a settle time of 5000 ms must be below 7.5, "
+            {"settle_ms": 5_000, "duration_s": 10},
+            "--duration: a join may take 5000 ms with these latencies, so it must be below 7.5 s, "
             "which is one join a user",
         ),
     ],

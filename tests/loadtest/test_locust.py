@@ -52,7 +52,7 @@ class Backend:
             "spawn-rate": 8,
             "sessions": 3,
             "chunk-rate": 50,
-            "cell-duration-s": 2,
+            "duration": 2,
             "settle-ms": 800,
             "run-name": "test",
         } | {name.replace("_", "-"): value for name, value in changes.items()}
@@ -310,7 +310,7 @@ def wait_until(condition: Any, within_s: float = 20) -> None:
 
 def test_sigterm_ends_it_with_everything_written_down(backend: Backend) -> None:
     process = subprocess.Popen(
-        [*LOCUST, *backend.options(cell_duration_s=30)],
+        [*LOCUST, *backend.options(duration=30)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -345,7 +345,7 @@ def test_a_killed_node_ends_its_connections_and_not_the_test(backend: Backend) -
 
 
 def test_nobody_to_connect_to_is_exit_code_1(shared: Backend) -> None:
-    outcome = locust(shared.options(host=f"ws://127.0.0.1:{free_port()}", cell_duration_s=0.5))
+    outcome = locust(shared.options(host=f"ws://127.0.0.1:{free_port()}", duration=0.5))
     assert outcome.returncode == 1, outcome.stderr
     assert "Connection refused" in outcome.stdout + outcome.stderr
     assert len(rows(shared.records, "closed")) == 8
@@ -411,7 +411,7 @@ def test_the_web_ui_says_what_is_wrong_with_an_option_and_then_takes_a_good_one(
     swarm = {"user_count": 4, "spawn_rate": 4, "host": shared.host}
     refused = ask(f"{web}/swarm", **swarm, sessions="-3")
     assert refused["success"] is False
-    assert refused["message"] == "--sessions: '-3' is not a number from 1 to 10000"
+    assert refused["message"] == "--sessions -3: must be between 1 and 10000"
     assert ask(f"{web}/stats/requests")["state"] == "ready"
     assert ask(f"{web}/swarm", **swarm, sessions="2")["success"] is True
     wait_until(lambda: runs_joined(shared) >= {"test"})
@@ -436,7 +436,7 @@ def test_what_only_the_producer_knows_to_be_wrong_ends_the_test_with_a_line_in_t
 def test_under_the_web_ui_rounds_repeat_until_stopped_and_can_be_started_again(
     web: str, shared: Backend
 ) -> None:
-    swarm = {"user_count": 4, "spawn_rate": 4, "host": shared.host, "cell_duration_s": "0.5"}
+    swarm = {"user_count": 4, "spawn_rate": 4, "host": shared.host, "duration_s": "0.5"}
     ask(f"{web}/swarm", **swarm)
     wait_until(lambda: runs_joined(shared) >= {"test", "test-2"})
     ask(f"{web}/stop", now="yes")

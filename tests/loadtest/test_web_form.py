@@ -86,21 +86,21 @@ def test_a_good_form_passes() -> None:
             {"connect": "streams", "write": "lua"},
             "--write: lua does not go with streams, which goe",
         ),
-        ({"chunk_rate": "fast"}, "--chunk-rate: 'fast' is not a number from 0.01 to 10000"),
-        ({"sessions": "0"}, "--sessions: '0' is not a number from 1 to 10000"),
-        ({"sessions": "2.5"}, "--sessions: '2.5' is not a number from 1 to 10000"),
-        ({"node_work_ms": "nan"}, "--node-work-ms: 'nan' is not a number from 0 to 10000"),
-        ({"save_lag_ms": "-1"}, "--save-lag-ms: '-1' is not a number from 0 to 10000"),
-        ({"store_latency_ms": "1e9"}, "--store-latency-ms: '1e9' is not a number from 0 to 10000"),
-        ({"cell_duration_s": ""}, "--cell-duration-s: '' is not a number from 0.1 to 86400"),
-        ({"cell_duration_s": "10", "node_work_ms": "4000"}, "--cell-duration-s: 10 with a settle"),
-        ({"user_count": "0"}, "users: '0' is not a number from 1 to 500"),
-        ({"user_count": "501"}, "users: '501' is not a number from 1 to 500"),
-        ({"user_count": "many"}, "users: 'many' is not a number from 1 to 500"),
-        ({"spawn_rate": "0"}, "users started a second: '0' is not a number from 0.01 to 100000"),
-        ({"spawn_rate": "inf"}, "users started a second: 'inf' is not a number from 0.01 to 100"),
+        ({"chunk_rate": "fast"}, "--chunk-rate fast: want a number, or recorded"),
+        ({"sessions": "0"}, "--sessions 0: must be between 1 and 10000"),
+        ({"sessions": "2.5"}, "--sessions 2.5: want a whole number"),
+        ({"node_work_ms": "nan"}, "--node-work-ms nan: must be between 0 and 10000"),
+        ({"save_lag_ms": "-1"}, "--save-lag-ms -1: must be between 0 and 10000"),
+        ({"store_latency_ms": "1e9"}, "--store-latency-ms 1e9: must be between 0 and 10000"),
+        ({"duration_s": ""}, "--duration '': want a number"),
+        ({"duration_s": "10", "node_work_ms": "4000"}, "--duration: a join may take 6206 ms"),
+        ({"user_count": "0"}, "users 0: must be between 1 and 500"),
+        ({"user_count": "501"}, "users 501: must be between 1 and 500"),
+        ({"user_count": "many"}, "users many: want a whole number"),
+        ({"spawn_rate": "0"}, "users started a second 0: must be between 0.01 and 100000"),
+        ({"spawn_rate": "inf"}, "users started a second inf: must be between 0.01 and 100000"),
         ({"host": "http://h:1"}, "--host: 'http://h:1' is not ws://HOST:PORT"),
-        ({"records": "/etc"}, "records cannot be set here: none of connect, write, chunk_rate"),
+        ({"records": "/etc"}, "records cannot be set here: none of connect, write, sessions"),
         ({"producer": "http://h:2"}, "producer cannot be set here"),
         ({"conect": "buffered"}, "conect cannot be set here"),
     ],
@@ -110,6 +110,14 @@ def test_a_start_that_cannot_be_is_refused_in_one_line(form: dict[str, str], lin
         check(**form)
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
+
+
+def test_a_latency_that_nothing_makes_cannot_be_asked_for() -> None:
+    given = parser_and_options(Form(), "--pairs", PAIRS)[1]
+    users = {"user_count": "10", "spawn_rate": "10"}
+    check_start(given, "ws://h:1", {**users, "store_latency_ms": "0.0"}, False)
+    with pytest.raises(UsageError, match="--store-latency-ms: this cluster has no delay before"):
+        check_start(given, "ws://h:1", {**users, "store_latency_ms": "2"}, False)
 
 
 def test_while_a_test_runs_only_the_number_of_users_can_be_changed() -> None:

@@ -20,12 +20,12 @@ from chunk7.producer.journal import Journal
 from chunk7.producer.metrics import Metrics
 from chunk7.producer.service import Producer
 from chunk7.producer.store_connection import StoreConnection
-from chunk7.producer.timetable import plan, session_id
+from chunk7.producer.timetable import scripts
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.frames import decode_chunk
+from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import Recorder, read_back
 from chunk7.wire.store.link import Link
-from chunk7.wire.timetable import Cell, Order
 
 DEADLINE_S = 20.0
 ANSWERS = (
@@ -34,8 +34,8 @@ ANSWERS = (
 )
 
 
-def an_order(**changed: Any) -> Order:
-    """A small order: one cell, two sessions, 100 chunks/s for 0.3 s."""
+def a_plan(**changed: Any) -> Plan:
+    """A small plan: one cell, two sessions, 100 chunks/s for 0.3 s."""
     fields: dict[str, Any] = {
         "run": "r",
         "cells": [Cell("c", "save_then_publish")],
@@ -45,14 +45,15 @@ def an_order(**changed: Any) -> Order:
         "settle_ms": 500,
         "lead_ms": 0,
         "chunk_rate": 100.0,
+        "save_lag_ms": 0.0,
     }
-    return Order(**{**fields, **changed})
+    return Plan(**{**fields, **changed})
 
 
-def planned(order: Order, cell: int = 0, session: int = 0) -> list[Chunk]:
+def planned(plan: Plan, cell: int = 0, session: int = 0) -> list[Chunk]:
     """What a session is to stream, numbered as if nothing went wrong."""
-    script = plan(order, ANSWERS)[session]
-    chunks = script.chunks(session_id(order, cell, session))
+    script = scripts(plan, ANSWERS)[session]
+    chunks = script.chunks(plan.session_id(cell, session))
     return [chunk.numbered(seq) for seq, (_, chunk) in enumerate(chunks, 1)]
 
 
@@ -73,9 +74,9 @@ class Bench:
     keeper: StoreConnection
     folder: Path
 
-    async def stream(self, order: Order) -> list[dict[str, Any]]:
-        """Carry out an order; the rows of the chunks, in the order they ended."""
-        await self.producer.take(order)
+    async def stream(self, plan: Plan) -> list[dict[str, Any]]:
+        """Carry out a plan; the rows of the chunks, in the order they ended."""
+        await self.producer.take(plan)
         async with asyncio.timeout(DEADLINE_S):
             await self.producer.finished()
         return self.rows("published")

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from producer_kit import Bench, an_order, bench, listening, until
+from producer_kit import Bench, a_plan, bench, listening, until
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import BEGINNING
@@ -74,7 +74,7 @@ async def test_one_answer_is_written_into_a_session_for_each_write(
 async def test_an_answer_leaves_records_events_metrics_and_timetable_alone(
     http: aiohttp.ClientSession, at: Bench, store_url: str
 ) -> None:
-    timetable = await at.producer.take(an_order(duration_ms=1_000))
+    timetable = await at.producer.take(a_plan(duration_ms=1_000))
     async with listening(store_url, "demo-a-0") as received:
         promise = await promised(http, an_answer())
         await promised(http, an_answer(session_id="demo-unheard", writes=["publish_then_save"]))

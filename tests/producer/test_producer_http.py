@@ -6,11 +6,11 @@ from pathlib import Path
 import aiohttp
 import msgspec
 import pytest
-from producer_kit import Bench, OwnStore, an_order, bench, until
+from producer_kit import Bench, OwnStore, a_plan, bench, until
 
 from chunk7.delivery.errors import UsageError
 from chunk7.producer.http import served
-from chunk7.wire.timetable import Order, Timetable
+from chunk7.wire.plan import Plan, Timetable
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ async def post(http: aiohttp.ClientSession, body: bytes) -> tuple[int, bytes]:
 async def test_an_order_is_answered_with_its_timetable_and_carried_out(
     http: aiohttp.ClientSession, at: Bench
 ) -> None:
-    order = an_order()
-    status, body = await post(http, msgspec.json.encode(order))
+    plan = a_plan()
+    status, body = await post(http, msgspec.json.encode(plan))
     timetable = msgspec.json.decode(body, type=Timetable)
     assert status == 200
-    assert timetable.order == order
+    assert timetable.plan == plan
     assert [plan.session_id for plan in timetable.sessions] == ["r-0-0", "r-0-1"]
     async with http.get("/timetable") as answer:
         assert (answer.status, await answer.read()) == (200, body)
@@ -59,15 +59,15 @@ async def test_an_order_is_answered_with_its_timetable_and_carried_out(
         (b"", "truncated"),
         (b"{}", "missing required field `run`"),
         (b"\xff", "malformed"),
-        (msgspec.json.encode(an_order(sessions=0)), "sessions: 0 is not 1 to 10000"),
-        (msgspec.json.encode(an_order()).replace(b'"seed"', b'"sead"'), "`sead`"),
-        (msgspec.json.encode(an_order(ttft_ms=5_000.0)), "ttft_ms: 5000 before each"),
+        (msgspec.json.encode(a_plan(sessions=0)), "sessions 0: must be between 1 and 10000"),
+        (msgspec.json.encode(a_plan()).replace(b'"seed"', b'"sead"'), "`sead`"),
+        (msgspec.json.encode(a_plan(ttft_ms=5_000.0)), "ttft_ms: 5000 before each"),
     ],
 )
 async def test_a_bad_order_is_400_and_one_line_and_stops_nothing(
     http: aiohttp.ClientSession, at: Bench, body: bytes, reason: str
 ) -> None:
-    current = await at.producer.take(an_order())
+    current = await at.producer.take(a_plan())
     status, text = await post(http, body)
     assert status == 400
     assert reason in text.decode()
@@ -76,7 +76,7 @@ async def test_a_bad_order_is_400_and_one_line_and_stops_nothing(
 
 
 async def test_delete_stops_the_timetable(http: aiohttp.ClientSession, at: Bench) -> None:
-    await at.producer.take(an_order(duration_ms=10_000))
+    await at.producer.take(a_plan(duration_ms=10_000))
     await until(lambda: at.journal.totals.chunks >= 5)
     async with http.delete("/timetable") as answer:
         assert answer.status == 204
@@ -89,7 +89,7 @@ async def test_delete_stops_the_timetable(http: aiohttp.ClientSession, at: Bench
 
 
 async def test_metrics_name_what_was_written(http: aiohttp.ClientSession, at: Bench) -> None:
-    rows = await at.stream(an_order())
+    rows = await at.stream(a_plan())
     async with http.get("/metrics") as answer:
         lines = (await answer.text()).splitlines()
     label = 'write="save_then_publish"'
@@ -133,5 +133,5 @@ async def test_an_address_in_use_is_named(at: Bench) -> None:
 
 
 def test_the_api_takes_the_order_of_the_wire() -> None:
-    order = an_order()
-    assert msgspec.json.decode(msgspec.json.encode(order), type=Order) == order
+    plan = a_plan()
+    assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan

@@ -12,16 +12,16 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from producer_kit import DEADLINE_S, an_order, until
+from producer_kit import DEADLINE_S, a_plan, until
 
 from chunk7.delivery.errors import RecordError, UsageError
 from chunk7.producer.options import parse_options
+from chunk7.wire.plan import Cell
 from chunk7.wire.records import read_back
-from chunk7.wire.timetable import Cell
 
 REDIS = ("--redis", "redis://127.0.0.1:1")
 SERVED = (*REDIS, "--listen", "127.0.0.1:0", "--records", "r")
-ALONE = (*REDIS, "--duration-s", "1")
+ALONE = (*REDIS, "--duration", "1")
 OWN = """
 from chunk7.delivery.effects import NextSeq, Publish
 from chunk7.delivery.ordering import write_ordering
@@ -79,10 +79,10 @@ async def streaming(
     process = await start("--redis", store_url, "--listen", "127.0.0.1:0", "--records", records)
     try:
         url = await address_of(process)
-        order = an_order(duration_ms=60_000, ttft_ms=0.0, chunk_rate=200.0, sessions=20)
+        plan = a_plan(duration_ms=60_000, ttft_ms=0.0, chunk_rate=200.0, sessions=20)
         async with (
             aiohttp.ClientSession(url) as http,
-            http.post("/timetable", data=msgspec.json.encode(order)) as answer,
+            http.post("/timetable", data=msgspec.json.encode(plan)) as answer,
         ):
             assert answer.status == 200
         await until(lambda: flushed(records / "producer.published.arrows"))
@@ -122,7 +122,7 @@ async def test_a_killed_producer_leaves_readable_records(
 
 
 async def test_alone_it_streams_one_order_and_says_what_it_did(store_url: str) -> None:
-    arguments = ("--duration-s", 0.3, "--chunk-rate", 100, "--sessions", 2, "--run", "demo")
+    arguments = ("--duration", 0.3, "--chunk-rate", 100, "--sessions", 2, "--run", "demo")
     code, out, _ = await ended(await start("--redis", store_url, *arguments, "--json"))
     totals = json.loads(out)
     chunks = totals["chunks"]
@@ -144,7 +144,7 @@ async def test_alone_it_streams_one_order_and_says_what_it_did(store_url: str) -
 async def test_alone_it_takes_an_ordering_of_the_users_own(store_url: str, tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(OWN)
     own = f"{tmp_path / 'own.py'}:forgets"
-    arguments = ("--duration-s", 0.3, "--chunk-rate", 100, "--sessions", 2, "--write", own)
+    arguments = ("--duration", 0.3, "--chunk-rate", 100, "--sessions", 2, "--write", own)
     code, out, _ = await ended(await start("--redis", store_url, *arguments))
     assert code == 0
     assert f"{own}, 2 sessions: " in out
@@ -170,7 +170,7 @@ async def test_nobody_at_the_store_is_one_line_and_exit_1() -> None:
 async def test_records_of_another_run_are_not_touched(store_url: str, tmp_path: Path) -> None:
     (tmp_path / "producer.events.arrows").write_bytes(b"precious")
     code, _, err = await ended(
-        await start("--redis", store_url, "--duration-s", 1, "--records", tmp_path)
+        await start("--redis", store_url, "--duration", 1, "--records", tmp_path)
     )
     assert code == 2
     assert err == (
@@ -188,7 +188,7 @@ async def test_what_answers_cannot_give_is_one_line_and_exit_2(
         (("--answers", tmp_path), f"{tmp_path / 'a.jsonl'}:2: "),
         (("--chunk-rate", 10, "--ttft-ms", 900), "--ttft-ms: 900 before each of "),
     ):
-        code, _, err = await ended(await start("--redis", store_url, "--duration-s", 1, *more))
+        code, _, err = await ended(await start("--redis", store_url, "--duration", 1, *more))
         assert code == 2
         assert err.startswith(f"producer: error: {start_of_line}")
         assert err.count("\n") == 1
@@ -197,8 +197,8 @@ async def test_what_answers_cannot_give_is_one_line_and_exit_2(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--duration-s", "1"), "required: --redis"),
-        (REDIS, "want --listen and --records, or --duration-s"),
+        (("--duration", "1"), "required: --redis"),
+        (REDIS, "want --listen and --records, or --duration"),
         ((*REDIS, "--listen", "127.0.0.1:1"), "want --listen and --records"),
         ((*SERVED, "--listen", "nowhere"), "--listen: 'nowhere' is not HOST:PORT"),
         ((*SERVED, "--listen", "h:70000"), "port of 0 to 65535"),
@@ -208,17 +208,20 @@ async def test_what_answers_cannot_give_is_one_line_and_exit_2(
         ((*SERVED, "--ordering", "nope.py:x"), "--ordering: no ordering file nope.py"),
         ((*SERVED, "--ordering", "atomic_lua"), "there already is an ordering named"),
         ((*SERVED, "--nonsense"), "--nonsense"),
-        ((*REDIS, "--duration-s", "0"), "--duration-s: 0 is not 0.001 to 86400"),
-        ((*REDIS, "--duration-s", "nan"), "--duration-s: nan is not 0.001 to 86400"),
+        ((*REDIS, "--duration", "0"), "--duration 0: must be between 0.1 and 86400"),
+        ((*REDIS, "--duration", "nan"), "--duration nan: must be between 0.1 and 86400"),
         ((*ALONE, "--write", "nope"), "--write: unknown ordering 'nope': one of"),
-        ((*ALONE, "--sessions", "0"), "--sessions: 0 is not 1 to 10000"),
-        ((*ALONE, "--sessions", "x"), "--sessions: invalid int value: 'x'"),
-        ((*ALONE, "--chunk-rate", "-1"), "--chunk-rate: -1 is not above 0"),
-        ((*ALONE, "--jitter", "-1"), "--jitter: -1.0 is not 0 to 10"),
-        ((*ALONE, "--ttft-ms", "-1"), "--ttft-ms: -1.0 is not 0 to"),
-        ((*ALONE, "--message-chunks", "0"), "--message-chunks: 0 is not 1 to"),
-        ((*ALONE, "--save-lag-ms", "-1"), "--save-lag-ms: -1.0 is not 0 to"),
-        ((*ALONE, "--seed", "-1"), "--seed: -1 is not 0 to"),
+        ((*ALONE, "--sessions", "0"), "--sessions 0: must be between 1 and 10000"),
+        ((*ALONE, "--sessions", "x"), "--sessions x: want a whole number"),
+        (
+            (*ALONE, "--chunk-rate", "-1"),
+            "--chunk-rate -1: must be between 0.1 and 10000, or",
+        ),
+        ((*ALONE, "--jitter", "-1"), "--jitter -1: must be between 0 and 10"),
+        ((*ALONE, "--ttft-ms", "-1"), "--ttft-ms -1: must be between 0 and 600000, or recorded"),
+        ((*ALONE, "--message-chunks", "0"), "--message-chunks 0: must be between 1 and"),
+        ((*ALONE, "--save-lag-ms", "-1"), "--save-lag-ms -1: must be between 0 and 10000"),
+        ((*ALONE, "--seed", "-1"), "--seed -1: must be between 0 and 9007199254740992"),
         ((*ALONE, "--run", "a/b"), "--run: 'a/b' is not 1 to 64"),
     ],
 )
@@ -231,9 +234,9 @@ def test_a_bad_option_is_named_with_what_it_may_be(arguments: Any, reason: str) 
 
 def test_the_order_of_a_command_line_is_what_it_says() -> None:
     options = "--write atomic_lua --sessions 3 --chunk-rate 9 --jitter 0.5 --ttft-ms 8 --run r"
-    more = "--message-chunks 7 --save-lag-ms 6 --seed 5 --duration-s 2.5"
-    order = parse_options([*REDIS, *options.split(), *more.split()]).order
-    assert order == an_order(
+    more = "--message-chunks 7 --save-lag-ms 6 --seed 5 --duration 2.5"
+    plan = parse_options([*REDIS, *options.split(), *more.split()]).plan
+    assert plan == a_plan(
         cells=[Cell("", "atomic_lua")],
         sessions=3,
         chunk_rate=9.0,

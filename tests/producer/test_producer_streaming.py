@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from producer_kit import OwnStore, an_order, bench, listening, planned, until
+from producer_kit import OwnStore, a_plan, bench, listening, planned, until
 
 from chunk7.delivery.chunk import history_key, stream_key
 from chunk7.producer import streaming
 from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import read_back
 from chunk7.wire.store.store import SCRIPT_CALLS
-from chunk7.wire.timetable import Cell, Order
 
 
 @pytest.fixture
@@ -28,9 +28,9 @@ def own_store(tmp_path: Path) -> Iterator[OwnStore]:
 async def test_cells_stream_the_same_chunks_one_after_the_other(
     store_url: str, tmp_path: Path
 ) -> None:
-    order = an_order(cells=[Cell("a", "atomic_lua"), Cell("b", "stream_append")], settle_ms=100)
+    plan = a_plan(cells=[Cell("a", "atomic_lua"), Cell("b", "stream_append")], settle_ms=100)
     async with bench(store_url, tmp_path) as at:
-        rows = await at.stream(order)
+        rows = await at.stream(plan)
         timetable = at.producer.timetable
         assert timetable is not None
         assert at.kinds().count("order") == at.kinds().count("order_done") == 1
@@ -50,9 +50,9 @@ async def test_the_memory_of_every_cell_is_what_the_store_says(
     store_url: str, tmp_path: Path
 ) -> None:
     cells = [Cell("a", "atomic_lua"), Cell("b", "stream_append")]
-    order = an_order(cells=cells, settle_ms=1_000)
+    plan = a_plan(cells=cells, settle_ms=1_000)
     async with bench(store_url, tmp_path, max_entries=5) as at:
-        rows = await at.stream(order)
+        rows = await at.stream(plan)
         measured = [json.loads(e["detail"]) for e in at.rows("events") if e["kind"] == "memory"]
         for cell, key_of in ((0, history_key), (1, stream_key)):
             sizes = [
@@ -71,9 +71,9 @@ async def test_the_commands_of_every_cell_are_what_crossed_the_wire(
     store_url: str, tmp_path: Path
 ) -> None:
     cells = [Cell("c", write) for write in sorted(WRITE_ORDERINGS)]
-    order = an_order(cells=cells, settle_ms=600)
+    plan = a_plan(cells=cells, settle_ms=600)
     async with bench(store_url, tmp_path) as at, listening(store_url, "elsewhere"):
-        rows = await at.stream(order)
+        rows = await at.stream(plan)
         counted = [json.loads(e["detail"]) for e in at.rows("events") if e["kind"] == "commands"]
     assert [event["cell"] for event in counted] == list(range(len(cells)))
     chunks = sum(row["cell"] == 0 for row in rows)
@@ -100,7 +100,7 @@ async def test_commands_are_not_counted_when_the_store_began_to_count_anew(
     store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with bench(store_url, tmp_path) as at:
-        await at.producer.take(an_order())
+        await at.producer.take(a_plan())
         await until(lambda: at.journal.totals.chunks >= 5)
         await at.keeper.store.link.send("CONFIG", "RESETSTAT")
         await at.producer.finished()
@@ -111,9 +111,9 @@ async def test_commands_are_not_counted_when_the_store_began_to_count_anew(
 async def test_memory_is_not_measured_into_the_next_cell(
     store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    order = an_order(duration_ms=300, settle_ms=0, save_lag_ms=100.0)
+    plan = a_plan(duration_ms=300, settle_ms=0, save_lag_ms=100.0)
     async with bench(store_url, tmp_path) as at:
-        await at.stream(order)
+        await at.stream(plan)
         assert not {"memory", "commands"} & set(at.kinds())
     assert "memory of cell 0 was not measured: the settle time was too short" in caplog.text
     assert "commands of cell 0 were not counted: the settle time was too short" in caplog.text
@@ -122,11 +122,11 @@ async def test_memory_is_not_measured_into_the_next_cell(
 async def test_publications_that_reach_nobody_are_counted_and_warned_of(
     store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    order = an_order()
+    plan = a_plan()
     async with bench(store_url, tmp_path) as at, listening(store_url, "r-0-1"):
-        await at.stream(order)
+        await at.stream(plan)
         unheard = [e for e in at.rows("events") if e["kind"] == "no_receivers"]
-        count = len(planned(order))
+        count = len(planned(plan))
         assert {event["session_id"] for event in unheard} == {"r-0-0"}
         assert sum(int(event["detail"]) for event in unheard) == count
         assert at.journal.totals.without_receivers == count
@@ -139,22 +139,22 @@ async def test_publications_that_reach_nobody_are_counted_and_warned_of(
 
 async def test_a_new_order_stops_the_current_one(store_url: str, tmp_path: Path) -> None:
     async with bench(store_url, tmp_path) as at:
-        await at.producer.take(an_order(run="old", duration_ms=10_000))
+        await at.producer.take(a_plan(run="old", duration_ms=10_000))
         await until(lambda: at.journal.totals.chunks >= 5)
-        rows = await at.stream(an_order(run="new"))
+        rows = await at.stream(a_plan(run="new"))
     last_old = max(row["started_ns"] for row in rows if row["session_id"].startswith("old"))
     first_new = min(row["started_ns"] for row in rows if row["session_id"].startswith("new"))
     assert last_old < first_new
     assert sum(row["session_id"].startswith("new-0-0") for row in rows) == len(
-        planned(an_order(run="new"))
+        planned(a_plan(run="new"))
     )
 
 
 async def test_the_records_say_which_order_was_stopped(store_url: str, tmp_path: Path) -> None:
     async with bench(store_url, tmp_path) as at:
-        await at.producer.take(an_order(run="old", duration_ms=10_000))
+        await at.producer.take(a_plan(run="old", duration_ms=10_000))
         await until(lambda: at.journal.totals.chunks >= 5)
-        await at.stream(an_order(run="new", settle_ms=50))
+        await at.stream(a_plan(run="new", settle_ms=50))
         told = [
             (row["kind"], row["detail"])
             for row in at.rows("events")
@@ -165,11 +165,11 @@ async def test_the_records_say_which_order_was_stopped(store_url: str, tmp_path:
 
 async def test_an_order_is_on_disk_before_its_first_chunk(store_url: str, tmp_path: Path) -> None:
     async with bench(store_url, tmp_path) as at:
-        await at.producer.take(an_order(run="r", lead_ms=600_000))
+        await at.producer.take(a_plan(run="r", lead_ms=600_000))
         await until((tmp_path / "producer.events.arrows").exists)
         [event] = at.rows("events")
-        order = msgspec.json.decode(event["detail"], type=Order)
-    assert (event["kind"], order.run, order.number) == ("order", "r", 1)
+        plan = msgspec.json.decode(event["detail"], type=Plan)
+    assert (event["kind"], plan.run, plan.number) == ("order", "r", 1)
 
 
 async def test_a_chunk_that_is_abandoned_is_written_down(
@@ -177,7 +177,7 @@ async def test_a_chunk_that_is_abandoned_is_written_down(
 ) -> None:
     monkeypatch.setattr(streaming, "STOP_WITHIN_S", 0.01)
     async with bench(store_url, tmp_path) as at:
-        await at.producer.take(an_order(save_lag_ms=60_000.0))
+        await at.producer.take(a_plan(save_lag_ms=10_000.0))
         await until(lambda: at.journal.under_way >= 5)
         await at.producer.stop()
         rows = at.rows("published")
@@ -191,10 +191,10 @@ async def test_a_chunk_that_is_abandoned_is_written_down(
 
 async def test_the_store_may_die_and_come_back(own_store: OwnStore, tmp_path: Path) -> None:
     await own_store.start()
-    order = an_order(sessions=1, duration_ms=4_000)
+    plan = a_plan(sessions=1, duration_ms=4_000)
     async with bench(own_store.url, tmp_path) as at:
         totals = at.journal.totals
-        await at.producer.take(order)
+        await at.producer.take(plan)
         await until(lambda: totals.saved >= 20)
         own_store.kill()
         await until(lambda: totals.errors >= 20)
@@ -206,7 +206,7 @@ async def test_the_store_may_die_and_come_back(own_store: OwnStore, tmp_path: Pa
         kinds = [kind for kind in at.kinds() if kind != "no_receivers"]
         history = await at.keeper.store.history("r-0-0")
     assert kinds == ["order", "store_lost", "store_back", "order_done", "memory"]
-    assert len(rows) == len(planned(order))
+    assert len(rows) == len(planned(plan))
     failed = [row["error"] is not None for row in rows]
     first, last = failed.index(True), len(failed) - failed[::-1].index(True)
     assert all(failed[first:last])
@@ -221,10 +221,10 @@ async def test_the_lua_script_is_there_again_after_a_restart(
     own_store: OwnStore, tmp_path: Path
 ) -> None:
     await own_store.start()
-    order = an_order(cells=[Cell("c", "atomic_lua")], sessions=1, duration_ms=3_000)
+    plan = a_plan(cells=[Cell("c", "atomic_lua")], sessions=1, duration_ms=3_000)
     async with bench(own_store.url, tmp_path) as at:
         totals = at.journal.totals
-        await at.producer.take(order)
+        await at.producer.take(plan)
         await until(lambda: totals.saved >= 5)
         own_store.kill()
         await until(lambda: totals.errors >= 5)
@@ -234,9 +234,9 @@ async def test_the_lua_script_is_there_again_after_a_restart(
 
 
 async def test_hundreds_of_sessions_are_streamed_whole(store_url: str, tmp_path: Path) -> None:
-    order = an_order(sessions=300, chunk_rate=5.0, duration_ms=1_500)
+    plan = a_plan(sessions=300, chunk_rate=5.0, duration_ms=1_500)
     async with bench(store_url, tmp_path) as at:
-        rows = await at.stream(order)
+        rows = await at.stream(plan)
         assert at.producer.timetable is not None
         plans = at.producer.timetable.sessions
         health = at.rows("health")
@@ -251,7 +251,7 @@ async def test_hundreds_of_sessions_are_streamed_whole(store_url: str, tmp_path:
 async def test_records_are_complete_once_closed(store_url: str, tmp_path: Path) -> None:
     async with bench(store_url, tmp_path) as at:
         await at.keeper.note_clock(at.journal)
-        await at.stream(an_order())
+        await at.stream(a_plan())
         await asyncio.sleep(0)
     for table in ("published", "events", "health", "clocks"):
         assert read_back(tmp_path / f"producer.{table}.arrows").complete

@@ -12,17 +12,17 @@ from chunk7.delivery.effects import BEGINNING, NextSeq, Publish, Save, Subscribe
 from chunk7.delivery.ordering import WriteOrdering, WriteSteps, write_ordering
 from chunk7.producer import writing
 from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.store.link import Link
 from chunk7.wire.store.store import Store
-from chunk7.wire.timetable import Cell, Order
 
 INSTANTS = ("publish_sent_ns", "publish_done_ns", "save_sent_ns", "save_done_ns")
 PUBSUB = [name for name in WRITE_ORDERINGS if name != "stream_append"]
 
 
-def an_order(**changed: Any) -> Order:
+def a_plan(**changed: Any) -> Plan:
     """One that ends soon after its last chunk: nothing is measured in its settle time here."""
-    return producer_kit.an_order(**{"settle_ms": 50, **changed})
+    return producer_kit.a_plan(**{"settle_ms": 50, **changed})
 
 
 def cells(name: str) -> list[Cell]:
@@ -34,9 +34,9 @@ async def run_alone(
     url: str, folder: Path, name: str, **changed: Any
 ) -> tuple[list[dict[str, Any]], list[Chunk], list[Chunk]]:
     """One session in a write ordering: (records, history, publications)."""
-    order = an_order(cells=cells(name), sessions=1, **changed)
+    plan = a_plan(cells=cells(name), sessions=1, **changed)
     async with bench(url, folder) as at, listening(url, "r-0-0") as heard:
-        rows = await at.stream(order)
+        rows = await at.stream(plan)
         if name == "stream_append":
             history = (await at.keeper.store.stream("r-0-0", BEGINNING)).chunks
         else:
@@ -48,7 +48,7 @@ async def run_alone(
 @pytest.mark.parametrize("name", WRITE_ORDERINGS)
 async def test_the_store_has_exactly_the_plan(store_url: str, tmp_path: Path, name: str) -> None:
     rows, history, heard = await run_alone(store_url, tmp_path, name)
-    plan = planned(an_order(cells=cells(name), sessions=1))
+    plan = planned(a_plan(cells=cells(name), sessions=1))
     assert history == plan
     assert heard == ([] if name == "stream_append" else plan)
     assert [(row["index"], row["message_id"], row["seq"]) for row in rows] == [
@@ -90,7 +90,7 @@ async def test_order_holds_at_a_high_rate_with_a_lag_longer_than_the_interval(
 ) -> None:
     changed = {"chunk_rate": 2_000.0, "save_lag_ms": 25.0, "duration_ms": 400, "jitter": 1.0}
     _, history, heard = await run_alone(store_url, tmp_path, name, **changed)
-    plan = planned(an_order(cells=cells(name), sessions=1, **changed))
+    plan = planned(a_plan(cells=cells(name), sessions=1, **changed))
     assert len(plan) > 500
     assert history == plan
     assert heard == plan
@@ -99,7 +99,7 @@ async def test_order_holds_at_a_high_rate_with_a_lag_longer_than_the_interval(
 async def test_a_refused_write_is_a_row_with_its_error(store_url: str, tmp_path: Path) -> None:
     async with bench(store_url, tmp_path) as at:
         await at.keeper.store.link.send("SET", "chat:history:r-0-0", "no list")
-        rows = await at.stream(an_order(sessions=1))
+        rows = await at.stream(a_plan(sessions=1))
     for row in rows:
         assert row["error"].startswith("WRONGTYPE")
         assert row["seq"] > 0
@@ -145,17 +145,17 @@ async def test_a_broken_ordering_is_named_in_every_row(
     store_url: str, tmp_path: Path, ordering: WriteOrdering, reason: str
 ) -> None:
     async with bench(store_url, tmp_path, {ordering.name: ordering}) as at:
-        rows = await at.stream(an_order(cells=cells(ordering.name), sessions=1))
-    assert len(rows) == len(planned(an_order(sessions=1)))
+        rows = await at.stream(a_plan(cells=cells(ordering.name), sessions=1))
+    assert len(rows) == len(planned(a_plan(sessions=1)))
     for row in rows:
         assert reason in row["error"]
         assert (row["publish_done_ns"] is not None) == (ordering is fails)
 
 
-async def paused(at: Bench, url: str, order: Any, for_ms: int) -> list[dict[str, Any]]:
+async def paused(at: Bench, url: str, plan: Any, for_ms: int) -> list[dict[str, Any]]:
     """The rows of an order during which the store holds all commands for a while."""
     other = await Link.open(url)
-    await at.producer.take(order)
+    await at.producer.take(plan)
     await until(lambda: at.journal.totals.chunks >= 3)
     await other.send("CLIENT", "PAUSE", for_ms, "ALL")
     await at.producer.finished()
@@ -164,9 +164,9 @@ async def paused(at: Bench, url: str, order: Any, for_ms: int) -> list[dict[str,
 
 
 async def test_a_slow_store_does_not_delay_the_next_chunk(store_url: str, tmp_path: Path) -> None:
-    order = an_order(sessions=1, duration_ms=1_000)
+    plan = a_plan(sessions=1, duration_ms=1_000)
     async with bench(store_url, tmp_path) as at:
-        rows = await paused(at, store_url, order, 300)
+        rows = await paused(at, store_url, plan, 300)
         timetable = at.producer.timetable
     assert timetable is not None
     plan = timetable.sessions[0]
@@ -184,11 +184,11 @@ async def test_too_many_chunks_under_way_are_recorded_as_saturated(
     store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "MAX_UNDER_WAY", 3)
-    order = an_order(sessions=1, duration_ms=1_000)
+    plan = a_plan(sessions=1, duration_ms=1_000)
     async with bench(store_url, tmp_path) as at:
-        rows = await paused(at, store_url, order, 300)
+        rows = await paused(at, store_url, plan, 300)
         history = await at.keeper.store.history("r-0-0")
-    assert len(rows) == len(planned(order))
+    assert len(rows) == len(planned(plan))
     refused = [row for row in rows if row["error"] is not None]
     assert len(refused) >= 10
     assert {row["error"] for row in refused} == {"producer saturated"}
@@ -198,9 +198,9 @@ async def test_too_many_chunks_under_way_are_recorded_as_saturated(
 
 async def test_numbers_start_again_at_one_in_each_session(store_url: str, tmp_path: Path) -> None:
     async with bench(store_url, tmp_path) as at:
-        await at.stream(an_order(sessions=3))
+        await at.stream(a_plan(sessions=3))
     store = await Store.open(store_url)
     for session in range(3):
-        plan = planned(an_order(sessions=3), session=session)
+        plan = planned(a_plan(sessions=3), session=session)
         assert list(await store.history(f"r-0-{session}")) == plan
     await store.close()

@@ -1,81 +1,77 @@
-"""The bug report's four factors: what a sweep varies, between which bounds, from which base."""
+"""The bug report's four factors: what a sweep varies, and from which base."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from chunk7.cluster.options import number, whole
+import msgspec
+
 from chunk7.delivery.errors import UsageError
+from chunk7.wire.parameters import Parameter
+from chunk7.wire.plan import OPTIONS, Plan
 
 MAX_VALUES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factor:
-    """One of the bug report's factors, its bounds, and what a sweep takes that names no values."""
+    """One of the bug report's factors, and what a sweep takes that names no values.
+
+    Its unit and bounds are those of the plan's `field`.
+    """
 
     name: str
-    option: str
-    """Takes the values."""
-    unit: str
-    whole: bool = False
-    low: float
-    high: float
+    field: str
     values: tuple[float, ...]
     base: float
-    what: str
+    option: str = ""
+    """Takes the values; by default the parameter's."""
+    what: str = ""
+
+    @property
+    def parameter(self) -> Parameter:
+        """What a value of it may be."""
+        return replace(OPTIONS[self.field], none="")
+
+    @property
+    def values_option(self) -> str:
+        """Takes the values."""
+        return self.option or self.parameter.option
 
     @property
     def base_option(self) -> str:
         """Takes the value that holds while another factor is varied."""
-        return f"--base-{self.option[2:]}"
+        return f"--base-{self.values_option[2:]}"
 
-    def parser(self, option: str) -> Callable[[str], float]:
-        """An argparse type for one value."""
-        if self.whole:
-            return whole(option, int(self.low), int(self.high))
-        return number(option, self.low, self.high)
+    def read(self, option: str, text: str) -> float:
+        """One value; raises UsageError."""
+        return float(self.parameter.number(text, option))
+
+    def of(self, plan: Plan) -> float:
+        """Its value in a plan."""
+        return float(getattr(plan, self.field))
+
+    def set_to(self, value: float, plan: Plan) -> Plan:
+        """The plan with another value of it."""
+        kind = int if self.parameter.whole else float
+        return msgspec.structs.replace(plan, **{self.field: kind(value)})
 
 
 FACTORS: dict[str, Factor] = {
     factor.name: factor
     for factor in (
-        Factor(
-            name="chunk-rate",
-            option="--chunk-rate",
-            unit="chunks/s",
-            low=0.1,
-            high=10_000,
-            values=(5, 10, 20, 40, 80),
-            base=20,
-            what="chunks a second and session",
-        ),
-        Factor(
-            name="store-latency",
-            option="--store-latency-ms",
-            unit="ms",
-            low=0,
-            high=10_000,
-            values=(0, 2, 5, 10, 20),
-            base=0,
-            what="delay between processes and store, each way",
-        ),
+        Factor(name="chunk-rate", field="chunk_rate", values=(5, 10, 20, 40, 80), base=20),
+        Factor(name="store-latency", field="store_latency_ms", values=(0, 2, 5, 10, 20), base=0),
         Factor(
             name="node-work",
-            option="--node-work-ms",
-            unit="ms",
-            low=0,
-            high=10_000,
+            field="node_work_ms",
             values=(0, 5, 10, 20, 50),
             base=10,
             what="what a node does between its two steps: the report's slower execution under load",
         ),
         Factor(
             name="concurrent-joins",
+            field="users",
             option="--concurrent-joins",
-            unit="users",
-            whole=True,
-            low=1,
-            high=100_000,
             values=(30, 60, 120, 240),
             base=120,
             what="users that join within --duration",
@@ -97,22 +93,21 @@ def chosen_factors(
     swept = [name for name in FACTORS if not named or name in named]
     for name, text in values.items():
         if text is not None and name not in swept:
-            raise UsageError(f"{FACTORS[name].option} {text}: --factor leaves {name} out")
+            raise UsageError(f"{FACTORS[name].values_option} {text}: --factor leaves {name} out")
     return {name: _values(FACTORS[name], values.get(name), base[name]) for name in swept}
 
 
 def _values(factor: Factor, text: str | None, base: float) -> list[float]:
-    parse = factor.parser(factor.option)
+    option = factor.values_option
     if text is None:
         given = list(factor.values)
     else:
-        given = [parse(word.strip()) for word in text.split(",") if word.strip()]
+        given = [factor.read(option, word.strip()) for word in text.split(",") if word.strip()]
         if not given:
-            raise UsageError(f"{factor.option} {text}: want one value or more, e.g. 1,2,5")
+            raise UsageError(f"{option} {text}: want one value or more, e.g. 1,2,5")
     values = sorted({*map(float, given), float(base)})
     if len(values) > MAX_VALUES:
         raise UsageError(
-            f"{factor.option} {text}: {len(values)} values with the base value; "
-            f"at most {MAX_VALUES}"
+            f"{option} {text}: {len(values)} values with the base value; at most {MAX_VALUES}"
         )
     return values

@@ -4,7 +4,7 @@ One factor is varied at a time, the others keep their base value. The base value
 a factor's values, so all factors share one point: the base run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chunk7.analysis.sweep_table import LIVE, SIMULATION, SweepPlan
@@ -13,6 +13,7 @@ from chunk7.cluster.jobs.sweep.factors import FACTORS
 from chunk7.cluster.options import names
 from chunk7.cluster.settings import Settings
 from chunk7.delivery.errors import UsageError
+from chunk7.wire.plan import OPTIONS, Plan
 
 BASE = "base"
 MAX_CELLS = 8
@@ -34,7 +35,7 @@ class Unit:
 
     by: str
     name: str
-    setting: Mapping[str, float]
+    setting: Plan
     points: tuple[tuple[str, float], ...]
 
     @property
@@ -50,36 +51,27 @@ class Unit:
 
 def units(plan: SweepPlan) -> list[Unit]:
     """Everything to measure, the base first; each setting live, then simulated."""
-    base = tuple((factor, plan.base[factor]) for factor in plan.factors)
-    settings: list[tuple[str, Mapping[str, float], tuple[tuple[str, float], ...]]] = [
-        (BASE, plan.base, base)
-    ]
-    for factor, values in plan.factors.items():
+    base = tuple((name, FACTORS[name].of(plan.base)) for name in plan.factors)
+    settings: list[tuple[str, Plan, tuple[tuple[str, float], ...]]] = [(BASE, plan.base, base)]
+    for name, values in plan.factors.items():
+        factor = FACTORS[name]
         settings += [
-            (f"{factor}-{value:.15g}", {**plan.base, factor: value}, ((factor, value),))
+            (f"{name}-{value:.15g}", factor.set_to(value, plan.base), ((name, value),))
             for value in values
-            if value != plan.base[factor]
+            if value != factor.of(plan.base)
         ]
     ways = [way for way in (LIVE, SIMULATION) if way in plan.by]
     return [Unit(way, *setting) for setting in settings for way in ways]
 
 
-def live_settings(plan: SweepPlan, cells: Cells, setting: Mapping[str, float]) -> Settings:
+def live_settings(plan: SweepPlan, cells: Cells, setting: Plan) -> Settings:
     """The options of the `chunk7 run` that measures a setting."""
     return Settings(
+        plan=setting,
         cells=cells,
         nodes=plan.nodes,
-        users=int(setting["concurrent-joins"]),
-        sessions=plan.sessions,
-        chunk_rate=setting["chunk-rate"],
-        duration_s=plan.duration_s,
-        node_work_ms=setting["node-work"],
-        store_latency_ms=setting["store-latency"],
         stream_max_entries=None,
-        save_lag_ms=plan.save_lag_ms,
-        jitter=0.0,
         answers=None,
-        seed=plan.seed,
         redis=None,
         processes=0,
         thresholds=(),
@@ -120,24 +112,21 @@ def difference(found: SweepPlan, asked: SweepPlan) -> str | None:
 
 def _options(plan: SweepPlan) -> dict[str, str]:
     """A plan as the options that lead to it."""
+    swept = {factor.field: factor.base_option for factor in FACTORS.values()}
     return {
         "--factor": ",".join(plan.factors),
         **{
-            FACTORS[name].option if name in FACTORS else name: _list(values)
+            FACTORS[name].values_option if name in FACTORS else name: _list(values)
             for name, values in plan.factors.items()
         },
         **{
-            FACTORS[name].base_option if name in FACTORS else name: f"{value:g}"
-            for name, value in plan.base.items()
+            swept.get(name, parameter.option): parameter.spelled(getattr(plan.base, name))
+            for name, parameter in OPTIONS.items()
         },
         "--by": ",".join(plan.by),
-        "--connect, --write": ", ".join(cell.name for cell in plan.cells),
+        "--connect, --write": ", ".join(cell.name for cell in plan.base.cells),
         "--nodes": str(plan.nodes),
-        "--sessions": str(plan.sessions),
-        "--duration": f"{plan.duration_s:g}",
-        "--save-lag-ms": f"{plan.save_lag_ms:g}",
         "--simulated": str(plan.simulated),
-        "--seed": str(plan.seed),
     }
 
 

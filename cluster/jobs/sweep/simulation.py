@@ -27,13 +27,14 @@ from chunk7.cluster.settings import Settings
 from chunk7.delivery.errors import RecordError, UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.producer.answers import SHIPPED, read_answers
-from chunk7.producer.timetable import plan as scripts_of
+from chunk7.producer.timetable import scripts
 from chunk7.simulator.explore.guard import guarded
 from chunk7.simulator.virtual.distributions import Durations, Empirical, empirical
 from chunk7.simulator.virtual.results import CellResult
 from chunk7.simulator.virtual.settings import Engine
 from chunk7.simulator.virtual.settings import Settings as Simulated
 from chunk7.simulator.virtual.simulate import simulate
+from chunk7.wire.plan import Plan
 
 _QUANTILES = 200
 _MOST_CHUNKS = 100_000
@@ -66,19 +67,20 @@ class Planned:
         return np.resize(np.roll(answer, rng.integers(len(answer))), count)
 
 
-def planned(settings: Settings) -> Planned:
-    """What a live run of these settings streams. Raises UsageError if it cannot."""
-    scripts = scripts_of(settings.order("sweep"), read_answers(SHIPPED))
+def planned(plan: Plan) -> Planned:
+    """What a live run of this plan streams. Raises UsageError if it cannot."""
+    written = scripts(plan, read_answers(SHIPPED))
     return Planned(
-        tuple(tuple(np.diff(script.offsets_ms, prepend=script.start_ms)) for script in scripts)
+        tuple(tuple(np.diff(script.offsets_ms, prepend=script.start_ms)) for script in written)
     )
 
 
 def simulated_settings(settings: Settings, measured: Calibration, connections: int) -> Simulated:
     """The table above. Raises UsageError for settings that cannot be simulated."""
-    gaps = planned(settings)
+    plan = settings.plan
+    gaps = planned(plan)
     message_chunks = max(1, round(statistics.fmean(map(len, gaps.answers_ms))))
-    watchers = max(1, round(settings.users / settings.sessions))
+    watchers = max(1, round(plan.users / plan.sessions))
     sessions = min(_MOST_SESSIONS, _MOST_CHUNKS // message_chunks, connections // watchers)
     return Simulated(
         connections=connections,
@@ -88,11 +90,11 @@ def simulated_settings(settings: Settings, measured: Calibration, connections: i
         arrivals=gaps,
         chunk_rate=1_000 / gaps.mean_ms,
         message_chunks=message_chunks,
-        store_latency=_with(settings.store_latency_ms, measured.one_way_ms),
-        node_work=_with(settings.node_work_ms, measured.node_work_ms),
-        save_lag=_with(settings.save_lag_ms, measured.save_lag_ms),
+        store_latency=_with(plan.store_latency_ms, measured.one_way_ms),
+        node_work=_with(plan.node_work_ms, measured.node_work_ms),
+        save_lag=_with(plan.save_lag_ms, measured.save_lag_ms),
         engine=Engine.VECTORISED,
-        seed=settings.seed,
+        seed=plan.seed,
     )
 
 
@@ -108,8 +110,8 @@ def simulate_cells(settings: Simulated, cells: Cells) -> list[CellResult]:
     return list(guarded(job) if foreign else job(lambda: None))
 
 
-def calibrate(run_dir: Path, settings: Settings) -> Calibration:
-    """What the machine took beyond the settings of a live run.
+def calibrate(run_dir: Path, plan: Plan) -> Calibration:
+    """What the machine took beyond the plan of a live run.
 
     Raises RecordError for a folder that is none, or in which nothing asked the store.
     """
@@ -133,9 +135,9 @@ def calibrate(run_dir: Path, settings: Settings) -> Calibration:
     save_pause = np.fmax(save_sent - publish_done, publish_sent - save_done)
     return Calibration(
         run_dir=run_dir.name,
-        one_way_ms=_beyond(np.concatenate(one_way), settings.store_latency_ms),
-        node_work_ms=_beyond(node_pause, settings.node_work_ms),
-        save_lag_ms=_beyond(save_pause, settings.save_lag_ms),
+        one_way_ms=_beyond(np.concatenate(one_way), plan.store_latency_ms),
+        node_work_ms=_beyond(node_pause, plan.node_work_ms),
+        save_lag_ms=_beyond(save_pause, plan.save_lag_ms),
     )
 
 

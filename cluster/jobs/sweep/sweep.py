@@ -34,6 +34,7 @@ from chunk7.cluster.jobs.sweep.simulation import USUAL, simulate_cells, simulate
 from chunk7.cluster.settings import Settings
 from chunk7.delivery.errors import Interrupted, UsageError
 from chunk7.wire.live import Quantiles
+from chunk7.wire.plan import Plan, as_options
 
 ATTEMPTS = 2
 """At a live run that is not valid."""
@@ -53,7 +54,7 @@ class Means:
     """How live runs are made: `jobs.run.execute` and `sweep.simulation.calibrate`, or a test's."""
 
     execute: Callable[[Settings, Path], Outcome]
-    calibrate: Callable[[Path, Settings], Calibration]
+    calibrate: Callable[[Path, Plan], Calibration]
 
 
 def open_sweep(folder: Path, plan: SweepPlan) -> Sweep:
@@ -82,7 +83,7 @@ def check(plan: SweepPlan, cells: Cells) -> None:
         try:
             simulated_settings(settings, USUAL, plan.simulated)
         except UsageError as error:
-            raise UsageError(f"{unit.where}: {error}") from error
+            raise UsageError(f"{unit.where}: {as_options(str(error))}") from error
 
 
 def without_invalid(sweep: Sweep) -> Sweep:
@@ -135,7 +136,7 @@ def _live(folder: Path, sweep: Sweep, unit: Unit, settings: Settings, means: Mea
     summary = _run(run_dir, settings, means)
     calibration = sweep.calibration
     if unit.name == BASE and len(sweep.plan.by) > 1:
-        calibration = means.calibrate(run_dir, settings)
+        calibration = means.calibrate(run_dir, settings.plan)
     where = f"{RUNS}/{unit.name}"
     points = _points(unit, sweep.plan, summary.results, summary.invalid_because, where)
     return replace(sweep, calibration=calibration, points=[*sweep.points, *points])
@@ -188,7 +189,7 @@ def _points(
         SweepPoint(
             factor=factor,
             value=value,
-            unit=FACTORS[factor].unit,
+            unit=FACTORS[factor].parameter.unit,
             by=unit.by,
             connect=cell.connect,
             write=cell.write,
@@ -198,7 +199,7 @@ def _points(
             run_dir=run_dir,
         )
         for factor, value in unit.points
-        for cell in plan.cells
+        for cell in plan.base.cells
     ]
 
 

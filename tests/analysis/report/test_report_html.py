@@ -16,7 +16,7 @@ from chunk7.analysis.report.pictures import Picture
 from chunk7.analysis.report.thresholds import hold
 from chunk7.analysis.study import open_study
 from chunk7.analysis.thresholds import parse_threshold
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell
 
 VOID = {"meta", "link", "img", "input", "path", "wbr"}
 

@@ -10,7 +10,7 @@ from chunk7.analysis.report.junit import render_junit
 from chunk7.analysis.report.thresholds import hold
 from chunk7.analysis.study import open_study
 from chunk7.analysis.thresholds import parse_threshold
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell
 
 
 def suite_of(folder: Path, thresholds: Sequence[str] = ()) -> Xml.Element:

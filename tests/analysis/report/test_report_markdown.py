@@ -9,7 +9,7 @@ from report_kit import BUG, FIX, HOSTILE, run_folder
 from chunk7.analysis.report.markdown import escape, render_markdown
 from chunk7.analysis.report.page import make_page
 from chunk7.analysis.study import open_study
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell
 
 
 def lines(folder: Path) -> list[str]:

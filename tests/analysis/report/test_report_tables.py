@@ -12,7 +12,7 @@ from chunk7.analysis.report.table import numeric, worded
 from chunk7.analysis.report.tables import causes_table, cells_table, processes_table, times_table
 from chunk7.analysis.study import Study, open_study
 from chunk7.analysis.tables import processes
-from chunk7.wire.timetable import Cell
+from chunk7.wire.plan import Cell
 from tests.analysis.story import Story, ns
 
 

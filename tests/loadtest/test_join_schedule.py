@@ -4,8 +4,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunk7.loadtest.join_schedule import STAY, Visit, cell_start_ms, end_ms, itinerary, slot_count
-from chunk7.wire.timetable import Cell, Order, SessionPlan, Timetable
+from chunk7.loadtest.join_schedule import Visit, itinerary
+from chunk7.wire.plan import STAY, Cell, Plan, SessionPlan, Timetable
 
 CELLS = [Cell("a", "x"), Cell("b", "x"), Cell("b", "y")]
 
@@ -19,26 +19,27 @@ def make_timetable(
     cells: list[Cell] = CELLS,
 ) -> Timetable:
     """Sessions that start `spread_ms` apart and end as much before the cell does."""
-    order = Order(
+    plan = Plan(
         run="r",
         cells=cells,
         seed=seed,
         sessions=sessions,
         duration_ms=duration_ms,
         settle_ms=settle_ms,
+        lead_ms=500,
     )
-    plans = [
+    sessions_ = [
         SessionPlan(
             session_id=f"r-{cell}-{session}",
             cell=cell,
-            start_ms=cell_start_ms(order, cell) + session * spread_ms,
-            end_ms=cell_start_ms(order, cell) + duration_ms - session * spread_ms,
+            start_ms=plan.cell_start_ms(cell) + session * spread_ms,
+            end_ms=plan.cell_start_ms(cell) + duration_ms - session * spread_ms,
             chunks=100 + session,
         )
         for cell in range(len(cells))
         for session in range(sessions)
     ]
-    return Timetable(order, epoch_ns=0, epoch_unix_ns=0, boot_id="", sessions=plans)
+    return Timetable(plan, epoch_ns=0, epoch_unix_ns=0, boot_id="", sessions=sessions_)
 
 
 timetables = st.builds(
@@ -52,7 +53,7 @@ timetables = st.builds(
 
 
 def offsets(timetable: Timetable, visits: list[Visit], cell: int) -> list[tuple[object, ...]]:
-    start_ms = cell_start_ms(timetable.order, cell)
+    start_ms = timetable.plan.cell_start_ms(cell)
     return [
         (
             visit.session_id.rsplit("-")[-1],
@@ -101,26 +102,26 @@ def test_a_join_is_within_its_bounds_and_the_session_streams_then(
 @given(timetables, st.integers(0, 10_000))
 def test_a_visit_is_over_before_the_users_next_can_begin(timetable: Timetable, user: int) -> None:
     visits = itinerary(timetable, user)
-    spare_ms = (1 - STAY) * timetable.order.settle_ms
+    spare_ms = (1 - STAY) * timetable.plan.quiet_ms
     for before, after in pairwise(visits):
         assert before.leave_ms + spare_ms <= after.join_earliest_ms + 1e-6
-    assert visits[-1].leave_ms <= end_ms(timetable.order)
+    assert visits[-1].leave_ms <= timetable.plan.end_ms
 
 
 @given(timetables, st.integers(1, 60))
 def test_the_users_of_a_slot_are_spread_evenly_over_the_sessions(
     timetable: Timetable, users: int
 ) -> None:
-    slot_ms = timetable.order.duration_ms / slot_count(timetable.order.duration_ms)
+    slot_ms = timetable.plan.slot_ms
     by_slot: dict[int, Counter[str]] = {}
     for user in range(users):
         for visit in itinerary(timetable, user):
             if visit.cell == 0:
-                offset_ms = visit.leave_ms - cell_start_ms(timetable.order, 0)
-                slot = int(offset_ms // slot_ms) if slot_ms > timetable.order.settle_ms else 0
+                offset_ms = visit.leave_ms - timetable.plan.cell_start_ms(0)
+                slot = int(offset_ms // slot_ms) if slot_ms > timetable.plan.quiet_ms else 0
                 by_slot.setdefault(slot, Counter())[visit.session_id] += 1
     sessions = [plan.session_id for plan in timetable.sessions if plan.cell == 0]
-    if timetable.order.settle_ms < slot_ms / 2:  # every slot can be joined
+    if timetable.plan.quiet_ms < slot_ms / 2:  # every slot can be joined
         for counts in by_slot.values():
             per_session = [counts[session] for session in sessions]
             assert max(per_session) - min(per_session) <= 1
@@ -174,6 +175,6 @@ def test_a_session_that_is_over_is_not_joined() -> None:
     timetable = make_timetable(sessions=1, cells=CELLS[:1])
     plan = timetable.sessions[0]
     short = SessionPlan(plan.session_id, 0, plan.start_ms, plan.start_ms + 3_000, 30)
-    ended = Timetable(timetable.order, 0, 0, "", [short])
+    ended = Timetable(timetable.plan, 0, 0, "", [short])
     visits = itinerary(ended, 0)
     assert [(v.join_earliest_ms, v.join_latest_ms) for v in visits] == [(500, 3_500)]
