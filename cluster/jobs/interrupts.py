@@ -1,15 +1,17 @@
 """SIGINT, SIGTERM and SIGHUP end the work in order, by cancelling it once."""
 
 import asyncio
+import contextlib
 import signal
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from chunk7.delivery.errors import Interrupted
 
 Result = TypeVar("Result")
+_BEGINS_WITHIN_S = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -66,13 +68,12 @@ def _run_in_thread(work: Coroutine[Any, Any, Result]) -> Result:
         begun.set_result(asyncio.current_task())
         return await work
 
-    with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(asyncio.run, cancellable())
-        try:
-            return done.result()
+    with ThreadPoolExecutor(1) as pool:  # which waits for the thread at its end
+        try:  # Ctrl-C may come while submit has not yet returned
+            return pool.submit(asyncio.run, cancellable()).result()
         except KeyboardInterrupt:
-            task = begun.result()
-            assert task is not None
-            task.get_loop().call_soon_threadsafe(task.cancel)
-            wait([done])
+            with contextlib.suppress(TimeoutError):  # it has not begun, and so leaves nothing
+                task = begun.result(_BEGINS_WITHIN_S)
+                if task is not None:
+                    task.get_loop().call_soon_threadsafe(task.cancel)
             raise Interrupted("SIGINT", signal.SIGINT) from None
