@@ -147,8 +147,8 @@ def test_the_host_is_a_websocket_address(host: str | None) -> None:
     [
         (["--host", "http://x"], "--host: 'http://x' is not ws://HOST:PORT"),
         ([], "--host: None is not ws://HOST:PORT"),
-        (["--host", "ws://x", "--sessions", "0"], "--sessions: 0 is not a number from 1 to 10000"),
-        (["--host", "ws://x", "--chunk-rate", "nan"], "--chunk-rate: 'nan' is not a number"),
+        (["--host", "ws://x", "--sessions", "0"], "--sessions 0: must be between 1 and 10000"),
+        (["--host", "ws://x", "--chunk-rate", "nan"], "--chunk-rate nan: must be between 0.1"),
         (["--host", "ws://x", "--cells", "a"], "--cells: 'a' is not CONNECT x WRITE"),
     ],
 )

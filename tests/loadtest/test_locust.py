@@ -260,7 +260,7 @@ def test_cells_see_the_same_joins(whole: Whole) -> None:
 def test_two_workers_share_the_users_of_one_itinerary(backend: Backend) -> None:
     """Workers tell the master every 3 s what they did: the test must not be over sooner."""
     port = free_port()
-    options = backend.options(users=9, spawn_rate=9, processes=2, cell_duration_s=4)
+    options = backend.options(users=9, spawn_rate=9, processes=2, duration=4)
     outcome = locust([*options, f"--master-bind-port={port}", f"--master-port={port}"])
     assert outcome.returncode == 0, outcome.stderr
     assert {path.name.split(".")[0] for path in backend.records.glob("locust*")} == {
