@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from chunk7.analysis.results import Result
-from chunk7.analysis.validity import Limits
+from chunk7.analysis.validity import ValidityLimits
 
 
 class Standing(StrEnum):
@@ -19,7 +19,7 @@ def standing(result: Result) -> Standing:
     if result.chunks_lost:
         return Standing.LOSES
     empty = result.connections == 0 or result.chunks_expected == 0
-    if empty or result.chunks_undetermined > Limits().undetermined * result.chunks_expected:
+    if empty or result.chunks_undetermined > ValidityLimits().undetermined * result.chunks_expected:
         return Standing.UNKNOWN
     return Standing.KEEPS
 

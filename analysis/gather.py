@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from chunk7.delivery.errors import RecordError
-from chunk7.wire.records import TABLES, ReadBack, Stream, read_back
+from chunk7.wire.records import TABLES, ReadBack, RecordStream, read_back
 
 VERSION = "1"
 RECEIPTS_PER_GROUP = 500_000
@@ -49,7 +49,7 @@ _LARGEST_HEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class RecordedProcess:
     """One recording process. Instants are on the run's clock.
 
     `part` is producer, node or loadtest, '' when it wrote none of their tables. `complete` is
@@ -92,7 +92,7 @@ def gathered_schema(name: str) -> pa.Schema:
     return _empty(name).schema
 
 
-def gather(run_dir: Path) -> list[Process]:
+def gather(run_dir: Path) -> list[RecordedProcess]:
     """Write the Parquet files of a run folder from its `raw/`; who recorded, and how it ended.
 
     A process that was killed is no error: what it flushed is used. Raises RecordError, naming the
@@ -115,7 +115,7 @@ def damage_named(path: Path) -> Iterator[None]:
         raise RecordError(f"{path}: cannot be read: {reason}") from error
 
 
-def _gather(run_dir: Path, paths: list[Path]) -> list[Process]:
+def _gather(run_dir: Path, paths: list[Path]) -> list[RecordedProcess]:
     streams = {path: _read(path) for path in paths}
     receipts = {path: back for path, back in streams.items() if _name_of(path)[1] == "receipts"}
     processes = _processes(streams)
@@ -163,7 +163,7 @@ def _read(path: Path) -> ReadBack:
 
 def _latest_only(path: Path) -> ReadBack:
     """Of receipts just the latest one: that is all that is asked of their process."""
-    stream, rows = Stream(path), [TABLES["receipts"].empty_table()]
+    stream, rows = RecordStream(path), [TABLES["receipts"].empty_table()]
     if not stream.schema.equals(TABLES["receipts"]):
         raise RecordError(f"{path}: its columns are not those of receipts")
     for batch in stream.batches():
@@ -194,7 +194,7 @@ def _cut_in_head(path: Path) -> bool:
 # --- processes and clocks ------------------------------------------------------------------
 
 
-def _processes(streams: dict[Path, ReadBack]) -> list[Process]:
+def _processes(streams: dict[Path, ReadBack]) -> list[RecordedProcess]:
     by_process: dict[str, dict[str, ReadBack]] = defaultdict(dict)
     for path, back in streams.items():
         process, table = _name_of(path)
@@ -232,7 +232,9 @@ def _has_rows(tables: dict[str, ReadBack]) -> bool:
     return any(back.table.num_rows for back in tables.values())
 
 
-def _process(name: str, tables: dict[str, ReadBack], boot: str, offset: int | None) -> Process:
+def _process(
+    name: str, tables: dict[str, ReadBack], boot: str, offset: int | None
+) -> RecordedProcess:
     shift = offset or 0
     instants = [
         pc.max(tables[table].table[column]).as_py()
@@ -240,7 +242,7 @@ def _process(name: str, tables: dict[str, ReadBack], boot: str, offset: int | No
         if table in tables
     ]
     known = max((at for at in instants if at is not None), default=None)
-    return Process(
+    return RecordedProcess(
         process=name,
         part=next((part for table, part in _PARTS.items() if table in tables), ""),
         boot_id=boot,
@@ -343,7 +345,7 @@ class _ReceiptFiles:
                 continue
             held: list[pa.RecordBatch] = []
             rows = 0
-            for batch in Stream(path).batches():
+            for batch in RecordStream(path).batches():
                 held.append(batch)
                 rows += batch.num_rows
                 if rows >= ROWS_AT_ONCE:

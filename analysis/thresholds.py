@@ -47,7 +47,7 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ThresholdOutcome:
     """One sentence for each cell in which a threshold was crossed, or could not be told."""
 
     crossed: list[str]
@@ -89,7 +89,7 @@ def parse_threshold(text: str) -> Threshold:
     )
 
 
-def evaluate(thresholds: Sequence[Threshold], results: Iterable[Result]) -> Outcome:
+def evaluate(thresholds: Sequence[Threshold], results: Iterable[Result]) -> ThresholdOutcome:
     """Hold every threshold against every cell it concerns.
 
     One that concerns no cell, or whose metric is null, is unknown rather than held.
@@ -105,7 +105,7 @@ def evaluate(thresholds: Sequence[Threshold], results: Iterable[Result]) -> Outc
                 unknown.append(f"{result.name}: {threshold.metric} is unknown ({threshold.text})")
             elif not _OPERATORS[threshold.operator](value, threshold.limit):
                 crossed.append(f"{result.name}: {threshold.metric} is {value:g} ({threshold.text})")
-    return Outcome(crossed, unknown)
+    return ThresholdOutcome(crossed, unknown)
 
 
 def _limit(text: str, number: str) -> float:

@@ -13,7 +13,7 @@ from chunk7.analysis.verdicts import Judgement
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ValidityLimits:
     """What a run may have and still be valid."""
 
     never_opened: float = 0.01
@@ -31,7 +31,7 @@ class Limits:
 
 
 def reasons(
-    run: Run, judgement: Judgement, limits: Limits = Limits(), running: bool = False
+    run: Run, judgement: Judgement, limits: ValidityLimits = ValidityLimits(), running: bool = False
 ) -> list[str]:
     """Why the run is not valid; empty when it is.
 
@@ -63,7 +63,7 @@ def _cut_short(run: Run) -> Iterator[str]:
         yield f"{process} was cut short: its records have no end"
 
 
-def _clocks(run: Run, limits: Limits) -> Iterator[str]:
+def _clocks(run: Run, limits: ValidityLimits) -> Iterator[str]:
     if (run.clocks["uncertainty_ns"] < 0).any():
         yield "clock skew: a clock was measured with an uncertainty below 0"
     for process in run.processes.loc[~run.processes["aligned"].astype(bool), "process"]:
@@ -147,7 +147,7 @@ def _nothing_happened(run: Run) -> Iterator[str]:
             yield f"nobody connected for {of_cell.name}"
 
 
-def _never_opened(run: Run, limits: Limits, running: bool) -> Iterator[str]:
+def _never_opened(run: Run, limits: ValidityLimits, running: bool) -> Iterator[str]:
     never = run.connections["connected_ns"].isna() & run.connections["closed_ns"].notna()
     if running:  # a user that is stopped while it connects has no error to tell
         never &= run.connections["error"].notna()
@@ -159,7 +159,7 @@ def _never_opened(run: Run, limits: Limits, running: bool) -> Iterator[str]:
             )
 
 
-def _saturated(run: Run, limits: Limits) -> Iterator[str]:
+def _saturated(run: Run, limits: ValidityLimits) -> Iterator[str]:
     for process, rows in run.health.groupby("process"):
         lags_ms = np.sort(rows["loop_lag_ms"].dropna().to_numpy(dtype=float))
         # One second in twenty may be bad, and in a short run one: a single stall is the machine's,
@@ -173,7 +173,7 @@ def _saturated(run: Run, limits: Limits) -> Iterator[str]:
             )
 
 
-def _late(run: Run, limits: Limits) -> Iterator[str]:
+def _late(run: Run, limits: ValidityLimits) -> Iterator[str]:
     for what, frame, actual, limit_ms in (
         ("joins", run.connections, "opening_ns", limits.joins_late_ms),
         ("chunks", run.published, "started_ns", limits.chunks_late_ms),
@@ -213,7 +213,7 @@ def _one_sided(run: Run) -> Iterator[str]:
             yield f"no node recorded the joins of {unseen} connections that were welcomed"
 
 
-def _undetermined(run: Run, judgement: Judgement, limits: Limits) -> Iterator[str]:
+def _undetermined(run: Run, judgement: Judgement, limits: ValidityLimits) -> Iterator[str]:
     accounts = judgement.accounts.groupby(run.connections["cell"])[["undetermined", "expected"]]
     for cell, row in accounts.sum().iterrows():
         if row["undetermined"] > limits.undetermined * row["expected"]:

@@ -12,8 +12,8 @@ from chunk7.delivery.ordering import pair
 from chunk7.faults import FAULTS
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
-from chunk7.simulator.explore.search import Limits, explore
-from chunk7.simulator.explore.state import Cell, State
+from chunk7.simulator.explore.search import SearchLimits, explore
+from chunk7.simulator.explore.state import ExploreCell, State
 from chunk7.simulator.explore.world import World
 
 
@@ -38,13 +38,13 @@ class Row:
 def matrix(name: str, **options: object) -> Row:
     """All cells that pair, under the same options."""
     cells = [
-        Cell(connect, write, **options)  # type: ignore[arg-type]
+        ExploreCell(connect, write, **options)  # type: ignore[arg-type]
         for connect in CONNECT_ORDERINGS.values()
         for write in WRITE_ORDERINGS.values()
         if pair(connect, write)
     ]
     began = time.process_time()
-    found = [explore(cell, Limits(max_schedules=10**9, max_seconds=3_600)) for cell in cells]
+    found = [explore(cell, SearchLimits(max_schedules=10**9, max_seconds=3_600)) for cell in cells]
     seconds = time.process_time() - began
     assert all(result.search.complete for result in found)
     steps = sum(result.transitions for result in found)
@@ -54,7 +54,7 @@ def matrix(name: str, **options: object) -> Row:
 
 def unpruned(connect: str, write: str) -> Row:
     """The same moves, remembering no state: what pruning is worth."""
-    world = World(Cell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write]))
+    world = World(ExploreCell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write]))
     steps = schedules = 0
     began = time.process_time()
     stack: list[State] = [world.initial()]

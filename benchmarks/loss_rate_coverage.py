@@ -22,7 +22,7 @@ from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.virtual import vectorised
 from chunk7.simulator.virtual.chunks import intended_instants, timelines_by_law
 from chunk7.simulator.virtual.distributions import Constant
-from chunk7.simulator.virtual.settings import Arrivals, Engine, Settings
+from chunk7.simulator.virtual.settings import Arrivals, Engine, SimulationSettings
 from chunk7.wire.intervals import clustered_share, score_interval
 
 Ints = NDArray[np.int64]
@@ -46,9 +46,9 @@ class Load:
         """As the table has it."""
         return f"{self.sessions} x {self.watchers} | {self.arrivals} | {self.work_ms:g}"
 
-    def settings(self, sessions: int, seed: int) -> Settings:
+    def settings(self, sessions: int, seed: int) -> SimulationSettings:
         """Of a simulation with so many answers in place of a draw's."""
-        return Settings(
+        return SimulationSettings(
             connections=sessions * self.watchers,
             sessions=sessions,
             watchers=self.watchers,

@@ -25,7 +25,7 @@ import numpy as np
 from chunk7.cluster.deployments.binaries import valkey_server
 from chunk7.producer.answers import SHIPPED, read_answers
 from chunk7.producer.journal import Journal
-from chunk7.producer.metrics import Metrics
+from chunk7.producer.metrics import ProducerMetrics
 from chunk7.producer.service import Producer
 from chunk7.producer.store_connection import StoreConnection
 from chunk7.producer.write import WRITE_ORDERINGS
@@ -64,7 +64,7 @@ async def attempt(url: str, write: str, rate: int, sessions: int, seconds: float
         ttft_ms=0.0,
     )
     with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(Recorder(Path(folder), "producer"), Metrics())
+        journal = Journal(Recorder(Path(folder), "producer"), ProducerMetrics())
         keeper = await StoreConnection.open(url, "producer", 60_000, None)
         await keeper.store.link.send("FLUSHALL")
         answers = read_answers(SHIPPED)

@@ -18,7 +18,7 @@ import numpy as np
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.virtual.distributions import Constant, LogNormal
-from chunk7.simulator.virtual.settings import Engine, Settings
+from chunk7.simulator.virtual.settings import Engine, SimulationSettings
 from chunk7.simulator.virtual.simulate import simulate
 
 CELLS = (
@@ -72,7 +72,7 @@ def measured(
 ) -> tuple[float, float]:
     """(seconds, peak MiB) of one cell in a process of its own."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
-    settings = Settings(engine=engine, connections=connections, **DURATIONS[kind])
+    settings = SimulationSettings(engine=engine, connections=connections, **DURATIONS[kind])
     process = multiprocessing.get_context("spawn").Process(
         target=_measure, args=(settings, connect, write, theirs)
     )
@@ -87,7 +87,7 @@ def measured(
     return float(seconds), float(peak)
 
 
-def _measure(settings: Settings, connect: str, write: str, result: Connection) -> None:
+def _measure(settings: SimulationSettings, connect: str, write: str, result: Connection) -> None:
     began = time.perf_counter()
     simulate(settings, CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write])
     seconds = time.perf_counter() - began

@@ -153,10 +153,10 @@ def explore(
     """
     from chunk7.commands import explore as command
     from chunk7.exploration import explored
-    from chunk7.simulator.explore.search import Limits
+    from chunk7.simulator.explore.search import SearchLimits
 
     args = _parsed("explore", command.add_parser, options)
-    limits = Limits(args.max_schedules, args.max_seconds)
+    limits = SearchLimits(args.max_schedules, args.max_seconds)
     pairing = _listed(connect), _listed(write)
     return list(explored(*pairing, names(args.faults), args.chunks, args.joiners, limits))
 

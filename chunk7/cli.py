@@ -36,7 +36,7 @@ examples:
 """
 
 
-class Command(Protocol):
+class Subcommand(Protocol):
     """A module of `chunk7.commands`."""
 
     def add_parser(self, subparsers: "Subparsers[Parser]") -> None:
@@ -46,9 +46,9 @@ class Command(Protocol):
         """Do the job; the exit code. Raises Chunk7Error for what went wrong as it can."""
 
 
-def command(name: str) -> Command:
+def command(name: str) -> Subcommand:
     """The subcommand's module. Imported only when it is asked for: each brings what it needs."""
-    return cast(Command, import_module(f"chunk7.commands.{name}"))
+    return cast(Subcommand, import_module(f"chunk7.commands.{name}"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,8 +13,8 @@ from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.drawing import draw, rerun
 from chunk7.simulator.explore.guard import guarded
 from chunk7.simulator.explore.schedule import Failure, Schedule
-from chunk7.simulator.explore.search import Limits, explore
-from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.search import SearchLimits, explore
+from chunk7.simulator.explore.state import ExploreCell
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def explored(
     faults: Sequence[str],
     chunks: int,
     joiners: int,
-    limits: Limits,
+    limits: SearchLimits,
 ) -> Iterator[Finding]:
     """What every pair that shares a feed comes to, with so many chunks and joiners each.
 
@@ -71,7 +71,7 @@ def explored(
 
     def job(tick: Callable[[], None]) -> Iterator[Finding]:
         for connect, write in _pairs(connects, writes):
-            for cell in Cell(connect, write, chunks, joiners, may_strike).with_each_client():
+            for cell in ExploreCell(connect, write, chunks, joiners, may_strike).with_each_client():
                 yield _find(cell, replace(limits, tick=tick))
 
     ours = {*CONNECT_ORDERINGS, *WRITE_ORDERINGS}
@@ -126,7 +126,7 @@ def _resolved(
     ]
 
 
-def _find(cell: Cell, limits: Limits) -> Finding:
+def _find(cell: ExploreCell, limits: SearchLimits) -> Finding:
     result = explore(cell, limits)
     examples = {
         kind: (example, draw(rerun(replace(cell, chunks=example.chunks), example), failure=kind))

@@ -15,8 +15,8 @@ from chunk7.simulator.virtual.presets import PRESETS, Preset
 from chunk7.simulator.virtual.results import CellResult
 from chunk7.simulator.virtual.settings import (
     Engine,
-    Joins,
-    Settings,
+    JoinSpread,
+    SimulationSettings,
     parse_arrivals,
     parse_fault,
 )
@@ -38,13 +38,13 @@ def read_preset(name: str | None) -> Preset | None:
     return PRESETS[name]
 
 
-def read_settings(args: argparse.Namespace) -> Settings:
+def read_settings(args: argparse.Namespace) -> SimulationSettings:
     """The preset's settings, or the usual ones, with the options that were given.
 
     Raises UsageError in one line that names the option.
     """
     preset = read_preset(args.preset)
-    base = preset.settings if preset else Settings(connections=20_000)
+    base = preset.settings if preset else SimulationSettings(connections=20_000)
     given: dict[str, Any] = {field: getattr(args, field) for field in _AS_GIVEN}
     for field in _DURATIONS:
         text = getattr(args, f"{field}_ms")
@@ -52,7 +52,7 @@ def read_settings(args: argparse.Namespace) -> Settings:
             given[field] = parse_distribution(text, f"--{field.replace('_', '-')}-ms")
     if args.arrivals is not None:
         given["arrivals"] = parse_arrivals(args.arrivals, "--arrivals")
-    given["joins"] = _member(Joins, args.joins, "--joins")
+    given["joins"] = _member(JoinSpread, args.joins, "--joins")
     given["engine"] = _member(Engine, args.engine, "--engine")
     given["faults"] = tuple(parse_fault(text, "--faults") for text in args.faults)
     given["seed"] = args.seed
@@ -68,7 +68,7 @@ def _member(kind: Any, text: str | None, option: str) -> Any:
 
 
 def simulated(
-    settings: Settings,
+    settings: SimulationSettings,
     connects: Sequence[str | ConnectOrdering],
     writes: Sequence[str | WriteOrdering],
 ) -> Iterator[CellResult]:

@@ -13,7 +13,7 @@ from chunk7.delivery.registry import Ordering, resolve
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore import state as explore_state
-from chunk7.simulator.explore.search import Limits, explore
+from chunk7.simulator.explore.search import SearchLimits, explore
 from chunk7.simulator.virtual.program import dry_join
 from chunk7.wire.plan import Cell
 
@@ -106,7 +106,7 @@ def _step_through(connect: "_Side", write: "_Side", wanted: list[tuple[str, str]
     """Every ordering in every way that one chunk allows: what is broken shows before the run."""
     for connect_name, write_name in wanted:
         pairing = connect.orderings[connect_name], write.orderings[write_name]
-        explore(explore_state.Cell(*pairing, chunks=1), Limits(max_seconds=1.0))
+        explore(explore_state.ExploreCell(*pairing, chunks=1), SearchLimits(max_seconds=1.0))
 
 
 def traits(ordering: ConnectOrdering) -> Traits:

@@ -16,7 +16,7 @@ BEYOND_TIMETABLE_S = 45.0
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RunSettings:
     """The options of `chunk7 run`. `plan` has every parameter of the load, but not yet its name."""
 
     plan: Plan
@@ -56,10 +56,10 @@ class Settings:
         return self.length_s + BEYOND_TIMETABLE_S
 
 
-def read_settings(args: argparse.Namespace) -> Settings:
+def read_settings(args: argparse.Namespace) -> RunSettings:
     """The settings of a parsed command line; raises UsageError in one line."""
     cells = try_and_choose(names(args.connect), names(args.write))
-    return Settings(
+    return RunSettings(
         plan=read_plan(vars(args), run="unnamed", cells=list(cells.cells)),
         cells=cells,
         nodes=args.nodes,

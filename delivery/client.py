@@ -19,7 +19,7 @@ from chunk7.delivery.gaps import GapTracker
 from chunk7.delivery.ordering import ClientPolicy
 
 
-class Client(Protocol):
+class ClientModel(Protocol):
     """A client's half of an ordering."""
 
     asks: bool
@@ -95,7 +95,7 @@ class Resumes:
     What was shown without a number (0) cannot be resumed after: it does not count.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: ClientModel) -> None:
         self._client = client
         self.asks = client.asks
 
@@ -153,7 +153,7 @@ class FillsGaps:
         return GapTracker.restored(memory).resume_after
 
 
-CLIENTS: dict[ClientPolicy, Client] = {
+CLIENTS: dict[ClientPolicy, ClientModel] = {
     ClientPolicy.TAKES_ALL: TakesAll(),
     ClientPolicy.DEDUPLICATES: Deduplicates(),
     ClientPolicy.FILLS_GAPS: FillsGaps(),

@@ -20,7 +20,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from chunk7.loadtest.worker_state import Stage
+from chunk7.loadtest.worker_state import WorkerState
 from chunk7.wire.metrics import lag_histogram
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -29,7 +29,7 @@ _LAGS = "chunk7_lags_s"
 _AT_WORK = ("spawning", "running")
 
 
-def report_lags(environment: Any, stage: Stage) -> None:
+def report_lags(environment: Any, stage: WorkerState) -> None:
     """On a worker: put the seconds since the last report into each."""
 
     def report(client_id: str, data: dict[str, Any]) -> None:
@@ -38,9 +38,9 @@ def report_lags(environment: Any, stage: Stage) -> None:
     environment.events.report_to_master.add_listener(report)
 
 
-def serve_metrics(environment: Any, stage: Stage | None) -> None:
+def serve_metrics(environment: Any, stage: WorkerState | None) -> None:
     """On whoever has the web server; `stage` None: the users are on workers."""
-    metrics = Metrics(environment.runner, stage)
+    metrics = LoadMetrics(environment.runner, stage)
 
     def show() -> tuple[bytes, dict[str, str]]:
         return metrics.text(), {"Content-Type": CONTENT_TYPE}
@@ -49,10 +49,10 @@ def serve_metrics(environment: Any, stage: Stage | None) -> None:
     environment.events.worker_report.add_listener(metrics.take_report)
 
 
-class Metrics(Collector):
+class LoadMetrics(Collector):
     """Locust's own statistics, read when asked for, and everybody's event-loop lag."""
 
-    def __init__(self, runner: Any, stage: Stage | None) -> None:
+    def __init__(self, runner: Any, stage: WorkerState | None) -> None:
         self._runner = runner
         self._stage = stage
         self._registry = CollectorRegistry()

@@ -33,7 +33,7 @@ _STARTED = Parameter(low=0.01, high=100_000, what="users started a second")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class LoadOptions:
     """What the load test was told. `plan` is that of the first round, but for its users."""
 
     host: str
@@ -94,7 +94,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--max-users", type=int, default=100_000, help="most users that the cluster can hold")
 
 
-def read_options(parsed: Any, host: str | None) -> Options:
+def read_options(parsed: Any, host: str | None) -> LoadOptions:
     """The options out of Locust's namespace; `host` is Locust's own.
 
     Raises UsageError, one line that names the option and what it may be.
@@ -102,7 +102,7 @@ def read_options(parsed: Any, host: str | None) -> Options:
     run_name = _text(parsed.run_name)
     if not _RUN_NAME.fullmatch(run_name):
         raise UsageError(f"--run-name: {run_name!r} is not 1 to 56 letters, digits, - or _")
-    return Options(
+    return LoadOptions(
         host=_address("--host", host, "ws"),
         producer=_address("--producer", parsed.producer, "http"),
         plan=read_plan(vars(parsed), run=run_name, cells=list(chosen_cells(parsed))),

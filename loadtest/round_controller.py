@@ -7,7 +7,7 @@ import gevent
 
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.loadtest.delay_api import set_store_latency
-from chunk7.loadtest.options import Options
+from chunk7.loadtest.options import LoadOptions
 from chunk7.loadtest.producer_api import cancel, epoch_ns, place
 from chunk7.loadtest.rounds import FAILED, ROUND, ROUND_WANTED, to_message
 from chunk7.wire.clock import now_ns
@@ -29,7 +29,7 @@ class RoundController:
 
     def __init__(self, runner: Any) -> None:
         self._runner = runner
-        self._options: Options | None = None
+        self._options: LoadOptions | None = None
         self._timetable: Timetable | None = None
         self._number = 0
         self._ranks: dict[str, int] = {}
@@ -48,7 +48,7 @@ class RoundController:
         self.exit_code, self.failure = 0, ""
         self.first_round = self._number + 1
 
-    def start(self, options: Options) -> None:
+    def start(self, options: LoadOptions) -> None:
         """A test starts; the round has to wait for the users. Raises UsageError."""
         if options.records.exists() and not options.records.is_dir():
             raise UsageError(f"--records: {options.records} is not a folder")
@@ -85,7 +85,7 @@ class RoundController:
         self._runner.log_exception("chunk7", line, line)
         gevent.spawn(self._end)
 
-    def _conduct(self, options: Options) -> None:
+    def _conduct(self, options: LoadOptions) -> None:
         try:
             if options.store_delay is not None:
                 set_store_latency(options.store_delay, options.plan.store_latency_ms)

@@ -19,10 +19,10 @@ from chunk7.loadtest.options import read_options
 from chunk7.loadtest.round_controller import RoundController
 from chunk7.loadtest.user import REQUEST_TYPE
 from chunk7.loadtest.web.form import Form
-from chunk7.loadtest.web.judge import Judge
+from chunk7.loadtest.web.judge import JudgeClient
 from chunk7.loadtest.web.pages import Pages
 from chunk7.loadtest.web.report_file import add_to_report_file
-from chunk7.loadtest.worker_state import Stage
+from chunk7.loadtest.worker_state import WorkerState
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def _prepare(form: Form, environment: Any, runner: Any, web_ui: Any, **_: Any) -
         _follow_conductor(environment, conductor)
         _show(form, environment, conductor, web_ui)
     if not parsed.master:
-        environment.chunk7_stage = Stage(runner)
+        environment.chunk7_stage = WorkerState(runner)
         _follow_stage(environment, environment.chunk7_stage)
     if parsed.worker:
         report_lags(environment, environment.chunk7_stage)
@@ -61,7 +61,7 @@ def _prepare(form: Form, environment: Any, runner: Any, web_ui: Any, **_: Any) -
 
 def _show(form: Form, environment: Any, conductor: RoundController, web_ui: Any) -> None:
     parsed = environment.parsed_options
-    pages = Pages(environment, conductor, Judge(parsed.delivery or ""))
+    pages = Pages(environment, conductor, JudgeClient(parsed.delivery or ""))
     if web_ui is not None:
         try:
             form.offer(parsed)
@@ -75,7 +75,7 @@ def _show(form: Form, environment: Any, conductor: RoundController, web_ui: Any)
         )
 
 
-def _follow_stage(environment: Any, stage: Stage) -> None:
+def _follow_stage(environment: Any, stage: WorkerState) -> None:
     def start(**_: Any) -> None:
         try:
             options = read_options(environment.parsed_options, environment.host)

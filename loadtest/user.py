@@ -8,7 +8,7 @@ from locust import User, task
 from chunk7.loadtest.join_schedule import Visit
 from chunk7.loadtest.rounds import Round
 from chunk7.loadtest.targets.connection import Connection
-from chunk7.loadtest.worker_state import Stage, stage_of
+from chunk7.loadtest.worker_state import WorkerState, stage_of
 from chunk7.wire.clock import now_ns
 
 REQUEST_TYPE = "WS"
@@ -21,7 +21,7 @@ class ChatUser(User):
 
     def on_start(self) -> None:
         """Take a number."""
-        self._stage: Stage = stage_of(self.environment)
+        self._stage: WorkerState = stage_of(self.environment)
         self._ordinal = self._stage.take_ordinal()
         self._round: Round | None = None
         self._visits: deque[Visit] = deque()

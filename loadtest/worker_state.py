@@ -9,7 +9,7 @@ import psutil
 from gevent.event import Event
 
 from chunk7.loadtest.health import HubLag
-from chunk7.loadtest.options import Options
+from chunk7.loadtest.options import LoadOptions
 from chunk7.loadtest.rounds import FAILED, ROUND, ROUND_WANTED, Round, from_message
 from chunk7.wire.clock import now_ns
 from chunk7.wire.records import Recorder, unclaimed
@@ -24,7 +24,7 @@ writes into the same folder makes less than one connection a millisecond, so non
 """
 
 
-class Stage:
+class WorkerState:
     """One process that has users: Locust's local runner, or a worker.
 
     `start` and `stop` follow Locust's test_start and test_stop; `close` ends the process's part.
@@ -32,7 +32,7 @@ class Stage:
 
     def __init__(self, runner: Any) -> None:
         self._runner = runner
-        self._options: Options | None = None
+        self._options: LoadOptions | None = None
         self._recorder: Recorder | None = None
         self._keeper: gevent.Greenlet | None = None
         self._round: Round | None = None
@@ -46,7 +46,7 @@ class Stage:
 
     # --- Locust's events ---
 
-    def start(self, options: Options) -> None:
+    def start(self, options: LoadOptions) -> None:
         """A test starts. On a worker: ask the master for the round, in case it was missed."""
         if self._options is None or self._options.records != options.records:
             self.close()
@@ -74,7 +74,7 @@ class Stage:
     # --- what users ask for ---
 
     @property
-    def options(self) -> Options:
+    def options(self) -> LoadOptions:
         """The running test's options."""
         assert self._options is not None, "users exist between test_start and test_stop only"
         return self._options
@@ -150,8 +150,8 @@ class Stage:
             lag.stop()
 
 
-def stage_of(environment: Any) -> Stage:
+def stage_of(environment: Any) -> WorkerState:
     """The stage of this process, which `chunk7.loadtest.run` has put into Locust's environment."""
     stage = environment.chunk7_stage
-    assert isinstance(stage, Stage)
+    assert isinstance(stage, WorkerState)
     return stage

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from chunk7.delivery.errors import Chunk7Error, RecordError
 from chunk7.nodes.node import Node
-from chunk7.nodes.options import Options, parse_options
+from chunk7.nodes.options import NodeOptions, parse_options
 from chunk7.wire.store.option import hide_password
 
 SPARE_FILES = 64
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _serve(options: Options) -> None:
+async def _serve(options: NodeOptions) -> None:
     _allow_files(options.max_clients + SPARE_FILES)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -43,7 +43,7 @@ async def _serve(options: Options) -> None:
         raise RecordError(f"--records: {options.records}: {error}") from error
 
 
-def _announce(options: Options, port: "asyncio.Future[int]") -> None:
+def _announce(options: NodeOptions, port: "asyncio.Future[int]") -> None:
     # The collector would walk all that was imported now and then, and stop every client for it.
     gc.collect()
     gc.freeze()

@@ -11,7 +11,7 @@ from typing import Any
 
 from chunk7.delivery.errors import StoreError, StoreUnreachable
 from chunk7.nodes.feeds.pubsub import Hub
-from chunk7.nodes.feeds.stream import Tail
+from chunk7.nodes.feeds.stream import StreamFeed
 from chunk7.wire.clock import now_ns
 from chunk7.wire.store.link import Link
 from chunk7.wire.store.reconnect import until_open
@@ -33,7 +33,7 @@ class Backend:
         url: str,
         name: str,
         hub: Hub,
-        tail: Tail,
+        tail: StreamFeed,
         on_lost: Callable[[str], None],
         on_back: Callable[[], None],
         on_pong: Callable[[float], None],

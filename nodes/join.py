@@ -22,7 +22,7 @@ from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Feed, Join
 from chunk7.delivery.stepping import Steps
 from chunk7.nodes.backend import Backend
 from chunk7.nodes.feeds.pubsub import Hub, Subscription
-from chunk7.nodes.feeds.stream import Tail
+from chunk7.nodes.feeds.stream import StreamFeed
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.clock import now_ns
 from chunk7.wire.frames import WelcomeFrame, encode, encode_history
@@ -57,7 +57,7 @@ class Driver:
         client: Client,
         backend: Backend,
         hub: Hub,
-        tail: Tail,
+        tail: StreamFeed,
         node: str,
         ordering: ConnectOrdering,
         work_ms: float,

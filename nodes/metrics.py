@@ -24,7 +24,7 @@ _WINDOW_BUCKETS_S = (0, 0.0001, 0.00025, 0.0005, *_JOIN_BUCKETS_S)
 _ROUND_TRIP_BUCKETS_S = (0.0001, 0.00025, 0.0005, *_JOIN_BUCKETS_S[:-2])
 
 
-class Metrics:
+class NodeMetrics:
     """One registry a node, so that two nodes in one process do not share numbers."""
 
     def __init__(self, node: str, orderings: Iterable[str]) -> None:

@@ -12,10 +12,10 @@ from chunk7.delivery.errors import StoreError, UsageError
 from chunk7.nodes.backend import Backend
 from chunk7.nodes.feeds.per_client import PerClientHub
 from chunk7.nodes.feeds.pubsub import Hub
-from chunk7.nodes.feeds.stream import Tail
+from chunk7.nodes.feeds.stream import StreamFeed
 from chunk7.nodes.heartbeat import beat
-from chunk7.nodes.metrics import Metrics
-from chunk7.nodes.options import Options
+from chunk7.nodes.metrics import NodeMetrics
+from chunk7.nodes.options import NodeOptions
 from chunk7.nodes.roster import Roster
 from chunk7.nodes.server import NodeServer
 from chunk7.nodes.unheard import Unheard
@@ -36,10 +36,10 @@ MAX_DETAIL = 100
 class Node:
     """A relay node in the running event loop."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: NodeOptions) -> None:
         self._options = options
         self._recorder = Recorder(options.records, options.name)
-        self._metrics = Metrics(options.name, options.orderings)
+        self._metrics = NodeMetrics(options.name, options.orderings)
         self._roster = Roster()
         max_buffer_bytes = options.max_outbox_kb * 1024
         callbacks = (max_buffer_bytes, self._on_message, self._on_bad_message)
@@ -48,7 +48,7 @@ class Node:
             if options.subscriptions == "per-client"
             else Hub(*callbacks)
         )
-        self._tail = Tail(*callbacks)
+        self._tail = StreamFeed(*callbacks)
         self._backend = Backend(
             options.redis,
             options.name,
@@ -196,7 +196,7 @@ class Node:
         self._server.tell_all("gap_possible", "the store was away; chunks may be missing")
 
 
-def _claim(options: Options) -> None:
+def _claim(options: NodeOptions) -> None:
     """Make the records folder ours. Raises UsageError when we could not write into it."""
     folder = options.records
     try:

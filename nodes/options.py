@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class NodeOptions:
     """What a node was told. `connect` is the default ordering's name, a key of `orderings`."""
 
     host: str
@@ -47,7 +47,7 @@ class Options:
     """Where the page's answers are asked for; None: it has none to show."""
 
 
-def parse_options(arguments: Sequence[str] | None = None) -> Options:
+def parse_options(arguments: Sequence[str] | None = None) -> NodeOptions:
     """The options of a command line, sys.argv's by default.
 
     Raises UsageError, one line that names the option and what it may be.
@@ -57,7 +57,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         raise UsageError(f"--name: {given.name!r} is not 1 to 64 letters, digits, - or _")
     host, port = listen_address(given.listen)
     orderings = _registry(given.ordering)
-    return Options(
+    return NodeOptions(
         host=host,
         port=port,
         redis=given.redis,

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering
-from chunk7.nodes.options import MAX_WORK_MS, Number, Options
+from chunk7.nodes.options import MAX_WORK_MS, NodeOptions, Number
 
 PREFIX = "/ws/"
 MAX_SEQ = 2**31 - 1
@@ -27,7 +27,7 @@ class JoinRequest:
     work_ms: float
 
 
-def parse_request(target: str, options: Options) -> JoinRequest:
+def parse_request(target: str, options: NodeOptions) -> JoinRequest:
     """The join that a request target asks for.
 
     Raises UsageError, one line that names the field and what it may be.
@@ -67,7 +67,7 @@ def _name(field: str, value: str) -> str:
     return value
 
 
-def _ordering(name: str, options: Options) -> ConnectOrdering:
+def _ordering(name: str, options: NodeOptions) -> ConnectOrdering:
     if name not in options.orderings:
         raise UsageError(f"ordering: {_shown(name)} is none of {', '.join(options.orderings)}")
     return options.orderings[name]

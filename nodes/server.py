@@ -10,7 +10,7 @@ from chunk7.nodes.demo.handler import ANSWER, PAGE, DemoHandler
 from chunk7.nodes.metrics import CONTENT_TYPE
 from chunk7.nodes.request import PREFIX, parse_request
 from chunk7.nodes.transports.websocket import CLOSE_TIMEOUT_S, text_frame
-from chunk7.nodes.visit import Services, Visit
+from chunk7.nodes.visit import ClientVisit, Services
 from chunk7.wire.frames import ErrorFrame, encode
 
 MAX_FRAME_BYTES = 4_096
@@ -99,4 +99,4 @@ class NodeServer:
             await self._demo.take_order(connection)
             return
         request = parse_request(connection.request.path, self._services.options)
-        await Visit(self._services, connection, request).run()
+        await ClientVisit(self._services, connection, request).run()

@@ -15,10 +15,10 @@ from chunk7.delivery.ordering import ConnectSteps, Join
 from chunk7.nodes.answers import answer
 from chunk7.nodes.backend import Backend
 from chunk7.nodes.feeds.pubsub import Hub
-from chunk7.nodes.feeds.stream import Tail
+from chunk7.nodes.feeds.stream import StreamFeed
 from chunk7.nodes.join import Driver
-from chunk7.nodes.metrics import Metrics
-from chunk7.nodes.options import Options
+from chunk7.nodes.metrics import NodeMetrics
+from chunk7.nodes.options import NodeOptions
 from chunk7.nodes.request import JoinRequest
 from chunk7.nodes.roster import Roster
 from chunk7.nodes.transports.websocket import Client, text_frame
@@ -39,16 +39,16 @@ _FAILURES = (Chunk7Error, msgspec.MsgspecError, OSError)
 class Services:
     """The parts of a node that serve every client."""
 
-    options: Options
+    options: NodeOptions
     backend: Backend
     hub: Hub
-    tail: Tail
+    tail: StreamFeed
     roster: Roster
     recorder: Recorder
-    metrics: Metrics
+    metrics: NodeMetrics
 
 
-class Visit:
+class ClientVisit:
     """A client that was accepted, its request in hand."""
 
     def __init__(

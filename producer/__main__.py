@@ -14,8 +14,8 @@ from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.producer.answers import read_answers
 from chunk7.producer.http import served
 from chunk7.producer.journal import Journal, Totals, open_recorder
-from chunk7.producer.metrics import Metrics
-from chunk7.producer.options import Options, parse_options
+from chunk7.producer.metrics import ProducerMetrics
+from chunk7.producer.options import ProducerOptions, parse_options
 from chunk7.producer.service import Producer
 from chunk7.producer.store_connection import StoreConnection
 from chunk7.wire.plan import Plan, as_options
@@ -39,14 +39,14 @@ def main() -> int:
     return 0
 
 
-async def run(options: Options) -> Totals:
+async def run(options: ProducerOptions) -> Totals:
     """The whole life of a producer. Raises UsageError and StoreUnreachable before it begins."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     answers = read_answers(options.answers)
     recorder = None if options.records is None else open_recorder(options.records, options.name)
-    journal = Journal(recorder, Metrics())
+    journal = Journal(recorder, ProducerMetrics())
     keeper = await StoreConnection.open(
         options.redis, options.name, options.history_ttl_ms, options.stream_max_entries
     )
@@ -82,7 +82,7 @@ async def _in_background(
 
 
 @contextlib.asynccontextmanager
-async def _listening(producer: Producer, options: Options) -> AsyncIterator[None]:
+async def _listening(producer: Producer, options: ProducerOptions) -> AsyncIterator[None]:
     """Serve the control API meanwhile, if so told."""
     if options.listen is None:
         yield

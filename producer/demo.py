@@ -11,7 +11,7 @@ from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.delivery.ordering import WriteOrdering
 from chunk7.producer.answers import Answer
 from chunk7.producer.journal import Journal
-from chunk7.producer.metrics import Metrics
+from chunk7.producer.metrics import ProducerMetrics
 from chunk7.producer.store_connection import StoreConnection
 from chunk7.producer.writing import CellWriter
 from chunk7.wire.clock import now_ns
@@ -140,7 +140,7 @@ class Demo:
         self, order: AnswerOrder, sessions: Sequence[AnswerSession], texts: Sequence[str]
     ) -> None:
         """Start every chunk at its instant, once in each session."""
-        journal = Journal(None, Metrics())  # of its own, for nobody
+        journal = Journal(None, ProducerMetrics())  # of its own, for nobody
         writers = [
             CellWriter(
                 self._keeper,

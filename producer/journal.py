@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from chunk7.delivery.errors import RecordError, UsageError
-from chunk7.producer.metrics import Metrics
+from chunk7.producer.metrics import ProducerMetrics
 from chunk7.producer.written import Written, row_of
 from chunk7.wire.clock import now_ns
 from chunk7.wire.lag import LagMonitor
@@ -38,7 +38,7 @@ class Journal:
     Without a recorder it only counts. `under_way` is how many chunks are being written.
     """
 
-    def __init__(self, recorder: Recorder | None, metrics: Metrics) -> None:
+    def __init__(self, recorder: Recorder | None, metrics: ProducerMetrics) -> None:
         self._recorder = recorder
         self.metrics = metrics
         self.totals = Totals()

@@ -13,7 +13,7 @@ from chunk7.wire.metrics import lag_histogram
 _LATENESS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
-class Metrics:
+class ProducerMetrics:
     """Counters by write ordering, how late chunks start, how late the event loop runs."""
 
     def __init__(self) -> None:

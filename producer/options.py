@@ -22,7 +22,7 @@ _SETTLE_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ProducerOptions:
     """What the producer was told. With a `plan` it carries that out and ends."""
 
     redis: str = field(repr=False)
@@ -37,7 +37,7 @@ class Options:
     json: bool
 
 
-def parse_options(arguments: Sequence[str] | None = None) -> Options:
+def parse_options(arguments: Sequence[str] | None = None) -> ProducerOptions:
     """The options of a command line, sys.argv's by default.
 
     Raises UsageError, one line that names the option and what it may be.
@@ -48,7 +48,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     if given.duration_s is None and (given.listen is None or given.records is None):
         raise UsageError("want --listen and --records, or --duration to stream one plan alone")
     orderings = _registry(given.ordering)
-    return Options(
+    return ProducerOptions(
         redis=given.redis,
         listen=None if given.listen is None else listen_address(given.listen),
         records=given.records,

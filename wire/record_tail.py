@@ -25,7 +25,7 @@ _BODY_LENGTH_FIELD = 3
 """Of a FlatBuffer `Message`: version, header's type, header, body length (Message.fbs)."""
 
 
-class Tail:
+class RecordTail:
     """One file `PROCESS.TABLE.arrows`, which may not have its head yet.
 
     `schema` and `boot_id` are known once the head is written, `complete` says that the end mark

@@ -222,13 +222,13 @@ def read_back(path: Path) -> ReadBack:
 
     Raises RecordError, naming the file, when not even the head is readable or it is not ours.
     """
-    stream = Stream(path)
+    stream = RecordStream(path)
     batches = list(stream.batches())
     table = pa.Table.from_batches(batches, stream.schema)
     return ReadBack(stream.process, stream.boot_id, table, stream.complete)
 
 
-class Stream:
+class RecordStream:
     """A stream read batch by batch, for tables that are larger than memory should hold.
 
     `complete` is known once `batches` has come to its end. Raises as `read_back`.

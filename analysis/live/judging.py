@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from chunk7.analysis.live.records import Fresh, Records, told
-from chunk7.analysis.live.round import AFTER_NS, Round
+from chunk7.analysis.live.round import AFTER_NS, LiveRound
 from chunk7.analysis.manifest import Traits
 from chunk7.analysis.results import NAME as SUMMARY
 from chunk7.analysis.run_folder import load_run
@@ -62,7 +62,7 @@ class Live:
         self._folder = run_dir / "rounds"
         self._records = Records(run_dir / "raw")
         self._traits = traits
-        self._open: dict[str, Round] = {}
+        self._open: dict[str, LiveRound] = {}
         self.rounds: tuple[Judged, ...] = ()
         self.forgotten = 0
         self.damaged: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ class Live:
         if (folder / SUMMARY).exists():  # judged before we were started again
             self._put(self._judged_before(judged, folder))
             return
-        self._open[plan.run] = Round(folder, plan, at_ns, self._traits)
+        self._open[plan.run] = LiveRound(folder, plan, at_ns, self._traits)
         self._put(judged)
 
     def _judged_before(self, judged: Judged, folder: Path) -> Judged:
@@ -133,7 +133,7 @@ class Live:
             return replace(judged, over=True, invalid_because=(str(error),))
         return replace(judged, over=True, kept=keep(again))
 
-    def _is_over(self, round_: Round) -> bool:
+    def _is_over(self, round_: LiveRound) -> bool:
         """Whether all is written down that ever will be."""
         after_ns, latest_ns = round_.ended_ns + AFTER_NS, self._latest_ns()
         if max(latest_ns.values(), default=0) > round_.ended_ns + GIVE_UP_NS:
@@ -145,13 +145,13 @@ class Live:
         ]
         return not silent and not round_.open_count and bool(round_.processes)
 
-    def _whole(self, round_: Round) -> frozenset[str]:
+    def _whole(self, round_: LiveRound) -> frozenset[str]:
         """Those whose records of the round have their end."""
         latest_ns = self._latest_ns()
         lived = {name for name, at_ns in latest_ns.items() if at_ns >= round_.ended_ns}
         return round_.processes & (lived | self._records.ended)
 
-    def _recorded_until_ns(self, round_: Round) -> int:
+    def _recorded_until_ns(self, round_: LiveRound) -> int:
         """Up to when all who still write have written."""
         latest_ns = self._latest_ns()
         newest_ns = max(latest_ns.values(), default=round_.began_ns)
@@ -168,7 +168,7 @@ class Live:
 
     # --- judging ---
 
-    def _judge(self, round_: Round, last: bool) -> None:
+    def _judge(self, round_: LiveRound, last: bool) -> None:
         if last:
             round_.end(self._recorded_until_ns(round_))
         over = last or self._is_over(round_)
@@ -197,14 +197,14 @@ class Live:
             del self._open[round_.plan.run]
         self._put(judged)
 
-    def _strangers(self, round_: Round) -> tuple[str, ...]:
+    def _strangers(self, round_: LiveRound) -> tuple[str, ...]:
         """What is missing to judge by."""
         names = sorted({cell.connect for cell in round_.plan.cells} - self._traits.keys())
         return tuple(f"{name}: an ordering that the judge was not told of" for name in names)
 
     # --- keeping ---
 
-    def _of(self, round_: Round) -> Judged:
+    def _of(self, round_: LiveRound) -> Judged:
         return next(judged for judged in self.rounds if judged.run == round_.plan.run)
 
     def _put(self, judged: Judged) -> None:

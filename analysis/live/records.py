@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chunk7.delivery.errors import RecordError
-from chunk7.wire.record_tail import Tail
+from chunk7.wire.record_tail import RecordTail
 
 _READ_ORDER = (
     "clocks", "health", "closed", "receipts", "opened", "leaves", "joins", "published", "events",
@@ -45,7 +45,7 @@ class Records:
 
     def __init__(self, raw: Path) -> None:
         self._raw = raw
-        self._tails: dict[Path, Tail] = {}
+        self._tails: dict[Path, RecordTail] = {}
         self._offsets: dict[str, tuple[int, int]] = {}
         self.damaged: dict[Path, str] = {}
         self.boots: dict[str, str] = {}
@@ -85,11 +85,11 @@ class Records:
             del self._tails[path]
         for path in sorted(paths - self._tails.keys() - self.damaged.keys()):
             try:
-                self._tails[path] = Tail(path)
+                self._tails[path] = RecordTail(path)
             except RecordError as error:
                 self.damaged[path] = str(error)
 
-    def _read(self, tail: Tail) -> Fresh | None:
+    def _read(self, tail: RecordTail) -> Fresh | None:
         try:
             batches = tail.read(MOST_BYTES if tail.table in _LONG else None)
         except RecordError as error:

@@ -33,7 +33,7 @@ _BY_SESSION = ("published", "opened", "joins")
 _BY_RUN = ("order", "order_done", "order_stopped", "memory", "commands")
 
 
-class Round:
+class LiveRound:
     """Takes rows until it is closed.
 
     `ended_ns` is when it ends by its timetable, or was stopped. `rows` counts what it took, `open`

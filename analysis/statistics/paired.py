@@ -33,7 +33,7 @@ from chunk7.wire.intervals import (
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PairedComparison:
     """Two orderings' loss rates.
 
     `first`, `second`: lossy / connections of each. `difference`: first - second, with its interval
@@ -54,7 +54,7 @@ class Comparison:
 
 def compare_paired(
     first: Any, second: Any, level: float = 0.95, sessions: Any | None = None
-) -> Comparison:
+) -> PairedComparison:
     """Two orderings on the same connections: exact McNemar test, Newcombe's paired interval.
 
     `first`, `second`: whether the k-th connection was lossy, booleans of shape (pairs,), at least
@@ -73,7 +73,7 @@ def compare_paired(
         both * worth, only_first * worth, only_second * worth, neither * worth, level
     )
     rates = float(one.mean()), float(other.mean())
-    return Comparison(
+    return PairedComparison(
         *rates,
         difference=(only_first - only_second) / len(one),
         low=interval.low,
@@ -104,7 +104,7 @@ def compare_unpaired(
     lossy_second: Any,
     connections_second: Any,
     level: float = 0.95,
-) -> Comparison:
+) -> PairedComparison:
     """Two runs with different seeds: Fisher's exact test, Newcombe's unpaired interval.
 
     Whole numbers, at least one connection each: by session, shape (sessions,), or one number for
@@ -119,7 +119,7 @@ def compare_unpaired(
     interval = _square_and_add(first, of_first, second, of_second, 0.0)
     table = [_whole(first, of_first.worth), _whole(second, of_second.worth)]
     p_value = float(fisher_exact(table).pvalue)
-    return Comparison(first, second, first - second, interval.low, interval.high, p_value)
+    return PairedComparison(first, second, first - second, interval.low, interval.high, p_value)
 
 
 def _by_session(name: str, lossy: Any, connections: Any, level: float) -> ClusteredShare:

@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from chunk7.exploration import explored
-    from chunk7.simulator.explore.search import Limits
+    from chunk7.simulator.explore.search import SearchLimits
 
     show = _kinds(args.show)
     found = explored(
@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
         names(args.faults),
         args.chunks,
         args.joiners,
-        Limits(args.max_schedules, args.max_seconds),
+        SearchLimits(args.max_schedules, args.max_seconds),
     )
     findings = _watched(found)
     document = {"schema": SCHEMA, "cells": [finding.document for finding in findings]}

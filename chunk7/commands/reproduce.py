@@ -21,7 +21,7 @@ from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore import schedule as schedules
 from chunk7.simulator.explore.drawing import draw, rerun
 from chunk7.simulator.explore.schedule import Schedule, Step
-from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.state import ExploreCell
 from chunk7.wire.options import Parser
 from chunk7.wire.store.option import add_redis
 
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 # --- what to reproduce ---
 
 
-def _what(args: argparse.Namespace) -> tuple[Cell, Schedule]:
+def _what(args: argparse.Namespace) -> tuple[ExploreCell, Schedule]:
     """The cell and the schedule; somebody's own files are tried out in memory first."""
     from chunk7.cluster.jobs.rehearsal import rehearse
 
@@ -98,7 +98,7 @@ def _what(args: argparse.Namespace) -> tuple[Cell, Schedule]:
 
 def _prepared(
     args: argparse.Namespace, given: Schedule | None, connect_spec: str, write_spec: str | None
-) -> tuple[Cell, Schedule]:
+) -> tuple[ExploreCell, Schedule]:
     from chunk7.cluster.jobs.reproduction import CHUNKS, seed_schedule
 
     connect = _ordering("--connect", connect_spec, CONNECT_ORDERINGS, ConnectOrdering)
@@ -110,12 +110,14 @@ def _prepared(
             "one uses Pub/Sub, the other a stream"
         )
     if given is None:
-        cell = Cell(connect, write, CHUNKS)
+        cell = ExploreCell(connect, write, CHUNKS)
         return cell, seed_schedule(cell)
     for name in given.faults:
         if name not in STRIKES:
             raise UsageError(f"{args.schedule}: fault {name}: one of {', '.join(STRIKES)}")
-    cell = Cell(connect, write, given.chunks, given.joiners, given.faults, resumes=given.resumes)
+    cell = ExploreCell(
+        connect, write, given.chunks, given.joiners, given.faults, resumes=given.resumes
+    )
     return cell, replace(given, connect=connect.name, write=write.name)
 
 
@@ -126,7 +128,9 @@ def _ordering(option: str, spec: str, registry: Any, kind: Any) -> Any:
 # --- doing it ---
 
 
-async def _reproduce(args: argparse.Namespace, cell: Cell, schedule: Schedule) -> "Reproduction":
+async def _reproduce(
+    args: argparse.Namespace, cell: ExploreCell, schedule: Schedule
+) -> "Reproduction":
     from chunk7.cluster.deployments.local import HOST, store_part
     from chunk7.cluster.deployments.probes import free_ports
     from chunk7.cluster.deployments.supervise import Cluster

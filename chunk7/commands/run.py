@@ -17,7 +17,7 @@ from chunk7.wire.store.option import add_redis
 if TYPE_CHECKING:
     from chunk7.analysis.results import Summary
     from chunk7.analysis.thresholds import Threshold
-    from chunk7.cluster.jobs.run import Kind
+    from chunk7.cluster.jobs.run import ClusterKind
 
 CROSSED, NOT_VALID = 99, 98
 """Exit codes: a threshold was crossed; the run, or a threshold, cannot be judged."""
@@ -135,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def kind_of_cluster(name: str) -> "Kind | None":
+def kind_of_cluster(name: str) -> "ClusterKind | None":
     """Docker's client is imported only for a compose cluster."""
     if name == "local":
         return None

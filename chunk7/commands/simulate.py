@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chunk7.analysis.thresholds import Threshold
     from chunk7.simulator.virtual.claims import Claim
     from chunk7.simulator.virtual.results import CellResult
-    from chunk7.simulator.virtual.settings import Settings
+    from chunk7.simulator.virtual.settings import SimulationSettings
 
 SUMMARY, SETTINGS = "summary.json", "settings.json"
 """What --out receives."""
@@ -244,7 +244,7 @@ def _make_folder(folder: Path) -> None:
         raise UsageError(f"--out {folder}: {error.strerror}") from error
 
 
-def _write(folder: Path, document: dict[str, Any], settings: "Settings") -> None:
+def _write(folder: Path, document: dict[str, Any], settings: "SimulationSettings") -> None:
     from chunk7.simulator.virtual.settings import describe
 
     try:

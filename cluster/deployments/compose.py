@@ -25,10 +25,10 @@ from chunk7.cluster.deployments.parts import QUOTED_LINES
 from chunk7.cluster.deployments.roles import write_roles
 from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.cluster.jobs.progress import show
-from chunk7.cluster.jobs.run import Kind
+from chunk7.cluster.jobs.run import ClusterKind
 from chunk7.cluster.jobs.run import prepare as new_run
 from chunk7.cluster.jobs.up import Ports
-from chunk7.cluster.settings import Settings
+from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Chunk7Error, Interrupted, PartDied, UsageError
 from chunk7.loadtest.producer_api import epoch_ns
 from chunk7.producer.answers import SHIPPED, read_answers
@@ -49,7 +49,7 @@ _LOOK_WITHIN_S = 20.0
 _STOP_WITHIN_S = 10
 
 
-def check(settings: Settings) -> None:
+def check(settings: RunSettings) -> None:
     """Raise UsageError, in a line that says what to do, if a compose cluster cannot be had so."""
     read_answers(settings.answers or SHIPPED)
     if settings.redis is not None:
@@ -92,7 +92,7 @@ def facts() -> dict[str, Any]:
 # --- chunk7 run ----------------------------------------------------------------------------
 
 
-async def drive(settings: Settings, folder: Path, run_name: str, console: Console) -> None:
+async def drive(settings: RunSettings, folder: Path, run_name: str, console: Console) -> None:
     """The whole load, once, from the first container's start to the last one's removal.
 
     Raises PartDied when a container ends that should not, Chunk7Error when Docker fails.
@@ -119,7 +119,7 @@ async def drive(settings: Settings, folder: Path, run_name: str, console: Consol
             await asyncio.gather(following, return_exceptions=True)
 
 
-def prepare(settings: Settings, folder: Path, run_name: str | None) -> dict[str, str]:
+def prepare(settings: RunSettings, folder: Path, run_name: str | None) -> dict[str, str]:
     """Make the run folder one that containers can start in; the environment for compose."""
     layout = dataclasses.replace(
         settings.local,
@@ -159,13 +159,13 @@ def _user(folder: Path) -> str:
     return f"{NOBODY}:{NOBODY}"
 
 
-COMPOSE = Kind(check, facts, drive)
+COMPOSE = ClusterKind(check, facts, drive)
 
 
 # --- chunk7 up -----------------------------------------------------------------------------
 
 
-def keep_running(settings: Settings, out: Path | None, ports: Ports, console: Console) -> None:
+def keep_running(settings: RunSettings, out: Path | None, ports: Ports, console: Console) -> None:
     """Start everything, the cluster's own log on stdout, and wait for a signal; then remove it.
 
     Raises UsageError for bad input, a port in use, or a cluster that is up already; PartDied when
@@ -187,7 +187,7 @@ def keep_running(settings: Settings, out: Path | None, ports: Ports, console: Co
         run_interruptibly(_keep(settings, environment, folder))
 
 
-async def _keep(settings: Settings, environment: dict[str, str], folder: Path) -> None:
+async def _keep(settings: RunSettings, environment: dict[str, str], folder: Path) -> None:
     async with Stack("chunk7", environment, folder, published=True) as stack:
         delay = ("delay",) if settings.plan.store_latency_ms else ()
         await stack.attach("cluster", *delay, scale={"node": settings.nodes})
@@ -267,7 +267,7 @@ class Stack:
                 return
             await asyncio.sleep(_POLL_S)
 
-    async def follow(self, settings: Settings, console: Console) -> None:
+    async def follow(self, settings: RunSettings, console: Console) -> None:
         """Show how far the load is, by the producer's timetable."""
         while True:  # bounded by whoever waits for the load
             [producer] = await asyncio.to_thread(self._containers.list, "producer")

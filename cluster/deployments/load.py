@@ -10,7 +10,7 @@ from chunk7.cluster.cells import orderings, traits
 from chunk7.cluster.deployments.local import HOST, Endpoints, capacity, python
 from chunk7.cluster.deployments.parts import Part
 from chunk7.cluster.deployments.probes import answers_http, free_ports
-from chunk7.cluster.settings import Settings
+from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.ordering import pair
 from chunk7.wire.plan import OPTIONS, Cell
 
@@ -19,7 +19,7 @@ _STOP_WITHIN_S = 4.0
 """It gives its workers three seconds."""
 
 
-def headless(settings: Settings, endpoints: Endpoints, folder: Path, run_name: str) -> Part:
+def headless(settings: RunSettings, endpoints: Endpoints, folder: Path, run_name: str) -> Part:
     """Locust that runs every cell once and ends."""
     command = _command(settings, endpoints, folder, run_name)
     return Part(
@@ -33,7 +33,7 @@ def headless(settings: Settings, endpoints: Endpoints, folder: Path, run_name: s
 
 
 def web(
-    settings: Settings,
+    settings: RunSettings,
     endpoints: Endpoints,
     folder: Path,
     run_name: str,
@@ -54,7 +54,7 @@ def web(
 
 
 def _command(
-    settings: Settings,
+    settings: RunSettings,
     endpoints: Endpoints,
     folder: Path,
     run_name: str,
@@ -68,7 +68,7 @@ def _command(
 
 
 def load_options(
-    settings: Settings, endpoints: Endpoints, records: Path, run_name: str
+    settings: RunSettings, endpoints: Endpoints, records: Path, run_name: str
 ) -> dict[str, object]:
     """Of Locust, wherever it runs, apart from its locustfile."""
     plan = settings.named(run_name)
@@ -85,7 +85,7 @@ def load_options(
     }
 
 
-def web_options(settings: Settings, judge: str, delay: str | None) -> dict[str, object]:
+def web_options(settings: RunSettings, judge: str, delay: str | None) -> dict[str, object]:
     """What a web UI needs to know beyond `load_options`: there any ordering may be chosen.
 
     `judge` is where `GET /delivery` is answered, `delay` where the store latency is set, if it is.

@@ -10,7 +10,7 @@ from chunk7.cluster.deployments import local
 from chunk7.cluster.deployments.load import load_options, processes_options, web_options
 from chunk7.cluster.deployments.local import capacity
 from chunk7.cluster.deployments.proxy import render_for_compose
-from chunk7.cluster.settings import Settings
+from chunk7.cluster.settings import RunSettings
 
 ROLES = "roles.json"
 """In the run folder: the words of each role's command, which {...} are filled in by the role."""
@@ -22,7 +22,7 @@ _MASTER_PORT = 5557
 
 
 def write_roles(
-    settings: Settings, layout: local.Local, folder: Path, inside: Path, run_name: str | None
+    settings: RunSettings, layout: local.Local, folder: Path, inside: Path, run_name: str | None
 ) -> None:
     """Make `folder` a run folder that the parts can start in; they know it as `inside`.
 
@@ -40,7 +40,7 @@ def write_roles(
 
 
 def _roles(
-    settings: Settings, layout: local.Local, inside: Path, run_name: str
+    settings: RunSettings, layout: local.Local, inside: Path, run_name: str
 ) -> dict[str, list[str]]:
     raw = inside / "raw"
     latency_ms = settings.plan.store_latency_ms

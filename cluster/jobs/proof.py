@@ -7,11 +7,11 @@ one that was merely lucky. The explorer tells them apart in less than a second.
 from chunk7.analysis.results import Result
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
-from chunk7.simulator.explore.search import ExploreVerdict, Limits, explore
-from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.search import ExploreVerdict, SearchLimits, explore
+from chunk7.simulator.explore.state import ExploreCell
 
 CHUNKS = 2
-_LIMITS = Limits(max_seconds=5.0)
+_LIMITS = SearchLimits(max_seconds=5.0)
 
 
 def proof(result: Result) -> str:
@@ -23,7 +23,7 @@ def proof(result: Result) -> str:
     write = WRITE_ORDERINGS.get(result.write)
     if result.chunks_lost or result.connections == 0 or connect is None or write is None:
         return ""
-    verdict = explore(Cell(connect, write, CHUNKS), _LIMITS).verdict
+    verdict = explore(ExploreCell(connect, write, CHUNKS), _LIMITS).verdict
     if verdict is ExploreVerdict.LOSES:
         command = f"chunk7 explore --connect {result.connect} --write {result.write}"
         return f"Yet it can lose: `{command}` draws how."

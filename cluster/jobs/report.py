@@ -10,7 +10,7 @@ from chunk7.analysis.report.thresholds import of_manifest
 from chunk7.analysis.study import Study, open_study
 from chunk7.analysis.thresholds import Threshold
 from chunk7.cluster.jobs.proof import proof
-from chunk7.cluster.jobs.run import Outcome
+from chunk7.cluster.jobs.run import RunOutcome
 from chunk7.delivery.errors import Chunk7Error, RecordError, UsageError
 
 
@@ -35,7 +35,7 @@ def thresholds_of(study: Study, given: Sequence[Threshold]) -> Sequence[Threshol
     return given or of_manifest(study)
 
 
-def report_of_run(outcome: Outcome, thresholds: Sequence[Threshold]) -> Report | None:
+def report_of_run(outcome: RunOutcome, thresholds: Sequence[Threshold]) -> Report | None:
     """The report at a run's end; None, and a line on stderr, if it fails.
 
     The run's own result stands whatever happens here, so nothing is raised.

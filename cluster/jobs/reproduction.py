@@ -16,7 +16,7 @@ from chunk7.delivery.errors import Chunk7Error
 from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.simulator.explore.drawing import Replay, rerun
 from chunk7.simulator.explore.schedule import Schedule, Step
-from chunk7.simulator.explore.state import Cell, State
+from chunk7.simulator.explore.state import ExploreCell, State
 from chunk7.simulator.explore.world import World
 from chunk7.simulator.virtual.program import dry_join
 from chunk7.wire.store.store import Store
@@ -57,7 +57,7 @@ class Reproduction:
     receivers: dict[int, int]
 
 
-def seed_schedule(cell: Cell) -> Schedule:
+def seed_schedule(cell: ExploreCell) -> Schedule:
     """The bug report's schedule for a cell of CHUNKS chunks and one client.
 
     Raises OrderingError when an ordering breaks the protocol.
@@ -137,7 +137,7 @@ class _Walk:
 
 
 async def execute(
-    cell: Cell,
+    cell: ExploreCell,
     schedule: Schedule,
     store: Store,
     url: str,

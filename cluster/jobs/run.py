@@ -25,14 +25,14 @@ from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.cluster.jobs.judge import judge
 from chunk7.cluster.jobs.progress import follow
 from chunk7.cluster.jobs.surroundings import surroundings
-from chunk7.cluster.settings import Settings
+from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.producer.answers import SHIPPED, read_answers
 from chunk7.wire.store.option import without_password
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """What came of a run. `error` is what ended it early, if anything did.
 
     `study` is None when the records are damaged; `summary` then says so.
@@ -45,18 +45,18 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ClusterKind:
     """A kind of cluster: what it cannot do, what it is made of, and how it is driven."""
 
-    check: Callable[[Settings], None]
+    check: Callable[[RunSettings], None]
     facts: Callable[[], dict[str, Any]]
-    drive: Callable[[Settings, Path, str, Console], Coroutine[Any, Any, None]]
+    drive: Callable[[RunSettings, Path, str, Console], Coroutine[Any, Any, None]]
     """From the first part's start to the last one's stop, given the run folder and run's name."""
 
 
 def execute(
-    settings: Settings, out: Path | None, console: Console, kind: Kind | None = None
-) -> Outcome:
+    settings: RunSettings, out: Path | None, console: Console, kind: ClusterKind | None = None
+) -> RunOutcome:
     """Do a whole run, on this kind of cluster (None: local); progress goes to `console`.
 
     Raises UsageError and StoreUnreachable, before anything is started, for input that cannot be
@@ -67,17 +67,17 @@ def execute(
     folder, run_name = prepare(settings, out)
     write_manifest(folder, _manifest(settings, run_name, kind.facts()))
     error = _attempt(kind.drive(settings, folder, run_name, console), folder)
-    return Outcome(folder, *judge(folder, error), error)
+    return RunOutcome(folder, *judge(folder, error), error)
 
 
-def check(settings: Settings) -> None:
+def check(settings: RunSettings) -> None:
     """Raise UsageError or StoreUnreachable for what cannot be used."""
     read_answers(settings.answers or SHIPPED)
     if settings.redis is not None:
         run_interruptibly(local.check_store(settings.redis, settings.plan.store_latency_ms))
 
 
-def prepare(settings: Settings, out: Path | None) -> tuple[Path, str]:
+def prepare(settings: RunSettings, out: Path | None) -> tuple[Path, str]:
     """An empty run folder, and a name for the run that no other on the same store has."""
     started = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     folder = new_folder(out or Path("runs", f"{started}-{settings.plan.seed}"))
@@ -109,7 +109,7 @@ def _attempt(drive: Coroutine[Any, Any, None], folder: Path) -> Chunk7Error | No
     return None
 
 
-async def _drive(settings: Settings, folder: Path, run_name: str, console: Console) -> None:
+async def _drive(settings: RunSettings, folder: Path, run_name: str, console: Console) -> None:
     """From the first part's start to the last one's stop."""
     console.print(f"starting a cluster of {settings.nodes} nodes", highlight=False)
     async with Cluster(folder) as cluster:
@@ -134,10 +134,10 @@ async def _until_ended(locust: Process, progress: "asyncio.Task[None]") -> None:
         raise outcome
 
 
-LOCAL = Kind(check, lambda: {"kind": "local"}, _drive)
+LOCAL = ClusterKind(check, lambda: {"kind": "local"}, _drive)
 
 
-def _manifest(settings: Settings, run_name: str, facts: dict[str, Any]) -> Manifest:
+def _manifest(settings: RunSettings, run_name: str, facts: dict[str, Any]) -> Manifest:
     cells = settings.cells
     return Manifest(
         plan=settings.named(run_name),

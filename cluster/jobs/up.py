@@ -16,7 +16,7 @@ from chunk7.cluster.deployments.probes import answers_http
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.cluster.jobs.run import check, prepare
-from chunk7.cluster.settings import Settings
+from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Interrupted, UsageError
 
 Tell = Callable[[str, str, str], None]
@@ -45,7 +45,7 @@ class Ports:
 
 
 def keep_running(
-    settings: Settings, out: Path | None, ports: Ports, console: Console, tell: Tell
+    settings: RunSettings, out: Path | None, ports: Ports, console: Console, tell: Tell
 ) -> None:
     """Start everything and wait for a signal.
 
@@ -69,7 +69,7 @@ def check_free(option: str, port: int) -> None:
 
 
 async def _keep(
-    settings: Settings, folder: Path, run_name: str, ports: Ports, console: Console, tell: Tell
+    settings: RunSettings, folder: Path, run_name: str, ports: Ports, console: Console, tell: Tell
 ) -> None:
     console.print(f"starting a cluster of {settings.nodes} nodes", highlight=False)
     layout = dataclasses.replace(
@@ -88,7 +88,9 @@ async def _keep(
         await cluster.while_alive(asyncio.Event().wait())
 
 
-def _attendant(settings: Settings, endpoints: local.Endpoints, folder: Path, ports: Ports) -> Part:
+def _attendant(
+    settings: RunSettings, endpoints: local.Endpoints, folder: Path, ports: Ports
+) -> Part:
     """The process that says how the cluster is, and judges what clients lose."""
     web, status = (f"http://{local.HOST}:{port}" for port in (ports.web, ports.status))
     checks = {**endpoints.checks, "locust": f"{web}/"}

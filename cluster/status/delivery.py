@@ -13,7 +13,7 @@ from aiohttp import web
 from chunk7.analysis.live.document import document, told
 from chunk7.analysis.live.judging import Judged, Live
 from chunk7.analysis.totals import totals
-from chunk7.cluster.status.metrics import CONTENT_TYPE, Metrics
+from chunk7.cluster.status.metrics import CONTENT_TYPE, JudgeMetrics
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.live import Document, as_csv
 
@@ -35,13 +35,13 @@ class _Answered:
     document: Document | None = None
 
 
-class Judge:
+class DeliveryService:
     """Judges for as long as `keep` runs. `tell` gets lines for the log."""
 
     def __init__(self, live: Live, tell: Callable[[str], None]) -> None:
         self._live = live
         self._tell = tell
-        self._metrics = Metrics()
+        self._metrics = JudgeMetrics()
         self._answered = _Answered()
         self._told: list[str] = []
         self._told_at_s = 0.0

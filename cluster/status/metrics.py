@@ -35,7 +35,7 @@ Key = tuple[str, str, str, str]
 """Counter, connect, write, cause ('' where there is none)."""
 
 
-class Metrics(Collector):
+class JudgeMetrics(Collector):
     """Fed with `update` after each pass; shown by `text`."""
 
     def __init__(self) -> None:

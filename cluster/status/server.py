@@ -30,7 +30,7 @@ from aiohttp import web
 from chunk7.analysis.live.judging import Live
 from chunk7.cluster.cells import traits
 from chunk7.cluster.deployments.probes import answers_http, pings
-from chunk7.cluster.status.delivery import Judge
+from chunk7.cluster.status.delivery import DeliveryService
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.delivery.registry import resolve
@@ -56,7 +56,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class StatusOptions:
     """What to check and what to tell. `tells` are told as they are."""
 
     host: str
@@ -67,7 +67,7 @@ class Options:
     orderings: Mapping[str, ConnectOrdering] = field(default_factory=lambda: CONNECT_ORDERINGS)
 
 
-def parse_options(arguments: Sequence[str] | None = None) -> Options:
+def parse_options(arguments: Sequence[str] | None = None) -> StatusOptions:
     """The options of a command line, sys.argv's by default; raises UsageError in one line."""
     parser = Parser(
         prog="python -m chunk7.cluster.status.server", description="Says how a cluster is."
@@ -83,7 +83,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     checks = {name: _checked(url) for name, url in _pairs("--check", given.check).items()}
     own = [resolve(spec, {}, ConnectOrdering, "--ordering") for spec in given.ordering]
     orderings = {**CONNECT_ORDERINGS, **{ordering.name: ordering for ordering in own}}
-    return Options(host, port, given.run, checks, _pairs("--tell", given.tell), orderings)
+    return StatusOptions(host, port, given.run, checks, _pairs("--tell", given.tell), orderings)
 
 
 def _pairs(option: str, words: Sequence[str]) -> dict[str, str]:
@@ -103,7 +103,7 @@ def _checked(url: str) -> SplitResult:
 class Attendant:
     """Asks all parts again and again; `health` is what they answered last, by name."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: StatusOptions) -> None:
         self._options = options
         self._told = False
         self.health: dict[str, Health] = {}
@@ -184,11 +184,11 @@ def log(line: str) -> None:
     sys.stdout.flush()
 
 
-async def attend(options: Options, stop: asyncio.Event) -> None:
+async def attend(options: StatusOptions, stop: asyncio.Event) -> None:
     """Until `stop`. Raises UsageError when the address is taken."""
     attendant = Attendant(options)
     known = {name: traits(ordering) for name, ordering in options.orderings.items()}
-    judge = Judge(Live(options.run, known), log)
+    judge = DeliveryService(Live(options.run, known), log)
     application = web.Application()
     application.router.add_get("/healthz", attendant.answer)
     application.add_routes(judge.routes())
@@ -225,7 +225,7 @@ def main() -> int:
     return 0
 
 
-async def _until_terminated(options: Options) -> None:
+async def _until_terminated(options: StatusOptions) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -15,7 +15,7 @@ from chunk7.loadtest.targets.websocket import (
     WebSocketError,
     connect,
 )
-from chunk7.loadtest.worker_state import Stage
+from chunk7.loadtest.worker_state import WorkerState
 from chunk7.wire.clock import now_ns
 
 
@@ -40,7 +40,9 @@ class Connection:
     frame), `complete` (opening to the last receipt; an error if chunks are known to be missing).
     """
 
-    def __init__(self, stage: Stage, round_: Round, user: int, visit: Visit, fire: Fire) -> None:
+    def __init__(
+        self, stage: WorkerState, round_: Round, user: int, visit: Visit, fire: Fire
+    ) -> None:
         self._stage = stage
         self._visit = visit
         self._user = user

@@ -16,14 +16,14 @@ KEEP_S = 1.0
 _MOST_BYTES = 8 * 2**20
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class DeliveryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A document, or in one line why there is none."""
 
     document: Document | None = None
     problem: str = ""
 
 
-class Judge:
+class JudgeClient:
     """The judge at one URL, asked at most once in KEEP_S whoever looks; "" is no judge at all.
 
     To wait for it holds up nobody but the asking greenlet.
@@ -32,12 +32,12 @@ class Judge:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self._one_at_a_time = Semaphore()
-        self._kept: tuple[float, int, Answer] | None = None
+        self._kept: tuple[float, int, DeliveryAnswer] | None = None
 
-    def ask(self, from_round: int) -> Answer:
+    def ask(self, from_round: int) -> DeliveryAnswer:
         """What came of the rounds from this one on; never raises."""
         if not self._url:
-            return Answer(problem="no judge: Locust was started without --delivery URL")
+            return DeliveryAnswer(problem="no judge: Locust was started without --delivery URL")
         with self._one_at_a_time:
             kept = self._kept
             if kept is None or kept[1] != from_round or time.monotonic() - kept[0] > KEEP_S:
@@ -45,17 +45,21 @@ class Judge:
                 kept = self._kept = (time.monotonic(), from_round, answer)
             return kept[2]
 
-    def _asked(self, from_round: int) -> Answer:
+    def _asked(self, from_round: int) -> DeliveryAnswer:
         url = f"{self._url}/delivery?from_round={from_round}"
         late = gevent.Timeout(TIMEOUT_S)
         try:
             with late, build_opener(ProxyHandler({})).open(url, timeout=TIMEOUT_S) as answer:
                 body = answer.read(_MOST_BYTES)
-            return Answer(document=msgspec.json.decode(body, type=Document))
+            return DeliveryAnswer(document=msgspec.json.decode(body, type=Document))
         except gevent.Timeout:
-            return Answer(problem=f"the judge at {self._url} did not answer within {TIMEOUT_S:g} s")
+            return DeliveryAnswer(
+                problem=f"the judge at {self._url} did not answer within {TIMEOUT_S:g} s"
+            )
         except msgspec.MsgspecError as error:
-            return Answer(problem=f"the judge at {self._url} answered with something else: {error}")
+            return DeliveryAnswer(
+                problem=f"the judge at {self._url} answered with something else: {error}"
+            )
         except Exception as error:  # whatever HTTP can do wrong is shown, not raised
             reason = getattr(error, "reason", None) or error
-            return Answer(problem=f"the judge at {self._url} does not answer: {reason}")
+            return DeliveryAnswer(problem=f"the judge at {self._url} does not answer: {reason}")

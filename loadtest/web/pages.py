@@ -27,7 +27,7 @@ from jinja2 import Environment, PackageLoader
 from chunk7.delivery.errors import UsageError
 from chunk7.loadtest.round_controller import RoundController
 from chunk7.loadtest.web.form import check_start
-from chunk7.loadtest.web.judge import Answer, Judge
+from chunk7.loadtest.web.judge import DeliveryAnswer, JudgeClient
 from chunk7.loadtest.web.view import COLUMNS, view
 from chunk7.wire.live import as_csv
 
@@ -45,7 +45,7 @@ _ENDING = ("cleanup", "stopping")
 class Pages:
     """The pages of one Locust process that has a web UI or writes a report."""
 
-    def __init__(self, environment: Any, conductor: RoundController, judge: Judge) -> None:
+    def __init__(self, environment: Any, conductor: RoundController, judge: JudgeClient) -> None:
         self._environment = environment
         self._conductor = conductor
         self._judge = judge
@@ -115,7 +115,7 @@ class Pages:
     def _file(self, name: str) -> Response:
         return send_from_directory(_FILES, name)
 
-    def _answer(self) -> Answer:
+    def _answer(self) -> DeliveryAnswer:
         return self._judge.ask(self._conductor.first_round)
 
     def _rendered(self, template: str, **more: str) -> str:

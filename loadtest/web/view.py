@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chunk7.loadtest.web.judge import Answer
+from chunk7.loadtest.web.judge import DeliveryAnswer
 from chunk7.wire.live import Document, Total
 
 COLUMNS = (
@@ -42,7 +42,7 @@ class View:
     rows: tuple[Row, ...]
 
 
-def view(answer: Answer, failure: str, now_unix_s: float) -> View:
+def view(answer: DeliveryAnswer, failure: str, now_unix_s: float) -> View:
     """The view of an answer; `failure` is why Locust itself ended the test, if it did."""
     document = answer.document
     rows = tuple(_row(result, document.valid) for result in document.results) if document else ()

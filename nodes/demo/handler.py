@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from chunk7.nodes.demo.producer_link import NotGranted, ask
-from chunk7.nodes.options import Options
+from chunk7.nodes.options import NodeOptions
 from chunk7.wire.demo import DEMO_PREFIX, Choices
 
 PAGE = "/demo"
@@ -48,7 +48,7 @@ _HEADERS = {
 class DemoHandler:
     """Serves the page of one node."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: NodeOptions) -> None:
         self._options = options
         self._files = _read_files()
 

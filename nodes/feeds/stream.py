@@ -31,7 +31,7 @@ REPLY_TIMEOUT_S = BLOCK_MS / 1_000 + 5
 UNBLOCK_RETRY_S = 0.001
 
 
-class Stream:
+class FollowedStream:
     """A followed stream: how far the reader has got, and who follows from where.
 
     `followers` maps a client to the last entry it got elsewhere. `catching_up` holds live
@@ -47,7 +47,7 @@ class Stream:
         self.catching_up: dict[Client, Buffer] = {}
 
 
-class Tail:
+class StreamFeed:
     """All followed streams of a node. The two callbacks are those of `nodes.feeds.pubsub.Hub`."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Tail:
         self._on_bad_message = on_bad_message
         self._store: Store | None = None
         self._reader_id = 0
-        self._streams: dict[bytes, Stream] = {}
+        self._streams: dict[bytes, FollowedStream] = {}
         self._added = asyncio.Event()
         self._unblocking: asyncio.Task[None] | None = None
 
@@ -106,7 +106,7 @@ class Tail:
         key = stream_key(client.session_id).encode()
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._streams[key] = Stream(after)
+            stream = self._streams[key] = FollowedStream(after)
             self._wake()
         if client in stream.followers or client in stream.catching_up:
             raise OrderingError("the ordering follows twice")
@@ -126,7 +126,9 @@ class Tail:
         if not stream.followers and not stream.catching_up:
             del self._streams[key]
 
-    async def _catch_up(self, client: Client, key: bytes, stream: Stream, after: Cursor) -> None:
+    async def _catch_up(
+        self, client: Client, key: bytes, stream: FollowedStream, after: Cursor
+    ) -> None:
         """Send what lies between the client's cursor and the reader's, then what came meanwhile."""
         if self._store is None:
             raise StoreLost("the store is away")
@@ -152,7 +154,7 @@ class Tail:
             if self._streams.get(key) is asked[key]:
                 self._deliver(key, asked[key], entries)
 
-    def _deliver(self, key: bytes, stream: Stream, entries: list[Any]) -> None:
+    def _deliver(self, key: bytes, stream: FollowedStream, entries: list[Any]) -> None:
         for entry, fields in entries:
             stream.cursor = entry.decode()
             stream.position = entry_id(stream.cursor)

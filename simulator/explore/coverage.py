@@ -13,7 +13,7 @@ from chunk7.delivery.effects import ConnectEffect, Pause, WriteEffect
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore.naming import snake_case
 from chunk7.simulator.explore.schedule import SAME_MS
-from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.state import ExploreCell
 
 _EFFECTS = {
     kind.__name__: snake_case(kind.__name__)
@@ -28,7 +28,7 @@ _FOLLOWS = {
 _ASKING = ("heartbeat", "fetch", "fetched")
 
 
-def expected_effects(cell: Cell) -> frozenset[str]:
+def expected_effects(cell: ExploreCell) -> frozenset[str]:
     """The effects that the orderings name, what follows from them, and what the faults do."""
     named = named_effects(cell.connect.steps) | named_effects(cell.write.steps)
     expected = {*named, *(event for effect in named for event in _FOLLOWS.get(effect, ()))}

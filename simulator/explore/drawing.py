@@ -15,7 +15,7 @@ from chunk7.delivery.errors import UsageError
 from chunk7.faults import EFFECTS
 from chunk7.simulator.explore.schedule import Failure, Schedule, Step
 from chunk7.simulator.explore.search import failures
-from chunk7.simulator.explore.state import SUBSCRIBED, Cell, Outcome, State
+from chunk7.simulator.explore.state import SUBSCRIBED, ExploreCell, ScheduleOutcome, State
 from chunk7.simulator.explore.world import World, replay
 
 _PUBLISHES = frozenset(("publish", "save_and_publish", "number_save_and_publish"))
@@ -71,10 +71,10 @@ class Replay:
     world: World
     schedule: Schedule
     states: tuple[State, ...]
-    outcome: Outcome
+    outcome: ScheduleOutcome
 
 
-def rerun(cell: Cell, schedule: Schedule) -> Replay:
+def rerun(cell: ExploreCell, schedule: Schedule) -> Replay:
     """Run the schedule in memory.
 
     Raises UsageError when a step cannot happen where it stands, and when the last is not the end.

@@ -7,7 +7,7 @@ from chunk7.delivery.effects import BEGINNING, Append
 from chunk7.simulator.explore.naming import MISHANDLED, effect_name, impossible, misplaced
 from chunk7.simulator.explore.programs import ENDED, Programs
 from chunk7.simulator.explore.schedule import SAME_MS, Step
-from chunk7.simulator.explore.state import Cell, Move, State, session_chunks
+from chunk7.simulator.explore.state import ExploreCell, Move, State, session_chunks
 from chunk7.simulator.explore.stores import WRITES, Stores
 
 
@@ -23,7 +23,7 @@ class Write(NamedTuple):
 class Production:
     """What the producer of a cell may do. `blind` as for `World`."""
 
-    def __init__(self, cell: Cell, programs: Programs, stores: Stores, blind: bool) -> None:
+    def __init__(self, cell: ExploreCell, programs: Programs, stores: Stores, blind: bool) -> None:
         self._cell = cell
         self._programs = programs
         self._stores = stores

@@ -1,7 +1,7 @@
 """The clients' half of the rules: what one makes of the frames that it is sent."""
 
 from chunk7.delivery.chunk import Chunk
-from chunk7.simulator.explore.state import Cell, Frame, History, Joiner, session_chunks
+from chunk7.simulator.explore.state import ExploreCell, Frame, History, Joiner, session_chunks
 
 
 class Reception:
@@ -10,7 +10,7 @@ class Reception:
     Frames have chunks as small numbers: `chunk_id` gives them out.
     """
 
-    def __init__(self, cell: Cell, wires: bool, receipts: bool) -> None:
+    def __init__(self, cell: ExploreCell, wires: bool, receipts: bool) -> None:
         self.client = cell.client_model()
         self._wires = wires
         self._receipts = receipts

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from chunk7.delivery.errors import OrderingError
 from chunk7.simulator.explore.coverage import expected_effects
 from chunk7.simulator.explore.schedule import Failure, Schedule, Step, document
-from chunk7.simulator.explore.state import Cell, Outcome, State
+from chunk7.simulator.explore.state import ExploreCell, ScheduleOutcome, State
 from chunk7.simulator.explore.unread_cursor import CursorRead
 from chunk7.simulator.explore.world import World
 
@@ -34,7 +34,7 @@ class ExploreVerdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SearchLimits:
     """Where to stop: `max_schedules` walks that end in a complete schedule or in a known state,
     or `max_seconds` a cell. `tick` is called at every new state, as a sign of life.
     """
@@ -50,7 +50,7 @@ Distance = int
 """To a failure: _STEP a step, the lowest lost chunk on top; _NONE or more when there is none."""
 
 
-class Tally(NamedTuple):
+class ScheduleTally(NamedTuple):
     """The complete schedules that lead on from a state, by how they end.
 
     Distances and depth are counted from the move into the state.
@@ -76,7 +76,7 @@ class Search:
     schedule.
     """
 
-    tally: Tally
+    tally: ScheduleTally
     complete: bool
     states: int
     transitions: int
@@ -88,7 +88,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Exploration:
     """A cell's verdict.
 
     `counterexamples` has a schedule for each failure found: the fewest chunks, then the fewest
@@ -96,7 +96,7 @@ class Result:
     schedule has. `transitions` are those of all walks, counter-examples' included.
     """
 
-    cell: Cell
+    cell: ExploreCell
     verdict: ExploreVerdict
     search: Search
     counterexamples: Mapping[Failure, Schedule]
@@ -132,14 +132,14 @@ class Result:
         }
 
 
-def explore(cell: Cell, limits: Limits | None = None) -> Result:
+def explore(cell: ExploreCell, limits: SearchLimits | None = None) -> Exploration:
     """Explore a cell. Raises OrderingError when one of its orderings breaks the protocol.
 
     Counter-examples are sought with 1 chunk, then 2, and so on: a hole in a short session is
     easier to read than one in a long one. A loss so found counts, too, when the whole cell is
     too big to be explored.
     """
-    limits = limits or Limits()
+    limits = limits or SearchLimits()
     began = time.monotonic()
     try:
         return _explore(cell, limits, began, blind=True)
@@ -147,7 +147,7 @@ def explore(cell: Cell, limits: Limits | None = None) -> Result:
         return _explore(cell, limits, began, blind=False)
 
 
-def _explore(cell: Cell, limits: Limits, began: float, blind: bool) -> Result:
+def _explore(cell: ExploreCell, limits: SearchLimits, began: float, blind: bool) -> Exploration:
     deadline = began + limits.max_seconds
     search = walk(World(cell, blind=blind), limits, deadline)
     transitions = search.transitions
@@ -167,15 +167,17 @@ def _explore(cell: Cell, limits: Limits, began: float, blind: bool) -> Result:
         verdict = ExploreVerdict.LOSES
     examples = {failure: found[failure] for failure in Failure if failure in found}
     never = tuple(sorted(expected_effects(cell) - search.happened))
-    return Result(cell, verdict, search, examples, never, transitions, time.monotonic() - began)
+    return Exploration(
+        cell, verdict, search, examples, never, transitions, time.monotonic() - began
+    )
 
 
-def walk(world: World, limits: Limits, deadline: float) -> Search:
+def walk(world: World, limits: SearchLimits, deadline: float) -> Search:
     """Visit every state once, from the initial one on; go no deeper once a limit is reached.
 
     `deadline` is an instant of time.monotonic().
     """
-    known: dict[State, Tally | None] = {}  # None: under way
+    known: dict[State, ScheduleTally | None] = {}  # None: under way
     here = _Visit(world, world.initial())
     known[here.state] = None
     above: list[_Visit] = []
@@ -234,7 +236,7 @@ class _Visit:
         if state.faults:
             self.moves += world.fault_moves(state)
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, outcome: ScheduleOutcome) -> None:
         lossy, again, late, back, stuck = failures(outcome).values()
         self._counts = (1, lossy, again, late, back, stuck)
         chunk = min((number for numbers in outcome.lost for number in numbers), default=0)
@@ -246,7 +248,7 @@ class _Visit:
             0 if stuck else _NONE,
         )
 
-    def add(self, tally: Tally) -> None:
+    def add(self, tally: ScheduleTally) -> None:
         """One more move has been followed to all its ends."""
         a, b = self._counts, tally
         self._counts = (
@@ -263,14 +265,14 @@ class _Visit:
         if tally.depth > self._depth:
             self._depth = tally.depth
 
-    def tally(self) -> Tally:
+    def tally(self) -> ScheduleTally:
         """The sum, as it is before the move that leads here."""
         a, b, c, d, e = self._nearest
         nearest = (a + _STEP, b + _STEP, c + _STEP, d + _STEP, e + _STEP)
-        return Tally(*self._counts, nearest, self._depth + 1)
+        return ScheduleTally(*self._counts, nearest, self._depth + 1)
 
 
-def failures(outcome: Outcome) -> dict[Failure, bool]:
+def failures(outcome: ScheduleOutcome) -> dict[Failure, bool]:
     """How a schedule went wrong."""
     return {
         Failure.LOSSY: any(outcome.lost),
@@ -281,13 +283,15 @@ def failures(outcome: Outcome) -> dict[Failure, bool]:
     }
 
 
-def _finished(tally: Tally | None) -> Tally:
+def _finished(tally: ScheduleTally | None) -> ScheduleTally:
     if tally is None:
         raise OrderingError("the client asks for ever: a state has come round again")
     return tally
 
 
-def _shortest(world: World, known: dict[State, Tally | None], place: int) -> tuple[Step, ...]:
+def _shortest(
+    world: World, known: dict[State, ScheduleTally | None], place: int
+) -> tuple[Step, ...]:
     """Follow the nearest failure of a kind from the initial state to its end."""
     state = world.initial()
     steps: list[Step] = []
@@ -304,7 +308,7 @@ def _shortest(world: World, known: dict[State, Tally | None], place: int) -> tup
     return tuple(steps)
 
 
-def _schedule(cell: Cell, steps: tuple[Step, ...]) -> Schedule:
+def _schedule(cell: ExploreCell, steps: tuple[Step, ...]) -> Schedule:
     connect, write = cell.connect.name, cell.write.name
     return Schedule(
         connect, write, cell.chunks, cell.joiners, cell.faults, steps, resumes=cell.resumes

@@ -33,7 +33,7 @@ from chunk7.simulator.explore.state import (
     SESSION,
     SUBSCRIBED,
     UNSUBSCRIBED,
-    Cell,
+    ExploreCell,
     History,
     Joiner,
     Move,
@@ -52,7 +52,7 @@ class Service:
     """What the nodes of a cell may do for their clients."""
 
     def __init__(
-        self, cell: Cell, programs: Programs, stores: Stores, reception: Reception
+        self, cell: ExploreCell, programs: Programs, stores: Stores, reception: Reception
     ) -> None:
         self._cell = cell
         self._programs = programs

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from chunk7.delivery.chunk import Chunk
-from chunk7.delivery.client import CLIENTS, Client, Resumes
+from chunk7.delivery.client import CLIENTS, ClientModel, Resumes
 from chunk7.delivery.effects import Cursor
 from chunk7.delivery.handover import Handover
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
@@ -33,7 +33,7 @@ Frame = History | tuple[int] | int
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ExploreCell:
     """One connect ordering against one write ordering.
 
     `chunks` are produced one after the other; `joiners` clients join the session at the same
@@ -50,19 +50,19 @@ class Cell:
     chunks: int = 3
     joiners: int = 1
     faults: tuple[str, ...] = ()
-    client: Client | None = None
+    client: ClientModel | None = None
     stream_max_entries: int | None = None
     early_beats: int = 1
     resumes: bool = True
 
-    def client_model(self) -> Client:
+    def client_model(self) -> ClientModel:
         """The client's half of the connect ordering."""
         if self.client is not None:
             return self.client
         client = CLIENTS[self.connect.client]
         return Resumes(client) if self.resumes and self._clients_differ() else client
 
-    def with_each_client(self) -> "tuple[Cell, ...]":
+    def with_each_client(self) -> "tuple[ExploreCell, ...]":
         """The cell with clients that resume and, where that makes a difference, that start over."""
         return (self, replace(self, resumes=False)) if self._clients_differ() else (self,)
 
@@ -113,7 +113,7 @@ Move = tuple[Step, State]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ScheduleOutcome:
     """How a complete schedule ended. Chunk numbers count from 1; one tuple a client.
 
     `receipts` is what each client received, as it came, and is empty when the world was not

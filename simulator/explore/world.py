@@ -33,10 +33,10 @@ from chunk7.simulator.explore.state import (
     SESSION,
     SUBSCRIBED,
     UNSUBSCRIBED,
-    Cell,
+    ExploreCell,
     Joiner,
     Move,
-    Outcome,
+    ScheduleOutcome,
     State,
     put,
     with_joiner,
@@ -57,7 +57,7 @@ class World:
     """
 
     def __init__(
-        self, cell: Cell, *, wires: bool = False, receipts: bool = False, blind: bool = False
+        self, cell: ExploreCell, *, wires: bool = False, receipts: bool = False, blind: bool = False
     ) -> None:
         self.cell = cell
         self.programs = Programs(blind)
@@ -138,7 +138,7 @@ class World:
                 store = self._production.writes(state)[same_ms].store if executed else state.store
                 return self._production.give_up(state)._replace(store=store)
 
-    def outcome(self, state: State) -> Outcome:
+    def outcome(self, state: State) -> ScheduleOutcome:
         """What a complete schedule has led to."""
         expected = (2 << self.cell.chunks) - 2 & ~state.undetermined
         stuck = ["producer"] if state.producer != ENDED else []
@@ -147,7 +147,7 @@ class World:
             for place, joiner in enumerate(state.joiners)
             if joiner.program != ENDED
         ]
-        return Outcome(
+        return ScheduleOutcome(
             lost=tuple(_members(expected & ~joiner.shown) for joiner in state.joiners),
             duplicated=any(joiner.duplicated for joiner in state.joiners),
             disordered=any(joiner.disordered for joiner in state.joiners),

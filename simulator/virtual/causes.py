@@ -3,10 +3,10 @@
 import math
 
 from chunk7.delivery.verdicts import Cause
-from chunk7.simulator.virtual.lives import Group, Life
+from chunk7.simulator.virtual.lives import Life, WatcherGroup
 
 
-def cause(group: Group, life: Life, index: int) -> Cause:
+def cause(group: WatcherGroup, life: Life, index: int) -> Cause:
     """Why the chunk did not reach the client, whose last life this was."""
     session = group.session
     if not session.regular or life.read_ms is None or life.attached_ms is None:

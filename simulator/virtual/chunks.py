@@ -33,7 +33,7 @@ from chunk7.delivery.stepping import Steps
 from chunk7.simulator.virtual.distributions import Distribution, Durations
 from chunk7.simulator.virtual.population import Purpose, generator
 from chunk7.simulator.virtual.program import check_regular, write_program
-from chunk7.simulator.virtual.settings import Arrivals, Settings
+from chunk7.simulator.virtual.settings import Arrivals, SimulationSettings
 
 _BURST = 8
 _FASTER = 4
@@ -65,7 +65,7 @@ def id_at(last: EntryId, at_ms: float) -> EntryId:
     return next_id(last, CLOCK_START_MS + int(at_ms))
 
 
-def intended_instants(settings: Settings, session: int) -> Durations:
+def intended_instants(settings: SimulationSettings, session: int) -> Durations:
     """When the model emits the chunks of an answer, ascending, all within `answer_ms`.
 
     Even: one in the middle of each of `message_chunks` equal slots. Otherwise a renewal process cut
@@ -85,7 +85,7 @@ def intended_instants(settings: Settings, session: int) -> Durations:
     return within
 
 
-def _gaps(settings: Settings, rng: np.random.Generator, count: int) -> Durations:
+def _gaps(settings: SimulationSettings, rng: np.random.Generator, count: int) -> Durations:
     mean_ms = 1_000 / settings.chunk_rate
     if settings.arrivals is Arrivals.POISSON:
         return rng.exponential(mean_ms, count)
@@ -97,7 +97,7 @@ def _gaps(settings: Settings, rng: np.random.Generator, count: int) -> Durations
     return settings.arrivals.draw(rng, count) * (mean_ms / settings.arrivals.mean_ms)
 
 
-def timelines_by_law(settings: Settings, write: WriteOrdering) -> list[Timeline]:
+def timelines_by_law(settings: SimulationSettings, write: WriteOrdering) -> list[Timeline]:
     """Every session's timeline, by arrays.
 
     Raises UsageError for an ordering that does not number, publish and save each chunk once.
@@ -107,7 +107,9 @@ def timelines_by_law(settings: Settings, write: WriteOrdering) -> list[Timeline]
     return [_by_law(settings, program, session) for session in range(settings.sessions)]
 
 
-def _by_law(settings: Settings, program: tuple[type[WriteEffect], ...], session: int) -> Timeline:
+def _by_law(
+    settings: SimulationSettings, program: tuple[type[WriteEffect], ...], session: int
+) -> Timeline:
     intended = intended_instants(settings, session)
     draws = _WriteDraws(settings, session, len(intended))
     now = intended
@@ -146,7 +148,7 @@ _MARKS: dict[type[WriteEffect], tuple[str, ...]] = {
 class _WriteDraws:
     """The producer's durations for one answer: the j-th of every chunk at once."""
 
-    def __init__(self, settings: Settings, session: int, count: int) -> None:
+    def __init__(self, settings: SimulationSettings, session: int, count: int) -> None:
         self._settings = settings
         self._session = session
         self._count = count
@@ -166,13 +168,13 @@ class _WriteDraws:
         return distribution.draw(rng, self._count)
 
 
-def _arrivals(settings: Settings, session: int, publish_ms: Durations) -> Durations:
+def _arrivals(settings: SimulationSettings, session: int, publish_ms: Durations) -> Durations:
     rng = generator(settings.seed, Purpose.DELIVERY, session)
     return np.maximum.accumulate(publish_ms + settings.delivery.draw(rng, len(publish_ms)))
 
 
 def timelines_by_events(
-    settings: Settings, write: WriteOrdering, tick: Callable[[], None] = lambda: None
+    settings: SimulationSettings, write: WriteOrdering, tick: Callable[[], None] = lambda: None
 ) -> list[Timeline]:
     """Every session's timeline, by running the write ordering for each chunk. `tick` is called for
     every session.
@@ -201,7 +203,7 @@ class _Log:
     replied_ms: dict[int, float] = field(default_factory=dict)
 
 
-def _by_events(settings: Settings, write: WriteOrdering, session: int) -> Timeline:
+def _by_events(settings: SimulationSettings, write: WriteOrdering, session: int) -> Timeline:
     intended = intended_instants(settings, session)
     draws = _WriteDraws(settings, session, len(intended))
     log = _Log(_columns(draws.latency), _columns(draws.lag))

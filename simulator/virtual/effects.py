@@ -20,14 +20,14 @@ from chunk7.delivery.effects import (
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.handover import attach
 from chunk7.delivery.ordering import ConnectOrdering
-from chunk7.simulator.virtual.lives import Channel, Group, Life, VirtualClient
+from chunk7.simulator.virtual.lives import Channel, Life, VirtualClient, WatcherGroup
 from chunk7.simulator.virtual.population import SLOTS, Draws
 
 Answer = tuple[float, Any]
 """When an effect is over, and what the ordering is told."""
 
 
-class Durations:
+class DrawnDurations:
     """What each connection's commands and pauses take: drawn a block at a time, one by one used."""
 
     def __init__(self, draws: Draws) -> None:
@@ -55,7 +55,9 @@ class Durations:
 class Effects:
     """Performs the effects of one group's joins."""
 
-    def __init__(self, connect: ConnectOrdering, durations: Durations, group: Group) -> None:
+    def __init__(
+        self, connect: ConnectOrdering, durations: DrawnDurations, group: WatcherGroup
+    ) -> None:
         self._connect = connect
         self._durations = durations
         self._group = group

@@ -33,26 +33,26 @@ from chunk7.delivery.ordering import ConnectOrdering, Join
 from chunk7.delivery.stepping import Steps
 from chunk7.simulator.virtual.causes import cause, window_ms
 from chunk7.simulator.virtual.chunks import Timeline
-from chunk7.simulator.virtual.effects import Durations, Effects
+from chunk7.simulator.virtual.effects import DrawnDurations, Effects
 from chunk7.simulator.virtual.fault_schedule import FaultSchedule, draw_schedule
 from chunk7.simulator.virtual.fetching import Fetching
-from chunk7.simulator.virtual.lives import Group, Life, Session, VirtualClient
+from chunk7.simulator.virtual.lives import Life, Session, VirtualClient, WatcherGroup
 from chunk7.simulator.virtual.population import Block, Draws, blocks
 from chunk7.simulator.virtual.receipts import Range, judge
 from chunk7.simulator.virtual.receiving import Receiving
-from chunk7.simulator.virtual.results import Outcome
-from chunk7.simulator.virtual.settings import Settings
+from chunk7.simulator.virtual.results import BlockOutcome
+from chunk7.simulator.virtual.settings import SimulationSettings
 
 MAX_LIVES = 100
 """A client rejoins at most this often."""
 
 
 def outcomes(
-    settings: Settings,
+    settings: SimulationSettings,
     connect: ConnectOrdering,
     timelines: list[Timeline],
     tick: Callable[[], None] = lambda: None,
-) -> Iterator[Outcome]:
+) -> Iterator[BlockOutcome]:
     """What happens to every block, computed join by join. `tick` is called for every answer.
 
     Raises OrderingError when the ordering breaks the protocol.
@@ -68,7 +68,7 @@ class _Run:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: SimulationSettings,
         connect: ConnectOrdering,
         sessions: list[Session],
         schedule: FaultSchedule | None,
@@ -80,7 +80,7 @@ class _Run:
         self._sessions = sessions
         self._schedule = schedule
         self._block = block
-        self._durations = Durations(Draws(settings, block))
+        self._durations = DrawnDurations(Draws(settings, block))
         self._causes: Counter[str] = Counter()
         self._rows: list[tuple[int, int, int, int, int, float, float]] = [
             (0, 0, 0, 0, 0, math.nan, math.nan)
@@ -90,11 +90,13 @@ class _Run:
     def _begin(self, number: int) -> None:
         """Turn to the clients of an answer: the groups count through waves of all sessions."""
         wave, session = divmod(number, self._settings.sessions)
-        self._group = Group(self._sessions[session], wave * self._settings.wave_ms, self._schedule)
+        self._group = WatcherGroup(
+            self._sessions[session], wave * self._settings.wave_ms, self._schedule
+        )
         self._effects = Effects(self._connect, self._durations, self._group)
         self._receiving = Receiving(self._group)
 
-    def outcome(self, tick: Callable[[], None]) -> Outcome:
+    def outcome(self, tick: Callable[[], None]) -> BlockOutcome:
         """Run every group of the block."""
         block = self._block
         joins, nodes = block.join_ms.tolist(), block.node.tolist()
@@ -114,7 +116,7 @@ class _Run:
                 self._settle(client)
             tick()
         lost, duplicate, late, rewinds, fetched, window, join = zip(*self._rows, strict=True)
-        return Outcome(
+        return BlockOutcome(
             block.session,
             np.array(lost),
             np.array(duplicate),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from chunk7.simulator.virtual.chunks import Timeline
 from chunk7.simulator.virtual.distributions import Durations
-from chunk7.simulator.virtual.settings import Settings
+from chunk7.simulator.virtual.settings import SimulationSettings
 
 Z_95 = 1.959963984540054
 """Standard normal quantile of 0.975."""
@@ -28,7 +28,7 @@ _GRID = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Expectation:
+class SimulatedExpectation:
     """An expected number of chunks and its 95% interval."""
 
     mean: float = 0.0
@@ -36,7 +36,7 @@ class Expectation:
     high: float = 0.0
 
     @classmethod
-    def of(cls, mean: float, variance: float) -> "Expectation":
+    def of(cls, mean: float, variance: float) -> "SimulatedExpectation":
         """By the normal approximation, not below 0."""
         half = Z_95 * math.sqrt(variance)
         return cls(mean, max(0.0, mean - half), mean + half)
@@ -46,7 +46,7 @@ class ExpectedChunks:
     """Sums the law over a cell's windows. Irregular answers, which have no L for each chunk, and
     windows that are nan count nothing."""
 
-    def __init__(self, settings: Settings, timelines: Sequence[Timeline]) -> None:
+    def __init__(self, settings: SimulationSettings, timelines: Sequence[Timeline]) -> None:
         self._wave_ms = settings.wave_ms
         self._timelines = [t for t in timelines if t.regular and t.chunks]
         lags = [t.save_ms - t.publish_ms for t in self._timelines]
@@ -79,10 +79,10 @@ class ExpectedChunks:
         self._lost += self._scale * repeat * holes
         self._doubled += self._scale * repeat * (holes - whole)
 
-    def expectations(self, connections: int) -> tuple[Expectation, Expectation]:
+    def expectations(self, connections: int) -> tuple[SimulatedExpectation, SimulatedExpectation]:
         """(lost, doubled) of so many connections, of which those added are a sample."""
         if not self._known:
-            return Expectation(), Expectation()
+            return SimulatedExpectation(), SimulatedExpectation()
         balance = self._balances()
         scale = connections / self.count
         return (
@@ -90,8 +90,10 @@ class ExpectedChunks:
             self._expectation(scale, self._doubled, np.maximum(-balance, 0)),
         )
 
-    def _expectation(self, scale: float, mean: float, chunks: NDArray[np.int64]) -> Expectation:
-        return Expectation.of(scale * mean, scale * self._known * float(chunks.var()))
+    def _expectation(
+        self, scale: float, mean: float, chunks: NDArray[np.int64]
+    ) -> SimulatedExpectation:
+        return SimulatedExpectation.of(scale * mean, scale * self._known * float(chunks.var()))
 
     def _balances(self) -> NDArray[np.int64]:
         """Lost (positive) or doubled (negative) chunks of joins over a grid of moments."""

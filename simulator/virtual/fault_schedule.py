@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chunk7.faults import SPELLS
 from chunk7.faults.fault import Outage
 from chunk7.simulator.virtual.population import Purpose, generator
-from chunk7.simulator.virtual.settings import Settings
+from chunk7.simulator.virtual.settings import SimulationSettings
 
 MAX_FAULTS = 1_000_000
 """A schedule ends after this many of one kind on one node."""
@@ -60,7 +60,7 @@ class FaultSchedule:
         return candidate, back_ms
 
 
-def draw_schedule(settings: Settings) -> FaultSchedule:
+def draw_schedule(settings: SimulationSettings) -> FaultSchedule:
     """The schedule of these settings, over all waves."""
     occurrences = -(-settings.connections // settings.watchers)
     waves = -(-occurrences // settings.sessions)
@@ -71,11 +71,13 @@ def draw_schedule(settings: Settings) -> FaultSchedule:
     )
 
 
-def _spells(settings: Settings, outage: Outage, total_ms: float) -> list[Downtimes]:
+def _spells(settings: SimulationSettings, outage: Outage, total_ms: float) -> list[Downtimes]:
     return [_node_spells(settings, outage, node, total_ms) for node in range(settings.nodes)]
 
 
-def _node_spells(settings: Settings, outage: Outage, node: int, total_ms: float) -> Downtimes:
+def _node_spells(
+    settings: SimulationSettings, outage: Outage, node: int, total_ms: float
+) -> Downtimes:
     """A node is not struck again before it is back. A reconnect ends once the store has
     executed the new SUBSCRIBE."""
     starts: list[float] = []

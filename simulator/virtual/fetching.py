@@ -9,7 +9,7 @@ from chunk7.delivery.fetch import fetch_missing
 from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.delivery.stepping import Steps
 from chunk7.simulator.virtual.effects import Effects
-from chunk7.simulator.virtual.lives import Group, Life, VirtualClient
+from chunk7.simulator.virtual.lives import Life, VirtualClient, WatcherGroup
 from chunk7.simulator.virtual.population import MAX_BEATS
 from chunk7.simulator.virtual.receipts import Range
 
@@ -18,7 +18,7 @@ class Fetching:
     """The fetches of a group's clients; heartbeats are `beat_ms` apart."""
 
     def __init__(
-        self, connect: ConnectOrdering, effects: Effects, group: Group, beat_ms: float
+        self, connect: ConnectOrdering, effects: Effects, group: WatcherGroup, beat_ms: float
     ) -> None:
         self._connect = connect
         self._effects = effects

@@ -154,7 +154,7 @@ class VirtualClient:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class WatcherGroup:
     """The clients of one answer meet each other, and nobody else.
 
     Their clock's zero is `epoch_ms` of the schedule's, which is None without faults.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunk7.simulator.virtual.distributions import Distribution, Durations
-from chunk7.simulator.virtual.settings import Joins, Settings
+from chunk7.simulator.virtual.settings import JoinSpread, SimulationSettings
 
 BLOCK = 65_536
 
@@ -69,7 +69,7 @@ class Block:
         return len(self.join_ms)
 
 
-def blocks(settings: Settings) -> Iterator[Block]:
+def blocks(settings: SimulationSettings) -> Iterator[Block]:
     """All connections of a simulation, block by block."""
     answers = max(1, BLOCK // settings.watchers)
     size = answers * settings.watchers
@@ -78,11 +78,13 @@ def blocks(settings: Settings) -> Iterator[Block]:
         yield _block(settings, number, number * answers, answers, count)
 
 
-def _block(settings: Settings, number: int, first: int, answers: int, count: int) -> Block:
+def _block(
+    settings: SimulationSettings, number: int, first: int, answers: int, count: int
+) -> Block:
     join_ms = generator(settings.seed, Purpose.JOIN, number).uniform(0, settings.wave_ms, count)
     used = min(answers, -(-count // settings.watchers))
     order = _by_session(first, used, settings.sessions)
-    if settings.joins is Joins.UNIFORM:
+    if settings.joins is JoinSpread.UNIFORM:
         sizes = np.full(used, settings.watchers)
         sizes[-1] -= used * settings.watchers - count
         group = np.repeat(order, sizes[order - first])
@@ -103,10 +105,10 @@ def _by_session(first: int, count: int, sessions: int) -> Integers:
     return first + order[(order >= 0) & (order < count)]
 
 
-def _nodes(settings: Settings, groups: Integers, join_ms: Durations) -> Integers:
+def _nodes(settings: SimulationSettings, groups: Integers, join_ms: Durations) -> Integers:
     """The node is without effect unless clients share it or it can fail."""
     node = np.zeros(len(groups), dtype=np.int64)
-    alone = settings.watchers == 1 and settings.joins is Joins.UNIFORM
+    alone = settings.watchers == 1 and settings.joins is JoinSpread.UNIFORM
     if settings.nodes > 1 and (settings.faults or not alone):
         arrived = np.lexsort((join_ms, groups // settings.sessions))
         node[arrived] = np.arange(len(groups)) % settings.nodes
@@ -116,7 +118,7 @@ def _nodes(settings: Settings, groups: Integers, join_ms: Durations) -> Integers
 class Draws:
     """A block's durations: the j-th store latency and the j-th node work of each connection."""
 
-    def __init__(self, settings: Settings, block: Block) -> None:
+    def __init__(self, settings: SimulationSettings, block: Block) -> None:
         self._settings = settings
         self._block = block
 

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 
 from chunk7.simulator.virtual.claims import HIGH_LOAD, LOW_LOAD, Claim
 from chunk7.simulator.virtual.distributions import Constant, LogNormal
-from chunk7.simulator.virtual.settings import Engine, Settings
+from chunk7.simulator.virtual.settings import Engine, SimulationSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
     """Settings to start from, and what the report claims of them."""
 
-    settings: Settings
+    settings: SimulationSettings
     claim: Claim
 
 
 PRESETS: dict[str, Preset] = {
     # W = reply 1 ms + work 8 ms + request 1 ms: the report's shortest window.
     "seed-single-node-low-load": Preset(
-        Settings(
+        SimulationSettings(
             connections=1_000_000,
             nodes=1,
             store_latency=Constant(1.0),
@@ -34,7 +34,7 @@ PRESETS: dict[str, Preset] = {
     ),
     # A median W of about 50 ms, the report's longest, spread as latencies under load are.
     "seed-multi-node-high-load": Preset(
-        Settings(
+        SimulationSettings(
             connections=1_000_000,
             nodes=3,
             store_latency=LogNormal(5.0, 0.3),

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from chunk7.delivery.effects import Release
 from chunk7.delivery.handover import STRAIGHT, Handover, release
-from chunk7.simulator.virtual.lives import Group, Life, VirtualClient
+from chunk7.simulator.virtual.lives import Life, VirtualClient, WatcherGroup
 from chunk7.simulator.virtual.receipts import Range, contiguous, subtract
 
 
 class Receiving:
     """What the clients of a group receive."""
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: WatcherGroup) -> None:
         self._group = group
 
     def received(self, client: VirtualClient) -> list[Range]:

@@ -1,6 +1,6 @@
 """What a simulated cell comes to: the fields of `chunk7 run --json`, from either engine.
 
-An engine gives an `Outcome` for each block of connections; `Tally` adds them up.
+An engine gives an `BlockOutcome` for each block of connections; `Tally` adds them up.
 """
 
 import math
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from chunk7.simulator.virtual.chunks import Timeline
 from chunk7.simulator.virtual.distributions import Durations
-from chunk7.simulator.virtual.expected import Expectation, ExpectedChunks
+from chunk7.simulator.virtual.expected import ExpectedChunks, SimulatedExpectation
 from chunk7.simulator.virtual.population import Integers
-from chunk7.simulator.virtual.settings import Settings
+from chunk7.simulator.virtual.settings import SimulationSettings
 from chunk7.wire.intervals import clustered_share
 from chunk7.wire.quantiles import quantiles
 
@@ -24,7 +24,7 @@ Quantiles = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BlockOutcome:
     """What happened to a block's connections. Arrays have shape (count,).
 
     `window_ms` is the W of the law, 0 for a stream's cursor, nan without read or subscription.
@@ -96,7 +96,12 @@ class Tally:
     """Sums a cell's outcomes."""
 
     def __init__(
-        self, settings: Settings, timelines: Sequence[Timeline], *, fills: bool, merges: bool
+        self,
+        settings: SimulationSettings,
+        timelines: Sequence[Timeline],
+        *,
+        fills: bool,
+        merges: bool,
     ) -> None:
         self._timelines = timelines
         self._fills = fills
@@ -110,7 +115,7 @@ class Tally:
         self._causes: Counter[str] = Counter()
         self._samples: dict[str, list[NDArray[np.float32]]] = {"window": [], "gap": [], "join": []}
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: BlockOutcome) -> None:
         """Take in a block."""
         self._counts["connections"] += len(outcome.lost)
         self._units += np.bincount(outcome.session, minlength=len(self._units))
@@ -125,7 +130,7 @@ class Tally:
         if self._law.count < SAMPLE:
             self._sample(outcome)
 
-    def _sample(self, outcome: Outcome) -> None:
+    def _sample(self, outcome: BlockOutcome) -> None:
         self._law.add(outcome.window_ms)
         for name, values in (
             ("window", outcome.window_ms),
@@ -172,9 +177,9 @@ class Tally:
     def _predictions(self) -> dict[str, float]:
         holes, overlap = self._law.expectations(self._counts["connections"])
         predicted = {
-            "lost": Expectation() if self._fills else holes,
-            "duplicate": Expectation() if self._merges else overlap,
-            "fetched": holes if self._fills else Expectation(),
+            "lost": SimulatedExpectation() if self._fills else holes,
+            "duplicate": SimulatedExpectation() if self._merges else overlap,
+            "fetched": holes if self._fills else SimulatedExpectation(),
         }
         fields = {}
         for name, expectation in predicted.items():

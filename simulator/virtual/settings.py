@@ -43,7 +43,7 @@ class Arrivals(StrEnum):
     """Bursts of 8 chunks on average at four times the rate, and a stall after each."""
 
 
-class Joins(StrEnum):
+class JoinSpread(StrEnum):
     """How clients spread over the answers."""
 
     UNIFORM = "uniform"
@@ -97,7 +97,7 @@ def parse_arrivals(text: str, option: str) -> Arrivals | Distribution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class SimulationSettings:
     """Everything a simulation depends on. Raises UsageError, naming the field, when made wrong."""
 
     connections: int = 100_000
@@ -110,7 +110,7 @@ class Settings:
     """A distribution is that of the gaps between chunks, stretched to the chunk rate."""
     message_chunks: int = 200
     duty: float = 1.0
-    joins: Joins = Joins.UNIFORM
+    joins: JoinSpread = JoinSpread.UNIFORM
     store_latency: Distribution = field(default_factory=lambda: LogNormal(0.5, 0.5))
     """One way, process to store or back; drawn anew for every command and every reply."""
     node_work: Distribution = field(default_factory=lambda: Constant(0.0))
@@ -170,7 +170,7 @@ class Settings:
         return self.delivery_delay or self.store_latency
 
 
-def describe(settings: Settings) -> dict[str, str | int | float | list[str]]:
+def describe(settings: SimulationSettings) -> dict[str, str | int | float | list[str]]:
     """Every setting as a plain value, in the notation of the command line."""
     described: dict[str, str | int | float | list[str]] = {}
     for item in fields(settings):

@@ -8,11 +8,11 @@ from chunk7.simulator.virtual import events, vectorised
 from chunk7.simulator.virtual.chunks import timelines_by_events, timelines_by_law
 from chunk7.simulator.virtual.program import merges
 from chunk7.simulator.virtual.results import CellResult, Tally
-from chunk7.simulator.virtual.settings import Engine, Settings
+from chunk7.simulator.virtual.settings import Engine, SimulationSettings
 
 
 def simulate(
-    settings: Settings,
+    settings: SimulationSettings,
     connect: ConnectOrdering,
     write: WriteOrdering,
     tick: Callable[[], None] = lambda: None,

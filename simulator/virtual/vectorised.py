@@ -35,13 +35,13 @@ from chunk7.simulator.virtual.chunks import Timeline
 from chunk7.simulator.virtual.distributions import Durations
 from chunk7.simulator.virtual.population import MAX_BEATS, SLOTS, Block, Draws, Integers, blocks
 from chunk7.simulator.virtual.program import ConnectProgram, FollowFrom, connect_program
-from chunk7.simulator.virtual.results import Outcome
-from chunk7.simulator.virtual.settings import Joins, Settings
+from chunk7.simulator.virtual.results import BlockOutcome
+from chunk7.simulator.virtual.settings import JoinSpread, SimulationSettings
 
 
 def outcomes(
-    settings: Settings, connect: ConnectOrdering, timelines: list[Timeline]
-) -> Iterator[Outcome]:
+    settings: SimulationSettings, connect: ConnectOrdering, timelines: list[Timeline]
+) -> Iterator[BlockOutcome]:
     """What happens to every block. Raises UsageError for an ordering that is no list of steps."""
     program = connect_program(connect)
     fills = connect.client is ClientPolicy.FILLS_GAPS
@@ -117,7 +117,7 @@ class _Handshake:
 
 
 def _handshake(
-    settings: Settings, program: ConnectProgram, block: Block, draws: Draws
+    settings: SimulationSettings, program: ConnectProgram, block: Block, draws: Draws
 ) -> _Handshake:
     state = _Handshake(block.join_ms)
     for step in program.steps:
@@ -152,14 +152,14 @@ def _command(state: _Handshake, draws: Draws) -> Durations:
     return executed
 
 
-def _subscribe(settings: Settings, state: _Handshake, block: Block, draws: Draws) -> None:
+def _subscribe(settings: SimulationSettings, state: _Handshake, block: Block, draws: Draws) -> None:
     """Attach; the first of a group on its node asks the store, the others share."""
     attached = state.now
     subscribed = attached + draws.latency(state.latencies)
     confirmed = subscribed + draws.latency(state.latencies + 1)
     state.latencies += 2
     state.attached_ms = attached
-    if settings.watchers == 1 and settings.joins is Joins.UNIFORM:
+    if settings.watchers == 1 and settings.joins is JoinSpread.UNIFORM:
         state.subscribed_ms, state.confirmed_ms = subscribed, confirmed
         return
     channel = (block.group - block.group.min()) * settings.nodes + block.node
@@ -172,8 +172,12 @@ def _subscribe(settings: Settings, state: _Handshake, block: Block, draws: Draws
 
 
 def _outcome(
-    settings: Settings, program: ConnectProgram, instants: _Instants, block: Block, fills: bool
-) -> Outcome:
+    settings: SimulationSettings,
+    program: ConnectProgram,
+    instants: _Instants,
+    block: Block,
+    fills: bool,
+) -> BlockOutcome:
     draws = Draws(settings, block)
     state = _handshake(settings, program, block, draws)
     assert state.read_ms is not None
@@ -199,7 +203,7 @@ def _outcome(
         late, back = _filled_late(settings, program, instants, block, state, history, first, draws)
         out_of_order, rewinds = out_of_order + late, rewinds + back
         lost, fetched, causes = fetched, lost, {}
-    return Outcome(
+    return BlockOutcome(
         block.session,
         lost,
         duplicate,
@@ -213,7 +217,7 @@ def _outcome(
 
 
 def _first_live(
-    settings: Settings,
+    settings: SimulationSettings,
     program: ConnectProgram,
     instants: _Instants,
     block: Block,
@@ -229,7 +233,7 @@ def _first_live(
     if program.follow_from is FollowFrom.NEWEST:
         return instants.until(instants.save_ms, block.session, state.subscribed_ms)
     first = instants.before(instants.publish_ms, block.session, state.subscribed_ms)
-    if settings.watchers == 1 and settings.joins is Joins.UNIFORM:
+    if settings.watchers == 1 and settings.joins is JoinSpread.UNIFORM:
         return first
     assert state.attached_ms is not None
     attached = instants.before(instants.arrive_ms, block.session, state.attached_ms)
@@ -254,7 +258,7 @@ def _subscribes_before_sending(program: ConnectProgram) -> bool:
     return program.steps.index(Subscribe) < program.steps.index(SendHistory)
 
 
-def _window(settings: Settings, program: ConnectProgram, state: _Handshake) -> Durations:
+def _window(settings: SimulationSettings, program: ConnectProgram, state: _Handshake) -> Durations:
     """W. What a node attaches to an earlier subscription counts from one delivery delay before.
 
     0 for a stream that is followed from where it was read.
@@ -290,7 +294,7 @@ def _causes(
 
 
 def _filled_late(
-    settings: Settings,
+    settings: SimulationSettings,
     program: ConnectProgram,
     instants: _Instants,
     block: Block,
@@ -329,7 +333,7 @@ def _filled_late(
 
 
 def _hole_known(
-    settings: Settings,
+    settings: SimulationSettings,
     program: ConnectProgram,
     instants: _Instants,
     block: Block,

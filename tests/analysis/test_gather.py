@@ -9,7 +9,7 @@ import pytest
 from story import CELL, MS, START_MS, Story, content, ns
 
 from chunk7.analysis import gather as module
-from chunk7.analysis.gather import Process, gather
+from chunk7.analysis.gather import RecordedProcess, gather
 from chunk7.analysis.manifest import NAME
 from chunk7.analysis.run_folder import load_run
 from chunk7.delivery.errors import RecordError
@@ -255,7 +255,7 @@ def clock(story: Story, process: str, offset_ms: float, uncertainty_ms: float = 
     )
 
 
-def aligned(processes: list[Process]) -> dict[str, Any]:
+def aligned(processes: list[RecordedProcess]) -> dict[str, Any]:
     return {p.process: p.shift_ns / MS if p.aligned else None for p in processes}
 
 

@@ -24,7 +24,7 @@ from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.virtual import events
 from chunk7.simulator.virtual.chunks import timelines_by_events
 from chunk7.simulator.virtual.distributions import Constant, Durations, Exponential
-from chunk7.simulator.virtual.settings import Engine, Settings
+from chunk7.simulator.virtual.settings import Engine, SimulationSettings
 
 SEEDS = 40
 CONNECTIONS = 600
@@ -61,7 +61,7 @@ def simulated(
     seed: int, kind: str, connect: str, write: str
 ) -> tuple[Durations, Durations, Durations]:
     """Measured, mean and variance of every connection of one seed."""
-    settings = Settings(
+    settings = SimulationSettings(
         connections=CONNECTIONS,
         sessions=6,
         message_chunks=100,
@@ -83,7 +83,7 @@ def simulated(
     return getattr(outcome, kind).astype(float), mean, variance
 
 
-def joins(settings: Settings, window_ms: Durations) -> Joins:
+def joins(settings: SimulationSettings, window_ms: Durations) -> Joins:
     """Evenly over the wave; what comes first is executed one latency after the join."""
     return Joins(
         earliest_ns=np.zeros(len(window_ms)),

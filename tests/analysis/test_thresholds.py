@@ -6,7 +6,13 @@ import pytest
 from test_results import result
 
 from chunk7.analysis.results import Result
-from chunk7.analysis.thresholds import Outcome, Threshold, evaluate, metrics, parse_threshold
+from chunk7.analysis.thresholds import (
+    Threshold,
+    ThresholdOutcome,
+    evaluate,
+    metrics,
+    parse_threshold,
+)
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.live import Quantiles
 
@@ -52,18 +58,18 @@ def test_a_bad_threshold_is_refused_in_one_line(text: str, message: str) -> None
     assert "\n" not in str(error.value)
 
 
-def hold(text: str, *results: Result) -> Outcome:
+def hold(text: str, *results: Result) -> ThresholdOutcome:
     return evaluate([parse_threshold(text)], results)
 
 
 def test_a_threshold_that_holds_says_nothing() -> None:
-    assert hold("loss_rate<=0", result()) == Outcome([], [])
+    assert hold("loss_rate<=0", result()) == ThresholdOutcome([], [])
 
 
 def test_a_crossed_threshold_names_cell_and_value() -> None:
-    assert hold("loss_rate<=0.001", result(), result(connect="c", loss_rate=0.25)) == Outcome(
-        ["c x b: loss_rate is 0.25 (loss_rate<=0.001)"], []
-    )
+    assert hold(
+        "loss_rate<=0.001", result(), result(connect="c", loss_rate=0.25)
+    ) == ThresholdOutcome(["c x b: loss_rate is 0.25 (loss_rate<=0.001)"], [])
 
 
 @pytest.mark.parametrize(
@@ -78,7 +84,7 @@ def test_each_operator_compares_as_written(operator: str, crossed: list[int]) ->
 
 def test_a_null_metric_is_unknown() -> None:
     unknown = ["a x b: window_ms.p95 is unknown (window_ms.p95<30)"]
-    assert hold("window_ms.p95<30", result()) == Outcome([], unknown)
+    assert hold("window_ms.p95<30", result()) == ThresholdOutcome([], unknown)
 
 
 def test_a_quantile_and_a_cause_are_numbers_like_others() -> None:
@@ -87,7 +93,7 @@ def test_a_quantile_and_a_cause_are_numbers_like_others() -> None:
         "a x b: window_ms.p95 is 31 (window_ms.p95<30)"
     ]
     assert hold("causes.tail==0", one).crossed == ["a x b: causes.tail is 2 (causes.tail==0)"]
-    assert hold("causes.trimmed==0", one) == Outcome([], [])
+    assert hold("causes.trimmed==0", one) == ThresholdOutcome([], [])
 
 
 def test_a_restricted_threshold_concerns_its_cells_only() -> None:
@@ -99,7 +105,7 @@ def test_a_restricted_threshold_concerns_its_cells_only() -> None:
 
 
 def test_a_threshold_on_a_cell_that_did_not_run_is_unknown() -> None:
-    assert hold("z: chunks_lost==0", result()) == Outcome(
+    assert hold("z: chunks_lost==0", result()) == ThresholdOutcome(
         [], ["z: chunks_lost==0: no such cell in this run"]
     )
 

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 from chunk7.analysis.results import Result, Summary
 from chunk7.analysis.sweep_table import Calibration, SweepPlan
 from chunk7.cluster.cells import Cells, choose
-from chunk7.cluster.jobs.run import Outcome
+from chunk7.cluster.jobs.run import RunOutcome
 from chunk7.cluster.jobs.sweep.plan import Unit
 from chunk7.cluster.jobs.sweep.sweep import Means
-from chunk7.cluster.settings import Settings
+from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.wire.live import Quantiles
 from chunk7.wire.plan import Cell, Plan
@@ -40,7 +40,7 @@ def cells() -> Cells:
     return choose([CELL.connect], [CELL.write])
 
 
-def result(settings: Settings) -> Result:
+def result(settings: RunSettings) -> Result:
     """One in four connections lost a chunk."""
     counts = dict.fromkeys(
         (name for name in Result.__struct_fields__ if name.startswith("chunks_")), 0
@@ -64,11 +64,11 @@ def result(settings: Settings) -> Result:
 
 
 def outcome(
-    settings: Settings,
+    settings: RunSettings,
     folder: Path,
     against: tuple[str, ...] = (),
     error: Chunk7Error | None = None,
-) -> Outcome:
+) -> RunOutcome:
     """A run that made its folder; not valid if anything is against it."""
     folder.mkdir(parents=True)
     reasons = [*against, *([str(error)] if error else [])]
@@ -79,10 +79,10 @@ def outcome(
         run_dir=str(folder),
         results=[] if error else [result(settings)],
     )
-    return Outcome(folder, summary, None, error)
+    return RunOutcome(folder, summary, None, error)
 
 
-def means(execute: Callable[[Settings, Path], Outcome] = outcome) -> Means:
+def means(execute: Callable[[RunSettings, Path], RunOutcome] = outcome) -> Means:
     """With the calibration `MEASURED`."""
     return Means(execute, lambda run_dir, plan: replace(MEASURED, run_dir=run_dir.name))
 

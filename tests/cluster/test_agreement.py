@@ -42,7 +42,7 @@ from chunk7.simulator.virtual import vectorised
 from chunk7.simulator.virtual.chunks import timelines_by_law
 from chunk7.simulator.virtual.distributions import Durations, Empirical, empirical
 from chunk7.simulator.virtual.settings import Engine
-from chunk7.simulator.virtual.settings import Settings as Simulated
+from chunk7.simulator.virtual.settings import SimulationSettings as Simulated
 
 pytestmark = [pytest.mark.live, pytest.mark.measured]
 

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from chunk7.cluster.deployments.probes import free_ports
-from chunk7.cluster.status.server import Health, Options, attend, check, parse_options, told
+from chunk7.cluster.status.server import Health, StatusOptions, attend, check, parse_options, told
 from chunk7.delivery.errors import UsageError
 
 HOST = "127.0.0.1"
@@ -130,4 +130,4 @@ async def test_an_address_that_is_taken_is_named() -> None:
     [port] = free_ports(1)
     async with server(port):
         with pytest.raises(UsageError, match=f"--listen: {HOST}:{port}: "):
-            await attend(Options(HOST, port, Path(), {}, {}), asyncio.Event())
+            await attend(StatusOptions(HOST, port, Path(), {}, {}), asyncio.Event())

@@ -19,8 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from chunk7.analysis.live.judging import Live
 from chunk7.analysis.manifest import Traits
 from chunk7.cluster.status import delivery as live_http
-from chunk7.cluster.status.delivery import Judge
-from chunk7.cluster.status.metrics import Metrics
+from chunk7.cluster.status.delivery import DeliveryService
+from chunk7.cluster.status.metrics import JudgeMetrics
 
 TRAITS = {BUG.connect: Traits(), FIX.connect: Traits(merges=True)}
 WITHIN_S = 10.0
@@ -33,7 +33,7 @@ def scene(tmp_path: Path) -> Scene:
 
 
 @contextlib.asynccontextmanager
-async def served(judge: Judge) -> AsyncIterator[aiohttp.ClientSession]:
+async def served(judge: DeliveryService) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the judge's answers."""
     application = web.Application()
     application.add_routes(judge.routes())
@@ -49,7 +49,7 @@ async def served(judge: Judge) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @contextlib.asynccontextmanager
-async def judging(judge: Judge) -> AsyncIterator[None]:
+async def judging(judge: DeliveryService) -> AsyncIterator[None]:
     keeping = asyncio.create_task(judge.keep())
     try:
         yield
@@ -81,7 +81,7 @@ async def test_the_document_the_table_and_the_log_say_the_same(
 ) -> None:
     monkeypatch.setattr(live_http, "EVERY_S", 0.01)
     lines: list[str] = []
-    judge = Judge(Live(scene.folder, TRAITS), lines.append)
+    judge = DeliveryService(Live(scene.folder, TRAITS), lines.append)
     scene.round(a_plan("r", cells=(BUG, FIX)), 0, joins_ms=(38, 190, 240))
     async with served(judge) as client, judging(judge):
         assert (await document(client))["state"] == "idle"
@@ -110,7 +110,7 @@ async def test_a_reason_is_logged_once_however_its_numbers_grow(
     monkeypatch.setattr(live_http, "EVERY_S", 0.01)
     monkeypatch.setattr(live_http, "TELL_EVERY_S", 0.0)
     lines: list[str] = []
-    judge = Judge(Live(scene.folder, TRAITS), lines.append)
+    judge = DeliveryService(Live(scene.folder, TRAITS), lines.append)
     scene.round(a_plan("r"), 0, joins_ms=(38, 190))
     for at_ms in range(100, 900, 100):
         scene.write(at_ms, "node-1", "health", at_ns=ns(at_ms), loop_lag_ms=at_ms)
@@ -143,7 +143,7 @@ async def test_a_bad_query_is_400_and_one_line(
     scene: Scene, path: str, query: str, line: str
 ) -> None:
     async with (
-        served(Judge(Live(scene.folder, TRAITS), print)) as client,
+        served(DeliveryService(Live(scene.folder, TRAITS), print)) as client,
         client.get(path + query) as answer,
     ):
         assert answer.status == 400
@@ -159,13 +159,13 @@ async def test_its_end_waits_for_what_is_still_written(
     live = Live(scene.folder, TRAITS)
     scene.round(a_plan("r"), 0, joins_ms=(38, 190))
     scene.play(900)
-    await Judge(live, lines.append).finish()
+    await DeliveryService(live, lines.append).finish()
     assert live.settled
     assert lines[-1].startswith("round 1: history_then_subscribe x publish_then_save: 2 of 2 ")
     assert (scene.folder / "rounds" / "r" / "summary.json").exists()
 
 
-def shown(metrics: Metrics) -> dict[tuple[str, ...], float]:
+def shown(metrics: JudgeMetrics) -> dict[tuple[str, ...], float]:
     """Samples by name, and values of labels: connect and write come first."""
     found = {}
     for family in text_string_to_metric_families(metrics.text().decode()):
@@ -176,7 +176,7 @@ def shown(metrics: Metrics) -> dict[tuple[str, ...], float]:
 
 
 def test_counters_never_fall_and_are_the_truth_when_all_is_over(scene: Scene) -> None:
-    live, metrics = Live(scene.folder, TRAITS), Metrics()
+    live, metrics = Live(scene.folder, TRAITS), JudgeMetrics()
     before: dict[tuple[str, ...], float] = {}
     scene.round(a_plan("r", cells=(BUG, FIX)), 0, joins_ms=(38, 190, 240))
     scene.round(a_plan("r-2", 2), 2 * ROUND_MS, joins_ms=(38, 100), stopped_ms=2 * ROUND_MS + 800)
@@ -202,7 +202,7 @@ def test_counters_never_fall_and_are_the_truth_when_all_is_over(scene: Scene) ->
 
 
 def test_every_metric_is_in_the_documentation(scene: Scene) -> None:
-    live, metrics = Live(scene.folder, TRAITS), Metrics()
+    live, metrics = Live(scene.folder, TRAITS), JudgeMetrics()
     scene.round(a_plan("r"), 0)
     scene.play(ROUND_MS + 1_100)
     live.advance()

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from chunk7.cluster.deployments.load import load_options, web_options
 from chunk7.cluster.deployments.local import Endpoints, spelled
-from chunk7.cluster.settings import Settings, read_settings
+from chunk7.cluster.settings import RunSettings, read_settings
 from chunk7.commands import up
 from chunk7.loadtest.options import add_arguments, read_options
 from chunk7.wire.options import Parser
 
 
-def settings(*words: str) -> Settings:
+def settings(*words: str) -> RunSettings:
     """The settings of a `chunk7 up` command line."""
     parser = Parser(prog="chunk7")
     subparsers: argparse._SubParsersAction[Parser] = parser.add_subparsers(dest="command")

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from chunk7.cli import COMMANDS, Command, main
+from chunk7.cli import COMMANDS, Subcommand, main
 from chunk7.cluster.options import address, names, number, whole
-from chunk7.cluster.settings import Settings, read_settings
+from chunk7.cluster.settings import RunSettings, read_settings
 from chunk7.commands import compare, run, sweep, up
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.options import Parser
 from chunk7.wire.plan import OPTIONS
 
 
-def settings(*words: str) -> Settings:
+def settings(*words: str) -> RunSettings:
     """The settings of a `chunk7 run` command line."""
     parser = Parser(prog="chunk7")
     subparsers = parser.add_subparsers(dest="command")
@@ -100,7 +100,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("command", [compare, run, sweep, up])
-def test_every_option_is_explained_in_the_documentation(command: Command) -> None:
+def test_every_option_is_explained_in_the_documentation(command: Subcommand) -> None:
     page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
     parser = Parser(prog="chunk7")
     command.add_parser(parser.add_subparsers())

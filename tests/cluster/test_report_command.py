@@ -13,7 +13,7 @@ from chunk7.analysis.study import open_study
 from chunk7.analysis.thresholds import parse_threshold
 from chunk7.cli import main
 from chunk7.cluster.jobs import report as cluster_report
-from chunk7.cluster.jobs.run import Outcome
+from chunk7.cluster.jobs.run import RunOutcome
 
 NAMES = {"report.html", "report.md", "junit.xml", "figures"}
 
@@ -89,7 +89,7 @@ def test_a_report_that_fails_at_a_runs_end_is_said_and_hides_nothing(
     damaged = Summary(
         valid=False, invalid_because=["x.arrows: cut"], seed=7, run_dir="", results=[]
     )
-    assert cluster_report.report_of_run(Outcome(tmp_path, damaged, None, None), ()) is None
+    assert cluster_report.report_of_run(RunOutcome(tmp_path, damaged, None, None), ()) is None
     assert capsys.readouterr().err == "chunk7 run: no report: x.arrows: cut\n"
 
     def broken(*_: object) -> None:
@@ -99,7 +99,7 @@ def test_a_report_that_fails_at_a_runs_end_is_said_and_hides_nothing(
     folder = run_folder(tmp_path / "run")
     (folder / "logs").mkdir()
     study = open_study(folder)
-    outcome = Outcome(folder, study.summary, study, None)
+    outcome = RunOutcome(folder, study.summary, study, None)
     assert cluster_report.report_of_run(outcome, ()) is None
     said = capsys.readouterr().err
     assert "no report: unexpected ValueError: out of ink; its trace is in " in said

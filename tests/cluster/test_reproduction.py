@@ -26,8 +26,8 @@ from chunk7.faults import FAULTS
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Schedule, Step
-from chunk7.simulator.explore.search import Limits, explore, failures
-from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.search import SearchLimits, explore, failures
+from chunk7.simulator.explore.state import ExploreCell
 from chunk7.wire.store.store import Store
 
 CELLS = [
@@ -39,7 +39,7 @@ CELLS = [
 names = [f"{connect.name} x {write.name}" for connect, write in CELLS]
 
 
-async def on_a_store(url: str, cell: Cell, schedule: Schedule) -> Reproduction:
+async def on_a_store(url: str, cell: ExploreCell, schedule: Schedule) -> Reproduction:
     """Execute the schedule in a session of its own."""
     store = await Store.open(url)
     try:
@@ -49,7 +49,7 @@ async def on_a_store(url: str, cell: Cell, schedule: Schedule) -> Reproduction:
         await store.close()
 
 
-def schedule_of(cell: Cell, steps: str) -> Schedule:
+def schedule_of(cell: ExploreCell, steps: str) -> Schedule:
     """A literal schedule of the cell."""
     sides = (cell.connect.name, cell.write.name)
     return Schedule(*sides, cell.chunks, cell.joiners, cell.faults, schedule(steps), cell.resumes)
@@ -58,7 +58,7 @@ def schedule_of(cell: Cell, steps: str) -> Schedule:
 async def test_the_bug_loses_exactly_chunk_seven(store_url: str) -> None:
     connect = CONNECT_ORDERINGS["history_then_subscribe"]
     for write in ("publish_then_save", "save_then_publish", "atomic_multi", "atomic_lua"):
-        cell = Cell(connect, WRITE_ORDERINGS[write], CHUNKS)
+        cell = ExploreCell(connect, WRITE_ORDERINGS[write], CHUNKS)
         done = await on_a_store(store_url, cell, seed_schedule(cell))
         [seen] = done.clients
         assert (seen.received, seen.missing) == ((1, 2, 3, 4, 5, 6, 8, 9, 10), (7,)), write
@@ -70,7 +70,7 @@ async def test_the_fixed_orderings_receive_all_ten(
     store_url: str, connect: Any, write: Any
 ) -> None:
     """The report's schedule only: some of these lose in others, which explore finds."""
-    cell = Cell(connect, write, CHUNKS)
+    cell = ExploreCell(connect, write, CHUNKS)
     [seen] = (await on_a_store(store_url, cell, seed_schedule(cell))).clients
     assert seen.missing == ()
     assert set(seen.received) == set(range(1, 11))
@@ -82,8 +82,8 @@ async def test_every_counter_example_fails_so_on_the_real_store(
     store_url: str, connect: Any, write: Any, faults: tuple[str, ...]
 ) -> None:
     """Receipts are compared step by step: duplicates and disorder, too, are the real store's."""
-    for cell in Cell(connect, write, chunks=2, faults=faults).with_each_client():
-        found = explore(cell, Limits(max_schedules=20_000)).counterexamples
+    for cell in ExploreCell(connect, write, chunks=2, faults=faults).with_each_client():
+        found = explore(cell, SearchLimits(max_schedules=20_000)).counterexamples
         for failure, example in found.items():
             smaller = replace(cell, chunks=example.chunks)
             done = await on_a_store(store_url, smaller, example)
@@ -98,7 +98,7 @@ async def test_a_client_that_comes_back_does_so_after_what_it_has(
     store_url: str, resumes: bool
 ) -> None:
     merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
-    cell = Cell(merge, lua, chunks=1, faults=("node_crash_and_rejoin",), resumes=resumes)
+    cell = ExploreCell(merge, lua, chunks=1, faults=("node_crash_and_rejoin",), resumes=resumes)
     steps = """
         producer number_save_and_publish 1
         node1.join1 subscribe
@@ -123,7 +123,7 @@ async def test_a_chunk_that_is_known_and_late_is_left_out_behind_a_higher_one_th
     store_url: str,
 ) -> None:
     """Held 3, known 1 and 2, then 2: this driver sent 3 and 2, the live node and the explorer 3."""
-    cell = Cell(knows_one_and_two, backwards, chunks=2)
+    cell = ExploreCell(knows_one_and_two, backwards, chunks=2)
     steps = """
         node1.join1 subscribe
         store subscription
@@ -155,7 +155,7 @@ async def test_an_entry_that_the_model_skips_is_skipped_by_the_real_store(store_
 
 async def test_a_gap_in_a_stream_is_fetched_from_the_stream(store_url: str) -> None:
     """It was sought in the history list, which a producer for streams never writes."""
-    cell = Cell(newest_and_fill, WRITE_ORDERINGS["stream_append"], chunks=1)
+    cell = ExploreCell(newest_and_fill, WRITE_ORDERINGS["stream_append"], chunks=1)
     steps = """
         node1.join1 read_stream
         node1.join1 send_history
@@ -173,19 +173,19 @@ async def test_a_gap_in_a_stream_is_fetched_from_the_stream(store_url: str) -> N
 
 
 async def test_two_clients_of_one_node_share_its_subscription(store_url: str) -> None:
-    cell = Cell(
+    cell = ExploreCell(
         CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["atomic_lua"], 2, joiners=2
     )
     example = explore(cell).counterexample
     assert example is not None
-    smaller = Cell(cell.connect, cell.write, example.chunks, 2)
+    smaller = ExploreCell(cell.connect, cell.write, example.chunks, 2)
     done = await on_a_store(store_url, smaller, example)
     assert tuple(seen.missing for seen in done.clients) == done.replay.outcome.lost
 
 
 async def test_a_store_that_answers_otherwise_than_the_model_is_a_failure(store_url: str) -> None:
     """A chunk that somebody else saved in the session shows at the next read."""
-    cell = Cell(
+    cell = ExploreCell(
         CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["publish_then_save"], CHUNKS
     )
     store = await Store.open(store_url)
@@ -207,7 +207,7 @@ def test_the_window_is_where_the_ordering_pauses() -> None:
 
 
 def test_the_reports_five_instants_in_order() -> None:
-    cell = Cell(
+    cell = ExploreCell(
         CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["publish_then_save"], CHUNKS
     )
     steps = [step for step in seed_schedule(cell).steps if step.effect != "next_seq"]

@@ -9,10 +9,10 @@ from rich.console import Console
 from sweep_kit import CELL, MEASURED, PLAN, Titles, cells, means, outcome
 
 from chunk7.analysis.sweep_table import NAME, Sweep, read_document, read_sweep
-from chunk7.cluster.jobs.run import Outcome
+from chunk7.cluster.jobs.run import RunOutcome
 from chunk7.cluster.jobs.sweep.progress import Follower, length_s
 from chunk7.cluster.jobs.sweep.sweep import check, measure, open_sweep, unfinished, without_invalid
-from chunk7.cluster.settings import Settings
+from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Interrupted, PartDied, RecordError, UsageError
 from chunk7.sweep_tables import doubts, show
 
@@ -30,10 +30,10 @@ class Runs:
     """Live runs, one after the other as told: reasons against each, or the error that ended it."""
 
     def __init__(self, *told: str | Exception | None) -> None:
-        self.settings: list[Settings] = []
+        self.settings: list[RunSettings] = []
         self._told = list(told)
 
-    def __call__(self, settings: Settings, folder: Path) -> Outcome:
+    def __call__(self, settings: RunSettings, folder: Path) -> RunOutcome:
         self.settings.append(settings)
         told = self._told.pop(0) if self._told else None
         if isinstance(told, PartDied | Interrupted):

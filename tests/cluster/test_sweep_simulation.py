@@ -7,11 +7,11 @@ from sweep_kit import MEASURED, PLAN, cells
 
 from chunk7.cluster.jobs.sweep.plan import live_settings
 from chunk7.cluster.jobs.sweep.simulation import USUAL, planned, simulate_cells, simulated_settings
-from chunk7.cluster.settings import Settings
+from chunk7.cluster.settings import RunSettings
 from chunk7.simulator.virtual.distributions import empirical
 
 
-def settings(**setting: float) -> Settings:
+def settings(**setting: float) -> RunSettings:
     """The plan's base with these parameters."""
     return live_settings(PLAN, cells(), replace(PLAN.base, **setting))
 

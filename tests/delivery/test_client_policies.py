@@ -6,7 +6,7 @@ import pytest
 from resume_cases import RESUMES
 
 from chunk7.delivery.chunk import Chunk
-from chunk7.delivery.client import CLIENTS, Client, Deduplicates, FillsGaps, Resumes, TakesAll
+from chunk7.delivery.client import CLIENTS, ClientModel, Deduplicates, FillsGaps, Resumes, TakesAll
 from chunk7.delivery.ordering import ClientPolicy
 
 RESUMING = [Resumes(TakesAll()), Resumes(Deduplicates()), FillsGaps()]
@@ -16,7 +16,7 @@ def numbered(seq: int) -> Chunk:
     return Chunk("s", "m", seq - 1, "text", seq=seq)
 
 
-def after(client: Client, *chunks: Chunk) -> tuple[Hashable, list[bool]]:
+def after(client: ClientModel, *chunks: Chunk) -> tuple[Hashable, list[bool]]:
     """Its memory, and which of the chunks it showed."""
     memory, shown = client.start(), []
     for chunk in chunks:
@@ -28,7 +28,7 @@ def after(client: Client, *chunks: Chunk) -> tuple[Hashable, list[bool]]:
 @pytest.mark.parametrize("client", RESUMING, ids=["takes_all", "deduplicates", "fills_gaps"])
 @pytest.mark.parametrize(("seqs", "resume"), RESUMES.values(), ids=RESUMES)
 def test_it_resumes_after_the_last_number_up_to_which_it_has_everything(
-    client: Client, seqs: tuple[int, ...], resume: int
+    client: ClientModel, seqs: tuple[int, ...], resume: int
 ) -> None:
     memory, _ = after(client, *map(numbered, seqs))
     assert client.resume_after(memory) == resume

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 from web_kit import judged
 
-from chunk7.loadtest.web.judge import Answer
+from chunk7.loadtest.web.judge import DeliveryAnswer
 from chunk7.loadtest.web.view import Row, View, view
 from chunk7.wire.live import Document
 
@@ -19,7 +19,7 @@ FIX_CELLS = ("40", "0", "0%", "0% to 8.8%", "0", "0.0 (0.0 to 0.0)", "12", "3", 
 
 
 def test_a_valid_test_says_what_each_ordering_came_to() -> None:
-    assert view(Answer(document=document()), "", 1_002.0) == View(
+    assert view(DeliveryAnswer(document=document()), "", 1_002.0) == View(
         tone="good",
         headline="Valid: 1 of 2 orderings lost chunks",
         reasons=(),
@@ -33,7 +33,9 @@ def test_a_valid_test_says_what_each_ordering_came_to() -> None:
 
 def test_of_a_test_that_is_not_valid_every_reason_is_told_and_nothing_looks_good() -> None:
     reasons = ["locust was saturated", "round 2: nothing was published"]
-    seen = view(Answer(document=document(valid=False, invalid_because=reasons)), "", 1_000.0)
+    seen = view(
+        DeliveryAnswer(document=document(valid=False, invalid_because=reasons)), "", 1_000.0
+    )
     assert (seen.tone, seen.headline, seen.reasons) == (
         "bad",
         "NOT VALID: these numbers are not to be relied on",
@@ -44,24 +46,26 @@ def test_of_a_test_that_is_not_valid_every_reason_is_told_and_nothing_looks_good
 
 def test_before_anything_is_judged_nothing_is_said_of_validity() -> None:
     empty = document(round=None, rounds=0, results=[], state="idle", judged_at_unix_s=0.0)
-    assert view(Answer(document=empty), "", 5.0) == View("none", "Nothing judged yet", (), "", ())
+    assert view(DeliveryAnswer(document=empty), "", 5.0) == View(
+        "none", "Nothing judged yet", (), "", ()
+    )
 
 
 def test_without_an_answer_the_reason_is_told() -> None:
-    seen = view(Answer(problem="the judge does not answer"), "", 5.0)
+    seen = view(DeliveryAnswer(problem="the judge does not answer"), "", 5.0)
     assert seen == View("bad", "Not judged", ("the judge does not answer",), "", ())
 
 
 def test_what_ended_the_test_is_told_first_and_the_numbers_stay() -> None:
-    seen = view(Answer(document=document()), "unknown write ordering 'x'", 1_000.0)
+    seen = view(DeliveryAnswer(document=document()), "unknown write ordering 'x'", 1_000.0)
     assert (seen.headline, seen.reasons) == ("The test was ended", ("unknown write ordering 'x'",))
     assert len(seen.rows) == 2
-    assert view(Answer(problem="gone"), "line", 0.0).reasons == ("line",)
+    assert view(DeliveryAnswer(problem="gone"), "line", 0.0).reasons == ("line",)
 
 
 @pytest.mark.parametrize(
     ("age_s", "told"), [(0.4, "just now"), (59.6, "60 s ago"), (600.0, "10 min ago")]
 )
 def test_the_age_is_told(age_s: float, told: str) -> None:
-    seen = view(Answer(document=document(round=2, rounds=1)), "", 1_000.0 + age_s)
+    seen = view(DeliveryAnswer(document=document(round=2, rounds=1)), "", 1_000.0 + age_s)
     assert seen.about == f"round 2, running; judged {told}, with records 0.8 s old"

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from chunk7.delivery.client import Client
+from chunk7.delivery.client import ClientModel
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.simulator.explore.schedule import Failure, Step
-from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.state import ExploreCell
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class Mutant:
     fails: Failure
     shortest: tuple[Step, ...]
     chunks: int = 1
-    client: Client | None = None
+    client: ClientModel | None = None
     stream_max_entries: int | None = None
     faults: tuple[str, ...] = ()
 
-    def cell(self, chunks: int = 3) -> Cell:
+    def cell(self, chunks: int = 3) -> ExploreCell:
         """The cell to explore."""
-        return Cell(
+        return ExploreCell(
             self.connect,
             self.write,
             chunks=chunks,

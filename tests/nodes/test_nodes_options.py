@@ -6,7 +6,7 @@ import pytest
 
 from chunk7.delivery.errors import UsageError
 from chunk7.nodes.connect import CONNECT_ORDERINGS
-from chunk7.nodes.options import Options, parse_options
+from chunk7.nodes.options import NodeOptions, parse_options
 
 REQUIRED = ["--listen", "127.0.0.1:8000", "--redis", "redis://h", "--name", "n1", "--records", "r"]
 OWN = """
@@ -21,7 +21,7 @@ def buffered_merge(join):
 
 
 def test_what_is_not_given_has_its_default() -> None:
-    assert parse_options(REQUIRED) == Options(
+    assert parse_options(REQUIRED) == NodeOptions(
         host="127.0.0.1",
         port=8000,
         redis="redis://h",

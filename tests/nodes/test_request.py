@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from chunk7.delivery.errors import UsageError
 from chunk7.nodes.connect import CONNECT_ORDERINGS
-from chunk7.nodes.options import Options
+from chunk7.nodes.options import NodeOptions
 from chunk7.nodes.request import JoinRequest, parse_request
 
-OPTIONS = Options(
+OPTIONS = NodeOptions(
     "127.0.0.1", 0, "redis://x", "n", Path(), "buffered_merge", CONNECT_ORDERINGS, 7, 500, 1, 1, 1
 )
 

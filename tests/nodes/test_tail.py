@@ -12,7 +12,7 @@ from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.effects import BEGINNING, NEWEST
 from chunk7.delivery.errors import StoreLost
 from chunk7.nodes.feeds.buffer import BufferFull
-from chunk7.nodes.feeds.stream import Tail
+from chunk7.nodes.feeds.stream import StreamFeed
 from chunk7.nodes.transports.websocket import text_frame
 from chunk7.wire.frames import encode_chunk
 from chunk7.wire.store.link import Link
@@ -24,7 +24,7 @@ class Reading:
 
     def __init__(self) -> None:
         self.bad: list[bytes] = []
-        self.tail = Tail(10_000, lambda _: None, lambda _, payload: self.bad.append(payload))
+        self.tail = StreamFeed(10_000, lambda _: None, lambda _, payload: self.bad.append(payload))
         self.reader: Link
         self.task: asyncio.Task[None]
 
@@ -193,7 +193,7 @@ async def test_whoever_joins_and_leaves_each_follower_gets_all_after_its_cursor_
 async def test_a_catch_up_that_may_not_hold_what_comes_fails_and_says_so(
     store: Store, store_url: str
 ) -> None:
-    tail = Tail(10, lambda _: None, lambda *_: None)
+    tail = StreamFeed(10, lambda _: None, lambda *_: None)
     reader = await Link.open(store_url)
     await tail.connect(store, reader)
     run = asyncio.create_task(tail.run(reader))

@@ -17,7 +17,7 @@ from chunk7.delivery.chunk import Chunk, stream_key
 from chunk7.delivery.ordering import WriteOrdering
 from chunk7.producer.answers import Answer
 from chunk7.producer.journal import Journal
-from chunk7.producer.metrics import Metrics
+from chunk7.producer.metrics import ProducerMetrics
 from chunk7.producer.service import Producer
 from chunk7.producer.store_connection import StoreConnection
 from chunk7.producer.timetable import scripts
@@ -100,7 +100,7 @@ async def bench(
     max_entries: int | None = None,
 ) -> AsyncIterator[Bench]:
     """A producer without its process: everything but the command line and HTTP."""
-    journal = Journal(Recorder(folder, "producer"), Metrics())
+    journal = Journal(Recorder(folder, "producer"), ProducerMetrics())
     keeper = await StoreConnection.open(url, "producer", 60_000, max_entries)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(journal.keep()), group.create_task(keeper.watch(journal))]

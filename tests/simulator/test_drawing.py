@@ -14,7 +14,7 @@ from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.drawing import draw, rerun
 from chunk7.simulator.explore.schedule import Failure, Schedule, Step
 from chunk7.simulator.explore.search import explore
-from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.state import ExploreCell
 
 SOUND = ("subscribe_then_history", "atomic_lua")
 
@@ -30,7 +30,7 @@ SOUND = ("subscribe_then_history", "atomic_lua")
 def test_what_is_no_loss_is_drawn_with_a_mark_at_the_receipt(
     failure: Failure, title: str, mark: str
 ) -> None:
-    cell = Cell(*found(*SOUND), chunks=2)
+    cell = ExploreCell(*found(*SOUND), chunks=2)
     example = explore(cell).counterexamples[failure]
     drawing = draw(rerun(replace(cell, chunks=example.chunks), example), failure=failure)
     assert drawing.startswith(f"subscribe_then_history x atomic_lua: {title}\n")
@@ -41,7 +41,7 @@ def test_what_is_no_loss_is_drawn_with_a_mark_at_the_receipt(
 
 def test_without_being_told_what_a_reader_minds_most_is_the_title() -> None:
     """Of 2, 1, 2: chunk 1 comes late, the text goes back, and 2 comes twice."""
-    cell = Cell(*found(*SOUND), chunks=2)
+    cell = ExploreCell(*found(*SOUND), chunks=2)
     drawing = draw(rerun(cell, explore(cell).counterexamples[Failure.REWINDING]))
     assert "client1 gets chunk 1 after 2\n" in drawing
     assert drawing.endswith(
@@ -62,7 +62,7 @@ def found(connect: str, write: str) -> tuple[ConnectOrdering, WriteOrdering]:
 
 def drawn(connect: str, write: str, **options: object) -> str:
     options = {"chunks": 1} | options
-    cell = Cell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write], **options)
+    cell = ExploreCell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write], **options)
     return draw(rerun(cell, explore(cell).counterexample))
 
 
@@ -130,7 +130,9 @@ STREAMED = schedule(
 
 
 def test_a_schedule_that_loses_nothing() -> None:
-    cell = Cell(CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"], chunks=1)
+    cell = ExploreCell(
+        CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"], chunks=1
+    )
     run = rerun(cell, Schedule("redis_streams", "stream_append", 1, 1, (), STREAMED))
     assert draw(run) == (
         """\
@@ -158,6 +160,8 @@ client1 receives: 1
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused(steps: tuple[Step, ...], says: str) -> None:
-    cell = Cell(CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"], chunks=1)
+    cell = ExploreCell(
+        CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"], chunks=1
+    )
     with pytest.raises(UsageError, match=says):
         rerun(cell, Schedule("redis_streams", "stream_append", 1, 1, (), steps))

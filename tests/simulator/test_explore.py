@@ -12,14 +12,14 @@ from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Failure
 from chunk7.simulator.explore.search import (
+    Exploration,
     ExploreVerdict,
-    Limits,
-    Result,
+    SearchLimits,
     explore,
     failures,
     walk,
 )
-from chunk7.simulator.explore.state import Cell, State, session_chunks
+from chunk7.simulator.explore.state import ExploreCell, State, session_chunks
 from chunk7.simulator.explore.world import World, replay
 
 PUBSUB_WRITES = [name for name in WRITE_ORDERINGS if name != "stream_append"]
@@ -33,11 +33,11 @@ QUICK_PAIRS = [
 """Cells whose schedules can all be walked within a second or so under a fault."""
 
 
-def explored(connect: str, write: str, **options: object) -> Result:
-    return explore(Cell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write], **options))
+def explored(connect: str, write: str, **options: object) -> Exploration:
+    return explore(ExploreCell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write], **options))
 
 
-def seen(result: Result) -> dict[str, bool]:
+def seen(result: Exploration) -> dict[str, bool]:
     """Which failures some schedule of a completely explored cell has."""
     assert result.search.complete
     return {str(kind): getattr(result.search.tally, kind) > 0 for kind in Failure}
@@ -97,13 +97,13 @@ def test_pruned_counts_are_those_of_walking_every_schedule(
     connect: ConnectOrdering, write: WriteOrdering
 ) -> None:
     vast = connect.name == "sequence_gap_fill" and write.name != "atomic_lua"
-    cell = Cell(connect, write, chunks=1 if vast else 2)
+    cell = ExploreCell(connect, write, chunks=1 if vast else 2)
     assert explore(cell).search.tally[:6] == counts(World(cell, blind=True))
 
 
 def test_pruned_counts_hold_without_heartbeats_while_the_producer_writes() -> None:
     gap_fill, multi = CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["atomic_multi"]
-    cell = Cell(gap_fill, multi, chunks=2, early_beats=0)
+    cell = ExploreCell(gap_fill, multi, chunks=2, early_beats=0)
     assert explore(cell).search.tally[:6] == counts(World(cell, blind=True))
 
 
@@ -112,7 +112,7 @@ def test_pruned_counts_hold_without_heartbeats_while_the_producer_writes() -> No
 def test_pruned_counts_are_those_of_walking_every_schedule_under_a_fault(
     connect: ConnectOrdering, write: WriteOrdering, fault: str
 ) -> None:
-    cell = Cell(connect, write, chunks=1, faults=(fault,), early_beats=0)
+    cell = ExploreCell(connect, write, chunks=1, faults=(fault,), early_beats=0)
     assert explore(cell).search.tally[:6] == counts(World(cell, blind=True))
 
 
@@ -121,7 +121,7 @@ def test_pruned_counts_are_those_of_walking_every_schedule_under_a_fault(
 def test_pruned_counts_hold_for_orderings_that_nobody_has_thought_of(
     connect: ConnectOrdering, write: WriteOrdering
 ) -> None:
-    cell = Cell(connect, write, chunks=2)
+    cell = ExploreCell(connect, write, chunks=2)
     assert explore(cell).search.tally[:6] == counts(World(cell, blind=True))
 
 
@@ -131,15 +131,17 @@ def test_a_client_that_hears_at_once_changes_no_verdict(
     connect: ConnectOrdering, write: WriteOrdering, faults: tuple[str, ...]
 ) -> None:
     chunks = 1 if connect.name == "sequence_gap_fill" else 2
-    cell = Cell(connect, write, chunks=chunks, faults=faults)
-    found = [walk(World(cell, wires=wires), Limits(), float("inf")) for wires in (False, True)]
+    cell = ExploreCell(connect, write, chunks=chunks, faults=faults)
+    found = [
+        walk(World(cell, wires=wires), SearchLimits(), float("inf")) for wires in (False, True)
+    ]
     at_once, later = ({kind: getattr(s.tally, kind) > 0 for kind in Failure} for s in found)
     assert all(search.complete for search in found)
     assert at_once == later
 
 
 def test_the_shortest_failure_is_the_shortest_of_all_schedules() -> None:
-    cell = Cell(
+    cell = ExploreCell(
         CONNECT_ORDERINGS["subscribe_then_history"], WRITE_ORDERINGS["publish_then_save"], chunks=2
     )
     world = World(cell)
@@ -161,23 +163,27 @@ def test_the_shortest_failure_is_the_shortest_of_all_schedules() -> None:
 
 
 def test_a_bound_that_is_reached_without_a_loss_is_unknown_and_never_lossless() -> None:
-    cell = Cell(CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"])
-    result = explore(cell, Limits(max_schedules=5))
+    cell = ExploreCell(CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"])
+    result = explore(cell, SearchLimits(max_schedules=5))
     assert result.verdict == ExploreVerdict.UNKNOWN
     assert not result.search.complete
     assert 0 < result.search.tally.schedules < explore(cell).search.tally.schedules
-    assert explore(cell, Limits(max_seconds=0)).verdict in ("unknown", "lossless")
+    assert explore(cell, SearchLimits(max_seconds=0)).verdict in ("unknown", "lossless")
 
 
 def test_time_bounds_a_cell_that_is_too_big() -> None:
-    cell = Cell(CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["save_then_publish"], 20, 2)
-    result = explore(cell, Limits(max_seconds=0.1))
+    cell = ExploreCell(
+        CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["save_then_publish"], 20, 2
+    )
+    result = explore(cell, SearchLimits(max_seconds=0.1))
     assert result.verdict == ExploreVerdict.UNKNOWN
 
 
 def test_a_loss_within_a_bound_is_a_loss() -> None:
-    cell = Cell(CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["atomic_lua"], 20, 2)
-    result = explore(cell, Limits(max_schedules=2_000))
+    cell = ExploreCell(
+        CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["atomic_lua"], 20, 2
+    )
+    result = explore(cell, SearchLimits(max_schedules=2_000))
     assert not result.search.complete
     assert result.verdict == ExploreVerdict.LOSES
     assert result.counterexample is not None
@@ -189,7 +195,7 @@ def test_who_waits_for_a_subscription_that_nobody_sent_is_stuck() -> None:
         yield Confirmed()
         yield SendWelcome()
 
-    result = explore(Cell(ConnectOrdering("waits", waits), WRITE_ORDERINGS["atomic_lua"]))
+    result = explore(ExploreCell(ConnectOrdering("waits", waits), WRITE_ORDERINGS["atomic_lua"]))
     tally = result.search.tally
     assert tally.schedules == tally.stuck == tally.lossy
     assert result.search.shortest[Failure.STUCK]
@@ -198,7 +204,7 @@ def test_who_waits_for_a_subscription_that_nobody_sent_is_stuck() -> None:
 def test_an_effect_of_the_other_side_is_refused() -> None:
     swapped = ConnectOrdering("swapped", WRITE_ORDERINGS["atomic_multi"].steps)
     with pytest.raises(OrderingError, match="swapped"):
-        explore(Cell(swapped, WRITE_ORDERINGS["atomic_lua"]))
+        explore(ExploreCell(swapped, WRITE_ORDERINGS["atomic_lua"]))
 
 
 def test_an_ordering_that_is_not_deterministic_is_refused() -> None:
@@ -212,7 +218,7 @@ def test_an_ordering_that_is_not_deterministic_is_refused() -> None:
             yield SendWelcome()
 
     with pytest.raises(OrderingError, match="deterministic"):
-        explore(Cell(ConnectOrdering("moody", moody), WRITE_ORDERINGS["atomic_lua"]))
+        explore(ExploreCell(ConnectOrdering("moody", moody), WRITE_ORDERINGS["atomic_lua"]))
 
 
 def test_the_document_of_a_cell() -> None:
@@ -264,7 +270,7 @@ def test_the_document_of_a_cell() -> None:
 def test_states_transitions_and_depth_are_those_of_the_whole_graph(
     connect: ConnectOrdering, write: WriteOrdering
 ) -> None:
-    cell = Cell(connect, write, chunks=2)
+    cell = ExploreCell(connect, write, chunks=2)
     world = World(cell, blind=True)
     moves: dict[State, list[State]] = {}
     reached = [world.initial()]
@@ -300,7 +306,7 @@ def test_what_never_happens_is_said() -> None:
     """The session is too short for the second half, which is another function's, and for a trim."""
     mine = ConnectOrdering("mine", reads_the_head_of_long_sessions)
     faults = ("trim", "producer_timeout")
-    cell = Cell(mine, WRITE_ORDERINGS["atomic_lua"], chunks=1, faults=faults)
+    cell = ExploreCell(mine, WRITE_ORDERINGS["atomic_lua"], chunks=1, faults=faults)
     assert explore(cell).never == ("read_head", "send_welcome", "trim")
 
 
@@ -308,7 +314,7 @@ def test_what_never_happens_is_said() -> None:
 def test_nothing_that_the_shipped_orderings_do_is_left_untried(
     connect: ConnectOrdering, write: WriteOrdering
 ) -> None:
-    cell = Cell(connect, write, chunks=2, faults=("slow_client",))
+    cell = ExploreCell(connect, write, chunks=2, faults=("slow_client",))
     assert explore(cell).never == ()
 
 
@@ -319,17 +325,17 @@ def test_nothing_that_the_shipped_orderings_do_is_left_untried(
 def test_every_failure_has_a_counter_example_that_fails_so_with_the_fewest_chunks(
     connect: ConnectOrdering, write: WriteOrdering
 ) -> None:
-    result = explore(Cell(connect, write))
+    result = explore(ExploreCell(connect, write))
     assert {kind for kind in Failure if getattr(result.search.tally, kind)} == set(
         result.counterexamples
     )
     for kind, example in result.counterexamples.items():
-        cell = Cell(connect, write, example.chunks)
+        cell = ExploreCell(connect, write, example.chunks)
         world = World(cell, receipts=True)
         end = replay(world, example.steps)[-1]
         assert failures(world.outcome(end))[kind]
         for chunks in range(1, example.chunks):
-            fewer = explore(Cell(connect, write, chunks)).search
+            fewer = explore(ExploreCell(connect, write, chunks)).search
             assert kind not in fewer.shortest
 
 
@@ -352,7 +358,9 @@ def test_text_that_goes_backwards_is_an_outcome_of_its_own(
     def sends(join: Join) -> ConnectSteps:
         yield SendHistory(tuple(chunks[number - 1] for number in receipts))
 
-    world = World(Cell(ConnectOrdering("sends", sends), WRITE_ORDERINGS["atomic_lua"], chunks=4))
+    world = World(
+        ExploreCell(ConnectOrdering("sends", sends), WRITE_ORDERINGS["atomic_lua"], chunks=4)
+    )
     state = world.initial()
     while moves := world.moves(state):
         state = moves[-1][1]
@@ -365,7 +373,7 @@ def test_text_that_goes_backwards_is_an_outcome_of_its_own(
 
 
 def test_a_client_that_starts_over_rewinds_and_one_that_resumes_does_not() -> None:
-    cell = Cell(
+    cell = ExploreCell(
         CONNECT_ORDERINGS["redis_streams"],
         WRITE_ORDERINGS["stream_append"],
         chunks=2,

@@ -14,7 +14,7 @@ from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Failure, Step
 from chunk7.simulator.explore.search import ExploreVerdict, explore
-from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.state import ExploreCell
 from chunk7.simulator.explore.world import World, replay
 
 
@@ -125,8 +125,8 @@ CLAIMS = [
 IDS = [f"{claim.connect}-{claim.write}" for claim in CLAIMS]
 
 
-def cell(claim: Claim) -> Cell:
-    return Cell(
+def cell(claim: Claim) -> ExploreCell:
+    return ExploreCell(
         CONNECT_ORDERINGS[claim.connect],
         WRITE_ORDERINGS[claim.write],
         chunks=claim.chunks,
@@ -164,17 +164,21 @@ def test_the_producers_docstring_shows_the_same_schedule() -> None:
 @pytest.mark.parametrize("name", ["save_then_publish", "atomic_multi", "atomic_lua"])
 def test_guarantee_who_subscribes_and_only_then_reads_misses_nothing(name: str) -> None:
     for connect in ("subscribe_then_history", "buffered_merge"):
-        result = explore(Cell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[name]))
+        result = explore(ExploreCell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[name]))
         assert result.verdict == ExploreVerdict.LOSSLESS
 
 
 def test_guarantee_of_option_2_every_entry_once_and_in_order() -> None:
-    result = explore(Cell(CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"]))
+    result = explore(
+        ExploreCell(CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"])
+    )
     assert (result.verdict, dict(result.search.shortest)) == ("lossless", {})
 
 
 def test_guarantee_of_option_3_the_price_is_duplicates_and_disorder() -> None:
-    result = explore(Cell(CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["atomic_lua"]))
+    result = explore(
+        ExploreCell(CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["atomic_lua"])
+    )
     assert result.verdict == ExploreVerdict.LOSSLESS
     assert set(result.search.shortest) == {
         Failure.DUPLICATING,

@@ -12,7 +12,7 @@ from chunk7.faults import FAULTS
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.search import ExploreVerdict, explore
-from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.state import ExploreCell
 from chunk7.simulator.explore.world import World, replay
 
 
@@ -23,7 +23,7 @@ def survivors(fault: str) -> set[str]:
     """
     verdicts: dict[str, set[str]] = {}
     for connect, write in PAIRS:
-        cell = Cell(connect, write, chunks=2)
+        cell = ExploreCell(connect, write, chunks=2)
         if explore(cell).verdict == ExploreVerdict.LOSSLESS:
             for struck in replace(cell, faults=(fault,)).with_each_client():
                 verdicts.setdefault(connect.name, set()).add(str(explore(struck).verdict))
@@ -60,14 +60,14 @@ def test_every_fault_is_tested_above() -> None:
 def test_a_hole_that_cannot_be_filled_does_not_hide_one_that_can() -> None:
     """Chunk 1 took a number and was never written; chunk 3 is fetched all the same."""
     gap_fill = CONNECT_ORDERINGS["sequence_gap_fill"]
-    cell = Cell(gap_fill, WRITE_ORDERINGS["atomic_multi"], faults=("producer_timeout",))
+    cell = ExploreCell(gap_fill, WRITE_ORDERINGS["atomic_multi"], faults=("producer_timeout",))
     assert explore(cell).verdict == ExploreVerdict.LOSSLESS
 
 
 def test_two_faults_may_both_strike() -> None:
     merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
     one, other, both = (
-        explore(Cell(merge, lua, chunks=2, faults=faults)).search.tally.schedules
+        explore(ExploreCell(merge, lua, chunks=2, faults=faults)).search.tally.schedules
         for faults in (("slow_client",), ("trim",), ("slow_client", "trim"))
     )
     assert both > max(one, other)
@@ -75,7 +75,7 @@ def test_two_faults_may_both_strike() -> None:
 
 def test_a_chunk_without_a_known_outcome_is_not_lost() -> None:
     bug, multi = CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["atomic_multi"]
-    world = World(Cell(bug, multi, chunks=1, faults=("producer_timeout",)))
+    world = World(ExploreCell(bug, multi, chunks=1, faults=("producer_timeout",)))
     steps = schedule(
         """
         producer next_seq 1
@@ -93,7 +93,9 @@ def test_a_chunk_without_a_known_outcome_is_not_lost() -> None:
 
 def test_who_rejoins_at_another_node_takes_nothing_along_from_the_first() -> None:
     merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
-    world = World(Cell(merge, lua, chunks=1, faults=("node_crash_and_rejoin",)), receipts=True)
+    world = World(
+        ExploreCell(merge, lua, chunks=1, faults=("node_crash_and_rejoin",)), receipts=True
+    )
     steps = schedule(
         """
         node1.join1 subscribe
@@ -125,7 +127,7 @@ def test_a_client_that_resumes_is_sent_nothing_twice_by_a_node_that_merges(
 ) -> None:
     """Saved 1, got 1, came back after 1: the publication of 1 was still on its way there."""
     merge = CONNECT_ORDERINGS["buffered_merge"]
-    cell = Cell(merge, WRITE_ORDERINGS[write], chunks=2, faults=(fault,))
+    cell = ExploreCell(merge, WRITE_ORDERINGS[write], chunks=2, faults=(fault,))
     tally = explore(cell).search.tally
     assert (tally.duplicating, tally.out_of_order) == (0, 0)
     assert explore(replace(cell, resumes=False)).search.tally.duplicating > 0
@@ -134,7 +136,9 @@ def test_a_client_that_resumes_is_sent_nothing_twice_by_a_node_that_merges(
 def test_nor_when_that_node_was_subscribed_already_and_is_behind() -> None:
     """One client goes ahead to the second node; the other follows when the first dies."""
     merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
-    cell = Cell(merge, lua, chunks=1, joiners=2, faults=("node_crash_and_rejoin", "slow_client"))
+    cell = ExploreCell(
+        merge, lua, chunks=1, joiners=2, faults=("node_crash_and_rejoin", "slow_client")
+    )
     result = explore(cell)
     assert (result.verdict, result.search.tally.duplicating) == (ExploreVerdict.LOSSLESS, 0)
 
@@ -142,27 +146,27 @@ def test_nor_when_that_node_was_subscribed_already_and_is_behind() -> None:
 @pytest.mark.parametrize("fault", REJOINS)
 def test_a_stream_that_is_resumed_doubles_nothing(fault: str) -> None:
     streams, append = CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"]
-    tally = explore(Cell(streams, append, chunks=3, faults=(fault,))).search.tally
+    tally = explore(ExploreCell(streams, append, chunks=3, faults=(fault,))).search.tally
     assert (tally.lossy, tally.duplicating, tally.out_of_order) == (0, 0, 0)
 
 
 def test_a_gap_in_a_stream_is_filled_from_the_stream() -> None:
     """Nothing else fills it: without the client's asking the ordering loses."""
     append = WRITE_ORDERINGS["stream_append"]
-    assert explore(Cell(newest_and_fill, append)).verdict == ExploreVerdict.LOSSLESS
+    assert explore(ExploreCell(newest_and_fill, append)).verdict == ExploreVerdict.LOSSLESS
     silent = replace(newest_and_fill, client=ClientPolicy.TAKES_ALL)
-    assert explore(Cell(silent, append)).verdict == ExploreVerdict.LOSES
+    assert explore(ExploreCell(silent, append)).verdict == ExploreVerdict.LOSES
 
 
 def test_a_client_that_is_sent_no_history_asks_for_nothing() -> None:
     """Neither the load test's nor the browser's does: such an ordering was called lossless."""
     lua = WRITE_ORDERINGS["atomic_lua"]
-    assert explore(Cell(no_history, lua, chunks=1)).verdict == ExploreVerdict.LOSES
+    assert explore(ExploreCell(no_history, lua, chunks=1)).verdict == ExploreVerdict.LOSES
 
 
 def test_both_kinds_of_clients_are_explored_where_they_differ() -> None:
     def kinds(connect: str, *faults: str) -> list[bool]:
-        cell = Cell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS["atomic_lua"], faults=faults)
+        cell = ExploreCell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS["atomic_lua"], faults=faults)
         return [each.resumes for each in cell.with_each_client()]
 
     assert all(kinds("buffered_merge", fault) == [True, False] for fault in REJOINS)

@@ -8,7 +8,7 @@ from mutants import CAUGHT_BY, EXPLORE, MUTANTS, RUN, SIMULATE
 
 from chunk7.simulator.explore.schedule import Failure
 from chunk7.simulator.explore.search import ExploreVerdict, explore, failures
-from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.state import ExploreCell
 from chunk7.simulator.explore.world import World, replay
 
 TABLE = Path(__file__).parents[2] / "docs" / "exploration.md"
@@ -29,7 +29,7 @@ def test_the_explorer_catches(name: str) -> None:
 @pytest.mark.parametrize("name", MUTANTS)
 def test_what_it_should_have_been_does_not_fail_so(name: str) -> None:
     mutant = MUTANTS[name]
-    result = explore(Cell(*mutant.sound, chunks=3, faults=mutant.faults))
+    result = explore(ExploreCell(*mutant.sound, chunks=3, faults=mutant.faults))
     assert result.search.complete
     assert getattr(result.search.tally, mutant.fails) == 0
 

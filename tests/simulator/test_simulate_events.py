@@ -52,7 +52,7 @@ from chunk7.simulator.virtual.chunks import Timeline, timelines_by_events
 from chunk7.simulator.virtual.distributions import Constant, Exponential, LogNormal, Uniform
 from chunk7.simulator.virtual.population import Block, Draws, blocks
 from chunk7.simulator.virtual.receipts import judge
-from chunk7.simulator.virtual.settings import Arrivals, Joins, Settings
+from chunk7.simulator.virtual.settings import Arrivals, JoinSpread, SimulationSettings
 from chunk7.simulator.virtual.simulate import simulate
 
 PAIRS = [
@@ -230,7 +230,7 @@ def void(_: Any) -> None:
 
 
 def by_miniature(
-    cluster: Settings, connect: ConnectOrdering, timelines: list[Timeline]
+    cluster: SimulationSettings, connect: ConnectOrdering, timelines: list[Timeline]
 ) -> list[tuple[int, int, int, int]]:
     """(lost, duplicate, out of order, rewinds) of every connection of the only block."""
     (block,) = blocks(cluster)
@@ -248,7 +248,7 @@ def by_miniature(
 
 
 def by_events(
-    cluster: Settings, connect: ConnectOrdering, timelines: list[Timeline]
+    cluster: SimulationSettings, connect: ConnectOrdering, timelines: list[Timeline]
 ) -> list[tuple[int, int, int, int]]:
     (outcome,) = events.outcomes(cluster, connect, timelines)
     columns = (outcome.lost, outcome.duplicate, outcome.out_of_order, outcome.rewinds)
@@ -267,16 +267,22 @@ def by_events(
     ),
     watchers=st.integers(1, 6),
     nodes=st.integers(1, 3),
-    joins=st.sampled_from(Joins),
+    joins=st.sampled_from(JoinSpread),
     arrivals=st.sampled_from(Arrivals),
     seed=st.integers(0, 1_000_000),
     scale=st.sampled_from([0.3, 3.0, 30.0]),
 )
 def test_every_verdict_is_that_of_a_memory_store_run_chunk_by_chunk(
-    cell: Any, watchers: int, nodes: int, joins: Joins, arrivals: Arrivals, seed: int, scale: float
+    cell: Any,
+    watchers: int,
+    nodes: int,
+    joins: JoinSpread,
+    arrivals: Arrivals,
+    seed: int,
+    scale: float,
 ) -> None:
     connect, write = replace(cell[0], client=ClientPolicy.TAKES_ALL), cell[1]
-    cluster = Settings(
+    cluster = SimulationSettings(
         connections=24,
         nodes=nodes,
         sessions=2,
@@ -297,7 +303,7 @@ def test_every_verdict_is_that_of_a_memory_store_run_chunk_by_chunk(
 
 def test_the_bug_reports_schedule_loses_exactly_the_chunk_in_the_window() -> None:
     """Chunks every 10 ms from 5 ms on; read at u + 1, subscribed at u + 8 ms."""
-    cluster = Settings(
+    cluster = SimulationSettings(
         connections=200,
         sessions=1,
         message_chunks=10,
@@ -324,7 +330,7 @@ def test_the_bug_reports_schedule_loses_exactly_the_chunk_in_the_window() -> Non
 
 def test_two_appends_of_one_millisecond_have_serials() -> None:
     """Entries were numbered n-0: whoever made up the next serial lost nothing."""
-    cluster = Settings(
+    cluster = SimulationSettings(
         connections=500,
         sessions=1,
         message_chunks=100,
@@ -354,7 +360,7 @@ def test_taking_live_chunks_twice_is_the_error_that_a_node_gives(effects: tuple[
     def steps(join: Join) -> ConnectSteps:
         yield from effects
 
-    cluster = Settings(connections=1)
+    cluster = SimulationSettings(connections=1)
     timelines = timelines_by_events(cluster, WRITE_ORDERINGS["atomic_lua"])
     with pytest.raises(OrderingError, match="twice takes live chunks from two places"):
         list(events.outcomes(cluster, ConnectOrdering("twice", steps), timelines))
@@ -363,7 +369,7 @@ def test_taking_live_chunks_twice_is_the_error_that_a_node_gives(effects: tuple[
 def test_clients_of_one_node_share_its_subscription() -> None:
     """Alone W is reply + work + request; behind another's subscription no request is needed, and
     what was published one delivery before the client was attached still reaches it."""
-    cluster = Settings(
+    cluster = SimulationSettings(
         connections=1000,
         nodes=1,
         watchers=1000,
@@ -379,7 +385,9 @@ def test_clients_of_one_node_share_its_subscription() -> None:
 
 
 def test_a_gap_filling_client_gets_everything_and_late() -> None:
-    cluster = Settings(connections=2000, node_work=Constant(30.0), save_lag=Constant(1500.0))
+    cluster = SimulationSettings(
+        connections=2000, node_work=Constant(30.0), save_lag=Constant(1500.0)
+    )
     connect, write = CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["publish_then_save"]
     filling = simulate(cluster, connect, write)
     silent = simulate(cluster, replace(connect, client=ClientPolicy.TAKES_ALL), write)
@@ -389,7 +397,7 @@ def test_a_gap_filling_client_gets_everything_and_late() -> None:
 
 
 def test_a_gap_in_a_stream_is_filled_from_the_stream() -> None:
-    cluster = Settings(connections=500, node_work=Constant(30.0))
+    cluster = SimulationSettings(connections=500, node_work=Constant(30.0))
     append = WRITE_ORDERINGS["stream_append"]
     silent = replace(newest_and_fill, client=ClientPolicy.TAKES_ALL)
     assert simulate(cluster, silent, append).chunks_lost > 500
@@ -397,7 +405,7 @@ def test_a_gap_in_a_stream_is_filled_from_the_stream() -> None:
 
 
 def test_a_client_that_is_sent_no_history_asks_for_nothing() -> None:
-    cluster = Settings(connections=500)
+    cluster = SimulationSettings(connections=500)
     cell = simulate(cluster, no_history, WRITE_ORDERINGS["atomic_lua"])
     assert (cell.chunks_lost > 500, cell.chunks_fetched) == (True, 0)
 
@@ -405,7 +413,7 @@ def test_a_client_that_is_sent_no_history_asks_for_nothing() -> None:
 def test_a_chunk_that_is_known_and_late_is_left_out_behind_a_higher_one_that_was_held() -> None:
     """Chunk 1, number 3, comes 7 ms after the start, chunk 2, number 2, 10 ms later; a buffer is
     released 7 ms after the join. So nobody gets chunk 2, and chunk 1 who comes early enough."""
-    cluster = Settings(
+    cluster = SimulationSettings(
         connections=100,
         sessions=1,
         message_chunks=2,
@@ -424,7 +432,7 @@ def test_a_chunk_that_is_known_and_late_is_left_out_behind_a_higher_one_that_was
 
 @pytest.mark.parametrize(("connect", "write"), PAIRS, ids=lambda o: o.name)
 def test_the_same_settings_give_the_same_result_bit_for_bit(connect: Any, write: Any) -> None:
-    cluster = Settings(
+    cluster = SimulationSettings(
         connections=600,
         sessions=8,
         watchers=3,
@@ -440,7 +448,7 @@ def test_the_same_settings_give_the_same_result_bit_for_bit(connect: Any, write:
 
 
 def test_accounts_cross_foot() -> None:
-    cluster = Settings(
+    cluster = SimulationSettings(
         connections=500, sessions=8, node_work=Exponential(20), save_lag=Exponential(20)
     )
     for connect, write in PAIRS:
@@ -454,7 +462,9 @@ def test_accounts_cross_foot() -> None:
 
 
 def _small(connect: ConnectOrdering, write: Any = WRITE_ORDERINGS["atomic_lua"]) -> Any:
-    return simulate(Settings(connections=50, sessions=4, message_chunks=20), connect, write)
+    return simulate(
+        SimulationSettings(connections=50, sessions=4, message_chunks=20), connect, write
+    )
 
 
 def test_an_ordering_that_never_subscribes_loses_what_is_live() -> None:

@@ -20,14 +20,22 @@ from chunk7.simulator.virtual.distributions import (
     empirical,
 )
 from chunk7.simulator.virtual.population import blocks
-from chunk7.simulator.virtual.settings import Arrivals, Engine, Joins, Recurrence, Settings
+from chunk7.simulator.virtual.settings import (
+    Arrivals,
+    Engine,
+    JoinSpread,
+    Recurrence,
+    SimulationSettings,
+)
 from chunk7.simulator.virtual.simulate import simulate
 
 ENGINES = [(Engine.EVENTS, 20_000), (Engine.VECTORISED, 400_000)]
 
 
 def cell(connect: str, write: str, **changes: Any) -> Any:
-    return simulate(Settings(**changes), CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write])
+    return simulate(
+        SimulationSettings(**changes), CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write]
+    )
 
 
 def law(engine: Engine, connections: int, arrivals: Arrivals, gap_ms: float, **more: Any) -> Any:
@@ -231,7 +239,7 @@ def test_measured_windows_can_stand_in_for_the_cluster() -> None:
 
 
 def test_joins_are_spread_as_the_settings_say() -> None:
-    uniform = Settings(connections=100_000, watchers=4, sessions=10, nodes=3, duty=0.5)
+    uniform = SimulationSettings(connections=100_000, watchers=4, sessions=10, nodes=3, duty=0.5)
     seen = [(b.group, b.join_ms, b.node) for b in blocks(uniform)]
     groups = np.concatenate([group for group, _, _ in seen])
     assert np.sort(groups).tolist() == (np.arange(100_000) // 4).tolist()
@@ -242,7 +250,7 @@ def test_joins_are_spread_as_the_settings_say() -> None:
 
 
 def test_poisson_joins_have_a_poisson_number_for_each_answer() -> None:
-    cluster = Settings(connections=100_000, watchers=5, joins=Joins.POISSON)
+    cluster = SimulationSettings(connections=100_000, watchers=5, joins=JoinSpread.POISSON)
     counts = np.bincount(np.concatenate([block.group for block in blocks(cluster)]))
     assert counts.mean() == pytest.approx(5, rel=0.01)
     assert counts.var() == pytest.approx(5, rel=0.1)
@@ -261,7 +269,7 @@ def test_poisson_joins_have_a_poisson_number_for_each_answer() -> None:
 )
 def test_settings_that_make_no_sense_are_refused(change: Any, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
-        Settings(**change)
+        SimulationSettings(**change)
 
 
 # --- faults ---

@@ -12,10 +12,10 @@ from mutants import CAUGHT_BY, MUTANTS, SIMULATE
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.simulator.explore.schedule import Failure
 from chunk7.simulator.virtual.distributions import Constant, LogNormal
-from chunk7.simulator.virtual.settings import Arrivals, Settings
+from chunk7.simulator.virtual.settings import Arrivals, SimulationSettings
 from chunk7.simulator.virtual.simulate import simulate
 
-SETTINGS = Settings(
+SETTINGS = SimulationSettings(
     connections=2_000,
     sessions=50,
     node_work=Constant(20),

@@ -41,8 +41,14 @@ from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.virtual import events, vectorised
 from chunk7.simulator.virtual.chunks import timelines_by_events, timelines_by_law
 from chunk7.simulator.virtual.distributions import Constant, Exponential, LogNormal, Uniform
-from chunk7.simulator.virtual.results import CellResult, Outcome
-from chunk7.simulator.virtual.settings import Arrivals, Engine, Joins, Recurrence, Settings
+from chunk7.simulator.virtual.results import BlockOutcome, CellResult
+from chunk7.simulator.virtual.settings import (
+    Arrivals,
+    Engine,
+    JoinSpread,
+    Recurrence,
+    SimulationSettings,
+)
 from chunk7.simulator.virtual.simulate import simulate
 
 
@@ -78,7 +84,9 @@ PAIRS = [
 ]
 
 
-def both(cluster: Settings, connect: ConnectOrdering, write: WriteOrdering) -> list[list[Outcome]]:
+def both(
+    cluster: SimulationSettings, connect: ConnectOrdering, write: WriteOrdering
+) -> list[list[BlockOutcome]]:
     return [
         list(events.outcomes(cluster, connect, timelines_by_events(cluster, write))),
         list(vectorised.outcomes(cluster, connect, timelines_by_law(cluster, write))),
@@ -90,7 +98,7 @@ def both(cluster: Settings, connect: ConnectOrdering, write: WriteOrdering) -> l
     cell=st.sampled_from(PAIRS),
     watchers=st.integers(1, 5),
     nodes=st.integers(1, 3),
-    joins=st.sampled_from(Joins),
+    joins=st.sampled_from(JoinSpread),
     arrivals=st.sampled_from(Arrivals),
     duty=st.sampled_from([1.0, 0.3]),
     seed=st.integers(0, 1_000_000),
@@ -101,7 +109,7 @@ def test_every_connection_has_the_same_outcome_in_both_engines(
     cell: Any,
     watchers: int,
     nodes: int,
-    joins: Joins,
+    joins: JoinSpread,
     arrivals: Arrivals,
     duty: float,
     seed: int,
@@ -109,7 +117,7 @@ def test_every_connection_has_the_same_outcome_in_both_engines(
     works: bool,
 ) -> None:
     """Without node work a client is attached at the very instant at which its history is sent."""
-    cluster = Settings(
+    cluster = SimulationSettings(
         connections=200,
         nodes=nodes,
         sessions=4,
@@ -141,7 +149,9 @@ def test_every_connection_has_the_same_outcome_in_both_engines(
 
 @pytest.mark.parametrize("name", [n for n, w in WRITE_ORDERINGS.items()])
 def test_chunks_have_the_same_instants_in_both_engines(name: str) -> None:
-    cluster = Settings(sessions=3, store_latency=Exponential(5), save_lag=LogNormal(10, 1))
+    cluster = SimulationSettings(
+        sessions=3, store_latency=Exponential(5), save_lag=LogNormal(10, 1)
+    )
     write = WRITE_ORDERINGS[name]
     pairs = zip(timelines_by_events(cluster, write), timelines_by_law(cluster, write), strict=True)
     for run, law in pairs:
@@ -154,7 +164,7 @@ def test_chunks_have_the_same_instants_in_both_engines(name: str) -> None:
 def test_constant_latencies_give_the_same_result_to_the_last_field(
     connect: Any, write: Any
 ) -> None:
-    cluster = Settings(
+    cluster = SimulationSettings(
         connections=2_000,
         sessions=8,
         arrivals=Arrivals.EVEN,
@@ -191,7 +201,7 @@ def _z(first: CellResult, second: CellResult) -> float:
 def test_loss_rates_agree_for_different_joins_and_durations(connect: str, write: str) -> None:
     """Seeds differ, so nothing is shared but the law. Every connection has an answer of its own:
     connections are independent, and the binomial variance is exact."""
-    cluster = Settings(
+    cluster = SimulationSettings(
         connections=3_000,
         sessions=3_000,
         message_chunks=10,
@@ -209,7 +219,9 @@ def test_loss_rates_agree_for_different_joins_and_durations(connect: str, write:
 
 
 def test_the_z_test_sees_a_difference() -> None:
-    cluster = Settings(connections=3_000, sessions=3_000, message_chunks=10, node_work=Constant(8))
+    cluster = SimulationSettings(
+        connections=3_000, sessions=3_000, message_chunks=10, node_work=Constant(8)
+    )
     orderings = CONNECT_ORDERINGS["history_then_subscribe"], WRITE_ORDERINGS["atomic_lua"]
     longer = replace(cluster, engine=Engine.VECTORISED, seed=2, node_work=Constant(12))
     assert _z(simulate(cluster, *orderings), simulate(longer, *orderings)) > Z_LIMIT
@@ -219,7 +231,7 @@ def test_a_result_does_not_depend_on_how_the_engine_cuts_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Blocks draw their own numbers, so only the deterministic parts can be compared whole."""
-    cluster = Settings(connections=900, sessions=7, watchers=3, engine=Engine.VECTORISED)
+    cluster = SimulationSettings(connections=900, sessions=7, watchers=3, engine=Engine.VECTORISED)
     orderings = CONNECT_ORDERINGS["redis_streams"], WRITE_ORDERINGS["stream_append"]
     whole = simulate(cluster, *orderings)
     monkeypatch.setattr("chunk7.simulator.virtual.population.BLOCK", 100)
@@ -284,7 +296,7 @@ def never_saves(chunk: Chunk) -> WriteSteps:
 def test_what_is_no_fixed_list_of_steps_is_left_to_the_events(
     connect: ConnectOrdering, write: Any, reason: str
 ) -> None:
-    cluster = Settings(connections=100, sessions=2, engine=Engine.VECTORISED)
+    cluster = SimulationSettings(connections=100, sessions=2, engine=Engine.VECTORISED)
     write = WRITE_ORDERINGS.get(write, write) if isinstance(write, str) else write
     with pytest.raises(UsageError, match=reason):
         simulate(cluster, connect, write)
@@ -293,4 +305,4 @@ def test_what_is_no_fixed_list_of_steps_is_left_to_the_events(
 
 def test_faults_need_the_event_driven_engine() -> None:
     with pytest.raises(UsageError, match="faults need the engine 'events'"):
-        Settings(engine=Engine.VECTORISED, faults=(Recurrence("store_reconnect"),))
+        SimulationSettings(engine=Engine.VECTORISED, faults=(Recurrence("store_reconnect"),))

@@ -21,8 +21,8 @@ from chunk7.faults import FAULTS
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Failure
-from chunk7.simulator.explore.search import Limits, Search, explore, walk
-from chunk7.simulator.explore.state import Cell
+from chunk7.simulator.explore.search import Search, SearchLimits, explore, walk
+from chunk7.simulator.explore.state import ExploreCell
 from chunk7.simulator.explore.unread_cursor import CursorRead, UnreadCursor, hide, show
 from chunk7.simulator.explore.world import World
 
@@ -70,14 +70,14 @@ def test_a_cursor_comes_back_as_it_was_handed_out() -> None:
         show(Follow(after="5-0"))  # made up: it may be any entry's
 
 
-def walked(cell: Cell, blind: bool) -> Search:
-    return walk(World(cell, blind=blind), Limits(10**9), float("inf"))
+def walked(cell: ExploreCell, blind: bool) -> Search:
+    return walk(World(cell, blind=blind), SearchLimits(10**9), float("inf"))
 
 
 @pytest.mark.parametrize("chunks", [1, 2, 3, 4])
 def test_one_set_of_ids_stands_for_all_of_an_ordering_that_does_not_look(chunks: int) -> None:
     """Each append but the first has two ways, and every count is that many times as high."""
-    cell = Cell(STREAMS, APPEND, chunks, stream_max_entries=2)
+    cell = ExploreCell(STREAMS, APPEND, chunks, stream_max_entries=2)
     once, every = walked(cell, blind=True).tally, walked(cell, blind=False).tally
     counts = ("schedules", *Failure)
     assert [getattr(every, name) for name in counts] == [
@@ -87,13 +87,13 @@ def test_one_set_of_ids_stands_for_all_of_an_ordering_that_does_not_look(chunks:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_under_a_fault_the_same_can_happen_with_either(fault: str) -> None:
-    cell = Cell(STREAMS, APPEND, chunks=2, faults=(fault,))
+    cell = ExploreCell(STREAMS, APPEND, chunks=2, faults=(fault,))
     once, every = (walked(cell, blind) for blind in (True, False))
     assert once.shortest.keys() == every.shortest.keys()
     assert explore(cell).search.tally == once.tally
 
 
-def following(after: Callable[[StreamRead], Any]) -> Cell:
+def following(after: Callable[[StreamRead], Any]) -> ExploreCell:
     """redis_streams, but for where it follows from."""
 
     def steps(join: Join) -> ConnectSteps:
@@ -102,7 +102,7 @@ def following(after: Callable[[StreamRead], Any]) -> Cell:
         yield Follow(after=after(read))
         yield SendWelcome()
 
-    return Cell(ConnectOrdering("mine", steps, Feed.STREAM), APPEND, chunks=2)
+    return ExploreCell(ConnectOrdering("mine", steps, Feed.STREAM), APPEND, chunks=2)
 
 
 def next_of(read: StreamRead) -> str:
@@ -150,7 +150,7 @@ def test_following_twice_is_the_error_that_a_node_gives() -> None:
         yield Follow(after=BEGINNING)
 
     with pytest.raises(OrderingError, match="twice: follows twice"):
-        explore(Cell(ConnectOrdering("twice", steps, Feed.STREAM), APPEND))
+        explore(ExploreCell(ConnectOrdering("twice", steps, Feed.STREAM), APPEND))
 
 
 def test_an_append_that_timed_out_falls_into_either_millisecond_too() -> None:

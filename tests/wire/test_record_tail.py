@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.clock import boot_id
-from chunk7.wire.record_tail import END_MARK, Tail
+from chunk7.wire.record_tail import END_MARK, RecordTail
 from chunk7.wire.records import Recorder
 
 
@@ -48,7 +48,7 @@ def test_wherever_it_is_cut_each_batch_is_given_once_and_in_order(
 ) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
     growing.write_bytes(b"")
-    tail, found = Tail(growing), []
+    tail, found = RecordTail(growing), []
     for cut in cuts:
         growing.write_bytes(whole[:cut])
         found += instants(tail.read())
@@ -61,7 +61,7 @@ def test_wherever_it_is_cut_each_batch_is_given_once_and_in_order(
 
 
 def test_it_knows_whose_records_these_are(tmp_path: Path) -> None:
-    tail = Tail(recorded(tmp_path, [1], close=False))
+    tail = RecordTail(recorded(tmp_path, [1], close=False))
     assert (tail.process, tail.table, tail.boot_id) == ("node-1", "clocks", "")
     tail.read()
     assert (tail.boot_id, tail.complete) == (boot_id(), False)
@@ -70,7 +70,7 @@ def test_it_knows_whose_records_these_are(tmp_path: Path) -> None:
 
 
 def test_a_read_may_be_limited_and_the_rest_comes_with_the_next(tmp_path: Path) -> None:
-    tail = Tail(recorded(tmp_path, [1], [2], [3]))
+    tail = RecordTail(recorded(tmp_path, [1], [2], [3]))
     reads = [instants(tail.read(most_bytes=1)) for _ in range(5)]
     assert reads == [[], [[1]], [[2]], [[3]], []]
     assert tail.complete
@@ -78,7 +78,7 @@ def test_a_read_may_be_limited_and_the_rest_comes_with_the_next(tmp_path: Path) 
 
 def test_a_file_that_became_another_one_is_named(tmp_path: Path) -> None:
     path = recorded(tmp_path, [1])
-    tail = Tail(path)
+    tail = RecordTail(path)
     tail.read()
     other = recorded(tmp_path / "other", [7], [8], [9])
     other.rename(path)
@@ -88,7 +88,7 @@ def test_a_file_that_became_another_one_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_became_shorter_is_named(tmp_path: Path) -> None:
     path = recorded(tmp_path, [1], [2])
-    tail = Tail(path)
+    tail = RecordTail(path)
     tail.read()
     with path.open("r+b") as file:
         file.truncate(100)
@@ -110,7 +110,7 @@ def test_a_foreign_file_is_named_with_the_reason(tmp_path: Path, content: bytes,
     path = tmp_path / "x.clocks.arrows"
     path.write_bytes(content)
     with pytest.raises(RecordError, match=f"{path}: .*{why}|{path}: {why}"):
-        Tail(path).read()
+        RecordTail(path).read()
 
 
 def test_other_columns_and_other_versions_are_refused(
@@ -120,12 +120,12 @@ def test_other_columns_and_other_versions_are_refused(
     health = path.with_name("node-1.health.arrows")
     health.write_bytes(path.read_bytes())
     with pytest.raises(RecordError, match="its columns are not those of health"):
-        Tail(health).read()
+        RecordTail(health).read()
     monkeypatch.setattr("chunk7.wire.record_tail.SCHEMA_VERSION", "2")
     with pytest.raises(RecordError, match="record schema 1, not 2"):
-        Tail(path).read()
+        RecordTail(path).read()
     with pytest.raises(RecordError, match="no table is called 'nothing'"):
-        Tail(tmp_path / "node-1.nothing.arrows")
+        RecordTail(tmp_path / "node-1.nothing.arrows")
 
 
 def test_bytes_changed_anywhere_are_refused_or_harmless(whole: bytes, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_bytes_changed_anywhere_are_refused_or_harmless(whole: bytes, tmp_path: 
     for at in range(0, len(whole), 5):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         try:
-            found = Tail(path).read()
+            found = RecordTail(path).read()
         except RecordError as error:
             assert str(path) in str(error)  # noqa: PT017 - one of two outcomes
         else:

@@ -39,7 +39,13 @@ from chunk7.faults.fault import (
     TrimTo,
 )
 from chunk7.simulator.explore.schedule import Step
-from chunk7.simulator.explore.state import SENT, SUBSCRIBED, UNSUBSCRIBED, Cell, session_chunks
+from chunk7.simulator.explore.state import (
+    SENT,
+    SUBSCRIBED,
+    UNSUBSCRIBED,
+    ExploreCell,
+    session_chunks,
+)
 from chunk7.wire.store.store import Store
 
 ANSWER_WITHIN_S = 10.0
@@ -49,7 +55,7 @@ ANSWER_WITHIN_S = 10.0
 class SteppedCell:
     """A cell's participants on a real store. Sessions are told apart by `session_id`."""
 
-    def __init__(self, cell: Cell, store: Store, url: str, session_id: str) -> None:
+    def __init__(self, cell: ExploreCell, store: Store, url: str, session_id: str) -> None:
         self._cell = cell
         self._store = store
         self._session_id = session_id

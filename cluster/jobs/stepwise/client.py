@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chunk7.delivery.chunk import Chunk
-from chunk7.delivery.client import Client
+from chunk7.delivery.client import ClientModel
 from chunk7.delivery.effects import Cursor
 from chunk7.delivery.handover import Handover
 from chunk7.delivery.stepping import Steps
@@ -16,7 +16,7 @@ from chunk7.delivery.stepping import Steps
 class SteppedClient:
     """`numbers` has the session's chunks by (message, index); receipts are such numbers."""
 
-    policy: Client
+    policy: ClientModel
     numbers: Mapping[tuple[str, int], int]
     steps: Steps
     memory: Any

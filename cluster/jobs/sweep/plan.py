@@ -11,7 +11,7 @@ from chunk7.analysis.sweep_table import LIVE, SIMULATION, SweepPlan
 from chunk7.cluster.cells import Cells, choose, try_and_choose
 from chunk7.cluster.jobs.sweep.factors import FACTORS
 from chunk7.cluster.options import names
-from chunk7.cluster.settings import Settings
+from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.plan import OPTIONS, Plan
 
@@ -64,9 +64,9 @@ def units(plan: SweepPlan) -> list[Unit]:
     return [Unit(way, *setting) for setting in settings for way in ways]
 
 
-def live_settings(plan: SweepPlan, cells: Cells, setting: Plan) -> Settings:
+def live_settings(plan: SweepPlan, cells: Cells, setting: Plan) -> RunSettings:
     """The options of the `chunk7 run` that measures a setting."""
-    return Settings(
+    return RunSettings(
         plan=setting,
         cells=cells,
         nodes=plan.nodes,

@@ -23,7 +23,7 @@ from scipy.stats import lognorm
 from chunk7.analysis.run_folder import Run, load_run
 from chunk7.analysis.sweep_table import Calibration
 from chunk7.cluster.cells import Cells, orderings
-from chunk7.cluster.settings import Settings
+from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import RecordError, UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.producer.answers import SHIPPED, read_answers
@@ -32,7 +32,7 @@ from chunk7.simulator.explore.guard import guarded
 from chunk7.simulator.virtual.distributions import Durations, Empirical, empirical
 from chunk7.simulator.virtual.results import CellResult
 from chunk7.simulator.virtual.settings import Engine
-from chunk7.simulator.virtual.settings import Settings as Simulated
+from chunk7.simulator.virtual.settings import SimulationSettings as Simulated
 from chunk7.simulator.virtual.simulate import simulate
 from chunk7.wire.plan import Plan
 
@@ -75,7 +75,7 @@ def planned(plan: Plan) -> Planned:
     )
 
 
-def simulated_settings(settings: Settings, measured: Calibration, connections: int) -> Simulated:
+def simulated_settings(settings: RunSettings, measured: Calibration, connections: int) -> Simulated:
     """The table above. Raises UsageError for settings that cannot be simulated."""
     plan = settings.plan
     gaps = planned(plan)

@@ -27,11 +27,11 @@ from chunk7.analysis.sweep_table import (
     read_document,
 )
 from chunk7.cluster.cells import Cells
-from chunk7.cluster.jobs.run import Outcome
+from chunk7.cluster.jobs.run import RunOutcome
 from chunk7.cluster.jobs.sweep.factors import FACTORS
 from chunk7.cluster.jobs.sweep.plan import BASE, Unit, difference, live_settings, units
 from chunk7.cluster.jobs.sweep.simulation import USUAL, simulate_cells, simulated_settings
-from chunk7.cluster.settings import Settings
+from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Interrupted, UsageError
 from chunk7.wire.live import Quantiles
 from chunk7.wire.plan import Plan, as_options
@@ -53,7 +53,7 @@ class Watch(Protocol):
 class Means:
     """How live runs are made: `jobs.run.execute` and `sweep.simulation.calibrate`, or a test's."""
 
-    execute: Callable[[Settings, Path], Outcome]
+    execute: Callable[[RunSettings, Path], RunOutcome]
     calibrate: Callable[[Path, Plan], Calibration]
 
 
@@ -131,7 +131,7 @@ def _continued(folder: Path, plan: SweepPlan) -> Sweep:
     return sweep
 
 
-def _live(folder: Path, sweep: Sweep, unit: Unit, settings: Settings, means: Means) -> Sweep:
+def _live(folder: Path, sweep: Sweep, unit: Unit, settings: RunSettings, means: Means) -> Sweep:
     run_dir = folder / RUNS / unit.name
     summary = _run(run_dir, settings, means)
     calibration = sweep.calibration
@@ -142,7 +142,7 @@ def _live(folder: Path, sweep: Sweep, unit: Unit, settings: Settings, means: Mea
     return replace(sweep, calibration=calibration, points=[*sweep.points, *points])
 
 
-def _run(run_dir: Path, settings: Settings, means: Means) -> Summary:
+def _run(run_dir: Path, settings: RunSettings, means: Means) -> Summary:
     """A valid run, or the last attempt. Raises what ended the last attempt early."""
     for _ in range(ATTEMPTS):
         _set_aside(run_dir)
@@ -163,7 +163,7 @@ def _set_aside(run_dir: Path) -> None:
         run_dir.rename(run_dir.with_name(f"{run_dir.name}.aside-{tried + 1}"))
 
 
-def _simulated(sweep: Sweep, unit: Unit, settings: Settings, cells: Cells) -> Sweep:
+def _simulated(sweep: Sweep, unit: Unit, settings: RunSettings, cells: Cells) -> Sweep:
     plan = sweep.plan
     model = simulated_settings(settings, sweep.calibration or USUAL, plan.simulated)
     against = [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
 from chunk7.analysis.statistics.paired import (
-    Comparison,
+    PairedComparison,
     compare_paired,
     compare_unpaired,
     holm,
@@ -164,7 +164,7 @@ def test_two_orderings_on_the_same_connections_compared_whole() -> None:
     found = compare_paired(first, second)
     interval = newcombe_paired(36, 12, 2, 0)
     p_value = 2 * (1 + 14 + 91) / 2**14
-    assert found == Comparison(
+    assert found == PairedComparison(
         0.96, 0.76, 0.2, interval.low, interval.high, pytest.approx(p_value), 12, 2
     )
 
@@ -173,7 +173,9 @@ def test_two_runs_of_different_seeds_compared_whole() -> None:
     """Fisher's tea: 3 and 1 of 4 cups, p = 34 / 70."""
     found = compare_unpaired(3, 4, 1, 4)
     interval = newcombe_unpaired(3, 4, 1, 4)
-    assert found == Comparison(0.75, 0.25, 0.5, interval.low, interval.high, pytest.approx(34 / 70))
+    assert found == PairedComparison(
+        0.75, 0.25, 0.5, interval.low, interval.high, pytest.approx(34 / 70)
+    )
 
 
 def test_two_orderings_that_lose_nothing_still_have_an_interval() -> None:
