@@ -3,8 +3,9 @@
 MONITOR does not say it. A join's two commands come from one process, mostly on two connections,
 shortly after each other, and a system has them always in the same order. What holds of a log is
 learned from it first: the order, how far apart the two are, and which connection reads for which
-that subscribes. Then each subscription takes the read that is nearest on the side of that order.
-It is ambiguous when another read could as well have been the one.
+that subscribes. Then each subscription takes the read that is nearest on the side of that order, of
+its own host, and on no connection that reads for another. It is ambiguous when another read could
+as well have been the one.
 """
 
 from bisect import bisect_left
@@ -12,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from statistics import median
 
 from chunk7.instruments.watch.events import NEWEST, UNKNOWN, Event, Kind, is_beginning
@@ -43,7 +45,7 @@ class Pair:
     ambiguous: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Learned:
     """What a whole log tells: by session, and where a session does not tell, of all (key '')."""
 
@@ -51,6 +53,11 @@ class Learned:
     typical_us: float
     partners: dict[str, str]
     """By the connection that subscribes, the one that reads for it."""
+
+    @cached_property
+    def readers(self) -> frozenset[str]:
+        """Connections that are known to read for one that subscribes."""
+        return frozenset(self.partners.values())
 
     def order(self, arrival: Event) -> Order | None:
         """Of an arrival. A cursor comes from what was read, so it comes behind it."""
@@ -146,8 +153,8 @@ def _fits(read: Event, arrival: Event, learned: Learned) -> bool:
     if read.client is None or arrival.client is None:
         return True
     partner = learned.partners.get(arrival.client)
-    if partner is not None:
-        return read.client in (partner, arrival.client)
+    if partner is not None and read.client != partner and read.client in learned.readers:
+        return False
     return _host(read.client) == _host(arrival.client)
 
 

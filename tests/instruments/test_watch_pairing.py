@@ -1,0 +1,71 @@
+"""Which read belongs to which subscription, on made-up logs of which the truth is known."""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from monitor_kit import found, line
+
+SESSIONS, PROCESSES, SECONDS = 5, 3, 4
+WINDOW_MS, STAY_MS = 1.0, 2_000
+Act = tuple[float, str, int]
+"""(instant in ms, what, which join)."""
+
+
+def acts(rng: random.Random, joins: int, first: str, second: str) -> list[Act]:
+    """Joins at random moments, each with its two steps and, later, its end."""
+    planned: list[Act] = []
+    for join in range(joins):
+        at_ms = rng.random() * SECONDS * 1_000
+        done_ms = at_ms + rng.lognormvariate(math.log(WINDOW_MS), 0.7)
+        planned += [(at_ms, first, join), (done_ms, second, join)]
+        planned.append((done_ms + rng.random() * STAY_MS, "leave", join))
+    return sorted(planned)
+
+
+def history(
+    rng: random.Random, joins: int, order: tuple[str, str], shared: bool
+) -> Iterator[tuple[bytes, int]]:
+    """(line, which join sent it). `shared`: one subscription a session and process."""
+    places = [(rng.randrange(PROCESSES), f"s{rng.randrange(SESSIONS)}") for _ in range(joins)]
+    listening: Counter[tuple[int, str]] = Counter()
+    subscribed: set[int] = set()
+    for at_ms, what, join in acts(rng, joins, *order):
+        process, session = place = places[join]
+        channel = f"chat:stream:{session}"
+        subscriber = f"node{process * 10 + 2}" if shared else f"node{1_000 + join}"
+        if what == "read":
+            read = ("LRANGE", f"chat:history:{session}", "0", "-1")
+            yield line(at_ms, f"node{process * 10 + 1}", *read), join
+        elif what == "subscribe":
+            subscribed.add(join)
+            listening[place] += 1
+            if not shared or listening[place] == 1:
+                yield line(at_ms, subscriber, "SUBSCRIBE", channel), join
+        elif join in subscribed:
+            listening[place] -= 1
+            if not shared or listening[place] == 0:
+                yield line(at_ms, subscriber, "UNSUBSCRIBE", channel), join
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "own"])
+@pytest.mark.parametrize(
+    "order", [("read", "subscribe"), ("subscribe", "read")], ids=["read-first", "subscribe-first"]
+)
+@pytest.mark.parametrize("joins", [50, 200, 1_000])
+def test_hardly_a_pair_that_is_called_certain_is_wrong(
+    joins: int, order: tuple[str, str], shared: bool
+) -> None:
+    """Two in a thousand at most; and what is not certain is a minority."""
+    count: Counter[str] = Counter()
+    for seed in range(4):
+        told = list(history(random.Random(seed), joins, order, shared))
+        for join in found([text for text, _ in told]).joins:
+            if join.arrival is None:
+                continue
+            right = told[join.read.line - 1][1] == told[join.arrival.line - 1][1]
+            count["ambiguous" if join.ambiguous else "right" if right else "wrong"] += 1
+    assert count["wrong"] <= count["right"] * 0.002, count
+    assert count["ambiguous"] <= count.total() / 3, count
