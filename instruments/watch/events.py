@@ -83,7 +83,7 @@ class Reading:
     def __init__(self, patterns: Patterns) -> None:
         self._patterns = patterns
         self._line = 0
-        self._script: tuple[str | None, int] = (None, 0)
+        self._script = ("", 0)
         self._transactions: dict[str, int] = {}
         self._subscribed: defaultdict[str, set[bytes]] = defaultdict(set)
         self._followed: defaultdict[str, dict[bytes, bytes]] = defaultdict(dict)
@@ -119,7 +119,7 @@ class Reading:
         name, client = command.name, command.client
         if name in SCRIPTS:
             self._script = (client, self._line)
-        elif name == "MULTI":
+        elif name == "MULTI" and _is_one(client):
             self._transactions[client] = self._line
         elif name in ("EXEC", "DISCARD"):
             self._transactions.pop(client, None)
@@ -128,15 +128,13 @@ class Reading:
                 of_client.pop(client, None)
 
     def _event(self, command: Command, kind: Kind, session: str, **other: object) -> Event:
-        client: str | None = command.client
-        block = self._transactions.get(command.client)
+        client, block = command.client, self._transactions.get(command.client)
         if client == LUA:
             client, block = self._script
-            block = self._transactions.get(client or "", block)
-        if not client or client.startswith("unix:"):  # all connections look alike
-            client = None
+            block = self._transactions.get(client, block)
         return Event(
-            kind, self._line, command.at_us, command.db, client, session, block, **other  # type: ignore[arg-type]
+            kind, self._line, command.at_us, command.db,
+            client if _is_one(client) else None, session, block, **other,  # type: ignore[arg-type]
         )  # fmt: skip
 
     # --- Pub/Sub ---
@@ -155,7 +153,7 @@ class Reading:
             if wide is not None and (session is None or glob(session.encode()) is not None):
                 session = ""  # whose, only the sessions that turn up will tell
             if session is not None:
-                again = channel in had and command.client != ""
+                again = channel in had and _is_one(command.client)
                 yield self._event(command, Kind.SUBSCRIBE, session, again=again, wide=wide)
             had.add(channel)
 
@@ -242,6 +240,11 @@ class Reading:
     def _session_of_key(self, key: bytes, stream: bool) -> str | None:
         session = session_of(self._patterns.stream, key) if stream else None
         return session_of(self._patterns.history, key) if session is None else session
+
+
+def _is_one(client: str) -> bool:
+    """Whether it is one connection. Those of a Unix socket all look alike."""
+    return client != "" and not client.startswith("unix:")
 
 
 def is_beginning(cursor: str | None) -> bool:

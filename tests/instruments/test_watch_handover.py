@@ -99,6 +99,19 @@ def test_connections_of_a_unix_socket_cannot_be_told_apart() -> None:
     assert [told(j) for j in found(lines).joins] == [("s", UNKNOWN, -1.0, [], UNCONFIRMED)]
 
 
+def test_two_clients_of_a_unix_socket_subscribe_each_for_itself() -> None:
+    """Their lines look like one connection's that subscribes again, and it is not."""
+    joins = found(
+        [
+            line(10, "unix:/s", "LRANGE", H, "0", "-1"),
+            line(11, "unix:/s", "SUBSCRIBE", C),
+            line(900, "unix:/s", "LRANGE", H, "0", "-1"),
+            line(901, "unix:/s", "SUBSCRIBE", C),
+        ]
+    ).joins
+    assert [told(join) for join in joins] == [("s", LUCKY, 1.0, [], None)] * 2
+
+
 @pytest.mark.parametrize(
     "written",
     [
