@@ -17,7 +17,7 @@ from rich.table import Table
 from chunk7.cluster.options import Subparsers, add_json, add_out, names, number
 from chunk7.commands.run import CROSSED, NOT_VALID
 from chunk7.delivery.errors import UsageError
-from chunk7.instruments.watch.document import Document, JoinSeen, document_of, sentences
+from chunk7.instruments.watch.document import JoinSeen, WatchDocument, document_of, sentences
 from chunk7.instruments.watch.log import Log, watched
 from chunk7.instruments.watch.patterns import Patterns, patterns
 from chunk7.wire.options import Parser
@@ -136,7 +136,7 @@ def _make_empty(folder: Path) -> None:
         raise UsageError(f"--out {folder}: {error.strerror or error}") from error
 
 
-def _exit_code(document: Document, failures: list[str]) -> int:
+def _exit_code(document: WatchDocument, failures: list[str]) -> int:
     summary = document.summary
     if not summary.joins:
         return NOT_VALID
@@ -203,7 +203,7 @@ def _ticking(quiet: bool) -> "Iterator[Callable[[list[Log]], None]]":
 # --- what to say ---
 
 
-def _show(document: Document) -> None:
+def _show(document: WatchDocument) -> None:
     plain = Console(highlight=False, width=_WIDTH)
     console = Console(highlight=False) if plain.is_terminal else plain
     if document.joins:
@@ -215,7 +215,7 @@ def _show(document: Document) -> None:
         console.print(line, soft_wrap=True, markup=False)
 
 
-def _table(document: Document) -> Table:
+def _table(document: WatchDocument) -> Table:
     """The worst joins first, and of them the earliest. Fits into 80 columns."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("verdict", no_wrap=True)

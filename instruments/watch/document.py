@@ -17,8 +17,8 @@ from chunk7.instruments.watch.handover import (
     UNCONFIRMED,
     UNKNOWN_VERDICT,
     UNMATCHED,
-    Chunk,
-    Join,
+    WatchedChunk,
+    WatchedJoin,
 )
 from chunk7.instruments.watch.log import Watched
 
@@ -90,7 +90,7 @@ class JoinSeen(msgspec.Struct, frozen=True):
     subscriber: str | None
 
 
-class Summary(msgspec.Struct, frozen=True):
+class WatchSummary(msgspec.Struct, frozen=True):
     """Counts. `joins` = lost + lucky + ordered + unknown."""
 
     joins: int
@@ -112,19 +112,19 @@ class Summary(msgspec.Struct, frozen=True):
     stopped: str | None
 
 
-class Document(msgspec.Struct, frozen=True):
+class WatchDocument(msgspec.Struct, frozen=True):
     """`chunk7 watch --json`."""
 
     schema: int
     joins: list[JoinSeen]
     chunks: list[ChunkSeen]
-    summary: Summary
+    summary: WatchSummary
 
 
-def document_of(watched: Watched, stopped: str | None = None) -> Document:
+def document_of(watched: Watched, stopped: str | None = None) -> WatchDocument:
     """`stopped`: why watching ended before its time, if it did."""
     found = watched.found
-    return Document(
+    return WatchDocument(
         SCHEMA,
         [_join(join) for join in found.joins],
         [_chunk(chunk) for chunk in found.chunks],
@@ -132,7 +132,7 @@ def document_of(watched: Watched, stopped: str | None = None) -> Document:
     )
 
 
-def _join(join: Join) -> JoinSeen:
+def _join(join: WatchedJoin) -> JoinSeen:
     arrival = join.arrival
     return JoinSeen(
         join.session,
@@ -154,19 +154,19 @@ def _join(join: Join) -> JoinSeen:
     )
 
 
-def _chunk(chunk: Chunk) -> ChunkSeen:
+def _chunk(chunk: WatchedChunk) -> ChunkSeen:
     lines = (event.line if event else None for event in (chunk.publish, chunk.save))
     return ChunkSeen(chunk.session, *_told(chunk), *lines)
 
 
-def _lost(chunk: Chunk, window_us: int | None) -> ChunkLost:
+def _lost(chunk: WatchedChunk, window_us: int | None) -> ChunkLost:
     lag_us = chunk.lag_us
     gap_us = None if window_us is None or lag_us is None else window_us + lag_us
     return ChunkLost(*_told(chunk), gap_us)
 
 
 def _told(
-    chunk: Chunk,
+    chunk: WatchedChunk,
 ) -> tuple[int, str | None, int | None, int | None, int | None, int | None, int | None]:
     payload = chunk.payload
     return (
@@ -180,10 +180,10 @@ def _told(
     )
 
 
-def _summary(watched: Watched, stopped: str | None) -> Summary:
+def _summary(watched: Watched, stopped: str | None) -> WatchSummary:
     joins, chunks = watched.found.joins, watched.found.chunks
     count = Counter(join.verdict for join in joins)
-    return Summary(
+    return WatchSummary(
         joins=len(joins),
         lost=count[LOST],
         lucky=count[LUCKY],
@@ -209,7 +209,7 @@ def _median(values: Sequence[int | None]) -> float | None:
     return float(median(known)) if known else None
 
 
-def sentences(summary: Summary) -> Iterator[str]:
+def sentences(summary: WatchSummary) -> Iterator[str]:
     """What the numbers mean, and what they do not."""
     if summary.stopped:
         yield f"Stopped: {summary.stopped}."

@@ -24,7 +24,7 @@ GROUP = "group's position not seen"
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class WatchedChunk:
     """One chunk of a session; `position` counts from 1 in the order of publication.
 
     `publish` or `save` is None where it was not seen. A stream's entry is both in one event.
@@ -57,7 +57,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Join:
+class WatchedJoin:
     """One join. `window_us` is W, `lag_us` the session's median L, both None where not known.
 
     `raced`: the order in which the store got the commands left room for a loss, whatever the
@@ -69,7 +69,7 @@ class Join:
     arrival: Event | None
     window_us: int | None
     lag_us: float | None
-    lost: tuple[Chunk, ...]
+    lost: tuple[WatchedChunk, ...]
     raced: bool | None
     ambiguous: bool
     verdict: str
@@ -87,8 +87,8 @@ class Join:
 class Found:
     """What one session's events say. `without_read`: subscriptions that no read belongs to."""
 
-    chunks: list[Chunk] = field(default_factory=list)
-    joins: list[Join] = field(default_factory=list)
+    chunks: list[WatchedChunk] = field(default_factory=list)
+    joins: list[WatchedJoin] = field(default_factory=list)
     without_read: int = 0
 
 
@@ -106,7 +106,7 @@ def found_in(events: Sequence[Event], learned: Learned) -> Found:
     return Found(chunks, joins, without_read)
 
 
-def chunks_of(events: Sequence[Event]) -> list[Chunk]:
+def chunks_of(events: Sequence[Event]) -> list[WatchedChunk]:
     """Publications and saves brought together: the n-th of a payload with its n-th."""
     waiting: defaultdict[tuple[Kind, bytes], deque[int]] = defaultdict(deque)
     rows: list[list[Event | None]] = []
@@ -125,7 +125,7 @@ def chunks_of(events: Sequence[Event]) -> list[Chunk]:
             rows.append([None, event] if side else [event, None])
     ordered = sorted(rows, key=lambda row: _first(row).line)
     return [
-        Chunk(_first(row).session, n, _told(row), row[0], row[1])
+        WatchedChunk(_first(row).session, n, _told(row), row[0], row[1])
         for n, row in enumerate(ordered, 1)
     ]
 
@@ -146,7 +146,7 @@ def _told(row: "list[Event | None]") -> Payload:
 class _History:
     """A session's chunks, to be looked up around a join."""
 
-    def __init__(self, chunks: Sequence[Chunk]) -> None:
+    def __init__(self, chunks: Sequence[WatchedChunk]) -> None:
         self.chunks = chunks
         self._at_us = [_first([chunk.publish, chunk.save]).at_us for chunk in chunks]
         self.lags_us = [lag for chunk in chunks if (lag := chunk.lag_us) is not None]
@@ -156,7 +156,7 @@ class _History:
     def median_lag_us(self) -> float | None:
         return float(median(self.lags_us)) if self.lags_us else None
 
-    def around(self, read: Event, until: Event) -> Sequence[Chunk]:
+    def around(self, read: Event, until: Event) -> Sequence[WatchedChunk]:
         """All that can have been published before `until` and saved after `read`, and a few more.
 
         Only saves in the database that was read count, as only those could have been found.
@@ -166,7 +166,7 @@ class _History:
         return [c for c in self.chunks[first:end] if c.save is None or c.save.db == read.db]
 
 
-def _join(read: Event, pair: Pair, history: _History, again: list[Event]) -> Join:
+def _join(read: Event, pair: Pair, history: _History, again: list[Event]) -> WatchedJoin:
     arrival = pair.arrival
     if arrival is None or arrival.cursor == UNKNOWN:
         return _unknown(read, history, GROUP if arrival else _why_alone(read, again))
@@ -181,14 +181,14 @@ def _join(read: Event, pair: Pair, history: _History, again: list[Event]) -> Joi
         lost += _while_away(arrival, repeats, history)
         raced = arrival.line > read.line or history.published_first or bool(repeats)
     verdict, because = _verdict(read, pair, history, bool(lost), raced, open_)
-    return Join(
+    return WatchedJoin(
         read.session, read, arrival, window_us, history.median_lag_us(), tuple(lost), raced,
         pair.ambiguous, verdict, because,
     )  # fmt: skip
 
 
-def _unknown(read: Event, history: _History, because: str) -> Join:
-    return Join(
+def _unknown(read: Event, history: _History, because: str) -> WatchedJoin:
+    return WatchedJoin(
         read.session, read, None, None, history.median_lag_us(), (), None, False,
         UNKNOWN_VERDICT, because,
     )  # fmt: skip
@@ -225,7 +225,7 @@ def _verdict(
 # --- which chunks ---
 
 
-def _between(read: Event, arrival: Event, history: _History) -> tuple[list[Chunk], bool]:
+def _between(read: Event, arrival: Event, history: _History) -> tuple[list[WatchedChunk], bool]:
     """(lost, whether there may be more): published before the arrival, saved after the read."""
     lost, open_ = [], False
     for chunk in history.around(read, arrival):
@@ -247,9 +247,9 @@ def _repeats(arrival: Event, again: list[Event]) -> list[Event]:
     return [e for e in again if e.client == arrival.client and e.line > arrival.line]
 
 
-def _while_away(arrival: Event, repeats: list[Event], history: _History) -> list[Chunk]:
+def _while_away(arrival: Event, repeats: list[Event], history: _History) -> list[WatchedChunk]:
     """Entries between two reads from the newest: the first read gets one, if it still waits."""
-    lost: list[Chunk] = []
+    lost: list[WatchedChunk] = []
     for last, now in zip([arrival, *repeats], repeats, strict=False):
         missed = [c for c in history.around(last, now) if _is_between(c, last, now)]
         until_us = last.at_us + last.block_ms * 1_000
@@ -258,11 +258,13 @@ def _while_away(arrival: Event, repeats: list[Event], history: _History) -> list
     return lost
 
 
-def _is_between(chunk: Chunk, last: Event, now: Event) -> bool:
+def _is_between(chunk: WatchedChunk, last: Event, now: Event) -> bool:
     return chunk.publish is not None and last.line < chunk.publish.line < now.line
 
 
-def _behind_cursor(read: Event, follow: Event, history: _History) -> tuple[list[Chunk], bool]:
+def _behind_cursor(
+    read: Event, follow: Event, history: _History
+) -> tuple[list[WatchedChunk], bool]:
     """Entries appended after the read that the cursor skips: it was taken from somewhere else.
 
     MONITOR does not show the ids that the store makes; their milliseconds are its clock's.

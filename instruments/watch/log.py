@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from chunk7.instruments.watch.events import Event, Reading
 from chunk7.instruments.watch.guess import Traffic
-from chunk7.instruments.watch.handover import Chunk, Found, Join, found_in
+from chunk7.instruments.watch.handover import Found, WatchedChunk, WatchedJoin, found_in
 from chunk7.instruments.watch.monitor_line import parse_line
 from chunk7.instruments.watch.pairing import learn
 from chunk7.instruments.watch.patterns import Patterns
@@ -67,8 +67,8 @@ class Log:
 
 def merged(parts: Iterable[Found]) -> Found:
     """One result of many: of sessions, or of stretches."""
-    chunks: list[Chunk] = []
-    joins: list[Join] = []
+    chunks: list[WatchedChunk] = []
+    joins: list[WatchedJoin] = []
     without_read = 0
     for part in parts:
         chunks += part.chunks

@@ -10,8 +10,8 @@ import msgspec
 
 from chunk7.analysis.gather import gather
 from chunk7.analysis.manifest import Manifest, Traits, write_manifest
-from chunk7.instruments.watch.document import Document
-from chunk7.instruments.watch.handover import Chunk, Join
+from chunk7.instruments.watch.document import WatchDocument
+from chunk7.instruments.watch.handover import WatchedChunk, WatchedJoin
 from chunk7.instruments.watch.log import Watched
 from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import Recorder
@@ -20,7 +20,7 @@ WATCHED = "watched"
 """The name of both orderings: which they are, nobody said."""
 
 
-def write_run_folder(folder: Path, watched: Watched, document: Document) -> None:
+def write_run_folder(folder: Path, watched: Watched, document: WatchDocument) -> None:
     """Write the tables, the manifest, and `watch.json` into a new or empty folder."""
     recorder = Recorder(folder / "raw", "watch")
     for chunk in watched.found.chunks:
@@ -34,7 +34,7 @@ def write_run_folder(folder: Path, watched: Watched, document: Document) -> None
     (folder / "watch.json").write_bytes(msgspec.json.encode(document) + b"\n")
 
 
-def _note_chunk(recorder: Recorder, chunk: Chunk) -> None:
+def _note_chunk(recorder: Recorder, chunk: WatchedChunk) -> None:
     payload = chunk.payload
     published_ns = _ns(chunk.publish.at_us) if chunk.publish else None
     saved_ns = _ns(chunk.save.at_us) if chunk.save else None
@@ -56,7 +56,7 @@ def _note_chunk(recorder: Recorder, chunk: Chunk) -> None:
     )
 
 
-def _note_join(recorder: Recorder, number: int, join: Join) -> None:
+def _note_join(recorder: Recorder, number: int, join: WatchedJoin) -> None:
     arrival = join.arrival
     followed = arrival is not None and join.window_us == 0 and arrival.cursor is not None
     subscribed_ns = _ns(arrival.at_us) if arrival and not followed else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chunk7.instruments.watch.handover import Chunk, Found, Join
+from chunk7.instruments.watch.handover import Found, WatchedChunk, WatchedJoin
 from chunk7.instruments.watch.log import Log
 from chunk7.instruments.watch.patterns import Patterns
 
@@ -49,7 +49,7 @@ def found(lines: Sequence[bytes], named: Patterns | None = None) -> Found:
     return log.found()
 
 
-def told(join: Join) -> tuple[str, str, float | None, list[int], str | None]:
+def told(join: WatchedJoin) -> tuple[str, str, float | None, list[int], str | None]:
     """(session, verdict, W in ms, positions of the lost, why unknown)."""
     window_ms = None if join.window_us is None else join.window_us / 1_000
     return join.session, join.verdict, window_ms, [c.position for c in join.lost], join.because
@@ -60,5 +60,5 @@ def verdicts(text: str, named: Patterns | None = None) -> list[tuple[object, ...
     return [told(join) for join in found(history(text), named).joins]
 
 
-def lags_ms(chunks: Sequence[Chunk]) -> list[float | None]:
+def lags_ms(chunks: Sequence[WatchedChunk]) -> list[float | None]:
     return [None if c.lag_us is None else c.lag_us / 1_000 for c in chunks]
