@@ -27,8 +27,10 @@ ifdef ARGS
 test: check
 	$(BIN)/python -m pytest $(ARGS)
 else
+# BEFORE_CLUSTERS: a command that waits for what the last part needs and somebody else is making.
 test: check
 	$(MAKE) test-quick
+	$(BEFORE_CLUSTERS)
 	$(MAKE) test-clusters
 endif
 
