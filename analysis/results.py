@@ -19,7 +19,7 @@ from chunk7.analysis.verdicts import Ints, Judgement
 from chunk7.analysis.windows import JoinTimes, WriteTimes, gap_ns
 from chunk7.delivery.errors import RecordError
 from chunk7.delivery.verdicts import Cause
-from chunk7.wire.live import Quantiles
+from chunk7.wire.account import CellAccount, Quantiles
 
 NAME = "summary.json"
 COUNTS = (
@@ -29,48 +29,12 @@ COUNTS = (
 """Of a connection's account, and summed up, of a result: `chunks_expected` and so on."""
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What one connect x write cell came to."""
+class Result(CellAccount, frozen=True, kw_only=True):
+    """What one connect x write cell came to, and what it cost the store; null when not measured."""
 
-    connect: str
-    write: str
-    connections: int
-    lossy_connections: int
-    loss_rate: float | None
-    loss_rate_low: float | None
-    loss_rate_high: float | None
-    chunks_expected: int
-    chunks_delivered: int
-    chunks_lost: int
-    chunks_undetermined: int
-    chunks_duplicate: int
-    chunks_out_of_order: int
-    chunks_unexpected: int
-    chunks_fetched: int
-    chunks_lost_predicted: float
-    chunks_lost_predicted_low: float
-    chunks_lost_predicted_high: float
-    chunks_duplicate_predicted: float
-    chunks_duplicate_predicted_low: float
-    chunks_duplicate_predicted_high: float
-    chunks_fetched_predicted: float
-    chunks_fetched_predicted_low: float
-    chunks_fetched_predicted_high: float
-    causes: dict[str, int]
-    window_ms: Quantiles
-    gap_ms: Quantiles
-    join_ms: Quantiles
-    chunk_latency_ms: Quantiles
     memory_bytes_per_chunk: float | None
     commands_per_connection: float | None = None
     commands_per_chunk: float | None = None
-    loss_rate_design_effect: float | None = None
-    rewinds: int | None = None
-
-    @property
-    def name(self) -> str:
-        """As people read it."""
-        return f"{self.connect} x {self.write}"
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import msgspec
 import pandas as pd
 
 from chunk7.delivery.errors import RecordError
-from chunk7.wire.live import Quantiles
+from chunk7.wire.account import Quantiles
 from chunk7.wire.plan import Plan
 
 NAME = "sweep.json"

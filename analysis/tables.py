@@ -15,7 +15,7 @@ from chunk7.analysis.prediction import KINDS
 from chunk7.analysis.statistics import fit
 from chunk7.analysis.statistics.quantiles import quantiles
 from chunk7.analysis.study import Study
-from chunk7.wire.live import Quantiles
+from chunk7.wire.account import Quantiles
 
 BINS = 30
 """Of a run's length, in `over_time`."""

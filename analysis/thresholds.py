@@ -15,7 +15,7 @@ import msgspec
 from chunk7.analysis.results import Result
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.verdicts import Cause
-from chunk7.wire.live import Quantiles
+from chunk7.wire.account import Quantiles
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,

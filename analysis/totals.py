@@ -17,7 +17,8 @@ from chunk7.analysis.results import COUNTS, sums
 from chunk7.analysis.statistics.quantiles import quantiles
 from chunk7.analysis.study import Study
 from chunk7.delivery.verdicts import Cause
-from chunk7.wire.live import Moment, Quantiles, Total
+from chunk7.wire.account import Account, Quantiles
+from chunk7.wire.live import Moment
 
 _LAW = ("expected", "least", "least_variance", "most", "most_variance")
 _COLUMNS = (
@@ -59,7 +60,7 @@ def keep(study: Study) -> Kept:
     return Kept(connections.reset_index(drop=True), causes)
 
 
-def totals(runs: Sequence[Kept]) -> list[Total]:
+def totals(runs: Sequence[Kept]) -> list[Account]:
     """A total a pair, in the order in which they first appear; none without connections."""
     connections = _together([run.connections for run in runs])
     causes = _together([run.causes for run in runs])
@@ -93,10 +94,10 @@ def _together(frames: list[pd.DataFrame]) -> pd.DataFrame:
     return empty.assign(opened_ns=np.zeros(0, np.int64))
 
 
-def _total(pair: Any, rows: pd.DataFrame, causes: dict[str, int]) -> Total:
+def _total(pair: Any, rows: pd.DataFrame, causes: dict[str, int]) -> Account:
     known = rows.dropna(subset="lost_expected")
     law = expectation(*(float(known[f"lost_{name}"].sum()) for name in _LAW))
-    return Total(
+    return Account(
         connect=pair[0],
         write=pair[1],
         **_losses(rows),

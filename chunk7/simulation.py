@@ -5,6 +5,8 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from chunk7.analysis.results import Result, Summary
 from chunk7.cluster.cells import pairs
 from chunk7.delivery.errors import UsageError
@@ -12,7 +14,6 @@ from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.simulator.explore.guard import guarded
 from chunk7.simulator.virtual.distributions import parse_distribution
 from chunk7.simulator.virtual.presets import PRESETS, Preset
-from chunk7.simulator.virtual.results import CellResult
 from chunk7.simulator.virtual.settings import (
     Engine,
     JoinSpread,
@@ -21,7 +22,7 @@ from chunk7.simulator.virtual.settings import (
     parse_fault,
 )
 from chunk7.simulator.virtual.simulate import simulate
-from chunk7.wire.live import Quantiles
+from chunk7.wire.account import CellAccount
 
 _AS_GIVEN = (
     "connections", "nodes", "sessions", "watchers", "chunk_rate", "message_chunks", "duty",
@@ -71,14 +72,14 @@ def simulated(
     settings: SimulationSettings,
     connects: Sequence[str | ConnectOrdering],
     writes: Sequence[str | WriteOrdering],
-) -> Iterator[CellResult]:
+) -> Iterator[CellAccount]:
     """What every cell that `chunk7.cluster.cells.pairs` makes of these comes to.
 
     Raises UsageError for orderings that do not exist or pair, OrderingError for one that breaks
     the protocol or loops for ever.
     """
 
-    def job(tick: Callable[[], None]) -> Iterator[CellResult]:
+    def job(tick: Callable[[], None]) -> Iterator[CellAccount]:
         for connect, write in pairs(connects, writes):
             yield simulate(settings, connect, write, tick)
 
@@ -86,19 +87,14 @@ def simulated(
     return job(lambda: None) if named else guarded(job)
 
 
-def summary_of(cells: Sequence[CellResult], seed: int, folder: str) -> Summary:
+def summary_of(cells: Sequence[CellAccount], seed: int, folder: str) -> Summary:
     """The document of `chunk7 run --json`."""
     return Summary(
         valid=True,
         invalid_because=[],
         seed=seed,
         run_dir=folder,
-        results=[_result(cell) for cell in cells],
+        results=[
+            Result(**msgspec.structs.asdict(cell), memory_bytes_per_chunk=None) for cell in cells
+        ],
     )
-
-
-def _result(cell: CellResult) -> Result:
-    fields = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
-    for name in ("window_ms", "gap_ms", "join_ms", "chunk_latency_ms"):
-        fields[name] = Quantiles(**(fields[name] or {}))
-    return Result(**fields, memory_bytes_per_chunk=None)

@@ -6,47 +6,7 @@ import io
 import msgspec
 
 from chunk7.delivery.verdicts import Cause
-
-
-class Quantiles(msgspec.Struct, frozen=True):
-    """Of raw values, linearly interpolated; null when there are none."""
-
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-
-
-class Total(msgspec.Struct, frozen=True, kw_only=True):
-    """What one connect x write pair came to; fields as in docs/results.md."""
-
-    connect: str
-    write: str
-    connections: int
-    lossy_connections: int
-    loss_rate: float
-    loss_rate_low: float
-    loss_rate_high: float
-    chunks_expected: int
-    chunks_delivered: int
-    chunks_lost: int
-    chunks_undetermined: int
-    chunks_duplicate: int
-    chunks_out_of_order: int
-    chunks_unexpected: int
-    chunks_fetched: int
-    rewinds: int
-    chunks_lost_predicted: float
-    chunks_lost_predicted_low: float
-    chunks_lost_predicted_high: float
-    window_ms: Quantiles
-    gap_ms: Quantiles
-    join_ms: Quantiles
-    causes: dict[str, int]
-
-    @property
-    def name(self) -> str:
-        """As people read it."""
-        return f"{self.connect} x {self.write}"
+from chunk7.wire.account import Account, Quantiles
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +38,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     invalid_because: list[str]
     judged_at_unix_s: float
     lag_s: float
-    results: list[Total]
+    results: list[Account]
     history: list[Moment]
 
 
@@ -87,7 +47,7 @@ def as_csv(document: Document) -> str:
 
     Numbers are not rounded. A quantile that is not known is empty, a cause that did not occur 0.
     """
-    plain = [name for name in Total.__struct_fields__ if name not in (*_QUANTILES, "causes")]
+    plain = [name for name in Account.__struct_fields__ if name not in (*_QUANTILES, "causes")]
     text = io.StringIO(newline="")
     writer = csv.writer(text)  # its lines end in CR LF
     writer.writerow(

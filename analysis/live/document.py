@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from chunk7.analysis.live.judging import Judged, Live
 from chunk7.analysis.totals import history, totals
-from chunk7.wire.live import Document, Total
+from chunk7.wire.account import Account
+from chunk7.wire.live import Document
 
 BIN_S = 5.0
 MOST_MOMENTS = 600
@@ -38,7 +39,7 @@ def of_newest_test(rounds: Sequence[Judged], from_round: int) -> list[Judged]:
     return [each for each in rounds if each.test == test and each.number >= from_round]
 
 
-def told(total: Total) -> str:
+def told(total: Account) -> str:
     """One line for the log."""
     low, high = percent(total.loss_rate_low), percent(total.loss_rate_high)
     return (
@@ -48,8 +49,10 @@ def told(total: Total) -> str:
     )
 
 
-def percent(share: float) -> str:
+def percent(share: float | None) -> str:
     """Whole from 10 on, else with two digits that count."""
+    if share is None:
+        return "-"
     return f"{100 * share:.0f}" if share >= 0.0995 else f"{100 * share:.2g}"
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from chunk7.analysis.results import Summary
     from chunk7.analysis.thresholds import Threshold
     from chunk7.simulator.virtual.claims import Claim
-    from chunk7.simulator.virtual.results import CellResult
     from chunk7.simulator.virtual.settings import SimulationSettings
+    from chunk7.wire.account import CellAccount
 
 SUMMARY, SETTINGS = "summary.json", "settings.json"
 """What --out receives."""
@@ -168,7 +168,7 @@ def _thresholds(texts: list[str]) -> "list[Threshold]":
 # --- what to say ---
 
 
-def _claim(cells: "list[CellResult]", claim: "Claim", duty: float) -> dict[str, Any]:
+def _claim(cells: "list[CellAccount]", claim: "Claim", duty: float) -> dict[str, Any]:
     """The report's claim, what its own pair of orderings comes to, and what the claim implies."""
     from chunk7.simulator.virtual.claims import implied_duty, implied_rate
 
@@ -184,10 +184,12 @@ def _claim(cells: "list[CellResult]", claim: "Claim", duty: float) -> dict[str, 
     for cell in cells:
         if (cell.connect, cell.write) == ("history_then_subscribe", "publish_then_save"):
             shares = (claim.low, claim.high)
-            gap_ms = cell.gap_ms["p50"] if cell.gap_ms else 0.0
+            gap_ms = cell.gap_ms.p50 or 0.0
             document |= {
                 "loss_rate": cell.loss_rate,
-                "implied_duty": [implied_duty(share, cell.loss_rate / duty) for share in shares],
+                "implied_duty": [
+                    implied_duty(share, (cell.loss_rate or 0.0) / duty) for share in shares
+                ],
                 "implied_chunk_rate": [implied_rate(share, gap_ms) for share in shares]
                 if gap_ms > 0
                 else None,

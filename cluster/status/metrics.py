@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from chunk7.analysis.live.judging import Judged, Live
 from chunk7.analysis.totals import totals
-from chunk7.wire.live import Total
+from chunk7.wire.account import Account
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _COUNTERS = {
@@ -44,7 +44,7 @@ class JudgeMetrics(Collector):
         self._counted: set[str] = set()
         self._over: dict[Key, float] = {}
         self._shown: dict[Key, float] = {}
-        self._latest: dict[tuple[str, str], Total] = {}
+        self._latest: dict[tuple[str, str], Account] = {}
         self._plain: dict[str, tuple[str, float]] = {}
 
     def update(self, live: Live, judging_s: float) -> None:
@@ -85,7 +85,8 @@ class JudgeMetrics(Collector):
             labels=[*_PAIR, "quantile"],
         )
         for pair, total in latest.items():
-            ratio.add_metric(pair, total.loss_rate)
+            if total.loss_rate is not None:
+                ratio.add_metric(pair, total.loss_rate)
             for field, quantile in _QUANTILES.items():
                 value_ms = getattr(total.window_ms, field)
                 if value_ms is not None:
@@ -111,7 +112,7 @@ def _plain(rounds: tuple[Judged, ...], live: Live, judging_s: float) -> dict[str
     }
 
 
-def _add(counts: dict[Key, float], found: list[Total]) -> None:
+def _add(counts: dict[Key, float], found: list[Account]) -> None:
     for total in found:
         values = {(name, ""): getattr(total, name) for name in _COUNTERS}
         values |= {("chunks_lost", cause): count for cause, count in total.causes.items()}

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from chunk7.loadtest.web.judge import DeliveryAnswer
-from chunk7.wire.live import Document, Total
+from chunk7.wire.account import Account
+from chunk7.wire.live import Document
 
 COLUMNS = (
     "connections",
@@ -59,7 +60,7 @@ def view(answer: DeliveryAnswer, failure: str, now_unix_s: float) -> View:
     return View("good", _found(document.results), (), about, rows)
 
 
-def _found(results: list[Total]) -> str:
+def _found(results: list[Account]) -> str:
     lossy = sum(result.lossy_connections > 0 for result in results)
     return f"Valid: {lossy} of {len(results)} orderings lost chunks"
 
@@ -82,7 +83,7 @@ def _ago(age_s: float) -> str:
     return f"{age_s / 60:.0f} min ago"
 
 
-def _row(result: Total, valid: bool) -> Row:
+def _row(result: Account, valid: bool) -> Row:
     """Nothing looks like good news where the numbers are not valid."""
     cells = (
         f"{result.connections:,}",
@@ -101,13 +102,15 @@ def _row(result: Total, valid: bool) -> Row:
     return Row(result.connect, result.write, tone, cells)
 
 
-def _predicted(result: Total) -> str:
+def _predicted(result: Account) -> str:
     low, high = result.chunks_lost_predicted_low, result.chunks_lost_predicted_high
     return f"{result.chunks_lost_predicted:,.1f} ({low:,.1f} to {high:,.1f})"
 
 
-def _percent(share: float) -> str:
+def _percent(share: float | None) -> str:
     """Two significant digits below ten per cent, whole numbers from there on."""
+    if share is None:
+        return NONE
     number = 100 * share
     return f"{number:.0f}%" if number >= 9.95 or number == 0 else f"{number:.2g}%"
 

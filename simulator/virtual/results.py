@@ -16,11 +16,9 @@ from chunk7.simulator.virtual.distributions import Durations
 from chunk7.simulator.virtual.expected import ExpectedChunks, SimulatedExpectation
 from chunk7.simulator.virtual.population import Integers
 from chunk7.simulator.virtual.settings import SimulationSettings
+from chunk7.wire.account import CellAccount, Quantiles
 from chunk7.wire.intervals import clustered_share
 from chunk7.wire.quantiles import quantiles
-
-Quantiles = dict[str, float]
-"""`p50`, `p95`, `p99`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,51 +38,6 @@ class BlockOutcome:
     window_ms: Durations
     join_ms: Durations
     causes: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellResult:
-    """One connect x write cell. Names and units are those of `chunk7 run --json`.
-
-    The interval of the loss rate is by session: clients of one answer share its chunks, and so do
-    those of its later waves. A connection's gap is its W and the median L of its session.
-    Quantiles are None where nothing could be measured: no window without a subscription, no L for a
-    chunk that is published or saved more than once. Nothing is undetermined or unexpected in
-    virtual time; these fields are there so that accounts cross-foot. Holes that the client fetches
-    are predicted as fetched, not as lost; overlaps that the node merges are no duplicates.
-    """
-
-    connect: str
-    write: str
-    connections: int
-    lossy_connections: int
-    loss_rate: float
-    loss_rate_low: float
-    loss_rate_high: float
-    loss_rate_design_effect: float | None
-    chunks_expected: int
-    chunks_delivered: int
-    chunks_lost: int
-    chunks_undetermined: int
-    chunks_duplicate: int
-    chunks_out_of_order: int
-    chunks_unexpected: int
-    chunks_fetched: int
-    rewinds: int
-    chunks_lost_predicted: float
-    chunks_lost_predicted_low: float
-    chunks_lost_predicted_high: float
-    chunks_duplicate_predicted: float
-    chunks_duplicate_predicted_low: float
-    chunks_duplicate_predicted_high: float
-    chunks_fetched_predicted: float
-    chunks_fetched_predicted_low: float
-    chunks_fetched_predicted_high: float
-    causes: dict[str, int]
-    window_ms: Quantiles | None
-    gap_ms: Quantiles | None
-    join_ms: Quantiles | None
-    chunk_latency_ms: Quantiles | None
 
 
 SAMPLE = 1_000_000
@@ -139,8 +92,16 @@ class Tally:
         ):
             self._samples[name].append(values.astype(np.float32))
 
-    def result(self, connect: str, write: str) -> CellResult:
-        """The cell; `connect` and `write` name it."""
+    def result(self, connect: str, write: str) -> CellAccount:
+        """The cell; `connect` and `write` name it.
+
+        The interval of the loss rate is by session: clients of one answer share its chunks, and so
+        do those of its later waves. A connection's gap is its W and the median L of its session.
+        Quantiles are null where nothing could be measured: no window without a subscription, no L
+        for a chunk that is published or saved more than once. Nothing is undetermined or unexpected
+        in virtual time. Holes that the client fetches are predicted as fetched, not as lost;
+        overlaps that the node merges are no duplicates.
+        """
         count = self._counts
         rate = clustered_share(self._lossy, self._units)
         late = [
@@ -148,7 +109,7 @@ class Tally:
             for timeline in self._timelines
             if timeline.regular
         ]
-        return CellResult(
+        return CellAccount(
             connect=connect,
             write=write,
             connections=count["connections"],
@@ -171,7 +132,7 @@ class Tally:
             window_ms=self._quantiles("window"),
             gap_ms=self._quantiles("gap"),
             join_ms=self._quantiles("join"),
-            chunk_latency_ms=_named(np.concatenate(late)) if late else None,
+            chunk_latency_ms=_named(np.concatenate(late)) if late else Quantiles(),
         )
 
     def _predictions(self) -> dict[str, float]:
@@ -188,7 +149,7 @@ class Tally:
             fields[f"chunks_{name}_predicted_high"] = expectation.high
         return fields
 
-    def _quantiles(self, name: str) -> Quantiles | None:
+    def _quantiles(self, name: str) -> Quantiles:
         values = np.concatenate(self._samples.pop(name))
         return _named(values)
 
@@ -199,7 +160,6 @@ def _median_lag(timeline: Timeline) -> float:
     return float(np.median(timeline.save_ms - timeline.publish_ms))
 
 
-def _named(values: NDArray[np.floating]) -> Quantiles | None:
-    """p50, p95, p99 of what is not nan; None when nothing is."""
-    found = quantiles(values)
-    return None if found is None else dict(zip(("p50", "p95", "p99"), found, strict=True))
+def _named(values: NDArray[np.floating]) -> Quantiles:
+    """p50, p95, p99 of what is not nan; nulls when nothing is."""
+    return Quantiles(*(quantiles(values) or ()))

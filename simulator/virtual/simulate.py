@@ -7,8 +7,9 @@ from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrderin
 from chunk7.simulator.virtual import events, vectorised
 from chunk7.simulator.virtual.chunks import timelines_by_events, timelines_by_law
 from chunk7.simulator.virtual.program import merges
-from chunk7.simulator.virtual.results import CellResult, Tally
+from chunk7.simulator.virtual.results import Tally
 from chunk7.simulator.virtual.settings import Engine, SimulationSettings
+from chunk7.wire.account import CellAccount
 
 
 def simulate(
@@ -16,7 +17,7 @@ def simulate(
     connect: ConnectOrdering,
     write: WriteOrdering,
     tick: Callable[[], None] = lambda: None,
-) -> CellResult:
+) -> CellAccount:
     """What the cell comes to under these settings. The same arguments give the same result.
 
     `tick` is called now and then, as a sign of life: other people's orderings may never end.

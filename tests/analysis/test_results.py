@@ -15,7 +15,7 @@ from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.study import analyse
 from chunk7.delivery.errors import RecordError
 from chunk7.delivery.verdicts import Cause
-from chunk7.wire.live import Quantiles
+from chunk7.wire.account import Quantiles
 from chunk7.wire.plan import Cell
 from chunk7.wire.records import Via
 

@@ -17,7 +17,7 @@ from chunk7.analysis.sweep_table import (
     read_sweep,
 )
 from chunk7.delivery.errors import RecordError
-from chunk7.wire.live import Quantiles
+from chunk7.wire.account import Quantiles
 from chunk7.wire.plan import Cell, Plan
 
 PLAN = SweepPlan(

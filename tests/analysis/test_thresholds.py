@@ -14,7 +14,7 @@ from chunk7.analysis.thresholds import (
     parse_threshold,
 )
 from chunk7.delivery.errors import UsageError
-from chunk7.wire.live import Quantiles
+from chunk7.wire.account import Quantiles
 
 
 @pytest.mark.parametrize(

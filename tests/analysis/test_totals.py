@@ -7,7 +7,7 @@ from story import CELL, ns
 from chunk7.analysis.statistics.proportions import wilson
 from chunk7.analysis.study import Study
 from chunk7.analysis.totals import Kept, history, keep, totals
-from chunk7.wire.live import Total
+from chunk7.wire.account import Account
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_of_one_run_they_are_its_results_but_for_cells_that_nobody_joined(
     results = [result for result in study.summary.results if result.name != EMPTY.name]
     assert [total.name for total in found] == [CELL.name, FIXED.name]
     for total, result in zip(found, results, strict=True):
-        for name in Total.__struct_fields__:
+        for name in Account.__struct_fields__:
             expected = getattr(result, name)
             exact = not isinstance(expected, float)
             assert getattr(total, name) == (expected if exact else pytest.approx(expected)), name

@@ -13,7 +13,7 @@ from chunk7.cluster.jobs.sweep.plan import Unit
 from chunk7.cluster.jobs.sweep.sweep import Means
 from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Chunk7Error
-from chunk7.wire.live import Quantiles
+from chunk7.wire.account import Quantiles
 from chunk7.wire.plan import Cell, Plan
 
 CELL = Cell("history_then_subscribe", "publish_then_save")
@@ -43,7 +43,12 @@ def cells() -> Cells:
 def result(settings: RunSettings) -> Result:
     """One in four connections lost a chunk."""
     counts = dict.fromkeys(
-        (name for name in Result.__struct_fields__ if name.startswith("chunks_")), 0
+        (
+            name
+            for name in Result.__struct_fields__
+            if name.startswith("chunks_") or name == "rewinds"
+        ),
+        0,
     )
     return Result(
         connect=CELL.connect,
@@ -53,6 +58,7 @@ def result(settings: RunSettings) -> Result:
         loss_rate=0.25,
         loss_rate_low=0.1,
         loss_rate_high=0.5,
+        loss_rate_design_effect=None,
         causes={},
         window_ms=Quantiles(p50=settings.plan.node_work_ms),
         gap_ms=Quantiles(),

@@ -15,7 +15,8 @@ from chunk7.analysis.live.judging import Live
 from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.analysis.results import read_summary
 from chunk7.analysis.study import analyse, open_study
-from chunk7.wire.live import Document, Total, as_csv
+from chunk7.wire.account import Account
+from chunk7.wire.live import Document, as_csv
 from chunk7.wire.plan import Cell
 
 TRAITS = {BUG.connect: Traits(), FIX.connect: Traits(merges=True)}
@@ -131,7 +132,7 @@ def test_however_it_was_watched_the_end_is_what_a_judge_of_the_whole_would_say(
     assert of_round.results == whole.results
     assert of_round.invalid_because == whole.invalid_because
     for total, result in zip(document(live, 1).results, whole.results, strict=True):
-        for name in Total.__struct_fields__:
+        for name in Account.__struct_fields__:
             assert getattr(total, name) == pytest.approx(getattr(result, name)) or (
                 getattr(total, name) == getattr(result, name)
             ), name

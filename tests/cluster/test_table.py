@@ -7,7 +7,7 @@ from rich.console import Console
 
 from chunk7.analysis.results import Result, Summary
 from chunk7.run_table import show
-from chunk7.wire.live import Quantiles
+from chunk7.wire.account import Quantiles
 
 KEPT = Result(
     connect="buffered_merge",

@@ -88,4 +88,4 @@ def test_the_presets_windows_are_the_claims() -> None:
         found = simulate(replace(preset.settings, connections=50_000), *ORDERINGS)
         assert preset.claim == claim
         assert found.window_ms is not None
-        assert found.window_ms["p50"] == pytest.approx(claim.window_ms, rel=0.03)
+        assert found.window_ms.p50 == pytest.approx(claim.window_ms, rel=0.03)

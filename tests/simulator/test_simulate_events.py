@@ -54,6 +54,7 @@ from chunk7.simulator.virtual.population import Block, Draws, blocks
 from chunk7.simulator.virtual.receipts import judge
 from chunk7.simulator.virtual.settings import Arrivals, JoinSpread, SimulationSettings
 from chunk7.simulator.virtual.simulate import simulate
+from chunk7.wire.account import Quantiles
 
 PAIRS = [
     (connect, write)
@@ -475,8 +476,7 @@ def test_an_ordering_that_never_subscribes_loses_what_is_live() -> None:
     cell = _small(never)
     assert cell.loss_rate > 0.8
     assert cell.causes == {"unknown": cell.chunks_lost}
-    assert cell.window_ms is None
-    assert cell.join_ms is None
+    assert (cell.window_ms, cell.join_ms) == (Quantiles(), Quantiles())
 
 
 def test_an_ordering_that_waits_for_nothing_is_an_error() -> None:

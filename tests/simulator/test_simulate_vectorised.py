@@ -41,7 +41,7 @@ from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.virtual import events, vectorised
 from chunk7.simulator.virtual.chunks import timelines_by_events, timelines_by_law
 from chunk7.simulator.virtual.distributions import Constant, Exponential, LogNormal, Uniform
-from chunk7.simulator.virtual.results import BlockOutcome, CellResult
+from chunk7.simulator.virtual.results import BlockOutcome
 from chunk7.simulator.virtual.settings import (
     Arrivals,
     Engine,
@@ -50,6 +50,7 @@ from chunk7.simulator.virtual.settings import (
     SimulationSettings,
 )
 from chunk7.simulator.virtual.simulate import simulate
+from chunk7.wire.account import CellAccount
 
 
 @connect_ordering()
@@ -181,7 +182,7 @@ Z_LIMIT = 4.5
 """Two-sided: a false alarm once in 147,000 comparisons of two honest engines."""
 
 
-def _z(first: CellResult, second: CellResult) -> float:
+def _z(first: CellAccount, second: CellAccount) -> float:
     """Two-proportion z of the loss rates, with the pooled variance."""
     total = first.connections + second.connections
     share = (first.lossy_connections + second.lossy_connections) / total

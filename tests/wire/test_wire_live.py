@@ -3,9 +3,10 @@
 import csv
 import io
 
-from chunk7.wire.live import Document, Quantiles, Total, as_csv
+from chunk7.wire.account import Account, Quantiles
+from chunk7.wire.live import Document, as_csv
 
-TOTAL = Total(
+TOTAL = Account(
     connect='own "fix", <b>',
     write="atomic_lua",
     connections=40,
@@ -32,7 +33,7 @@ TOTAL = Total(
 )
 
 
-def document(*results: Total) -> Document:
+def document(*results: Account) -> Document:
     return Document(
         state="over", round=3, from_round=2, rounds=2, rounds_forgotten=0, valid=False,
         invalid_because=["locust was saturated"], judged_at_unix_s=1.0, lag_s=0.5,

@@ -30,10 +30,10 @@ from chunk7.producer.answers import SHIPPED, read_answers
 from chunk7.producer.timetable import scripts
 from chunk7.simulator.explore.guard import guarded
 from chunk7.simulator.virtual.distributions import Durations, Empirical, empirical
-from chunk7.simulator.virtual.results import CellResult
 from chunk7.simulator.virtual.settings import Engine
 from chunk7.simulator.virtual.settings import SimulationSettings as Simulated
 from chunk7.simulator.virtual.simulate import simulate
+from chunk7.wire.account import CellAccount
 from chunk7.wire.plan import Plan
 
 _QUANTILES = 200
@@ -98,11 +98,11 @@ def simulated_settings(settings: RunSettings, measured: Calibration, connections
     )
 
 
-def simulate_cells(settings: Simulated, cells: Cells) -> list[CellResult]:
+def simulate_cells(settings: Simulated, cells: Cells) -> list[CellAccount]:
     """Every cell; a user's own orderings in a process that can be stopped."""
     foreign = bool(cells.connect_files or cells.write_files)
 
-    def job(tick: Callable[[], None]) -> Iterator[CellResult]:
+    def job(tick: Callable[[], None]) -> Iterator[CellAccount]:
         connects, writes = orderings(cells)
         for cell in cells.cells:
             yield _simulate(settings, connects[cell.connect], writes[cell.write], tick)
@@ -143,7 +143,7 @@ def calibrate(run_dir: Path, plan: Plan) -> Calibration:
 
 def _simulate(
     settings: Simulated, connect: ConnectOrdering, write: WriteOrdering, tick: Callable[[], None]
-) -> CellResult:
+) -> CellAccount:
     """By arrays where the orderings can be, else by their own code: both give the same."""
     try:
         return simulate(settings, connect, write, tick)

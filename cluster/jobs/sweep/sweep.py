@@ -33,7 +33,7 @@ from chunk7.cluster.jobs.sweep.plan import BASE, Unit, difference, live_settings
 from chunk7.cluster.jobs.sweep.simulation import USUAL, simulate_cells, simulated_settings
 from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Interrupted, UsageError
-from chunk7.wire.live import Quantiles
+from chunk7.wire.account import Account, Quantiles
 from chunk7.wire.plan import Plan, as_options
 
 ATTEMPTS = 2
@@ -203,25 +203,18 @@ def _points(
     ]
 
 
-def _numbers(result: Any) -> dict[str, Any]:
-    """Of a Result or a CellResult; of None, a run whose records are damaged, nothing."""
-    if result is None:
+def _numbers(account: Account | None) -> dict[str, Any]:
+    """Of None, a run whose records are damaged, nothing."""
+    if account is None:
         rates = dict.fromkeys(("loss_rate", "loss_rate_low", "loss_rate_high"))
         counts = dict.fromkeys(("connections", "lossy_connections", "chunks_lost"), 0)
         none = {"window_ms": Quantiles(), "gap_ms": Quantiles()}
         return {**rates, **counts, **none, "chunks_lost_predicted": 0.0}
     names = (
         "connections", "lossy_connections", "loss_rate", "loss_rate_low", "loss_rate_high",
-        "chunks_lost", "chunks_lost_predicted",
+        "chunks_lost", "chunks_lost_predicted", "window_ms", "gap_ms",
     )  # fmt: skip
-    numbers = {name: getattr(result, name) for name in names}
-    for name in ("window_ms", "gap_ms"):
-        numbers[name] = _quantiles(getattr(result, name))
-    return numbers
-
-
-def _quantiles(found: Quantiles | dict[str, float] | None) -> Quantiles:
-    return found if isinstance(found, Quantiles) else Quantiles(**(found or {}))
+    return {name: getattr(account, name) for name in names}
 
 
 def _write(folder: Path, sweep: Sweep) -> None:

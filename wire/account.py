@@ -1,0 +1,66 @@
+"""What a pair of orderings came to: the one record of it, whoever counts.
+
+A run's result, a simulated cell and the total of a running load test state the same things, so that
+tables, reports, sweeps and thresholds can take any of them. docs/results.md explains the fields.
+"""
+
+import msgspec
+
+
+class Quantiles(msgspec.Struct, frozen=True):
+    """Of raw values, linearly interpolated; null when there are none."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One connect x write pair's connections, what became of their chunks, and what was predicted.
+
+    `loss_rate` and its interval, by session, are null without connections. Accounts cross-foot:
+    expected = delivered + lost + undetermined.
+    """
+
+    connect: str
+    write: str
+    connections: int
+    lossy_connections: int
+    loss_rate: float | None
+    loss_rate_low: float | None
+    loss_rate_high: float | None
+    chunks_expected: int
+    chunks_delivered: int
+    chunks_lost: int
+    chunks_undetermined: int
+    chunks_duplicate: int
+    chunks_out_of_order: int
+    chunks_unexpected: int
+    chunks_fetched: int
+    rewinds: int | None = None
+    """None in a summary that was written before they were counted."""
+    chunks_lost_predicted: float
+    chunks_lost_predicted_low: float
+    chunks_lost_predicted_high: float
+    window_ms: Quantiles
+    gap_ms: Quantiles
+    join_ms: Quantiles
+    causes: dict[str, int]
+
+    @property
+    def name(self) -> str:
+        """As people read it."""
+        return f"{self.connect} x {self.write}"
+
+
+class CellAccount(Account, frozen=True, kw_only=True):
+    """Of a whole cell, measured or simulated, with what the law says of each price."""
+
+    loss_rate_design_effect: float | None = None
+    chunks_duplicate_predicted: float
+    chunks_duplicate_predicted_low: float
+    chunks_duplicate_predicted_high: float
+    chunks_fetched_predicted: float
+    chunks_fetched_predicted_low: float
+    chunks_fetched_predicted_high: float
+    chunk_latency_ms: Quantiles
