@@ -65,19 +65,19 @@ async def attempt(url: str, write: str, rate: int, sessions: int, seconds: float
     )
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Recorder(Path(folder), "producer"), ProducerMetrics())
-        keeper = await StoreConnection.open(url, "producer", 60_000, None)
-        await keeper.store.link.send("FLUSHALL")
+        connection = await StoreConnection.open(url, "producer", 60_000, None)
+        await connection.store.link.send("FLUSHALL")
         answers = read_answers(SHIPPED)
         async with asyncio.TaskGroup() as group:
             keep = group.create_task(journal.keep())
-            producer = Producer(keeper, journal, answers, WRITE_ORDERINGS, group)
+            producer = Producer(connection, journal, answers, WRITE_ORDERINGS, group)
             await producer.take(plan)
             used_s, wall_s = time.process_time(), time.monotonic()
             await producer.finished()
             used_s, wall_s = time.process_time() - used_s, time.monotonic() - wall_s
             keep.cancel()
         journal.close()
-        await keeper.close()
+        await connection.close()
         rows = read_back(Path(folder) / "producer.published.arrows").table
     late_ms = (rows["started_ns"].to_numpy() - rows["intended_ns"].to_numpy()) / 1e6
     p50, p99 = np.percentile(late_ms, [50, 99])

@@ -29,7 +29,7 @@ class Visit:
     """How many chunks the session has sent by `leave_ms`, where that is the whole of it."""
 
 
-def itinerary(timetable: Timetable, user: int) -> list[Visit]:
+def join_schedule(timetable: Timetable, user: int) -> list[Visit]:
     """A user's visits, in order of time.
 
     They depend on the timetable and `user` (0, 1, ...) alone, so more users change nothing for

@@ -29,18 +29,18 @@ _LAGS = "chunk7_lags_s"
 _AT_WORK = ("spawning", "running")
 
 
-def report_lags(environment: Any, stage: WorkerState) -> None:
+def report_lags(environment: Any, worker: WorkerState) -> None:
     """On a worker: put the seconds since the last report into each."""
 
     def report(client_id: str, data: dict[str, Any]) -> None:
-        data[_LAGS] = stage.take_lags_s()
+        data[_LAGS] = worker.take_lags_s()
 
     environment.events.report_to_master.add_listener(report)
 
 
-def serve_metrics(environment: Any, stage: WorkerState | None) -> None:
-    """On whoever has the web server; `stage` None: the users are on workers."""
-    metrics = LoadMetrics(environment.runner, stage)
+def serve_metrics(environment: Any, worker: WorkerState | None) -> None:
+    """On whoever has the web server; `worker` None: the users are on workers."""
+    metrics = LoadMetrics(environment.runner, worker)
 
     def show() -> tuple[bytes, dict[str, str]]:
         return metrics.text(), {"Content-Type": CONTENT_TYPE}
@@ -52,9 +52,9 @@ def serve_metrics(environment: Any, stage: WorkerState | None) -> None:
 class LoadMetrics(Collector):
     """Locust's own statistics, read when asked for, and everybody's event-loop lag."""
 
-    def __init__(self, runner: Any, stage: WorkerState | None) -> None:
+    def __init__(self, runner: Any, worker: WorkerState | None) -> None:
         self._runner = runner
-        self._stage = stage
+        self._worker = worker
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -67,14 +67,14 @@ class LoadMetrics(Collector):
 
     def text(self) -> bytes:
         """The exposition, as CONTENT_TYPE says."""
-        if self._stage is not None:
-            self._observe(0, self._stage.take_lags_s())
+        if self._worker is not None:
+            self._observe(0, self._worker.take_lags_s())
         return generate_latest(self._registry)
 
     def collect(self) -> Iterable[Any]:
         """Called by the registry."""
         runner = self._runner
-        workers = 1 if self._stage is not None else runner.worker_count
+        workers = 1 if self._worker is not None else runner.worker_count
         yield GaugeMetricFamily("chunk7_locust_users", "Users.", value=runner.user_count)
         yield GaugeMetricFamily(
             "chunk7_locust_workers", "Processes that have users.", value=workers

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from chunk7.loadtest.join_schedule import Visit, itinerary
+from chunk7.loadtest.join_schedule import Visit, join_schedule
 from chunk7.loadtest.producer_api import epoch_ns
 from chunk7.wire.plan import Timetable
 
@@ -37,8 +37,8 @@ class Round:
         return self.first_user + ordinal * self.user_step
 
     def visits(self, ordinal: int) -> list[Visit]:
-        """That user's itinerary."""
-        return itinerary(self.timetable, self.user(ordinal))
+        """That user's visits."""
+        return join_schedule(self.timetable, self.user(ordinal))
 
     def instant_ns(self, after_epoch_ms: float) -> int:
         """A timetable's instant on this host's CLOCK_MONOTONIC."""

@@ -1,7 +1,7 @@
 """The load test's parts, tied to Locust's events.
 
 master or local runner: a RoundController orders the rounds and ends the test, Pages show how it
-goes. worker or local runner: a Stage has what the users of the process share.
+goes. worker or local runner: a WorkerState has what the users of the process share.
 """
 
 import gc
@@ -43,25 +43,25 @@ def _prepare(form: Form, environment: Any, runner: Any, web_ui: Any, **_: Any) -
         except UsageError as error:
             _exit(error)
     if not parsed.worker:
-        conductor = RoundController(runner)
-        _follow_conductor(environment, conductor)
-        _show(form, environment, conductor, web_ui)
+        controller = RoundController(runner)
+        _follow_controller(environment, controller)
+        _show(form, environment, controller, web_ui)
     if not parsed.master:
-        environment.chunk7_stage = WorkerState(runner)
-        _follow_stage(environment, environment.chunk7_stage)
+        environment.chunk7_worker = WorkerState(runner)
+        _follow_worker(environment, environment.chunk7_worker)
     if parsed.worker:
-        report_lags(environment, environment.chunk7_stage)
+        report_lags(environment, environment.chunk7_worker)
     elif environment.web_ui is not None:
-        serve_metrics(environment, None if parsed.master else environment.chunk7_stage)
+        serve_metrics(environment, None if parsed.master else environment.chunk7_worker)
     # What was imported until now stays. Python's collector would walk all of it every ten seconds
     # or so, and every user would wait 70 ms meanwhile.
     gc.collect()
     gc.freeze()
 
 
-def _show(form: Form, environment: Any, conductor: RoundController, web_ui: Any) -> None:
+def _show(form: Form, environment: Any, controller: RoundController, web_ui: Any) -> None:
     parsed = environment.parsed_options
-    pages = Pages(environment, conductor, JudgeClient(parsed.delivery or ""))
+    pages = Pages(environment, controller, JudgeClient(parsed.delivery or ""))
     if web_ui is not None:
         try:
             form.offer(parsed)
@@ -75,39 +75,39 @@ def _show(form: Form, environment: Any, conductor: RoundController, web_ui: Any)
         )
 
 
-def _follow_stage(environment: Any, stage: WorkerState) -> None:
+def _follow_worker(environment: Any, worker: WorkerState) -> None:
     def start(**_: Any) -> None:
         try:
             options = read_options(environment.parsed_options, environment.host)
         except UsageError:
-            return  # the conductor has said so, and ends the test
-        stage.start(options)
+            return  # the controller has said so, and ends the test
+        worker.start(options)
 
     def quit_(**_: Any) -> None:
         environment.runner.stop()  # the users write down how they ended
-        stage.close()
+        worker.close()
         if environment.parsed_options.worker:
             environment.process_exit_code = 0  # the master answers for the test
 
     environment.events.test_start.add_listener(start)
-    environment.events.test_stop.add_listener(lambda **_: stage.stop())
+    environment.events.test_stop.add_listener(lambda **_: worker.stop())
     environment.events.quitting.add_listener(quit_)
 
 
-def _follow_conductor(environment: Any, conductor: RoundController) -> None:
+def _follow_controller(environment: Any, controller: RoundController) -> None:
     def start(**_: Any) -> None:
-        conductor.forget()
+        controller.forget()
         try:
-            conductor.start(read_options(environment.parsed_options, environment.host))
+            controller.start(read_options(environment.parsed_options, environment.host))
         except Chunk7Error as error:
-            conductor.fail(str(error), error.exit_code)
+            controller.fail(str(error), error.exit_code)
 
     def quit_(**_: Any) -> None:
-        environment.process_exit_code = _exit_code(environment, conductor)
+        environment.process_exit_code = _exit_code(environment, controller)
 
     environment.events.test_start.add_listener(start)
-    environment.events.spawning_complete.add_listener(lambda **_: conductor.begin())
-    environment.events.test_stop.add_listener(lambda **_: conductor.stop())
+    environment.events.spawning_complete.add_listener(lambda **_: controller.begin())
+    environment.events.test_stop.add_listener(lambda **_: controller.stop())
     environment.events.quitting.add_listener(quit_)
 
 
@@ -116,13 +116,13 @@ def _exit(error: UsageError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
-def _exit_code(environment: Any, conductor: RoundController) -> int:
+def _exit_code(environment: Any, controller: RoundController) -> int:
     """Failed requests are results; 1 only if no connection at all was made, or we broke."""
-    if conductor.exit_code:
-        return conductor.exit_code
+    if controller.exit_code:
+        return controller.exit_code
     connects = environment.stats.entries.get(("connect", REQUEST_TYPE))
     tried, failed = (connects.num_requests, connects.num_failures) if connects else (0, 0)
-    none_made = tried == failed and (tried > 0 or conductor.rounds_over > 0)
+    none_made = tried == failed and (tried > 0 or controller.rounds_over > 0)
     if none_made:
         logger.error("not one connection was made (%d tried)", tried)
     broken = environment.runner.exceptions or log.unhandled_greenlet_exception

@@ -1,4 +1,4 @@
-"""The user: walks its itinerary, one connection a visit."""
+"""The user: keeps its join schedule, one connection a visit."""
 
 from collections import deque
 
@@ -8,7 +8,7 @@ from locust import User, task
 from chunk7.loadtest.join_schedule import Visit
 from chunk7.loadtest.rounds import Round
 from chunk7.loadtest.targets.connection import Connection
-from chunk7.loadtest.worker_state import WorkerState, stage_of
+from chunk7.loadtest.worker_state import WorkerState, worker_of
 from chunk7.wire.clock import now_ns
 
 REQUEST_TYPE = "WS"
@@ -21,14 +21,14 @@ class ChatUser(User):
 
     def on_start(self) -> None:
         """Take a number."""
-        self._stage: WorkerState = stage_of(self.environment)
-        self._ordinal = self._stage.take_ordinal()
+        self._worker: WorkerState = worker_of(self.environment)
+        self._ordinal = self._worker.take_ordinal()
         self._round: Round | None = None
         self._visits: deque[Visit] = deque()
 
     def on_stop(self) -> None:
         """Give it back."""
-        self._stage.give_back_ordinal(self._ordinal)
+        self._worker.give_back_ordinal(self._ordinal)
 
     @task
     def next_visit(self) -> None:
@@ -40,12 +40,12 @@ class ChatUser(User):
         visit = self._visits.popleft()
         gevent.sleep(max(0.0, (self._round.instant_ns(visit.join_ms) - now_ns()) / 1e9))
         number = self._round.user(self._ordinal)
-        Connection(self._stage, self._round, number, visit, self._fire).run()
+        Connection(self._worker, self._round, number, visit, self._fire).run()
 
     def _await_round(self) -> None:
         """What was due before this user was there is left out: a late join is no random one."""
         after = self._round.number if self._round else 0
-        coming = self._stage.wait_for_round(after, ROUND_WAIT_S)
+        coming = self._worker.wait_for_round(after, ROUND_WAIT_S)
         if coming is not None:
             self._round = coming
             now = now_ns()

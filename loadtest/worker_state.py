@@ -34,7 +34,7 @@ class WorkerState:
         self._runner = runner
         self._options: LoadOptions | None = None
         self._recorder: Recorder | None = None
-        self._keeper: gevent.Greenlet | None = None
+        self._flushing: gevent.Greenlet | None = None
         self._round: Round | None = None
         self._round_came = Event()
         self._free_ordinals: list[int] = []
@@ -52,7 +52,7 @@ class WorkerState:
             self.close()
             process = f"locust-{self._runner.worker_index}" if self._is_worker() else "locust"
             self._recorder = Recorder(options.records, unclaimed(options.records, process))
-            self._keeper = gevent.spawn(self._keep_records, self._recorder)
+            self._flushing = gevent.spawn(self._keep_records, self._recorder)
         self._options = options
         if self._is_worker() and self._round is None:
             self._runner.send_message(ROUND_WANTED, {})
@@ -64,10 +64,10 @@ class WorkerState:
 
     def close(self) -> None:
         """Write everything down and close the records; a second call changes nothing."""
-        keeper, self._keeper = self._keeper, None
+        flushing, self._flushing = self._flushing, None
         recorder, self._recorder = self._recorder, None
-        if keeper is not None:
-            keeper.kill()
+        if flushing is not None:
+            flushing.kill()
         if recorder is not None:
             recorder.close()
 
@@ -150,8 +150,8 @@ class WorkerState:
             lag.stop()
 
 
-def stage_of(environment: Any) -> WorkerState:
-    """The stage of this process, which `chunk7.loadtest.run` has put into Locust's environment."""
-    stage = environment.chunk7_stage
-    assert isinstance(stage, WorkerState)
-    return stage
+def worker_of(environment: Any) -> WorkerState:
+    """The worker of this process, which `chunk7.loadtest.run` has put into Locust's environment."""
+    worker = environment.chunk7_worker
+    assert isinstance(worker, WorkerState)
+    return worker

@@ -47,33 +47,36 @@ async def run(options: ProducerOptions) -> Totals:
     answers = read_answers(options.answers)
     recorder = None if options.records is None else open_recorder(options.records, options.name)
     journal = Journal(recorder, ProducerMetrics())
-    keeper = await StoreConnection.open(
+    connection = await StoreConnection.open(
         options.redis, options.name, options.history_ttl_ms, options.stream_max_entries
     )
     gc.collect()  # what was imported stays: walking it again and again would delay chunks
     gc.freeze()
     try:
-        await keeper.note_clock(journal)
-        async with _in_background(journal, keeper) as group:
-            producer = Producer(keeper, journal, answers, options.orderings, group)
+        await connection.note_clock(journal)
+        async with _in_background(journal, connection) as group:
+            producer = Producer(connection, journal, answers, options.orderings, group)
             async with _listening(producer, options):
                 await _work(producer, options.plan, stop)
                 await producer.close()
-        await keeper.note_clock(journal)
+        await connection.note_clock(journal)
     finally:
         journal.close()
-        await keeper.close()
+        await connection.close()
     return journal.totals
 
 
 @contextlib.asynccontextmanager
 async def _in_background(
-    journal: Journal, keeper: StoreConnection
+    journal: Journal, connection: StoreConnection
 ) -> AsyncIterator[asyncio.TaskGroup]:
     """Keep the journal and the store meanwhile; a failure in the group ends the block."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(journal.keep()), group.create_task(keeper.watch(journal))]
+            tasks = [
+                group.create_task(journal.keep()),
+                group.create_task(connection.watch(journal)),
+            ]
             yield group
             for task in tasks:
                 task.cancel()

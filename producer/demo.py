@@ -53,12 +53,12 @@ class Demo:
 
     def __init__(
         self,
-        keeper: StoreConnection,
+        connection: StoreConnection,
         answers: Sequence[Answer],
         orderings: Mapping[str, WriteOrdering],
         group: asyncio.TaskGroup,
     ) -> None:
-        self._keeper = keeper
+        self._connection = connection
         self._answers = answers
         self._orderings = orderings
         self._group = group
@@ -125,7 +125,7 @@ class Demo:
             for number, write in enumerate(order.writes)
         ]
         async with asyncio.timeout(STORE_WITHIN_S):
-            heads = await self._keeper.store.heads([session.session_id for session in sessions])
+            heads = await self._connection.store.heads([session.session_id for session in sessions])
         if any(heads):
             raise UsageError(f"session_id: {order.session_id} has been used")
         answer = random.choice(self._answers)
@@ -143,7 +143,7 @@ class Demo:
         journal = Journal(None, ProducerMetrics())  # of its own, for nobody
         writers = [
             CellWriter(
-                self._keeper,
+                self._connection,
                 journal,
                 0,
                 session.write,

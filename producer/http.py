@@ -111,7 +111,7 @@ def _get_answer(producer: Producer) -> _Handler:
 def _healthz(producer: Producer) -> _Handler:
     async def healthz(request: web.Request) -> web.Response:
         try:
-            await producer.keeper.ping()
+            await producer.connection.ping()
         except (StoreError, TimeoutError) as error:
             return web.Response(status=503, text=f"{str(error) or 'the store does not answer'}\n")
         return web.Response(text="ok\n")

@@ -21,15 +21,15 @@ class Producer:
 
     def __init__(
         self,
-        keeper: StoreConnection,
+        connection: StoreConnection,
         journal: Journal,
         answers: Sequence[Answer],
         orderings: Mapping[str, WriteOrdering],
         group: asyncio.TaskGroup,
     ) -> None:
-        self.keeper = keeper
+        self.connection = connection
         self.journal = journal
-        self.demo = Demo(keeper, answers, orderings, group)
+        self.demo = Demo(connection, answers, orderings, group)
         self.timetable: Timetable | None = None
         self._answers = answers
         self._orderings = orderings
@@ -54,7 +54,7 @@ class Producer:
                 sessions=session_plans(plan, written),
             )
             streaming = Streaming(
-                self.timetable, written, self._orderings, self.keeper, self.journal
+                self.timetable, written, self._orderings, self.connection, self.journal
             )
             self._streaming = self._group.create_task(streaming.run())
             return self.timetable

@@ -35,19 +35,21 @@ class Streaming:
         timetable: Timetable,
         scripts: Sequence[Script],
         orderings: Mapping[str, WriteOrdering],
-        keeper: StoreConnection,
+        connection: StoreConnection,
         journal: Journal,
     ) -> None:
         self._timetable = timetable
         self._scripts = scripts
-        self._keeper = keeper
+        self._connection = connection
         self._journal = journal
         plan = timetable.plan
         for cell in plan.cells:
             journal.metrics.announce(cell.write)
         self._feeds = [orderings[cell.write].feed for cell in plan.cells]
         self._writers = [
-            CellWriter(keeper, journal, number, cell.write, orderings[cell.write], plan.save_lag_ms)
+            CellWriter(
+                connection, journal, number, cell.write, orderings[cell.write], plan.save_lag_ms
+            )
             for number, cell in enumerate(plan.cells)
         ]
 
@@ -72,7 +74,9 @@ class Streaming:
         plan = self._timetable.plan
         writer = self._writers[cell]
         await asyncio.sleep((self._instant_ns(cell, 0) - now_ns()) / 1e9)
-        before = asyncio.create_task(executed(self._keeper.store))  # sent before the first chunk
+        before = asyncio.create_task(
+            executed(self._connection.store)
+        )  # sent before the first chunk
         await asyncio.gather(*(self._walk(cell, session) for session in range(plan.sessions)))
         await writer.finish(FINISH_WITHIN_S + plan.save_lag_ms / 1_000)
         if cell == len(plan.cells) - 1:
@@ -122,7 +126,7 @@ class Streaming:
             asked = [
                 ("MEMORY", "USAGE", key, "SAMPLES", 0) for key in keys[first : first + KEYS_AT_ONCE]
             ]
-            replies = self._keeper.store.link.send_all(*asked)
+            replies = self._connection.store.link.send_all(*asked)
             total += sum(size or 0 for size in await asyncio.gather(*replies))
         return total
 
@@ -136,7 +140,7 @@ class Streaming:
             if now_ns() >= ends_ns:  # the next cell's commands have begun
                 raise StoreError("the settle time was too short")
             async with asyncio.timeout(COUNT_WITHIN_S):
-                calls = between(await before, await executed(self._keeper.store))
+                calls = between(await before, await executed(self._connection.store))
         except (StoreError, TimeoutError) as error:
             reason = str(error) or f"no answer within {COUNT_WITHIN_S:g} s"
             log.warning("commands of cell %d were not counted: %s", cell, reason)

@@ -38,14 +38,14 @@ class CellWriter:
 
     def __init__(
         self,
-        keeper: StoreConnection,
+        connection: StoreConnection,
         journal: Journal,
         cell: int,
         write: str,
         ordering: WriteOrdering,
         save_lag_ms: float,
     ) -> None:
-        self._keeper = keeper
+        self._connection = connection
         self._journal = journal
         self._cell = cell
         self._write = write
@@ -108,7 +108,7 @@ class CellWriter:
 
     async def _perform(self, effect: WriteEffect, written: Written) -> Any:
         """Carry out one effect; its answer as chunk7.delivery.effects names it."""
-        store = self._keeper.store
+        store = self._connection.store
         match effect:
             case Pause():
                 return await asyncio.sleep(self._save_lag_s) if self._save_lag_s else None

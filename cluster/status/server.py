@@ -100,7 +100,7 @@ def _checked(url: str) -> SplitResult:
     return parts
 
 
-class Attendant:
+class StatusServer:
     """Asks all parts again and again; `health` is what they answered last, by name."""
 
     def __init__(self, options: StatusOptions) -> None:
@@ -184,13 +184,13 @@ def log(line: str) -> None:
     sys.stdout.flush()
 
 
-async def attend(options: StatusOptions, stop: asyncio.Event) -> None:
+async def serve(options: StatusOptions, stop: asyncio.Event) -> None:
     """Until `stop`. Raises UsageError when the address is taken."""
-    attendant = Attendant(options)
+    status_server = StatusServer(options)
     known = {name: traits(ordering) for name, ordering in options.orderings.items()}
     judge = DeliveryService(Live(options.run, known), log)
     application = web.Application()
-    application.router.add_get("/healthz", attendant.answer)
+    application.router.add_get("/healthz", status_server.answer)
     application.add_routes(judge.routes())
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
@@ -200,7 +200,9 @@ async def attend(options: StatusOptions, stop: asyncio.Event) -> None:
         await runner.cleanup()
         address = f"{options.host}:{options.port}"
         raise UsageError(f"--listen: {address}: {error.strerror}") from error
-    duties = [asyncio.create_task(duty) for duty in (attendant.watch(), judge.keep(), stop.wait())]
+    duties = [
+        asyncio.create_task(duty) for duty in (status_server.watch(), judge.keep(), stop.wait())
+    ]
     try:
         done, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
         for duty in done:
@@ -229,7 +231,7 @@ async def _until_terminated(options: StatusOptions) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await attend(options, stop)
+    await serve(options, stop)
 
 
 if __name__ == "__main__":

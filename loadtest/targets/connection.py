@@ -41,21 +41,21 @@ class Connection:
     """
 
     def __init__(
-        self, stage: WorkerState, round_: Round, user: int, visit: Visit, fire: Fire
+        self, worker: WorkerState, round_: Round, user: int, visit: Visit, fire: Fire
     ) -> None:
-        self._stage = stage
+        self._worker = worker
         self._visit = visit
         self._user = user
         self._fire = fire
-        self._id = stage.next_connection_id()
+        self._id = worker.next_connection_id()
         self._leave_ns = round_.instant_ns(visit.leave_ms)
         self._opening_ns = now_ns()
         self._closed: dict[str, Any] = {"connection_id": self._id, "by_server": False}
-        recorder = stage.recorder
+        recorder = worker.recorder
         self._reader = Reader(
             self._id,
             lambda receipt: recorder.add_row("receipts", receipt),
-            fills_gaps=visit.connect in stage.options.fill_gaps,
+            fills_gaps=visit.connect in worker.options.fill_gaps,
         )
         recorder.add(
             "opened",
@@ -78,11 +78,11 @@ class Connection:
         try:
             socket = self._open()
             if socket is not None:
-                self._stage.open_count += 1
+                self._worker.open_count += 1
                 try:
                     self._stay(socket)
                 finally:
-                    self._stage.open_count -= 1
+                    self._worker.open_count -= 1
         finally:
             self._write_closed()
 
@@ -93,14 +93,14 @@ class Connection:
             self._fire("connect", self._since_opening_ms(now_ns()), error)
             self._closed["error"] = str(error)
             if isinstance(error, Refused) and error.status == 400:  # all others would be, too
-                self._stage.fail(f"the node refuses the connection: {error}", 2)
+                self._worker.fail(f"the node refuses the connection: {error}", 2)
             return None
         self._closed["connected_ns"] = now_ns()
         self._fire("connect", self._since_opening_ms(self._closed["connected_ns"]))
         return socket
 
     def _url(self) -> str:
-        options = self._stage.options
+        options = self._worker.options
         fields = {
             "ordering": self._visit.connect,
             "user_id": self._user,
@@ -162,7 +162,7 @@ class Connection:
     def _write_closed(self) -> None:
         reader = self._reader
         row = {"closed_ns": now_ns(), "error": reader.error} | self._closed
-        self._stage.recorder.add(
+        self._worker.recorder.add(
             "closed",
             history_ns=reader.history_ns,
             welcome_ns=reader.welcome_ns,

@@ -45,9 +45,9 @@ _ENDING = ("cleanup", "stopping")
 class Pages:
     """The pages of one Locust process that has a web UI or writes a report."""
 
-    def __init__(self, environment: Any, conductor: RoundController, judge: JudgeClient) -> None:
+    def __init__(self, environment: Any, controller: RoundController, judge: JudgeClient) -> None:
         self._environment = environment
-        self._conductor = conductor
+        self._controller = controller
         self._judge = judge
         self._templates = Environment(
             loader=PackageLoader("chunk7.loadtest.web", "files"), autoescape=True, trim_blocks=True
@@ -116,10 +116,10 @@ class Pages:
         return send_from_directory(_FILES, name)
 
     def _answer(self) -> DeliveryAnswer:
-        return self._judge.ask(self._conductor.first_round)
+        return self._judge.ask(self._controller.first_round)
 
     def _rendered(self, template: str, **more: str) -> str:
-        seen = view(self._answer(), self._conductor.failure, time.time())
+        seen = view(self._answer(), self._controller.failure, time.time())
         return self._templates.get_template(template).render(view=seen, columns=COLUMNS, **more)
 
     # --- Locust's own ---

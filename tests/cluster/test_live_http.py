@@ -1,4 +1,4 @@
-"""What the attendant answers and logs about a load test while it runs."""
+"""What the status server answers and logs about a load test while it runs."""
 
 import asyncio
 import contextlib
@@ -66,12 +66,18 @@ async def document(client: aiohttp.ClientSession, query: str = "") -> dict[str, 
         return found
 
 
-async def until(client: aiohttp.ClientSession, key: str, value: Any) -> dict[str, Any]:
-    """The document, once it says so."""
+async def until(
+    client: aiohttp.ClientSession, state: str, counts: list[tuple[int, int]] | None = None
+) -> dict[str, Any]:
+    """The document, once it says so; a look may fall between two files of the same moment.
+
+    `counts`, if they matter, are connections and lost chunks of each result.
+    """
     async with asyncio.timeout(WITHIN_S):
         while True:
             found = await document(client)
-            if found[key] == value:
+            told = [(r["connections"], r["chunks_lost"]) for r in found["results"]]
+            if found["state"] == state and counts in (None, told):
                 return found
             await asyncio.sleep(0.02)  # poll, bounded by the time-out
 
@@ -86,22 +92,20 @@ async def test_the_document_the_table_and_the_log_say_the_same(
     async with served(judge) as client, judging(judge):
         assert (await document(client))["state"] == "idle"
         scene.play(900)
-        running = await until(client, "state", "running")
+        await until(client, "running", [(3, 3)])
         scene.play(2 * ROUND_MS + 1_100)
-        over = await until(client, "state", "over")
+        over = await until(client, "over", [(3, 3), (3, 0)])
         async with client.get("/delivery.csv?from_round=1") as answer:
             rows = list(csv.DictReader(io.StringIO(await answer.text())))
             kind, name = answer.content_type, answer.headers["Content-Disposition"]
     assert (kind, name) == ("text/csv", 'attachment; filename="delivery.csv"')
-    assert [(r["connections"], r["chunks_lost"]) for r in running["results"]] == [(3, 3)]
-    assert [r["chunks_lost"] for r in over["results"]] == [3, 0]
     assert [int(row["chunks_lost"]) for row in rows] == [3, 0]
     assert over["history"][0].keys() >= {"at_s", "loss_rate_high", "window_ms_p95"}
     assert over["valid"] is True
-    assert lines[0] == (
+    assert (
         "round 1: history_then_subscribe x publish_then_save: 3 of 3 connections lost chunks "
         "(100%, 44 to 100), 3 chunks; law 0.7"
-    )
+    ) in lines
 
 
 async def test_a_reason_is_logged_once_however_its_numbers_grow(
@@ -121,7 +125,7 @@ async def test_a_reason_is_logged_once_however_its_numbers_grow(
             async with asyncio.timeout(WITHIN_S):
                 while (await document(client))["judged_at_unix_s"] == judged:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)  # poll, bounded by the time-out
-        over = await until(client, "state", "over")
+        over = await until(client, "over")
     [reason] = over["invalid_because"]
     assert reason.startswith("node-1 was saturated")
     assert len([line for line in lines if "not valid: node-1 was saturated" in line]) == 1

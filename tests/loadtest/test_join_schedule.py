@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunk7.loadtest.join_schedule import Visit, itinerary
+from chunk7.loadtest.join_schedule import Visit, join_schedule
 from chunk7.wire.plan import STAY, Cell, Plan, SessionPlan, Timetable
 
 CELLS = [Cell("a", "x"), Cell("b", "x"), Cell("b", "y")]
@@ -72,7 +72,7 @@ def offsets(timetable: Timetable, visits: list[Visit], cell: int) -> list[tuple[
 def test_every_cell_has_the_same_visits_at_the_same_offsets(
     timetable: Timetable, user: int
 ) -> None:
-    visits = itinerary(timetable, user)
+    visits = join_schedule(timetable, user)
     first = offsets(timetable, visits, 0)
     assert first
     assert offsets(timetable, visits, 1) == first
@@ -89,7 +89,7 @@ def test_a_join_is_within_its_bounds_and_the_session_streams_then(
     timetable: Timetable, user: int
 ) -> None:
     plans = {plan.session_id: plan for plan in timetable.sessions}
-    for visit in itinerary(timetable, user):
+    for visit in join_schedule(timetable, user):
         plan = plans[visit.session_id]
         assert plan.cell == visit.cell
         assert visit.join_earliest_ms < visit.join_latest_ms
@@ -101,7 +101,7 @@ def test_a_join_is_within_its_bounds_and_the_session_streams_then(
 
 @given(timetables, st.integers(0, 10_000))
 def test_a_visit_is_over_before_the_users_next_can_begin(timetable: Timetable, user: int) -> None:
-    visits = itinerary(timetable, user)
+    visits = join_schedule(timetable, user)
     spare_ms = (1 - STAY) * timetable.plan.quiet_ms
     for before, after in pairwise(visits):
         assert before.leave_ms + spare_ms <= after.join_earliest_ms + 1e-6
@@ -115,7 +115,7 @@ def test_the_users_of_a_slot_are_spread_evenly_over_the_sessions(
     slot_ms = timetable.plan.slot_ms
     by_slot: dict[int, Counter[str]] = {}
     for user in range(users):
-        for visit in itinerary(timetable, user):
+        for visit in join_schedule(timetable, user):
             if visit.cell == 0:
                 offset_ms = visit.leave_ms - timetable.plan.cell_start_ms(0)
                 slot = int(offset_ms // slot_ms) if slot_ms > timetable.plan.quiet_ms else 0
@@ -129,14 +129,14 @@ def test_the_users_of_a_slot_are_spread_evenly_over_the_sessions(
 
 @given(st.integers(0, 50))
 def test_a_users_draws_depend_on_seed_and_user_only(user: int) -> None:
-    one_cell = itinerary(make_timetable(cells=CELLS[:1]), user)
-    assert [v for v in itinerary(make_timetable(), user) if v.cell == 0] == one_cell
-    assert itinerary(make_timetable(), user) == itinerary(make_timetable(), user)
+    one_cell = join_schedule(make_timetable(cells=CELLS[:1]), user)
+    assert [v for v in join_schedule(make_timetable(), user) if v.cell == 0] == one_cell
+    assert join_schedule(make_timetable(), user) == join_schedule(make_timetable(), user)
 
 
 def test_users_and_seeds_differ() -> None:
     joins = {
-        tuple(visit.join_ms for visit in itinerary(make_timetable(seed=seed), user))
+        tuple(visit.join_ms for visit in join_schedule(make_timetable(seed=seed), user))
         for seed in range(5)
         for user in range(20)
     }
@@ -148,7 +148,7 @@ def test_joins_fill_their_bounds_evenly() -> None:
     places = sorted(
         (visit.join_ms - visit.join_earliest_ms) / (visit.join_latest_ms - visit.join_earliest_ms)
         for user in range(1_000)
-        for visit in itinerary(timetable, user)
+        for visit in join_schedule(timetable, user)
     )
     # Kolmogorov's bound at a false-alarm rate of 1e-6; the seed is fixed.
     worst = max(abs(place - i / len(places)) for i, place in enumerate(places))
@@ -156,12 +156,12 @@ def test_joins_fill_their_bounds_evenly() -> None:
 
 
 def test_only_the_last_slot_knows_the_whole_answer() -> None:
-    visits = itinerary(make_timetable(sessions=1, duration_ms=15_000, cells=CELLS[:1]), 0)
+    visits = join_schedule(make_timetable(sessions=1, duration_ms=15_000, cells=CELLS[:1]), 0)
     assert [visit.chunks_due for visit in visits] == [None, None, 100]
 
 
 def test_a_cell_of_twelve_seconds_has_two_slots_and_joins_start_where_the_slot_lets_them() -> None:
-    visits = itinerary(make_timetable(sessions=1, cells=CELLS[:1]), 3)
+    visits = join_schedule(make_timetable(sessions=1, cells=CELLS[:1]), 3)
     lead = 500
     assert [
         (v.join_earliest_ms - lead, v.join_latest_ms - lead, v.leave_ms - lead) for v in visits
@@ -176,5 +176,5 @@ def test_a_session_that_is_over_is_not_joined() -> None:
     plan = timetable.sessions[0]
     short = SessionPlan(plan.session_id, 0, plan.start_ms, plan.start_ms + 3_000, 30)
     ended = Timetable(timetable.plan, 0, 0, "", [short])
-    visits = itinerary(ended, 0)
+    visits = join_schedule(ended, 0)
     assert [(v.join_earliest_ms, v.join_latest_ms) for v in visits] == [(500, 3_500)]

@@ -71,7 +71,7 @@ class Bench:
 
     producer: Producer
     journal: Journal
-    keeper: StoreConnection
+    connection: StoreConnection
     folder: Path
 
     async def stream(self, plan: Plan) -> list[dict[str, Any]]:
@@ -101,16 +101,16 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     """A producer without its process: everything but the command line and HTTP."""
     journal = Journal(Recorder(folder, "producer"), ProducerMetrics())
-    keeper = await StoreConnection.open(url, "producer", 60_000, max_entries)
+    connection = await StoreConnection.open(url, "producer", 60_000, max_entries)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(journal.keep()), group.create_task(keeper.watch(journal))]
-        producer = Producer(keeper, journal, ANSWERS, orderings or WRITE_ORDERINGS, group)
-        yield Bench(producer, journal, keeper, folder)
+        tasks = [group.create_task(journal.keep()), group.create_task(connection.watch(journal))]
+        producer = Producer(connection, journal, ANSWERS, orderings or WRITE_ORDERINGS, group)
+        yield Bench(producer, journal, connection, folder)
         await producer.close()
         for task in tasks:
             task.cancel()
     journal.close()
-    await keeper.close()
+    await connection.close()
 
 
 @asynccontextmanager

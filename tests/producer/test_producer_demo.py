@@ -61,7 +61,7 @@ async def test_one_answer_is_written_into_a_session_for_each_write(
         ("stream_append", "stream"),
     ]
     assert ids == ["demo-a-0", "demo-a-1"]
-    store = at.keeper.store
+    store = at.connection.store
     saved: list[tuple[Chunk, ...]] = [(), ()]
     while any(len(chunks) < promise.chunks for chunks in saved):
         saved = [await store.history(ids[0]), (await store.stream(ids[1], BEGINNING)).chunks]
@@ -113,7 +113,7 @@ async def test_a_bad_order_is_400_and_one_line_and_streams_nothing(
     status, body = await post(http, an_answer(**changed))
     assert (status, body.count(b"\n")) == (400, 1)
     assert body.decode().startswith(reason)
-    assert await at.keeper.store.link.send("KEYS", "chat:*") == []
+    assert await at.connection.store.link.send("KEYS", "chat:*") == []
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ async def test_a_session_is_streamed_once(http: aiohttp.ClientSession, at: Bench
     await promised(http, an_answer(chunk_rate=100.0))
     assert await post(http, an_answer()) == (400, b"session_id: demo-a is being streamed\n")
     await at.producer.demo.stop()
-    await at.keeper.store.next_seq("demo-b-0")
+    await at.connection.store.next_seq("demo-b-0")
     used = an_answer(session_id="demo-b")
     assert await post(http, used) == (400, b"session_id: demo-b has been used\n")
     await promised(http, an_answer(session_id="demo-c"))
@@ -161,6 +161,6 @@ async def test_the_choices_are_those_that_are_taken(http: aiohttp.ClientSession)
 
 
 async def test_a_store_that_is_away_is_503(http: aiohttp.ClientSession, at: Bench) -> None:
-    await at.keeper.store.close()
+    await at.connection.store.close()
     status, body = await post(http, an_answer())
     assert (status, body.count(b"\n")) == (503, 1)

@@ -56,13 +56,15 @@ async def test_the_memory_of_every_cell_is_what_the_store_says(
         measured = [json.loads(e["detail"]) for e in at.rows("events") if e["kind"] == "memory"]
         for cell, key_of in ((0, history_key), (1, stream_key)):
             sizes = [
-                await at.keeper.store.link.send("MEMORY", "USAGE", key_of(f"r-{cell}-{session}"))
+                await at.connection.store.link.send(
+                    "MEMORY", "USAGE", key_of(f"r-{cell}-{session}")
+                )
                 for session in (0, 1)
             ]
             chunks = sum(row["cell"] == cell for row in rows)
             found = {"run": "r", "cell": cell, "bytes": sum(sizes), "chunks": chunks}
             assert measured[cell] == found
-        assert await at.keeper.store.link.send("XLEN", stream_key("r-1-0")) == 5
+        assert await at.connection.store.link.send("XLEN", stream_key("r-1-0")) == 5
         done = at.kinds().index("order_done")
         assert at.kinds()[done + 1 :].count("memory") == 1
 
@@ -102,7 +104,7 @@ async def test_commands_are_not_counted_when_the_store_began_to_count_anew(
     async with bench(store_url, tmp_path) as at:
         await at.producer.take(a_plan())
         await until(lambda: at.journal.totals.chunks >= 5)
-        await at.keeper.store.link.send("CONFIG", "RESETSTAT")
+        await at.connection.store.link.send("CONFIG", "RESETSTAT")
         await at.producer.finished()
         assert "commands" not in at.kinds()
     assert "commands of cell 0 were not counted: the store's count was reset" in caplog.text
@@ -204,7 +206,7 @@ async def test_the_store_may_die_and_come_back(own_store: OwnStore, tmp_path: Pa
         await at.producer.finished()
         rows = at.rows("published")
         kinds = [kind for kind in at.kinds() if kind != "no_receivers"]
-        history = await at.keeper.store.history("r-0-0")
+        history = await at.connection.store.history("r-0-0")
     assert kinds == ["order", "store_lost", "store_back", "order_done", "memory"]
     assert len(rows) == len(planned(plan))
     failed = [row["error"] is not None for row in rows]
@@ -250,7 +252,7 @@ async def test_hundreds_of_sessions_are_streamed_whole(store_url: str, tmp_path:
 
 async def test_records_are_complete_once_closed(store_url: str, tmp_path: Path) -> None:
     async with bench(store_url, tmp_path) as at:
-        await at.keeper.note_clock(at.journal)
+        await at.connection.note_clock(at.journal)
         await at.stream(a_plan())
         await asyncio.sleep(0)
     for table in ("published", "events", "health", "clocks"):

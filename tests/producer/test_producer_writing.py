@@ -38,9 +38,9 @@ async def run_alone(
     async with bench(url, folder) as at, listening(url, "r-0-0") as heard:
         rows = await at.stream(plan)
         if name == "stream_append":
-            history = (await at.keeper.store.stream("r-0-0", BEGINNING)).chunks
+            history = (await at.connection.store.stream("r-0-0", BEGINNING)).chunks
         else:
-            history = await at.keeper.store.history("r-0-0")
+            history = await at.connection.store.history("r-0-0")
             await until(lambda: len(heard) == len(rows))
         return rows, list(history), heard
 
@@ -98,7 +98,7 @@ async def test_order_holds_at_a_high_rate_with_a_lag_longer_than_the_interval(
 
 async def test_a_refused_write_is_a_row_with_its_error(store_url: str, tmp_path: Path) -> None:
     async with bench(store_url, tmp_path) as at:
-        await at.keeper.store.link.send("SET", "chat:history:r-0-0", "no list")
+        await at.connection.store.link.send("SET", "chat:history:r-0-0", "no list")
         rows = await at.stream(a_plan(sessions=1))
     for row in rows:
         assert row["error"].startswith("WRONGTYPE")
@@ -187,7 +187,7 @@ async def test_too_many_chunks_under_way_are_recorded_as_saturated(
     plan = a_plan(sessions=1, duration_ms=1_000)
     async with bench(store_url, tmp_path) as at:
         rows = await paused(at, store_url, plan, 300)
-        history = await at.keeper.store.history("r-0-0")
+        history = await at.connection.store.history("r-0-0")
     assert len(rows) == len(planned(plan))
     refused = [row for row in rows if row["error"] is not None]
     assert len(refused) >= 10

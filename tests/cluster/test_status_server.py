@@ -1,4 +1,4 @@
-"""The attendant, watching real servers come and go."""
+"""The status server, watching real servers come and go."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from chunk7.cluster.deployments.probes import free_ports
-from chunk7.cluster.status.server import Health, StatusOptions, attend, check, parse_options, told
+from chunk7.cluster.status.server import Health, StatusOptions, check, parse_options, serve, told
 from chunk7.delivery.errors import UsageError
 
 HOST = "127.0.0.1"
@@ -37,11 +37,11 @@ async def server(port: int, status: int = 200) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def attendant(port: int, *words: str) -> AsyncIterator[None]:
+async def status_server(port: int, *words: str) -> AsyncIterator[None]:
     """One that listens at this port."""
     stop = asyncio.Event()
     options = parse_options(["--listen", f"{HOST}:{port}", "--run", ".", *words])
-    task = asyncio.create_task(attend(options, stop))
+    task = asyncio.create_task(serve(options, stop))
     try:
         yield
     finally:
@@ -67,7 +67,7 @@ async def test_it_tells_once_when_everything_is_up_and_each_change(
     own, part = free_ports(2)
     store = store_url.removesuffix("/0")
     words = ("--check", f"store={store}", "--check", f"part=http://{HOST}:{part}/healthz")
-    async with attendant(own, *words, "--tell", "web UI=http://there"):
+    async with status_server(own, *words, "--tell", "web UI=http://there"):
         down = await answers(own, 503)
         async with server(part):
             up = await answers(own, 200)
@@ -130,4 +130,4 @@ async def test_an_address_that_is_taken_is_named() -> None:
     [port] = free_ports(1)
     async with server(port):
         with pytest.raises(UsageError, match=f"--listen: {HOST}:{port}: "):
-            await attend(StatusOptions(HOST, port, Path(), {}, {}), asyncio.Event())
+            await serve(StatusOptions(HOST, port, Path(), {}, {}), asyncio.Event())
