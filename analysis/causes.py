@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from chunk7.analysis.run_folder import Instants, Run
 from chunk7.analysis.verdicts import Bits, Ints, Judgement
 from chunk7.analysis.windows import JoinTimes, WriteTimes
+from chunk7.delivery.causes import handover_causes
 from chunk7.delivery.verdicts import Cause
 
 BROKEN = (1001, 1006, 1011, 1012)
@@ -77,13 +78,10 @@ def explain(losses: LossTable, settle_ns: float) -> NDArray[Any]:
         (Cause.STORE_RECONNECT, t.store_was_lost),
         (Cause.TRIMMED, absent & (t.save_done_ns <= t.read_sent_ns)),
         (Cause.TAIL, t.fills_gaps & (t.last_seq < t.seq)),
-        (
-            Cause.UNCONFIRMED_SUBSCRIBE,
-            did_not_wait & (t.published_ns >= t.read_ns) & before_subscribed,
+        *handover_causes(
+            t.published_ns, t.saved_ns, t.read_ns, not_subscribed, did_not_wait, before_subscribed
         ),
-        (Cause.HANDOVER_GAP, not_subscribed & (t.published_ns >= t.read_ns)),
-        (Cause.SAVE_LAG, not_subscribed & (t.published_ns < t.read_ns) & (t.saved_ns > t.read_ns)),
-        # The same two, as far as the uncertainty of the instants allows.
+        # The last two, as far as the uncertainty of the instants allows.
         (
             Cause.HANDOVER_GAP,
             may_have_read_first & before_subscribed & (t.publish_done_ns >= t.read_sent_ns),

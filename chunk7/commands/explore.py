@@ -167,8 +167,8 @@ def _table(findings: "list[Finding]", heading: str) -> "Table":
     from rich.table import Table
 
     table = Table(title=heading, title_justify="left")
-    both = not all(finding.document["resumes"] for finding in findings)
-    for column in ("connect", "write", *(["again"] if both else []), "verdict"):
+    both = _both_clients(findings)
+    for column in (*_names(both), "verdict"):
         table.add_column(column, no_wrap=True)
     for column in ("schedules", "losing", "duplicating", "reordering", "rewinding", "stuck"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -176,9 +176,7 @@ def _table(findings: "list[Finding]", heading: str) -> "Table":
         cell = finding.document
         style = {"lossless": "green", "loses": "red", "unknown": "yellow"}[cell["verdict"]]
         table.add_row(
-            cell["connect"],
-            cell["write"],
-            *(["resumes" if cell["resumes"] else "starts over"] if both else []),
+            *_named(cell, both),
             f"[{style}]{cell['verdict']}[/]",
             *(_count(cell[name], cell["complete"]) for name in ("schedules", *Failure)),
         )
@@ -190,8 +188,9 @@ def _coverage(findings: "list[Finding]") -> "Table":
     from rich.table import Table
 
     table = Table(title="explored", title_justify="left")
-    table.add_column("connect", no_wrap=True)
-    table.add_column("write", no_wrap=True)
+    both = _both_clients(findings)
+    for column in _names(both):
+        table.add_column(column, no_wrap=True)
     for column in ("states", "transitions", "depth"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("never happened")
@@ -200,8 +199,22 @@ def _coverage(findings: "list[Finding]") -> "Table":
         counts = (
             _count(cell[name], cell["complete"]) for name in ("states", "transitions", "depth")
         )
-        table.add_row(cell["connect"], cell["write"], *counts, ", ".join(cell["never"]) or "-")
+        table.add_row(*_named(cell, both), *counts, ", ".join(cell["never"]) or "-")
     return table
+
+
+def _both_clients(findings: "list[Finding]") -> bool:
+    """Whether there are cells whose clients start over, beside those whose clients resume."""
+    return not all(finding.document["resumes"] for finding in findings)
+
+
+def _names(both: bool) -> list[str]:
+    return ["connect", "write", *(["again"] if both else [])]
+
+
+def _named(cell: dict[str, Any], both: bool) -> list[str]:
+    again = "resumes" if cell["resumes"] else "starts over"
+    return [cell["connect"], cell["write"], *([again] if both else [])]
 
 
 def _draw(findings: "list[Finding]", show: list[Failure]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 
+from chunk7.delivery.causes import handover_causes
 from chunk7.delivery.verdicts import Cause
 from chunk7.simulator.virtual.lives import Life, WatcherGroup
 
@@ -15,15 +16,12 @@ def cause(group: WatcherGroup, life: Life, index: int) -> Cause:
     subscribed = life.channel[0] if life.channel else math.inf
     if session.arrive_ms[index] >= life.end_ms:
         return Cause.NODE_GONE
-    if published >= subscribed and session.arrive_ms[index] >= life.attached_ms:
+    unheard = published < subscribed or session.arrive_ms[index] < life.attached_ms
+    if not unheard:
         return Cause.STORE_RECONNECT if group.schedule else Cause.UNKNOWN
-    if saved <= life.read_ms:
-        return Cause.UNKNOWN
-    if published <= life.read_ms:
-        return Cause.SAVE_LAG
-    if life.attached_ms <= life.read_ms:
-        return Cause.UNCONFIRMED_SUBSCRIBE
-    return Cause.HANDOVER_GAP
+    did_not_wait = life.attached_ms <= life.read_ms
+    rules = handover_causes(published, saved, life.read_ms, unheard, did_not_wait, unheard)
+    return next((cause for cause, fits in rules if fits), Cause.UNKNOWN)
 
 
 def window_ms(life: Life, delay_ms: float) -> float:

@@ -275,7 +275,10 @@ def _window(settings: SimulationSettings, program: ConnectProgram, state: _Hands
 def _causes(
     instants: _Instants, block: Block, state: _Handshake, history: Integers, first: Integers
 ) -> dict[str, int]:
-    """Lost chunks by cause: those published by the read were saved too late, the others missed."""
+    """Lost chunks by cause, as `delivery.causes` has them, but counted by binary search.
+
+    Those published by the read were saved too late, the others missed.
+    """
     lossy = np.flatnonzero(first > history)
     if len(lossy) == 0:
         return {}

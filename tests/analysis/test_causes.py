@@ -13,6 +13,7 @@ from chunk7.analysis.manifest import Traits
 from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.verdicts import judge
 from chunk7.analysis.windows import join_times, write_times
+from chunk7.delivery import causes as handover
 from chunk7.delivery.verdicts import Cause
 
 FILLS_GAPS = {CELL.connect: Traits(fills_gaps=True)}
@@ -151,7 +152,8 @@ class Without:
 def test_a_checker_that_never_gives_a_cause_does_not_pass(
     cause: Cause, history: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(causes, "Cause", Without(cause))
+    for module in (causes, handover):
+        monkeypatch.setattr(module, "Cause", Without(cause))
     assert found(history(tmp_path / "run").end()) == ["other"]
 
 
