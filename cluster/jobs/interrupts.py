@@ -5,13 +5,14 @@ import contextlib
 import signal
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from chunk7.delivery.errors import Interrupted
 
 Result = TypeVar("Result")
 _BEGINS_WITHIN_S = 1.0
+_LOOK_EVERY_S = 0.2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -61,19 +62,42 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def _run_in_thread(work: Coroutine[Any, Any, Result]) -> Result:
-    """The caller's loop stands still meanwhile; its KeyboardInterrupt cancels the work."""
-    begun: Future[asyncio.Task[Any] | None] = Future()
+    """The caller's loop stands still meanwhile; its KeyboardInterrupt cancels the work.
+
+    That may come while the thread is being started, so nothing is left to an executor, which
+    would not wait for a thread that it has not noted down yet.
+    """
+    begun: Future[asyncio.Task[Any]] = Future()
+    done: Future[Result] = Future()
 
     async def cancellable() -> Result:
-        begun.set_result(asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None
+        begun.set_result(task)
         return await work
 
-    with ThreadPoolExecutor(1) as pool:  # which waits for the thread at its end
-        try:  # Ctrl-C may come while submit has not yet returned
-            return pool.submit(asyncio.run, cancellable()).result()
-        except KeyboardInterrupt:
-            with contextlib.suppress(TimeoutError):  # it has not begun, and so leaves nothing
-                task = begun.result(_BEGINS_WITHIN_S)
-                if task is not None:
-                    task.get_loop().call_soon_threadsafe(task.cancel)
-            raise Interrupted("SIGINT", signal.SIGINT) from None
+    def run() -> None:
+        try:
+            done.set_result(asyncio.run(cancellable()))
+        except BaseException as error:  # the caller's to raise
+            done.set_exception(error)
+
+    try:
+        threading.Thread(target=run, name="chunk7").start()
+        while not done.done():  # a signal just before a wait is handled after it
+            wait([done], timeout=_LOOK_EVERY_S)
+        return done.result()
+    except KeyboardInterrupt:
+        _cancel(begun, done)
+        raise Interrupted("SIGINT", signal.SIGINT) from None
+
+
+def _cancel(begun: "Future[asyncio.Task[Any]]", done: "Future[Any]") -> None:
+    """Cancel the work, unless it has not begun or is over, and wait for its end."""
+    try:
+        task = begun.result(_BEGINS_WITHIN_S)
+    except TimeoutError:
+        return  # the thread was never started
+    with contextlib.suppress(RuntimeError):  # its loop is closed
+        task.get_loop().call_soon_threadsafe(task.cancel)
+    wait([done])
