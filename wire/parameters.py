@@ -98,7 +98,8 @@ class Parameter:
         """Declare the option. A default of the command's own takes the place of the usual one.
 
         `vetted`: a bad text raises UsageError while the command line is parsed; otherwise when it
-        is read.
+        is read, as where a form takes its place. A form shows the help as it stands, beside the
+        default, so there it does not name that.
         """
         usual = self.spelled(self.default if default is None else default)
         parser.add_argument(
@@ -107,7 +108,7 @@ class Parameter:
             type=self._vetted if vetted else str,
             default=usual,
             metavar={"ms": "MS", "s": "S"}.get("s" if self.per_s > 1 else self.unit, "N"),
-            help=f"{self.what} (default: %(default)s)",
+            help=f"{self.what} (default: %(default)s)" if vetted else self.what,
         )
 
     def _vetted(self, text: str) -> str:
