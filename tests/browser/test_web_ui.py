@@ -75,7 +75,7 @@ def test_an_ordering_is_started_watched_replaced_by_a_better_one_and_downloaded(
     ).to_have_text(re.compile("[1-9]"), timeout=30_000)
     press_stop(page)
     window_p50_ms = float(cells(page, BUG)[8])
-    # 50 ms of work and 2 ms each way make 54. The read is taken to be executed in the middle between
+    # 50 ms of work and 2 ms each way make 54. The read is taken to be executed in the middle of
     # question and answer; the last byte of a long history is late, and so that middle.
     assert window_p50_ms > 50 + 2, "node work, and the store's latency"
 
