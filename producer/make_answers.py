@@ -1,4 +1,4 @@
-"""`python -m producer.make_answers`: prose and a seeded model of LLM streaming, into the corpus.
+"""`python -m chunk7.producer.make_answers`: prose and a seeded model of streaming, into the corpus.
 
 Tokens. A word with the space before it is a token; one of more than 7 letters is cut into pieces of
 3 to 6, as sub-word vocabularies do. A run of digits, a punctuation mark (with the space before it)

@@ -59,16 +59,10 @@ class Endpoints:
     delay: str | None = None
     """Where the store latency can be set, if it can."""
 
-    @property
-    def producer_address(self) -> tuple[str, int]:
-        """(host, port)."""
-        parts = urlsplit(self.producer)
-        return str(parts.hostname), int(parts.port or 80)
-
 
 def python(module: str, options: Mapping[str, object]) -> tuple[str, ...]:
     """The command that runs a module with these options."""
-    # -P: a folder called `nodes` where the user happens to be is not ours.
+    # -P: a folder called `chunk7` where the user happens to be is not ours.
     return (sys.executable, "-P", "-u", "-m", module, *spelled(options))
 
 
