@@ -19,6 +19,7 @@ from chunk7.producer.options import ProducerOptions, parse_options
 from chunk7.producer.service import Producer
 from chunk7.producer.store_connection import StoreConnection
 from chunk7.wire.plan import Plan, as_options
+from chunk7.wire.store.layout import OWN
 from chunk7.wire.store.option import hide_password
 
 log = logging.getLogger("producer")
@@ -46,9 +47,14 @@ async def run(options: ProducerOptions) -> Totals:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     answers = read_answers(options.answers)
     recorder = None if options.records is None else open_recorder(options.records, options.name)
-    journal = Journal(recorder, ProducerMetrics())
+    # Whose clients see texts only needs them to be told what was sent.
+    journal = Journal(recorder, ProducerMetrics(), keeps_texts=options.layout is not OWN)
     connection = await StoreConnection.open(
-        options.redis, options.name, options.history_ttl_ms, options.stream_max_entries
+        options.redis,
+        options.name,
+        options.history_ttl_ms,
+        options.stream_max_entries,
+        options.layout,
     )
     gc.collect()  # what was imported stays: walking it again and again would delay chunks
     gc.freeze()

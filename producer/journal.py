@@ -12,7 +12,7 @@ import psutil
 
 from chunk7.delivery.errors import RecordError, UsageError
 from chunk7.producer.metrics import ProducerMetrics
-from chunk7.producer.written import Written, row_of
+from chunk7.producer.written import Written, row_of, text_row
 from chunk7.wire.clock import now_ns
 from chunk7.wire.lag import LagMonitor
 from chunk7.wire.records import Recorder
@@ -38,8 +38,11 @@ class Journal:
     Without a recorder it only counts. `under_way` is how many chunks are being written.
     """
 
-    def __init__(self, recorder: Recorder | None, metrics: ProducerMetrics) -> None:
+    def __init__(
+        self, recorder: Recorder | None, metrics: ProducerMetrics, keeps_texts: bool = False
+    ) -> None:
         self._recorder = recorder
+        self._keeps_texts = keeps_texts
         self.metrics = metrics
         self.totals = Totals()
         self.under_way = 0
@@ -48,8 +51,8 @@ class Journal:
         self._lag = LagMonitor()
         self._process = psutil.Process()
 
-    def written(self, written: Written) -> None:
-        """A chunk's write ordering has ended or failed."""
+    def written(self, written: Written, text: str) -> None:
+        """A chunk's write ordering has ended or failed; `text` is what the chunk says."""
         totals, metrics, write = self.totals, self.metrics, written.write
         totals.chunks += 1
         metrics.lateness.observe((written.started_ns - written.intended_ns) / 1e9)
@@ -70,6 +73,8 @@ class Journal:
             self._failures[written.error] += 1
         if self._recorder is not None:
             self._recorder.add_row("published", row_of(written))
+            if self._keeps_texts:
+                self._recorder.add_row("texts", text_row(written, text))
 
     def event(self, kind: str, session_id: str | None = None, detail: str | None = None) -> None:
         """Something apart from the plan; docs/protocol.md names the kinds."""

@@ -14,6 +14,7 @@ from chunk7.producer.answers import SHIPPED
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.options import Parser, listen_address
 from chunk7.wire.plan import OPTIONS, Cell, Plan, add_options, read_plan
+from chunk7.wire.store.layout import OWN, Layout, read_layout
 from chunk7.wire.store.option import add_redis
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -33,6 +34,7 @@ class ProducerOptions:
     orderings: dict[str, WriteOrdering]
     history_ttl_ms: int
     stream_max_entries: int | None
+    layout: Layout
     plan: Plan | None
     json: bool
 
@@ -59,6 +61,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> ProducerOptions:
         stream_max_entries=None
         if given.stream_max_entries is None
         else _within("--stream-max-entries", given.stream_max_entries, 2**31 - 1),
+        layout=OWN if given.layout is None else read_layout(given.layout),
         plan=_plan(given, orderings),
         json=given.json,
     )
@@ -79,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--ordering", action="append", default=[], metavar="FILE.py:NAME", help="one of yours")
     add("--history-ttl-s", type=int, default=3_600, metavar="S", help="%(default)s by default")
     add("--stream-max-entries", type=int, metavar="N", help="trim streams to this; never if absent")
+    add("--layout", type=Path, metavar="FILE", help="somebody else's keys and payload, as JSON")
     _add_alone(parser.add_argument_group("one plan by itself"))
     return parser
 

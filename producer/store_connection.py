@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from chunk7.delivery.errors import StoreError
 from chunk7.producer.journal import Journal
 from chunk7.wire.clock import measure_offset
+from chunk7.wire.store.layout import OWN, Layout
 from chunk7.wire.store.reconnect import until_open
 from chunk7.wire.store.store import Store
 
@@ -17,22 +20,17 @@ log = logging.getLogger("producer")
 class StoreConnection:
     """`store` is the newest connection; after a loss its commands fail at once until it is back."""
 
-    def __init__(
-        self, store: Store, url: str, name: str, ttl_ms: int, max_entries: int | None
-    ) -> None:
+    def __init__(self, store: Store, open_store: Callable[[], Awaitable[Store]]) -> None:
         self.store = store
-        self._url = url
-        self._name = name
-        self._ttl_ms = ttl_ms
-        self._max_entries = max_entries
+        self._open = open_store
 
     @classmethod
     async def open(
-        cls, url: str, name: str, ttl_ms: int, max_entries: int | None
+        cls, url: str, name: str, ttl_ms: int, max_entries: int | None, layout: Layout = OWN
     ) -> "StoreConnection":
         """Connect; raises as `chunk7.wire.store.link.Link.open`."""
-        store = await Store.open(url, name, ttl_ms, max_entries)
-        return cls(store, url, name, ttl_ms, max_entries)
+        open_store = partial(Store.open, url, name, ttl_ms, max_entries, layout)
+        return cls(await open_store(), open_store)
 
     async def watch(self, journal: Journal) -> None:
         """For ever: when the connection is lost say so, and connect again."""
@@ -43,9 +41,6 @@ class StoreConnection:
             self.store = await until_open(self._open)
             log.warning("the store is back")
             journal.event("store_back")
-
-    async def _open(self) -> Store:
-        return await Store.open(self._url, self._name, self._ttl_ms, self._max_entries)
 
     async def ping(self) -> None:
         """Raises StoreError, or TimeoutError, unless the store answers now."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from chunk7.delivery.chunk import history_key, stream_key
 from chunk7.delivery.errors import StoreError
 from chunk7.delivery.ordering import Feed, WriteOrdering
 from chunk7.producer.counting import Executed, between, executed
@@ -119,7 +118,8 @@ class Streaming:
 
     async def _memory_bytes(self, cell: int) -> int:
         plan = self._timetable.plan
-        key_of = stream_key if self._feeds[cell] is Feed.STREAM else history_key
+        layout = self._connection.store.layout
+        key_of = layout.stream if self._feeds[cell] is Feed.STREAM else layout.history
         keys = [key_of(plan.session_id(cell, session)) for session in range(plan.sessions)]
         total = 0
         for first in range(0, len(keys), KEYS_AT_ONCE):

@@ -71,7 +71,7 @@ class CellWriter:
         )
         if len(self._under_way) >= MAX_UNDER_WAY:
             written.error = SATURATED
-            self._end(written)
+            self._end(written, chunk)
             return
         self._journal.under_way += 1
         task = asyncio.create_task(self._run(chunk, written))
@@ -100,11 +100,11 @@ class CellWriter:
             raise
         finally:
             self._journal.under_way -= 1
-            self._end(written)
+            self._end(written, chunk)
 
-    def _end(self, written: Written) -> None:
+    def _end(self, written: Written, chunk: Chunk) -> None:
         self.saved += written.save_done_ns is not None
-        self._journal.written(written)
+        self._journal.written(written, chunk.text)
 
     async def _perform(self, effect: WriteEffect, written: Written) -> Any:
         """Carry out one effect; its answer as chunk7.delivery.effects names it."""

@@ -31,3 +31,9 @@ class Written:
 
 row_of = attrgetter(*(field.name for field in fields(Written)))
 """A Written as the tuple that Recorder.add_row takes."""
+
+
+def text_row(written: Written, text: str) -> tuple[int, str, str, int, int, bool, str]:
+    """A row of the table `texts`: which chunk it was, and what it says."""
+    chunk = written.cell, written.session_id, written.message_id, written.index, written.seq
+    return *chunk, written.final, text

@@ -11,16 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chunk7.delivery.chunk import Chunk, history_key, seq_key, stream_key
+from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.cursor import entry_id
 from chunk7.delivery.effects import BEGINNING, NEWEST, Cursor, StreamRead
 from chunk7.delivery.errors import StoreError
-from chunk7.wire.frames import decode_chunk, encode_chunk, split_at_seq
+from chunk7.wire.frames import decode_chunk
+from chunk7.wire.store.layout import OWN, Layout
 from chunk7.wire.store.link import Link
 
 HISTORY_TTL_MS = 3_600_000
-FIELD = b"chunk"
-"""The one field of a stream entry."""
 
 _SCRIPT = (Path(__file__).parent / "number_save_and_publish.lua").read_bytes()
 SCRIPT_CALLS = {"incr": 1, "rpush": 1, "pexpire": 2, "publish": 1}
@@ -36,7 +35,8 @@ _COMMAND_CALLS = re.compile(r"^cmdstat_([^|:\s]+)\S*?:calls=(\d+)", re.MULTILINE
 class Store:
     """The store's commands over one Link. All raise StoreError and StoreLost.
 
-    `stream_max_entries` trims streams exactly at each append; None keeps everything.
+    `stream_max_entries` trims streams exactly at each append; None keeps everything. Reading back
+    what another `layout` than our own has written is its readers' part, not ours.
     """
 
     def __init__(
@@ -44,8 +44,10 @@ class Store:
         link: Link,
         history_ttl_ms: int = HISTORY_TTL_MS,
         stream_max_entries: int | None = None,
+        layout: Layout = OWN,
     ) -> None:
         self.link = link
+        self.layout = layout
         self._ttl_ms = history_ttl_ms
         self._trim = () if stream_max_entries is None else ("MAXLEN", "=", stream_max_entries)
 
@@ -56,9 +58,10 @@ class Store:
         name: str = "chunk7",
         history_ttl_ms: int = HISTORY_TTL_MS,
         stream_max_entries: int | None = None,
+        layout: Layout = OWN,
     ) -> "Store":
         """Connect and load the Lua script; raises as `Link.open`."""
-        store = cls(await Link.open(url, name), history_ttl_ms, stream_max_entries)
+        store = cls(await Link.open(url, name), history_ttl_ms, stream_max_entries, layout)
         try:
             await store.link.send("SCRIPT", "LOAD", _SCRIPT)
         except BaseException:
@@ -74,13 +77,12 @@ class Store:
 
     async def next_seq(self, session_id: str) -> int:
         """INCR."""
-        return int(await self.link.send("INCR", seq_key(session_id)))
+        return int(await self.link.send("INCR", self.layout.counter(session_id)))
 
     async def publish(self, chunk: Chunk) -> int:
         """PUBLISH; how many subscribers it was handed to."""
-        return int(
-            await self.link.send("PUBLISH", stream_key(chunk.session_id), encode_chunk(chunk))
-        )
+        channel = self.layout.channel(chunk.session_id)
+        return int(await self.link.send("PUBLISH", channel, self.layout.payload(chunk)))
 
     async def save(self, chunk: Chunk) -> None:
         """RPUSH, and renew the time to live."""
@@ -88,19 +90,18 @@ class Store:
 
     async def save_and_publish(self, chunk: Chunk) -> int:
         """MULTI RPUSH PUBLISH EXEC; receivers."""
-        payload = encode_chunk(chunk)
-        replies = await self._transaction(
-            *self._save_commands(chunk), ("PUBLISH", stream_key(chunk.session_id), payload)
-        )
+        publish = ("PUBLISH", self.layout.channel(chunk.session_id), self.layout.payload(chunk))
+        replies = await self._transaction(*self._save_commands(chunk), publish)
         return int(replies[-1])
 
     async def number_save_and_publish(self, chunk: Chunk) -> tuple[int, int]:
         """The Lua script; (seq, receivers)."""
-        head, tail = split_at_seq(chunk)
-        session = chunk.session_id
-        keys = (seq_key(session), history_key(session), stream_key(session))
-        command = ("EVALSHA", _SCRIPT_SHA, len(keys), *keys, head, tail, self._ttl_ms)
-        seq, receivers = await self.link.send(*command)
+        layout, session = self.layout, chunk.session_id
+        keys = (layout.counter(session), layout.history(session), layout.channel(session))
+        parts = layout.around_seq(chunk)
+        seq, receivers = await self.link.send(
+            "EVALSHA", _SCRIPT_SHA, len(keys), *keys, self._ttl_ms, *parts
+        )
         return int(seq), int(receivers)
 
     async def append(self, chunk: Chunk, entry: Cursor = "*") -> Cursor:
@@ -108,9 +109,9 @@ class Store:
 
         The store makes the id of its clock; a replayed schedule brings its own.
         """
-        key = stream_key(chunk.session_id)
+        key = self.layout.stream(chunk.session_id)
         replies = await self._transaction(
-            ("XADD", key, *self._trim, entry, FIELD, encode_chunk(chunk)),
+            ("XADD", key, *self._trim, entry, *self.layout.entry(chunk)),
             ("PEXPIRE", key, self._ttl_ms),
         )
         cursor: bytes = replies[0]
@@ -122,7 +123,7 @@ class Store:
         self, session_id: str, after_seq: int = 0, to_seq: int | None = None
     ) -> tuple[Chunk, ...]:
         """LRANGE, then the wanted numbers of it."""
-        payloads = await self.link.send("LRANGE", history_key(session_id), 0, -1)
+        payloads = await self.link.send("LRANGE", self.layout.history(session_id), 0, -1)
         return tuple(
             chunk
             for chunk in map(decode_chunk, payloads)
@@ -131,20 +132,21 @@ class Store:
 
     async def head(self, session_id: str) -> int:
         """GET the counter."""
-        return int(await self.link.send("GET", seq_key(session_id)) or 0)
+        return int(await self.link.send("GET", self.layout.counter(session_id)) or 0)
 
     async def heads(self, session_ids: Sequence[str]) -> list[int]:
         """MGET the counters of many sessions."""
         if not session_ids:
             return []
-        return [int(head or 0) for head in await self.link.send("MGET", *map(seq_key, session_ids))]
+        keys = map(self.layout.counter, session_ids)
+        return [int(head or 0) for head in await self.link.send("MGET", *keys)]
 
     async def stream(self, session_id: str, after: Cursor) -> StreamRead:
         """XRANGE, exclusive of `after`; `NEWEST` gives nothing and the last id ever appended.
 
         Raises OrderingError for a cursor that is none.
         """
-        key = stream_key(session_id)
+        key = self.layout.stream(session_id)
         if after == NEWEST:
             return StreamRead((), await self._newest(key))
         entry_id(after)
@@ -181,9 +183,10 @@ class Store:
         return dict(calls)
 
     def _save_commands(self, chunk: Chunk) -> tuple[tuple[Any, ...], ...]:
-        key, counter = history_key(chunk.session_id), seq_key(chunk.session_id)
+        key = self.layout.history(chunk.session_id)
+        counter = self.layout.counter(chunk.session_id)
         return (
-            ("RPUSH", key, encode_chunk(chunk)),
+            ("RPUSH", key, self.layout.payload(chunk)),
             ("PEXPIRE", key, self._ttl_ms),
             ("PEXPIRE", counter, self._ttl_ms),
         )
