@@ -1,11 +1,11 @@
 """One visit's connection: open, read until it is time to leave, close, write it down."""
 
-from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from chunk7.loadtest.join_schedule import Visit
 from chunk7.loadtest.rounds import Round
 from chunk7.loadtest.targets.reader import BadFrame, Reader
+from chunk7.loadtest.targets.visit_record import Fire, NoHistory, VisitRecord
 from chunk7.loadtest.targets.websocket import (
     CLOSE_WAIT_S,
     Closed,
@@ -23,16 +23,6 @@ class IncompleteAnswer(Exception):
     """The user left, and knows of chunks that it never got."""
 
 
-class NoHistory(Exception):
-    """The connection ended before the history frame came."""
-
-
-class Fire(Protocol):
-    """Tells Locust that a phase is over: its name, how long it took, how it failed."""
-
-    def __call__(self, name: str, ms: float, exception: Exception | None = None) -> None: ...
-
-
 class Connection:
     """A user's visit to a session. `run` ends by the visit's `leave_ms`, whatever the server does.
 
@@ -47,30 +37,13 @@ class Connection:
         self._visit = visit
         self._user = user
         self._fire = fire
-        self._id = worker.next_connection_id()
-        self._leave_ns = round_.instant_ns(visit.leave_ms)
-        self._opening_ns = now_ns()
-        self._closed: dict[str, Any] = {"connection_id": self._id, "by_server": False}
+        self._record = VisitRecord(worker, round_, user, visit)
+        self._closed = self._record.closed
         recorder = worker.recorder
         self._reader = Reader(
-            self._id,
+            self._record.connection_id,
             lambda receipt: recorder.add_row("receipts", receipt),
             fills_gaps=visit.connect in worker.options.fill_gaps,
-        )
-        recorder.add(
-            "opened",
-            connection_id=self._id,
-            cell=visit.cell,
-            connect=visit.connect,
-            write=visit.write,
-            session_id=visit.session_id,
-            user=user,
-            after_seq=0,
-            join_earliest_ns=round_.instant_ns(visit.join_earliest_ms),
-            join_latest_ns=round_.instant_ns(visit.join_latest_ms),
-            intended_ns=round_.instant_ns(visit.join_ms),
-            opening_ns=self._opening_ns,
-            leave_ns=self._leave_ns,
         )
 
     def run(self) -> None:
@@ -88,15 +61,15 @@ class Connection:
 
     def _open(self) -> WebSocket | None:
         try:
-            socket = connect(self._url(), self._leave_ns / 1e9)
+            socket = connect(self._url(), self._record.leave_ns / 1e9)
         except WebSocketError as error:
-            self._fire("connect", self._since_opening_ms(now_ns()), error)
+            self._fire("connect", self._record.since_opening_ms(now_ns()), error)
             self._closed["error"] = str(error)
             if isinstance(error, Refused) and error.status == 400:  # all others would be, too
                 self._worker.fail(f"the node refuses the connection: {error}", 2)
             return None
         self._closed["connected_ns"] = now_ns()
-        self._fire("connect", self._since_opening_ms(self._closed["connected_ns"]))
+        self._fire("connect", self._record.since_opening_ms(self._closed["connected_ns"]))
         return socket
 
     def _url(self) -> str:
@@ -104,7 +77,7 @@ class Connection:
         fields = {
             "ordering": self._visit.connect,
             "user_id": self._user,
-            "connection_id": self._id,
+            "connection_id": self._record.connection_id,
             "after_seq": 0,
             "work_ms": options.plan.node_work_ms,
         }
@@ -132,9 +105,10 @@ class Connection:
     def _read(self, socket: WebSocket) -> None:
         """The hot path. Returns when it is time to leave; raises Closed, BadFrame."""
         reader = self._reader
-        deadline_s = self._leave_ns / 1e9
+        leave_ns = self._record.leave_ns
+        deadline_s = leave_ns / 1e9
         at_ns = 0
-        while at_ns < self._leave_ns:
+        while at_ns < leave_ns:
             try:
                 payloads = socket.receive(deadline_s)
             except TimedOut:
@@ -145,31 +119,26 @@ class Connection:
                 if answer is not None:
                     socket.send(answer)
             if reader.history_ns == at_ns:
-                self._fire("history", (at_ns - self._closed["connected_ns"]) / 1e6)
+                self._fire("history", self._record.since_connected_ms(at_ns))
 
     def _fire_outcome(self, failure: Exception | None) -> None:
         reader, visit = self._reader, self._visit
         if reader.history_ns is None:
-            open_ms = (self._closed["closed_ns"] - self._closed["connected_ns"]) / 1e6
+            open_ms = self._record.since_connected_ms(self._closed["closed_ns"])
             self._fire("history", open_ms, NoHistory(reader.error or "no history frame came"))
         if failure is None and visit.chunks_due is not None:
             reader.gaps.learn_head(visit.chunks_due)
         if failure is None and reader.gaps.missing() is not None:
             failure = IncompleteAnswer("chunks missing")  # Locust keeps a row for each wording
         last_ns = reader.last_receipt_ns or self._closed["closed_ns"]
-        self._fire("complete", self._since_opening_ms(last_ns), failure)
+        self._fire("complete", self._record.since_opening_ms(last_ns), failure)
 
     def _write_closed(self) -> None:
         reader = self._reader
-        row = {"closed_ns": now_ns(), "error": reader.error} | self._closed
-        self._worker.recorder.add(
-            "closed",
+        self._record.write_closed(
+            reader.error,
             history_ns=reader.history_ns,
             welcome_ns=reader.welcome_ns,
             heartbeats=reader.heartbeats,
             fetches=reader.fetches,
-            **row,
         )
-
-    def _since_opening_ms(self, at_ns: int) -> float:
-        return (at_ns - self._opening_ns) / 1e6
