@@ -74,7 +74,8 @@ def serve_forever() -> None:
 
 
 def _chunk7(url: str) -> int:
-    from chunk7.loadtest.targets.websocket import Closed, connect
+    from chunk7.loadtest.targets.errors import Closed
+    from chunk7.loadtest.targets.websocket import connect
 
     count = 0
     deadline_s = time.monotonic() + 60
@@ -111,8 +112,9 @@ def _verified() -> Callable[[str], int]:
 
     import gevent
 
+    from chunk7.loadtest.targets.errors import Closed
     from chunk7.loadtest.targets.reader import Reader
-    from chunk7.loadtest.targets.websocket import Closed, connect
+    from chunk7.loadtest.targets.websocket import connect
     from chunk7.wire.clock import now_ns
     from chunk7.wire.records import Recorder
 

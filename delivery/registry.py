@@ -35,15 +35,16 @@ def _resolve(spec: str, registry: Mapping[str, Ordering], kind: type[Ordering]) 
     if not colon or not path.endswith(".py"):
         allowed = ", ".join(registry)
         raise UsageError(f"unknown ordering {spec!r}: one of {allowed}, or path/to/file.py:name")
-    found = getattr(_load(Path(path)), name, None)
+    found = getattr(load_file(Path(path), "ordering"), name, None)
     if not isinstance(found, kind):
         raise UsageError(f"{path} has no {kind.__name__} named {name!r}")
     return found
 
 
-def _load(path: Path) -> ModuleType:
+def load_file(path: Path, what: str) -> ModuleType:
+    """A user's own file, run as a module. Raises UsageError in one line; `what` it should be."""
     if not path.is_file():
-        raise UsageError(f"no ordering file {path}")
+        raise UsageError(f"no {what} file {path}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is no Python file")

@@ -4,17 +4,10 @@ from urllib.parse import quote, urlencode
 
 from chunk7.loadtest.join_schedule import Visit
 from chunk7.loadtest.rounds import Round
+from chunk7.loadtest.targets.errors import Closed, Refused, TargetError, TimedOut
 from chunk7.loadtest.targets.reader import BadFrame, Reader
 from chunk7.loadtest.targets.visit_record import Fire, NoHistory, VisitRecord
-from chunk7.loadtest.targets.websocket import (
-    CLOSE_WAIT_S,
-    Closed,
-    Refused,
-    TimedOut,
-    WebSocket,
-    WebSocketError,
-    connect,
-)
+from chunk7.loadtest.targets.websocket import CLOSE_WAIT_S, WebSocket, connect
 from chunk7.loadtest.worker_state import WorkerState
 from chunk7.wire.clock import now_ns
 
@@ -62,7 +55,7 @@ class Connection:
     def _open(self) -> WebSocket | None:
         try:
             socket = connect(self._url(), self._record.leave_ns / 1e9)
-        except WebSocketError as error:
+        except TargetError as error:
             self._fire("connect", self._record.since_opening_ms(now_ns()), error)
             self._closed["error"] = str(error)
             if isinstance(error, Refused) and error.status == 400:  # all others would be, too

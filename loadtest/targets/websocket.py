@@ -3,75 +3,39 @@
 `websockets.client.ClientProtocol` does the protocol without I/O; a cooperative socket moves the
 bytes. One read may bring many frames, and they are handed over together, with one wake-up of the
 greenlet. Nothing waits without a deadline.
-
-This is the load generator's hot path. A read waits first and receives then, because a user is
-nearly always ahead of its node; and a connection keeps one timer for as long as the deadline stays
-the same, rather than one a read. Both were measured (benchmarks/websocket_user.md).
-
-WebSocketError      anything below
-+-- ConnectFailed   nobody answered at the address, or not as a WebSocket server does
-|   +-- Refused     an HTTP answer other than 101; `status` and its one line of explanation
-+-- TimedOut        the deadline passed first
-+-- Closed          the connection is over; `code` and `reason` as received, 1006 without a close
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import gevent
-from gevent import Timeout, socket
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidURI
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
+from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-RECEIVE_BYTES = 65_536
+from chunk7.loadtest.targets.adapter import Tls
+from chunk7.loadtest.targets.deadline_socket import DeadlineSocket, open_socket
+from chunk7.loadtest.targets.errors import Closed, ConnectFailed, Refused, TargetError, TimedOut
+
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 """A session's whole history comes as one message."""
 CLOSE_WAIT_S = 0.5
 """How long the closing handshake may take before the socket is closed without it."""
 
-SEND_WAIT_S = 1.0
-"""How long a server may leave our frames, a few bytes each, unread."""
-_READ = 1
-"""libev's EV_READ."""
-
 Payload = bytes | bytearray | memoryview
 
 
-class WebSocketError(Exception):
-    """Root of this module's errors."""
-
-
-class ConnectFailed(WebSocketError):
-    """No WebSocket connection came about."""
-
-
-class Refused(ConnectFailed):
-    """The server answered the handshake with an HTTP error."""
-
-    def __init__(self, status: int, line: str) -> None:
-        super().__init__(f"HTTP {status}: {line}")
-        self.status = status
-
-
-class TimedOut(WebSocketError):
-    """The deadline passed before the server did its part."""
-
-
-class Closed(WebSocketError):
-    """The server closed the connection, or it broke (code 1006)."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(f"closed with {code} {reason}".rstrip())
-        self.code = code
-        self.reason = reason
-
-
-def connect(url: str, deadline_s: float) -> "WebSocket":
-    """Open a connection to a `ws://` URL until `deadline_s`, an instant of `time.monotonic()`.
+def connect(
+    url: str,
+    deadline_s: float,
+    headers: Mapping[str, str] | None = None,
+    subprotocols: Sequence[str] = (),
+    tls: Tls | None = None,
+) -> "WebSocket":
+    """Open a connection to a `ws://` or `wss://` URL until `deadline_s` of `time.monotonic()`.
 
     Raises ConnectFailed, Refused, TimedOut.
     """
@@ -79,20 +43,15 @@ def connect(url: str, deadline_s: float) -> "WebSocket":
         uri = parse_uri(url)
     except InvalidURI as error:
         raise ConnectFailed(f"{url} is no WebSocket URL") from error
-    if uri.secure:
-        raise ConnectFailed(f"{url}: only ws:// is supported")
+    raw = open_socket(uri.host, uri.port, (tls or Tls()) if uri.secure else None, deadline_s)
+    protocol = ClientProtocol(
+        uri,
+        max_size=MESSAGE_LIMIT_BYTES,
+        subprotocols=[Subprotocol(name) for name in subprotocols] or None,
+    )
+    connection = WebSocket(raw, protocol)
     try:
-        # gevent's time-out, unlike the socket's, also bounds the look-up of the name.
-        with Timeout(_remaining_s(deadline_s), TimeoutError):
-            raw = socket.create_connection((uri.host, uri.port))
-    except TimeoutError as error:
-        raise TimedOut(f"no connection to {uri.host}:{uri.port} in time") from error
-    except OSError as error:
-        raise ConnectFailed(f"{uri.host}:{uri.port}: {error.strerror or error}") from error
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection = WebSocket(raw, ClientProtocol(uri, max_size=MESSAGE_LIMIT_BYTES))
-    try:
-        connection.shake_hands(deadline_s)
+        connection.shake_hands(deadline_s, headers or {})
     except BaseException:
         connection.drop()
         raise
@@ -102,33 +61,22 @@ def connect(url: str, deadline_s: float) -> "WebSocket":
 class WebSocket:
     """An open connection, as `connect` makes it. One greenlet at a time may use it."""
 
-    __slots__ = (
-        "_deadline_s",
-        "_fragments",
-        "_hub",
-        "_late",
-        "_protocol",
-        "_readable",
-        "_ready",
-        "_socket",
-        "_timer",
-    )
+    __slots__ = ("_fragments", "_protocol", "_ready", "_socket")
 
-    def __init__(self, raw: socket.socket, protocol: ClientProtocol) -> None:
-        raw.settimeout(0)
+    def __init__(self, raw: DeadlineSocket, protocol: ClientProtocol) -> None:
         self._socket = raw
         self._protocol = protocol
         self._fragments: list[Payload] = []
         self._ready: list[Payload] = []
-        self._hub = gevent.get_hub()
-        self._readable = self._hub.loop.io(raw.fileno(), _READ)
-        self._timer = self._hub.loop.timer(0)
-        self._deadline_s = 0.0
-        self._late = True
 
-    def shake_hands(self, deadline_s: float) -> None:
+    def shake_hands(self, deadline_s: float, headers: Mapping[str, str]) -> None:
         """The opening handshake; raises as `connect`."""
-        self._protocol.send_request(self._protocol.connect())
+        request = self._protocol.connect()
+        for name, value in headers.items():
+            if name in request.headers:  # e.g. Host: a second one would be refused
+                del request.headers[name]
+            request.headers[name] = value
+        self._protocol.send_request(request)
         self._write()
         while self._protocol.state is State.CONNECTING:
             if not self._read(deadline_s, "no answer to the handshake in time"):
@@ -175,16 +123,13 @@ class WebSocket:
             while self._protocol.state is State.CLOSING:
                 self._read(deadline_s, "the server did not close")
                 self._protocol.events_received()
-        except WebSocketError:
+        except TargetError:
             pass  # it is over either way
         finally:
             self.drop()
 
     def drop(self) -> None:
         """Close the socket, without a word to the server."""
-        for watcher in (self._timer, self._readable):
-            watcher.stop()
-            watcher.close()
         self._socket.close()
 
     def _closed(self) -> Closed:
@@ -196,14 +141,9 @@ class WebSocket:
     def _read(self, deadline_s: float, late: str) -> bool:
         """Feed the protocol what one read brings; whether the stream goes on."""
         try:
-            self._wait_until_readable(deadline_s)
-            received = self._socket.recv(RECEIVE_BYTES)
-        except BlockingIOError:
-            return True  # readable, it was said, and was not
+            received = self._socket.read(deadline_s)
         except TimeoutError as error:
             raise TimedOut(late) from error
-        except OSError:
-            received = b""  # reset: the same end as an orderly one, but for the missing close
         if received:
             self._protocol.receive_data(received)
         else:
@@ -211,33 +151,10 @@ class WebSocket:
         self._write()
         return bool(received)
 
-    def _wait_until_readable(self, deadline_s: float) -> None:
-        """Raises TimeoutError at the deadline."""
-        if deadline_s != self._deadline_s:
-            self._timer.stop()
-            self._timer.close()
-            self._deadline_s = deadline_s
-            self._late = False
-            self._timer = self._hub.loop.timer(_remaining_s(deadline_s))
-            self._timer.start(self._expire)
-        if self._late:
-            raise TimeoutError
-        self._hub.wait(self._readable)
-
-    def _expire(self) -> None:
-        self._late = True
-        self._hub.cancel_wait(self._readable, TimeoutError())
-
     def _write(self) -> None:
         for data in self._protocol.data_to_send():
-            try:
-                if data:
-                    self._socket.settimeout(SEND_WAIT_S)
-                    self._socket.sendall(data)
-            except OSError:
-                return  # the next read tells how the connection ended
-            finally:
-                self._socket.settimeout(0)
+            if data:
+                self._socket.write(data)
 
     def _gather(self, events: Sequence[object]) -> None:
         for frame in events:
@@ -253,11 +170,6 @@ class WebSocket:
 
 
 _DATA = frozenset((Opcode.TEXT, Opcode.BINARY, Opcode.CONT))
-
-
-def _remaining_s(deadline_s: float) -> float:
-    """Time left; never 0, which would mean a non-blocking socket."""
-    return max(deadline_s - time.monotonic(), 1e-6)
 
 
 def _first_line(response: Response) -> str:

@@ -13,14 +13,8 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 from websockets.utils import accept_key
 
-from chunk7.loadtest.targets.websocket import (
-    Closed,
-    ConnectFailed,
-    Refused,
-    TimedOut,
-    WebSocket,
-    connect,
-)
+from chunk7.loadtest.targets.errors import Closed, ConnectFailed, Refused, TimedOut
+from chunk7.loadtest.targets.websocket import WebSocket, connect
 
 
 @contextlib.contextmanager
