@@ -1,7 +1,7 @@
 """What a run was asked to do: the part of `manifest.json` that judging it needs."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,6 +21,18 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The node removes from the live feed what the history had: an overlap is no duplicate."""
 
 
+class TargetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose back end was joined, if not chunk7's own nodes. Of its joins nothing is known."""
+
+    name: str
+    url: str
+    """As the adapter has it, places in braces and all."""
+    file: str
+    reference: Literal["producer", "connection", "request", "answer"]
+    """Who knows what was sent: our producer; a client that was there from the beginning; the
+    request that asked; the finished answer."""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`extra` holds whatever else the writer wants to keep (versions, machine, options)."""
 
@@ -31,6 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """By connect ordering, for every one in `plan.cells`."""
     settle_ms: int = SETTLE_MS
     """A chunk published less than this before a client left may still have been on its way."""
+    target: TargetFacts | None = None
     extra: dict[str, Any] = {}
 
     @property

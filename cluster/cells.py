@@ -10,6 +10,7 @@ from chunk7.delivery.effects import Release
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering, pair
 from chunk7.delivery.registry import Ordering, resolve
+from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore import state as explore_state
@@ -18,6 +19,8 @@ from chunk7.simulator.virtual.program import dry_join
 from chunk7.wire.plan import Cell
 
 ALL = "all"
+ASKED = "ask"
+"""The write side of a cell whose answers the target makes itself."""
 
 DEFAULT_CELLS: dict[str, tuple[str, ...]] = {
     "history_then_subscribe": ("publish_then_save", "save_then_publish", "atomic_lua"),
@@ -65,6 +68,29 @@ def choose(connects: Sequence[str], writes: Sequence[str]) -> Cells:
         traits={name: traits(ordering) for name, ordering in used.items()},
         connect_files=connect.files,
         write_files=write.files,
+    )
+
+
+def cells_of(adapter: Adapter, writes: Sequence[str]) -> Cells:
+    """The cells of a run against somebody else's back end: one a write ordering of its adapter.
+
+    `writes`: those to take instead. Raises UsageError for a name that is none, and for a target
+    that nobody writes for or asks.
+    """
+    if adapter.ask is not None:
+        if writes:
+            raise UsageError(f"--write {writes[0]}: the target makes its answers itself (ask)")
+        return Cells((Cell(adapter.name, ASKED),), {adapter.name: Traits()})
+    if adapter.produce is None:
+        raise UsageError(
+            f"{adapter.file}: needs produce: or ask:, to say where the answers come from"
+        )
+    option = "--write" if writes else f"{adapter.file}: produce.write"
+    side = _Side.of(option, writes or adapter.produce.write, WRITE_ORDERINGS, WriteOrdering)
+    return Cells(
+        cells=tuple(Cell(adapter.name, write) for write in side.orderings),
+        traits={adapter.name: Traits()},
+        write_files=side.files,
     )
 
 

@@ -7,12 +7,16 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from chunk7.analysis.thresholds import Threshold, parse_threshold
-from chunk7.cluster.cells import Cells, try_and_choose
+from chunk7.cluster.cells import Cells, cells_of, try_and_choose
 from chunk7.cluster.deployments.local import Local
 from chunk7.cluster.options import names
-from chunk7.wire.plan import Plan, read_plan
+from chunk7.delivery.errors import UsageError
+from chunk7.loadtest.targets.adapter import Adapter, read_adapter
+from chunk7.wire.plan import PARAMETERS, Plan, read_plan
 
 BEYOND_TIMETABLE_S = 45.0
+FOREIGN_QUIET_MS = 2_500
+"""After each cell of a target: time for chunks that are merely late, and for its last ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class RunSettings:
     redis: str | None = field(repr=False)
     processes: int
     thresholds: tuple[Threshold, ...]
+    adapter: Adapter | None = None
+    """Of somebody else's back end, which is joined instead of nodes of ours."""
 
     def named(self, run_name: str) -> Plan:
         """The plan of the run of this name."""
@@ -58,14 +64,38 @@ class RunSettings:
 
 def read_settings(args: argparse.Namespace) -> RunSettings:
     """The settings of a parsed command line; raises UsageError in one line."""
-    cells = try_and_choose(names(args.connect), names(args.write))
+    adapter = None if args.target is None else read_adapter(args.target)
+    if adapter is None:
+        cells = try_and_choose(names(args.connect), names(args.write))
+    else:
+        _check_beside_target(args, adapter)
+        cells = cells_of(adapter, names(args.write))
+    plan = read_plan(vars(args), run="unnamed", cells=list(cells.cells))
+    if adapter is not None and plan.settle_ms is None:
+        plan = replace(plan, settle_ms=FOREIGN_QUIET_MS)
     return RunSettings(
-        plan=read_plan(vars(args), run="unnamed", cells=list(cells.cells)),
+        plan=plan,
         cells=cells,
         nodes=args.nodes,
         stream_max_entries=args.stream_max_entries,
         answers=args.answers,
-        redis=args.redis,
+        redis=args.redis or (adapter and adapter.produce and adapter.store) or None,
         processes=args.processes,
         thresholds=tuple(map(parse_threshold, args.threshold)),
+        adapter=adapter,
     )
+
+
+def _check_beside_target(args: argparse.Namespace, adapter: Adapter) -> None:
+    """Raise UsageError for options that a target leaves without an effect, or lacks."""
+    if args.connect:
+        raise UsageError("--connect: a target has its own connect ordering, whatever it is")
+    if args.cluster != "local":
+        raise UsageError(f"--cluster {args.cluster}: with --target no cluster is started")
+    for option in ("node_work_ms", "store_latency_ms"):
+        if getattr(args, option, 0):
+            raise UsageError(f"{PARAMETERS[option].option}: it slows chunk7's nodes, not a target")
+    if adapter.produce is not None and not (args.redis or adapter.store):
+        raise UsageError(
+            f"--redis URL, or store: in {adapter.file}, is needed: where the producer writes"
+        )

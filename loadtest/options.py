@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from chunk7.delivery.errors import UsageError
+from chunk7.loadtest.targets.adapter import Adapter, read_adapter
 from chunk7.wire.parameters import Parameter
 from chunk7.wire.plan import MAX_SEED, OPTIONS, PARAMETERS, Cell, Plan, add_options, read_plan
 
@@ -44,6 +45,8 @@ class LoadOptions:
     records: Path
     fill_gaps: frozenset[str]
     once: bool
+    adapter: Adapter | None = None
+    """How somebody else's back end is joined; None: it is chunk7's own nodes."""
 
     def round_plan(self, number: int, users: int) -> Plan:
         """Of the `number`-th round (1, 2, ...): other sessions, other draws each time."""
@@ -84,6 +87,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NAMES",
         help="connect orderings whose clients fetch what they miss, separated by commas",
     )
+    add("--target", default="", metavar="FILE", help="adapter of somebody else's back end")
     add("--run-name", default=time.strftime("load-%Y%m%d-%H%M%S"), help="prefix of session ids")
     add(
         "--once",
@@ -102,8 +106,9 @@ def read_options(parsed: Any, host: str | None) -> LoadOptions:
     run_name = _text(parsed.run_name)
     if not _RUN_NAME.fullmatch(run_name):
         raise UsageError(f"--run-name: {run_name!r} is not 1 to 56 letters, digits, - or _")
+    adapter = read_adapter(Path(parsed.target)) if _text(parsed.target) else None
     return LoadOptions(
-        host=_address("--host", host, "ws"),
+        host=adapter.url if adapter else _address("--host", host, "ws"),
         producer=_address("--producer", parsed.producer, "http"),
         plan=read_plan(vars(parsed), run=run_name, cells=list(chosen_cells(parsed))),
         store_delay=_address("--store-delay", parsed.store_delay, "http")
@@ -112,6 +117,7 @@ def read_options(parsed: Any, host: str | None) -> LoadOptions:
         records=Path(_text(parsed.records) or Path("runs", run_name, "raw")),
         fill_gaps=frozenset(filter(None, map(str.strip, _text(parsed.fill_gaps).split(",")))),
         once=bool(parsed.once),
+        adapter=adapter,
     )
 
 

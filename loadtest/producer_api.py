@@ -6,6 +6,7 @@ environment says, because the producer is ours.
 
 import time
 from http.client import HTTPException
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -17,6 +18,7 @@ from chunk7.wire.plan import Plan, Timetable, as_options
 
 REQUEST_TIMEOUT_S = 10.0
 _ANSWER_BYTES = 64 * 1024 * 1024
+_LOOK_EVERY_S = 0.05
 
 
 class ProducerUnreachable(Chunk7Error):
@@ -40,6 +42,26 @@ def cancel(producer: str) -> None:
     _ask(producer, "DELETE", None)
 
 
+def asked_session(producer: str, session_id: str, deadline_ns: int) -> str | None:
+    """What a target calls the session that was asked for under this id; None: not in time.
+
+    Raises ProducerUnreachable.
+    """
+    while now_ns() < deadline_ns:
+        try:
+            with _open(f"{producer}/session/{session_id}", "GET", None) as answer:
+                return str(answer.read(_ANSWER_BYTES), "utf-8")
+        except HTTPError as error:
+            error.close()
+            if error.code != 404:
+                raise ProducerUnreachable(f"--producer {producer}: HTTP {error.code}") from error
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise ProducerUnreachable(f"--producer {producer} does not answer: {reason}") from error
+        time.sleep(_LOOK_EVERY_S)
+    return None
+
+
 def epoch_ns(timetable: Timetable) -> int:
     """The timetable's epoch on our own CLOCK_MONOTONIC: by Unix time if on another host."""
     if timetable.boot_id and timetable.boot_id == boot_id():
@@ -48,14 +70,8 @@ def epoch_ns(timetable: Timetable) -> int:
 
 
 def _ask(producer: str, method: str, body: bytes | None) -> bytes:
-    request = Request(  # noqa: S310 - options let only http:// through
-        f"{producer}/timetable",
-        data=body,
-        method=method,
-        headers={"Content-Type": "application/json"},
-    )
     try:
-        with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT_S) as answer:
+        with _open(f"{producer}/timetable", method, body) as answer:
             content: bytes = answer.read(_ANSWER_BYTES)
             return content
     except HTTPError as error:
@@ -67,6 +83,13 @@ def _ask(producer: str, method: str, body: bytes | None) -> bytes:
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise ProducerUnreachable(f"--producer {producer} does not answer: {reason}") from error
+
+
+def _open(url: str, method: str, body: bytes | None) -> Any:
+    headers = {"Content-Type": "application/json"}
+    # Options let only http:// through.
+    request = Request(url, data=body, method=method, headers=headers)  # noqa: S310
+    return build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT_S)
 
 
 def _first_line(body: bytes) -> str:

@@ -8,6 +8,7 @@ from locust import User, task
 from chunk7.loadtest.join_schedule import Visit
 from chunk7.loadtest.rounds import Round
 from chunk7.loadtest.targets.connection import Connection
+from chunk7.loadtest.targets.foreign import ForeignVisit
 from chunk7.loadtest.worker_state import WorkerState, worker_of
 from chunk7.wire.clock import now_ns
 
@@ -40,7 +41,8 @@ class ChatUser(User):
         visit = self._visits.popleft()
         gevent.sleep(max(0.0, (self._round.instant_ns(visit.join_ms) - now_ns()) / 1e9))
         number = self._round.user(self._ordinal)
-        Connection(self._worker, self._round, number, visit, self._fire).run()
+        kind = Connection if self._worker.options.adapter is None else ForeignVisit
+        kind(self._worker, self._round, number, visit, self._fire).run()
 
     def _await_round(self) -> None:
         """What was due before this user was there is left out: a late join is no random one."""

@@ -30,6 +30,12 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         description="Starts a cluster, runs every ordering in turn under the same seed and "
         "load, and says which lose chunks.",
     )
+    parser.add_argument(
+        "--target",
+        type=Path,
+        metavar="FILE",
+        help="join somebody else's back end, as this adapter says (docs/targets.md)",
+    )
     add_cells(parser)
     add_kind(parser)
     add_cluster(parser)
@@ -116,7 +122,8 @@ def run(args: argparse.Namespace) -> int:
     from chunk7.run_table import show, stdout_console
 
     settings = read_settings(args)
-    outcome = execute(settings, args.out, Console(stderr=True), kind_of_cluster(args.cluster))
+    kind = kind_of_cluster("target" if settings.adapter else args.cluster)
+    outcome = execute(settings, args.out, Console(stderr=True), kind)
     if args.json:
         sys.stdout.buffer.write(msgspec.json.encode(outcome.summary) + b"\n")
         sys.stdout.flush()
@@ -139,6 +146,10 @@ def kind_of_cluster(name: str) -> "ClusterKind | None":
     """Docker's client is imported only for a compose cluster."""
     if name == "local":
         return None
+    if name == "target":
+        from chunk7.cluster.jobs.target import TARGET
+
+        return TARGET
     from chunk7.cluster.deployments.compose import COMPOSE
 
     return COMPOSE

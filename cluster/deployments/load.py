@@ -73,7 +73,9 @@ def load_options(
     """Of Locust, wherever it runs, apart from its locustfile."""
     plan = settings.named(run_name)
     gap_fillers = [name for name, traits in settings.cells.traits.items() if traits.fills_gaps]
+    adapter = settings.adapter
     return {
+        **({} if adapter is None else {"--target": Path(adapter.file).resolve()}),
         "--host": endpoints.websocket,
         "--producer": endpoints.producer,
         "--cells": "; ".join(cell.name for cell in plan.cells),

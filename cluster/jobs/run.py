@@ -15,10 +15,11 @@ from typing import Any
 
 from rich.console import Console
 
-from chunk7.analysis.manifest import Manifest, write_manifest
+from chunk7.analysis.manifest import SETTLE_MS, Manifest, TargetFacts, write_manifest
 from chunk7.analysis.results import Summary
 from chunk7.analysis.study import Study
 from chunk7.cluster.deployments import load, local
+from chunk7.cluster.deployments.local import Endpoints
 from chunk7.cluster.deployments.parts import Process
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.interrupts import run_interruptibly
@@ -27,8 +28,12 @@ from chunk7.cluster.jobs.progress import follow
 from chunk7.cluster.jobs.surroundings import surroundings
 from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Chunk7Error, UsageError
+from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.producer.answers import SHIPPED, read_answers
 from chunk7.wire.store.option import without_password
+
+FOREIGN_SETTLE_MS = 1_000
+"""Nobody knows how long somebody else's back end takes; ours is quicker (`SETTLE_MS`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +119,26 @@ async def _drive(settings: RunSettings, folder: Path, run_name: str, console: Co
     console.print(f"starting a cluster of {settings.nodes} nodes", highlight=False)
     async with Cluster(folder) as cluster:
         endpoints = await local.start(cluster, settings.local, folder)
-        [locust] = await cluster.start(load.headless(settings, endpoints, folder, run_name))
-        progress = follow(endpoints.producer, settings.cells.cells, console)
-        try:
-            async with asyncio.timeout(settings.limit_s):
-                await cluster.while_alive(_until_ended(locust, asyncio.create_task(progress)))
-        except TimeoutError:
-            late = f"the load test did not end within {settings.limit_s:.0f} s"
-            raise Chunk7Error(late + locust.last_lines()) from None
+        await load_and_follow(cluster, settings, endpoints, folder, run_name, console)
+
+
+async def load_and_follow(
+    cluster: Cluster,
+    settings: RunSettings,
+    endpoints: Endpoints,
+    folder: Path,
+    run_name: str,
+    console: Console,
+) -> None:
+    """Locust, from its start to its end, while the cluster is alive; raises Chunk7Error if not."""
+    [locust] = await cluster.start(load.headless(settings, endpoints, folder, run_name))
+    progress = follow(endpoints.producer, settings.cells.cells, console)
+    try:
+        async with asyncio.timeout(settings.limit_s):
+            await cluster.while_alive(_until_ended(locust, asyncio.create_task(progress)))
+    except TimeoutError:
+        late = f"the load test did not end within {settings.limit_s:.0f} s"
+        raise Chunk7Error(late + locust.last_lines()) from None
 
 
 async def _until_ended(locust: Process, progress: "asyncio.Task[None]") -> None:
@@ -137,11 +154,28 @@ async def _until_ended(locust: Process, progress: "asyncio.Task[None]") -> None:
 LOCAL = ClusterKind(check, lambda: {"kind": "local"}, _drive)
 
 
+def _target(adapter: Adapter) -> TargetFacts:
+    """As it is written down, without what the environment put into it."""
+    ask = adapter.ask
+    return TargetFacts(
+        name=adapter.name,
+        url=adapter.written["url"],
+        file=adapter.file,
+        reference="producer"
+        if ask is None
+        else ask.reference
+        if isinstance(ask.reference, str)
+        else "answer",
+    )
+
+
 def _manifest(settings: RunSettings, run_name: str, facts: dict[str, Any]) -> Manifest:
     cells = settings.cells
     return Manifest(
         plan=settings.named(run_name),
         traits=dict(cells.traits),
+        settle_ms=SETTLE_MS if settings.adapter is None else FOREIGN_SETTLE_MS,
+        target=None if settings.adapter is None else _target(settings.adapter),
         extra={
             "settings": {
                 "nodes": settings.nodes,

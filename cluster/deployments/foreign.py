@@ -1,0 +1,83 @@
+"""What runs beside somebody else's back end: who makes its answers, as its adapter says.
+
+```
+Locust --ws, sse--> the target <-- its store <-- producer      (produce: ours writes its chunks)
+Locust --ws, sse--> the target <------- asking                 (ask: it makes its answers itself)
+```
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from chunk7.cluster.deployments.local import HOST, Endpoints, python
+from chunk7.cluster.deployments.parts import Part
+from chunk7.cluster.deployments.probes import answers_http, free_ports
+from chunk7.cluster.deployments.supervise import Cluster
+from chunk7.cluster.settings import RunSettings
+from chunk7.loadtest.targets.adapter import Adapter, ProduceRule
+from chunk7.wire.store.layout import Templates
+from chunk7.wire.store.option import ENVIRONMENT
+
+
+async def start(
+    cluster: Cluster, adapter: Adapter, settings: RunSettings, folder: Path
+) -> Endpoints:
+    """Start the producer, or who asks; where the target and it are reached."""
+    [port] = free_ports(1)
+    if adapter.produce is not None:
+        await cluster.start(_producer(adapter.produce, settings, folder, port))
+    else:
+        await cluster.start(_asking(adapter, folder, port))
+    return Endpoints(
+        store=settings.redis or "", websocket=adapter.url, producer=f"http://{HOST}:{port}"
+    )
+
+
+def templates(production: ProduceRule) -> Templates:
+    """The layout that an adapter describes; what it leaves out is chunk7's own."""
+    given = {
+        name: value
+        for name in Templates.__struct_fields__
+        if (value := getattr(production, name)) is not None
+    }
+    return Templates(**given)
+
+
+def _producer(production: ProduceRule, settings: RunSettings, folder: Path, port: int) -> Part:
+    assert settings.redis is not None, "settings have been checked"
+    layout = folder / "layout.json"
+    layout.write_bytes(msgspec.json.encode(templates(production)))
+    options: dict[str, object] = {
+        "--listen": f"{HOST}:{port}",
+        "--name": "producer",
+        "--records": folder / "raw",
+        "--layout": layout,
+        "--history-ttl-s": production.ttl_s,
+        "--ordering": settings.cells.write_files,
+    }
+    if settings.answers is not None:
+        options["--answers"] = settings.answers
+    if settings.stream_max_entries is not None:
+        options["--stream-max-entries"] = settings.stream_max_entries
+    return Part(
+        "producer",
+        python("chunk7.producer", options),
+        folder / "logs" / "producer.log",
+        ready=answers_http(HOST, port),
+        environment={ENVIRONMENT: settings.redis},
+    )
+
+
+def _asking(adapter: Adapter, folder: Path, port: int) -> Part:
+    options: dict[str, object] = {
+        "--target": adapter.file,
+        "--listen": f"{HOST}:{port}",
+        "--records": folder / "raw",
+    }
+    return Part(
+        "reference",
+        python("chunk7.loadtest.asking", options),
+        folder / "logs" / "reference.log",
+        ready=answers_http(HOST, port),
+    )

@@ -1,0 +1,31 @@
+"""A run against somebody else's back end: the same users, records and verdicts, no nodes."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from chunk7.cluster.deployments import foreign, local
+from chunk7.cluster.deployments.supervise import Cluster
+from chunk7.cluster.jobs.interrupts import run_interruptibly
+from chunk7.cluster.jobs.run import ClusterKind, load_and_follow
+from chunk7.cluster.settings import RunSettings
+from chunk7.producer.answers import SHIPPED, read_answers
+
+
+def check(settings: RunSettings) -> None:
+    """Raise UsageError or StoreUnreachable for what cannot be used."""
+    read_answers(settings.answers or SHIPPED)
+    if settings.redis is not None:
+        run_interruptibly(local.check_store(settings.redis, 0.0))
+
+
+async def _drive(settings: RunSettings, folder: Path, run_name: str, console: Console) -> None:
+    adapter = settings.adapter
+    assert adapter is not None, "this kind of cluster is that of an adapter"
+    console.print(f"joining {adapter.name} at {adapter.written['url']}", highlight=False)
+    async with Cluster(folder) as cluster:
+        endpoints = await foreign.start(cluster, adapter, settings, folder)
+        await load_and_follow(cluster, settings, endpoints, folder, run_name, console)
+
+
+TARGET = ClusterKind(check, lambda: {"kind": "target"}, _drive)
