@@ -118,7 +118,7 @@ def _results(run: Run, judgement: Judgement, evidence: Evidence) -> list[Result]
             connect=cell.connect,
             write=cell.write,
             **counts[k],
-            **_predictions(predicted.get(k, Prediction())),
+            **_predictions(predicted.get(k, Prediction()), unknown=run.manifest.target is not None),
             causes=_tally(evidence.causes[cells[evidence.who] == k]),
             window_ms=_quantiles(times["window_ms"][k]),
             gap_ms=_quantiles(times["gap_ms"][k]),
@@ -149,13 +149,15 @@ def sums(accounts: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def _predictions(predicted: Prediction) -> dict[str, Any]:
+def _predictions(predicted: Prediction, unknown: bool) -> dict[str, Any]:
+    """Fields of a Result; None where nobody recorded the joins that the law speaks of."""
     fields: dict[str, Any] = {}
     for what in ("lost", "duplicate", "fetched"):
         expectation = getattr(predicted, what)
-        fields[f"chunks_{what}_predicted"] = expectation.mean
-        fields[f"chunks_{what}_predicted_low"] = expectation.low
-        fields[f"chunks_{what}_predicted_high"] = expectation.high
+        for end, value in (
+            ("", expectation.mean), ("_low", expectation.low), ("_high", expectation.high)
+        ):  # fmt: skip
+            fields[f"chunks_{what}_predicted{end}"] = None if unknown else value
     return fields
 
 

@@ -54,6 +54,7 @@ def reasons(
         *_nothing_happened(run),
         *against,
         *_one_sided(run),
+        *_broken_off(run, limits),
         *_undetermined(run, judgement, limits),
     ]
 
@@ -156,6 +157,20 @@ def _never_opened(run: Run, limits: ValidityLimits, running: bool) -> Iterator[s
             yield (
                 f"{part.sum()} of {len(part)} connections of {name} never opened "
                 f"(limit {limits.never_opened:.0%})"
+            )
+
+
+def _broken_off(run: Run, limits: ValidityLimits) -> Iterator[str]:
+    """A target that died, or was started again, under its clients: what they lacked from then on
+    is nobody's verdict, and too few may be left to judge it by."""
+    if run.manifest.target is None:
+        return
+    broken = run.connections["close_code"].notna() & ~run.connections["by_server"].fillna(True)
+    for name, part in _by_cell(run, run.connections, broken):
+        if part.mean() > limits.never_opened:
+            yield (
+                f"{part.sum()} of {len(part)} connections of {name} were broken off by the target "
+                f"(limit {limits.never_opened:.0%}): it died, or was started again"
             )
 
 

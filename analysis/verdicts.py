@@ -109,11 +109,36 @@ def judge(run: Run) -> Judgement:
     kept = {row: batch for of_cell in latencies.values() for row, batch in of_cell.kept.items()}
     accounts = pd.concat([part for part, _ in parts])
     accounts["timed"] = np.concatenate([kept[row][1] for row in sorted(kept)])
-    return Judgement(
-        accounts,
-        pd.concat([missing for _, missing in parts], ignore_index=True),
-        {row: kept[row][0] for row in sorted(kept)},
-    )
+    missing = pd.concat([missing for _, missing in parts], ignore_index=True)
+    latency_ms = {row: kept[row][0] for row in sorted(kept)}
+    if run.manifest.target is not None:
+        certain_ns = listeners.certain_ns - _slowest_ns(cells, latency_ms)
+        _leave_open(run, accounts, missing, certain_ns)
+    return Judgement(accounts, missing, latency_ms)
+
+
+def _slowest_ns(cells: Ints, latency_ms: dict[int, NDArray[np.float32]]) -> Instants:
+    """The longest that a live chunk took in each connection's cell; shape (connections,)."""
+    slowest: dict[int, float] = {}
+    for first_row, values in latency_ms.items():
+        cell = int(cells[first_row])
+        slowest[cell] = max(slowest.get(cell, 0.0), float(values.max(initial=0.0)))
+    return np.array([1e6 * slowest.get(int(cell), 0.0) for cell in cells])
+
+
+def _leave_open(
+    run: Run, accounts: pd.DataFrame, missing: pd.DataFrame, certain_ns: Instants
+) -> None:
+    """Of somebody else's back end nobody knows how slow it may be: what was due less than its
+    slowest delivery before a client left may still have been on its way. Changes both tables."""
+    publish, save = (run.instants(run.published, f"{name}_sent_ns") for name in ("publish", "save"))
+    due_ns = np.where(np.isnan(publish), save, publish)[missing["chunk"].to_numpy(dtype=np.int64)]
+    who = missing["connection"].to_numpy(dtype=np.int64)
+    open_ = missing["lost"].to_numpy(dtype=bool) & (due_ns >= certain_ns[who])
+    missing["lost"] = missing["lost"].to_numpy(dtype=bool) & ~open_
+    moved = np.bincount(who[open_], minlength=len(run.connections))[accounts.index.to_numpy()]
+    accounts["lost"] -= moved
+    accounts["undetermined"] += moved
 
 
 def judge_batch(
@@ -144,7 +169,7 @@ def judge_batch(
     if producer_died:
         unrecorded = foreign & ~_numbered(chunks, these.session[came.who], receipts.seq)
     first_who, first_seq = came.who[came.is_first], receipts.seq[came.is_first]
-    timed_who, latency_ms = _latencies(came, sent_ns, receipts)
+    timed_who, latency_ms = _latencies(came, sent_ns, these.opening_ns, receipts)
     tallies = {
         "expected": pairs.who[delivered | missing],
         "delivered": first_who,
@@ -326,13 +351,18 @@ def _arrivals(chunks: Chunks, these: Listeners, pairs: _Pairs, receipts: Receipt
 
 
 def _latencies(
-    came: _Arrivals, sent_ns: Instants, receipts: Receipts
+    came: _Arrivals, sent_ns: Instants, opening_ns: Instants, receipts: Receipts
 ) -> tuple[Ints, NDArray[np.float32]]:
-    """Who received something live, and how long after its publication was sent."""
+    """Who received something live, and how long after its publication was sent.
+
+    Some back ends send what there was before in the same frames as what comes live. What was sent
+    before the client opened its connection is none of the latter; an unknown instant is no latency.
+    """
     live = (came.chunk >= 0) & (receipts.via == Via.LIVE)
-    latency_ms: Instants = (receipts.at_ns[live] - sent_ns[came.chunk[live]]) / 1e6
-    known = ~np.isnan(latency_ms)
-    return came.who[live][known], latency_ms[known].astype(np.float32)
+    who, sent = came.who[live], sent_ns[came.chunk[live]]
+    latency_ms: Instants = (receipts.at_ns[live] - sent) / 1e6
+    counts = sent >= opening_ns[who]
+    return who[counts], latency_ms[counts].astype(np.float32)
 
 
 # --- arithmetic ----------------------------------------------------------------------------

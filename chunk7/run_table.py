@@ -64,7 +64,7 @@ def _row(result: Result) -> tuple[str, ...]:
         f"  {result.write}",
         f"{result.lossy_connections}/{result.connections}",
         _rate(result),
-        f"{result.chunks_lost} ({result.chunks_lost_predicted:.1f})",
+        f"{result.chunks_lost} ({_law(result.chunks_lost_predicted)})",
         str(result.chunks_duplicate),
         str(result.chunks_out_of_order),
         *(
@@ -72,6 +72,10 @@ def _row(result: Result) -> tuple[str, ...]:
             for quantiles in (result.window_ms, result.join_ms, result.chunk_latency_ms)
         ),
     )
+
+
+def _law(predicted: float | None) -> str:
+    return "-" if predicted is None else f"{predicted:.1f}"
 
 
 def _rate(result: Result) -> str:

@@ -71,8 +71,13 @@ def read_settings(args: argparse.Namespace) -> RunSettings:
         _check_beside_target(args, adapter)
         cells = cells_of(adapter, names(args.write))
     plan = read_plan(vars(args), run="unnamed", cells=list(cells.cells))
-    if adapter is not None and plan.settle_ms is None:
-        plan = replace(plan, settle_ms=FOREIGN_QUIET_MS)
+    if adapter is not None:
+        for name in ("node_work_ms", "store_latency_ms"):
+            if getattr(plan, name):
+                option = PARAMETERS[name].option
+                raise UsageError(f"{option}: it slows chunk7's own cluster, not a target")
+        if plan.settle_ms is None:
+            plan = replace(plan, settle_ms=FOREIGN_QUIET_MS)
     return RunSettings(
         plan=plan,
         cells=cells,
@@ -92,9 +97,6 @@ def _check_beside_target(args: argparse.Namespace, adapter: Adapter) -> None:
         raise UsageError("--connect: a target has its own connect ordering, whatever it is")
     if args.cluster != "local":
         raise UsageError(f"--cluster {args.cluster}: with --target no cluster is started")
-    for option in ("node_work_ms", "store_latency_ms"):
-        if getattr(args, option, 0):
-            raise UsageError(f"{PARAMETERS[option].option}: it slows chunk7's nodes, not a target")
     if adapter.produce is not None and not (args.redis or adapter.store):
         raise UsageError(
             f"--redis URL, or store: in {adapter.file}, is needed: where the producer writes"

@@ -18,6 +18,7 @@ class Quantiles(msgspec.Struct, frozen=True):
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One connect x write pair's connections, what became of their chunks, and what was predicted.
 
+    Predictions are null where nothing is known of the joins: those of somebody else's back end.
     `loss_rate` and its interval, by session, are null without connections. Accounts cross-foot:
     expected = delivered + lost + undetermined.
     """
@@ -39,9 +40,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     chunks_fetched: int
     rewinds: int | None = None
     """None in a summary that was written before they were counted."""
-    chunks_lost_predicted: float
-    chunks_lost_predicted_low: float
-    chunks_lost_predicted_high: float
+    chunks_lost_predicted: float | None
+    chunks_lost_predicted_low: float | None
+    chunks_lost_predicted_high: float | None
     window_ms: Quantiles
     gap_ms: Quantiles
     join_ms: Quantiles
@@ -57,10 +58,10 @@ class CellAccount(Account, frozen=True, kw_only=True):
     """Of a whole cell, measured or simulated, with what the law says of each price."""
 
     loss_rate_design_effect: float | None = None
-    chunks_duplicate_predicted: float
-    chunks_duplicate_predicted_low: float
-    chunks_duplicate_predicted_high: float
-    chunks_fetched_predicted: float
-    chunks_fetched_predicted_low: float
-    chunks_fetched_predicted_high: float
+    chunks_duplicate_predicted: float | None
+    chunks_duplicate_predicted_low: float | None
+    chunks_duplicate_predicted_high: float | None
+    chunks_fetched_predicted: float | None
+    chunks_fetched_predicted_low: float | None
+    chunks_fetched_predicted_high: float | None
     chunk_latency_ms: Quantiles

@@ -37,7 +37,8 @@ def cells_table(summary: Summary) -> Table:
 
 def _cell_row(result: Result, valid: bool, widest: float) -> list[Shown]:
     low, high = result.chunks_lost_predicted_low, result.chunks_lost_predicted_high
-    expects = numeric(result.chunks_lost_predicted, 1, f"{number(low)} to {number(high)}")
+    between = "" if low is None or high is None else f"{number(low)} to {number(high)}"
+    expects = numeric(result.chunks_lost_predicted, 1, between)
     return [
         _name(result.connect, result.write),
         worded(standing(result).value, mark=mark_of(result, valid)),

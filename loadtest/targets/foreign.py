@@ -194,8 +194,11 @@ class ForeignConnection:
             return
         via = Via.HISTORY if reading.kind == "history" else Via.LIVE
         add_row, connection_id = self._worker.recorder.add_row, self.connection_id
+        own = self._visit.session_id
         for seen in reading.sightings:
-            row = (seen.session_id, seen.message_id, seen.index, seen.seq, seen.id, seen.text)
+            # None: of the session that was joined, whatever the target calls it.
+            session = None if seen.session_id == own else seen.session_id
+            row = (session, seen.message_id, seen.index, seen.seq, seen.id, seen.text)
             add_row("sightings", (connection_id, *row, via, at_ns))
         self._visit.newest = reading.sightings[-1]
         if self._last_ns is None:
