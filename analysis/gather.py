@@ -5,6 +5,7 @@
 | `published.parquet` | a chunk | published |
 | `joins.parquet` | a join; what is known of its end beside it | joins, leaves |
 | `connections.parquet` | a connection with its receipts as lists | opened, closed, receipts |
+| `alignments.parquet` | how a target's connection was read | sightings, texts, resumes |
 | `health.parquet`, `events.parquet`, `clocks.parquet` | as recorded | the same |
 | `processes.parquet` | a process: whether it ended properly, and how its clock was shifted | all |
 
@@ -27,8 +28,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from chunk7.analysis.sightings import settle
 from chunk7.delivery.errors import RecordError
-from chunk7.wire.records import TABLES, ReadBack, RecordStream, read_back
+from chunk7.wire.records import TABLES, ReadBack, RecordStream, cut_in_head, read_back
 
 VERSION = "1"
 RECEIPTS_PER_GROUP = 500_000
@@ -40,12 +42,12 @@ ROWS_AT_ONCE = 1_000_000
 RECEIPT_COLUMNS = ("seq", "digest", "via", "at_ns")
 
 _PARTS = {"published": "producer", "joins": "node", "leaves": "node", "opened": "loadtest"}
+_SETTLED = ("sightings", "texts", "resumes")
+"""Tables of which chunk7.analysis.sightings makes receipts."""
 _NEVER_NULL = {
     "receipts": TABLES["receipts"].names,
     **{name: ["connection_id"] for name in ("joins", "leaves", "opened", "closed")},
 }
-_HEAD_MARK = b"\xff\xff\xff\xff"
-_LARGEST_HEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ def gather(run_dir: Path) -> list[RecordedProcess]:
     if not raw.is_dir():
         raise RecordError(f"{run_dir} is no run folder: it has no {raw.name}/")
     with damage_named(raw):
-        return _gather(run_dir, sorted(raw.glob("*.arrows")))
+        after_seq = settle(raw)
+        paths = [path for path in sorted(raw.glob("*.arrows")) if _name_of(path)[1] not in _SETTLED]
+        return _gather(run_dir, paths, after_seq)
 
 
 @contextmanager
@@ -115,7 +119,7 @@ def damage_named(path: Path) -> Iterator[None]:
         raise RecordError(f"{path}: cannot be read: {reason}") from error
 
 
-def _gather(run_dir: Path, paths: list[Path]) -> list[RecordedProcess]:
+def _gather(run_dir: Path, paths: list[Path], after_seq: dict[int, int]) -> list[RecordedProcess]:
     streams = {path: _read(path) for path in paths}
     receipts = {path: back for path, back in streams.items() if _name_of(path)[1] == "receipts"}
     processes = _processes(streams)
@@ -127,7 +131,8 @@ def _gather(run_dir: Path, paths: list[Path]) -> list[RecordedProcess]:
     for name in ("published", "health", "events", "clocks"):
         _write(run_dir / f"{name}.parquet", tables.pop(name))
     _write(run_dir / "joins.parquet", _joins(tables.pop("joins"), tables.pop("leaves")))
-    connections = _connections(tables.pop("opened"), tables.pop("closed"))
+    opened = _with_after_seq(tables.pop("opened"), after_seq)
+    connections = _connections(opened, tables.pop("closed"))
     source = _ReceiptFiles(
         {path: shifts[_name_of(path)[0]] for path in receipts}, connections["connection_id"]
     )
@@ -150,7 +155,7 @@ def _name_of(path: Path) -> tuple[str, str]:
 
 def _read(path: Path) -> ReadBack:
     process, table = _name_of(path)
-    if _cut_in_head(path):
+    if cut_in_head(path):
         return ReadBack(process, "", TABLES[table].empty_table(), complete=False)
     back = _latest_only(path) if table == "receipts" else read_back(path)
     if not back.table.schema.equals(TABLES[table]):
@@ -178,17 +183,6 @@ def _latest_only(path: Path) -> ReadBack:
     if table.num_rows:
         table = table.slice(int(np.argmax(table["at_ns"].to_numpy())), 1).combine_chunks()
     return ReadBack(stream.process, stream.boot_id, table, stream.complete)
-
-
-def _cut_in_head(path: Path) -> bool:
-    """Whether the process was killed before the stream's head was on disk, whole."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    if len(head) < 8:
-        return head[:4] == _HEAD_MARK[: len(head)]
-    length = int.from_bytes(head[4:], "little")
-    cut = path.stat().st_size < len(head) + length
-    return head[:4] == _HEAD_MARK and length < _LARGEST_HEAD_BYTES and cut
 
 
 # --- processes and clocks ------------------------------------------------------------------
@@ -258,7 +252,7 @@ def _process(
 
 def _tables(streams: dict[Path, ReadBack], shifts: dict[str, int]) -> dict[str, pa.Table]:
     """Every record table but the receipts, of all processes, on the run's clock, with `process`."""
-    parts = {name: [_empty(name)] for name in TABLES if name != "receipts"}
+    parts = {name: [_empty(name)] for name in TABLES if name not in ("receipts", *_SETTLED)}
     for path, back in streams.items():
         process, name = _name_of(path)
         table = _shift(back.table.replace_schema_metadata(None), shifts[process])
@@ -295,6 +289,20 @@ def _joins(joins: pa.Table, leaves: pa.Table) -> pa.Table:
     joins = joins.sort_by([("accepted_ns", "descending")])
     _, last = np.unique(joins["connection_id"].to_numpy(), return_index=True)
     return _beside(joins.take(pa.array(last)), leaves)
+
+
+def _with_after_seq(opened: pa.Table, after_seq: dict[int, int]) -> pa.Table:
+    """`opened`, with what clients that resumed turned out to have said."""
+    if not after_seq:
+        return opened
+    ids = pa.array(list(after_seq), pa.int64())
+    found = pa.array(list(after_seq.values()), pa.int32()).take(
+        pc.index_in(opened["connection_id"], value_set=ids).combine_chunks()
+    )
+    place = opened.schema.get_field_index("after_seq")
+    return opened.set_column(
+        place, opened.field(place), pc.coalesce(found, opened["after_seq"].combine_chunks())
+    )
 
 
 def _connections(opened: pa.Table, closed: pa.Table) -> pa.Table:
@@ -341,7 +349,7 @@ class _ReceiptFiles:
     def _pieces(self) -> Iterator[tuple[pa.Table, Any]]:
         """Some rows, on the run's clock, and the place of each one's connection in `ids`."""
         for path, shift_ns in self._files.items():
-            if _cut_in_head(path):
+            if cut_in_head(path):
                 continue
             held: list[pa.RecordBatch] = []
             rows = 0

@@ -103,6 +103,34 @@ TABLES: dict[str, pa.Schema] = {
         via=pa.uint8(),  # a Via
         at_ns=_NS,
     ),
+    # Load test of a target: one row a piece of an answer, in the order received, as its frame
+    # says; analysis turns them into receipts (chunk7.analysis.sightings).
+    "sightings": _schema(
+        connection_id=_INT,
+        session_id=_TEXT,
+        message_id=_TEXT,
+        index=pa.int32(),
+        seq=pa.int32(),
+        id=_TEXT,  # what a client resumes after
+        text=_TEXT,
+        via=pa.uint8(),  # a Via
+        at_ns=_NS,
+    ),
+    # Load test of a target: one row a connection that goes on from an earlier one, and what its
+    # client said it has; all null: nothing.
+    "resumes": _schema(
+        connection_id=_INT, previous=_INT, id=_TEXT, seq=pa.int32(), index=pa.int32()
+    ),
+    # Whoever knows what a target is to deliver (producer, reference): one row a chunk.
+    "texts": _schema(
+        cell=pa.int32(),
+        session_id=_TEXT,
+        message_id=_TEXT,
+        index=pa.int32(),
+        seq=pa.int32(),  # 0: never numbered
+        final=_BIT,
+        text=_TEXT,
+    ),
     # Load test: one row a connection when it is over.
     "closed": _schema(
         connection_id=_INT,
@@ -146,6 +174,10 @@ def unclaimed(folder: Path, process: str) -> str:
         life += 1
         name = f"{process}-{life}"
     return name
+
+
+_HEAD_MARK = b"\xff\xff\xff\xff"
+_LARGEST_HEAD_BYTES = 1 << 20
 
 
 class Via:
@@ -286,3 +318,14 @@ def _has_end_mark(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-8, 2)
         return file.read() == b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
+
+def cut_in_head(path: Path) -> bool:
+    """Whether the process was killed before the stream's head was on disk, whole."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    if len(head) < 8:
+        return head[:4] == _HEAD_MARK[: len(head)]
+    length = int.from_bytes(head[4:], "little")
+    cut = path.stat().st_size < len(head) + length
+    return head[:4] == _HEAD_MARK and length < _LARGEST_HEAD_BYTES and cut
