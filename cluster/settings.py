@@ -68,36 +68,48 @@ def read_settings(args: argparse.Namespace) -> RunSettings:
     if adapter is None:
         cells = try_and_choose(names(args.connect), names(args.write))
     else:
-        _check_beside_target(args, adapter)
+        _check_beside_target(args)
         cells = cells_of(adapter, names(args.write))
     plan = read_plan(vars(args), run="unnamed", cells=list(cells.cells))
+    redis = args.redis
     if adapter is not None:
-        for name in ("node_work_ms", "store_latency_ms"):
-            if getattr(plan, name):
-                option = PARAMETERS[name].option
-                raise UsageError(f"{option}: it slows chunk7's own cluster, not a target")
-        if plan.settle_ms is None:
-            plan = replace(plan, settle_ms=FOREIGN_QUIET_MS)
+        plan, redis = _plan_of_target(plan), _store_of(adapter, redis)
     return RunSettings(
         plan=plan,
         cells=cells,
         nodes=args.nodes,
         stream_max_entries=args.stream_max_entries,
         answers=args.answers,
-        redis=args.redis or (adapter and adapter.produce and adapter.store) or None,
+        redis=redis,
         processes=args.processes,
         thresholds=tuple(map(parse_threshold, args.threshold)),
         adapter=adapter,
     )
 
 
-def _check_beside_target(args: argparse.Namespace, adapter: Adapter) -> None:
-    """Raise UsageError for options that a target leaves without an effect, or lacks."""
+def _check_beside_target(args: argparse.Namespace) -> None:
+    """Raise UsageError for options that a target leaves without an effect."""
     if args.connect:
         raise UsageError("--connect: a target has its own connect ordering, whatever it is")
     if args.cluster != "local":
         raise UsageError(f"--cluster {args.cluster}: with --target no cluster is started")
-    if adapter.produce is not None and not (args.redis or adapter.store):
+
+
+def _plan_of_target(plan: Plan) -> Plan:
+    for name in ("node_work_ms", "store_latency_ms"):
+        if getattr(plan, name):
+            raise UsageError(
+                f"{PARAMETERS[name].option}: it slows chunk7's own cluster, not a target"
+            )
+    return plan if plan.settle_ms is not None else replace(plan, settle_ms=FOREIGN_QUIET_MS)
+
+
+def _store_of(adapter: Adapter, redis: str | None) -> str | None:
+    """Where our producer writes, if it does."""
+    if adapter.produce is None:
+        return None
+    if not (redis or adapter.store):
         raise UsageError(
             f"--redis URL, or store: in {adapter.file}, is needed: where the producer writes"
         )
+    return redis or adapter.store

@@ -145,16 +145,6 @@ TABLES: dict[str, pa.Schema] = {
         fetches=pa.int32(),
         error=_TEXT,
     ),
-    # Producer, for somebody else's back end: what each chunk of `published` says.
-    "texts": _schema(
-        cell=pa.int32(),
-        session_id=_TEXT,
-        message_id=_TEXT,
-        index=pa.int32(),
-        seq=pa.int32(),
-        final=_BIT,
-        text=_TEXT,
-    ),
     # Every process: one row a second.
     "health": _schema(at_ns=_NS, loop_lag_ms=pa.float64(), rss_bytes=_INT, open_count=pa.int32()),
     # Nodes and producer: at start and at the end.

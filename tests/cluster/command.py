@@ -74,9 +74,9 @@ class Running:
             assert time.monotonic() < deadline, "it did not come so far in time"
             time.sleep(0.02)  # poll, bounded by the deadline
 
-    def wait_for_receipts(self) -> None:
+    def wait_for_receipts(self, table: str = "receipts") -> None:
         """Until clients have received chunks, and that is on disk."""
-        receipts = self.folder / "raw" / "locust.receipts.arrows"
+        receipts = self.folder / "raw" / f"locust.{table}.arrows"
         self.wait_for(lambda: receipts.exists() and receipts.stat().st_size > 0)
 
     def line(self) -> str:

@@ -1,0 +1,181 @@
+"""`chunk7 run --target`: the same verdicts on somebody else's back end, whoever answers there."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from call_kit import Call
+from command import Running, chunk7
+
+from chunk7.cluster.deployments.probes import free_ports
+from tests.store_kit import HOST, server
+
+APP = Path(__file__).with_name("foreign_app.py")
+LOAD = ("--users", "30", "--sessions", "6", "--duration", "3")
+
+RELAYED: dict[str, Any] = {
+    "frames": [
+        {"is": "history", "when": {"type": "history"}, "each": "messages", "text": "t"},
+        {"is": "chunk", "when": {"type": "token"}, "text": "t"},
+    ],
+    "produce": {
+        "write": ["save_then_publish"],
+        "history": "h:{session_id}",
+        "channel": "c:{session_id}",
+        "payload": {"n": "{seq}", "t": "{text}"},
+    },
+}
+ASKED: dict[str, Any] = {
+    "frames": [{"is": "end", "when": {"@data": "[DONE]"}}, {"is": "chunk", "text": "t"}]
+}
+
+
+@contextmanager
+def app(folder: Path, mode: str, content: dict[str, Any]) -> Iterator[tuple[Path, int]]:
+    """The back end in this mode, its store, and an adapter of it: (adapter, process id)."""
+    [port] = free_ports(1)
+    if "produce" in content:
+        address = {"url": f"ws://{HOST}:{port}/ws/{{session_id}}"}
+    else:
+        asked = {"ask": {"url": f"http://{HOST}:{port}/ask/{{session_id}}"}}
+        address = {"url": f"http://{HOST}:{port}/sse/{{session_id}}"} | asked
+    (folder / "store").mkdir()
+    with server(folder / "store") as store:
+        url = f"redis://{HOST}:{store.port}/0"
+        adapter = folder / "adapter.yaml"
+        stored = {"store": url} if "produce" in content else {}
+        adapter.write_text(yaml.safe_dump({"name": "theirs", **address, **content, **stored}))
+        words = [sys.executable, str(APP), str(port), mode, url]
+        process = subprocess.Popen(words)
+        try:
+            _wait_for(port)
+            yield adapter, process.pid
+        finally:
+            process.kill()
+            process.wait(10)
+
+
+def with_numbers(content: dict[str, Any], name: str, path: str) -> dict[str, Any]:
+    """The adapter whose frames say which chunk they bring."""
+    frames = [rule | {name: path} if "text" in rule else rule for rule in content["frames"]]
+    return content | {"frames": frames}
+
+
+@pytest.mark.measured
+@pytest.mark.parametrize(
+    ("content", "by"),
+    [
+        (with_numbers(RELAYED, "seq", "n"), "seq"),
+        (RELAYED, "text"),
+        (with_numbers(ASKED, "index", "i"), "index"),
+    ],
+    ids=["websocket by numbers", "websocket by text", "server-sent events that are asked for"],
+)
+def test_a_back_end_that_reads_and_then_subscribes_loses(
+    tmp_path: Path, content: dict[str, Any], by: str
+) -> None:
+    with app(tmp_path, "wrong", content) as (adapter, _):
+        ended = chunk7("run", "--target", adapter, *LOAD, "--out", tmp_path / "run", "--json")
+    assert ended.code == 0, ended.stderr
+    assert ended.document["invalid_because"] == []
+    [result] = ended.document["results"]
+    assert result["lossy_connections"] > 5
+    assert result["chunks_unexpected"] == 0
+    assert result["chunks_lost_predicted"] is None, "nobody knows its instants"
+    assert result["window_ms"]["p50"] is None
+    assert set(_alignments(tmp_path / "run")["by"]) == {by}
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.measured
+@pytest.mark.parametrize("content", [RELAYED, ASKED], ids=["websocket", "server-sent events"])
+def test_a_back_end_that_subscribes_first_keeps_all(
+    tmp_path: Path, content: dict[str, Any]
+) -> None:
+    with app(tmp_path, "right", content) as (adapter, _):
+        ended = chunk7("run", "--target", adapter, *LOAD, "--json", "--no-report")
+    assert ended.code == 0, ended.stderr
+    [result] = ended.document["results"]
+    assert ended.document["valid"]
+    assert (result["chunks_lost"], result["chunks_duplicate"]) == (0, 0)
+    assert result["chunks_delivered"] > 500
+
+
+@pytest.mark.live
+def test_what_a_target_that_dies_did_not_send_is_not_lost(tmp_path: Path) -> None:
+    """It was killed in the middle: all that its clients lack from then on is nobody's verdict."""
+    with app(tmp_path, "right", RELAYED) as (adapter, pid):
+        running = Running(tmp_path / "run", "run", "--target", str(adapter), *LOAD, "--json")
+        try:
+            running.wait_for_receipts("sightings")
+            os.kill(pid, signal.SIGKILL)
+            ended = running.end()
+        finally:
+            running.kill()
+    assert ended.code == 98
+    [result] = ended.document["results"]
+    assert result["chunks_lost"] == 0
+    broken = [line for line in ended.document["invalid_because"] if "broken off" in line]
+    assert len(broken) == 1, ended.document["invalid_because"]
+    assert broken[0].endswith("it died, or was started again")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--connect", "all"), "--connect: a target has its own connect ordering, whatever it is"),
+        (("--cluster", "compose"), "--cluster compose: with --target no cluster is started"),
+        (
+            ("--node-work-ms", "5"),
+            "--node-work-ms: it slows chunk7's own cluster, not a target",
+        ),
+        (("--write", "nonsense"), "--write: unknown ordering 'nonsense': one of publish_then_save"),
+        (
+            (),
+            "--redis URL, or store: in {file}, is needed: where the producer writes",
+        ),
+    ],
+)
+def test_what_does_not_go_with_a_target_is_one_line(
+    call: Call, tmp_path: Path, words: tuple[str, ...], line: str
+) -> None:
+    adapter = tmp_path / "adapter.yaml"
+    adapter.write_text(yaml.safe_dump({"name": "x", "url": "ws://localhost:1/", **RELAYED}))
+    ended = call("run", "--target", adapter, *words)
+    assert ended.returncode == 2
+    assert line.format(file=adapter) in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_target_for_which_nobody_writes_is_refused(call: Call, tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter.yaml"
+    content = {"frames": RELAYED["frames"]}
+    adapter.write_text(yaml.safe_dump({"name": "x", "url": "ws://localhost:1/", **content}))
+    ended = call("run", "--target", adapter)
+    assert ended.returncode == 2
+    assert "needs produce: or ask:, to say where the answers come from" in ended.stderr
+
+
+def _alignments(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / "alignments.parquet")
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection((HOST, port), 1).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)  # poll, bounded by the deadline
