@@ -261,6 +261,8 @@ def _listeners(run: Run, sessions: pd.Index) -> Listeners:
     recorded_ns = known_until.reindex(frame["process"]).to_numpy()
     certain_ns = np.where(ended, until_ns, np.fmin(until_ns, recorded_ns)) - settle_ns
     certain_ns[~ended & np.isnan(recorded_ns)] = -np.inf
+    if run.manifest.target is not None:
+        certain_ns[by_server] = np.inf  # it was told that this is all: nothing is on its way
     return Listeners(
         session=sessions.get_indexer(frame["session_id"]).astype(np.int64),
         after_seq=frame["after_seq"].to_numpy(dtype=np.int64, na_value=0),

@@ -131,6 +131,11 @@ class ForeignConnection:
         join = TargetJoin(visit.session_id, visit.user, self.connection_id, visit.after())
         try:
             connection = open_target(visit.adapter, join, self._record.leave_ns / 1e9)
+        except Closed as closed:  # at once: who comes back is told that there is nothing more
+            self._closed["connected_ns"] = self._closed["closed_ns"] = now_ns()
+            visit.fire("connect", self._record.since_opening_ms(now_ns()))
+            self._note_close(closed)
+            return None
         except TargetError as error:
             visit.fire("connect", self._record.since_opening_ms(now_ns()), error)
             self._closed["error"] = str(error)

@@ -7,7 +7,7 @@ test says only what it is about.
 from pathlib import Path
 from typing import Any
 
-from chunk7.analysis.manifest import Manifest, Traits, write_manifest
+from chunk7.analysis.manifest import Manifest, TargetFacts, Traits, write_manifest
 from chunk7.delivery.chunk import digest
 from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import Recorder, Via
@@ -36,6 +36,7 @@ class Story:
         cells: list[Cell] | None = None,
         settle_ms: int = 500,
         traits: dict[str, Traits] | None = None,
+        target: TargetFacts | None = None,
     ) -> None:
         self.folder = folder
         cells = cells or [CELL]
@@ -44,7 +45,9 @@ class Story:
         )
         traits = {cell.connect: Traits() for cell in cells} | (traits or {})
         (folder / "raw").mkdir(parents=True)
-        write_manifest(folder, Manifest(plan=plan, traits=traits, settle_ms=settle_ms))
+        write_manifest(
+            folder, Manifest(plan=plan, traits=traits, settle_ms=settle_ms, target=target)
+        )
         self.cells = cells
         self.recorders: dict[str, Recorder] = {}
 
