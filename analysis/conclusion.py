@@ -10,18 +10,39 @@ class Standing(StrEnum):
     """What a cell showed."""
 
     LOSES = "loses"
+    LUCKY = "lost none here, can lose"
     KEEPS = "keeps all"
     UNKNOWN = "cannot be judged"
 
 
 def standing(result: Result) -> Standing:
-    """A cell that lost nothing keeps all only if enough of its chunks could be judged."""
+    """A cell that lost nothing keeps all only if enough of its chunks could be judged, and if no
+    interleaving of its orderings is known to lose.
+    """
     if result.chunks_lost:
         return Standing.LOSES
     empty = result.connections == 0 or result.chunks_expected == 0
     if empty or result.chunks_undetermined > ValidityLimits().undetermined * result.chunks_expected:
         return Standing.UNKNOWN
+    if result.explored and result.explored.verdict == "loses":
+        return Standing.LUCKY
     return Standing.KEEPS
+
+
+def proof(result: Result) -> str:
+    """What is known of a cell that lost nothing beside what was measured; '' for any other."""
+    if standing(result) in (Standing.LOSES, Standing.UNKNOWN):
+        return ""
+    explored = result.explored
+    if explored is None:
+        return "Not explored: another interleaving may lose."
+    match explored.verdict:
+        case "lossless":
+            return f"No interleaving of {explored.chunks} chunks loses one."
+        case "loses":
+            return f"`{explored.command}` draws how."
+        case "unknown":
+            return f"Not explored to the end: `{explored.command}` goes on."
 
 
 def conclusion(result: Result) -> str:
@@ -42,7 +63,7 @@ def _verdict(result: Result) -> str:
     match standing(result):
         case Standing.LOSES:
             return _loses(result)
-        case Standing.KEEPS:
+        case Standing.KEEPS | Standing.LUCKY:
             return _keeps(result)
         case Standing.UNKNOWN:
             return f"cannot be judged: no loss was seen in {result.connections} connections"
@@ -59,7 +80,7 @@ def _loses(result: Result) -> str:
 
 def _keeps(result: Result) -> str:
     keeps = (
-        f"keeps all: 0 of {result.connections} connections lost a chunk "
+        f"{standing(result)}: 0 of {result.connections} connections lost a chunk "
         f"(at most {_percent(result.loss_rate_high)})"
     )
     price = [

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from chunk7.delivery.errors import RecordError
+from chunk7.wire.account import Explored
 from chunk7.wire.plan import Plan
 
 NAME = "manifest.json"
@@ -41,6 +42,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Cells, seed and load, as the producer was asked for."""
     traits: dict[str, Traits]
     """By connect ordering, for every one in `plan.cells`."""
+    explored: dict[str, Explored] = {}
+    """By cell's name, for those that were explored: of the code that ran, not of today's."""
     settle_ms: int = SETTLE_MS
     """A chunk published less than this before a client left may still have been on its way."""
     target: TargetFacts | None = None

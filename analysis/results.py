@@ -120,6 +120,7 @@ def _results(run: Run, judgement: Judgement, evidence: Evidence) -> list[Result]
             **counts[k],
             **_predictions(predicted.get(k, Prediction()), unknown=run.manifest.target is not None),
             causes=_tally(evidence.causes[cells[evidence.who] == k]),
+            explored=run.manifest.explored.get(cell.name),
             window_ms=_quantiles(times["window_ms"][k]),
             gap_ms=_quantiles(times["gap_ms"][k]),
             join_ms=_quantiles(times["join_ms"][k]),

@@ -15,7 +15,7 @@ import msgspec
 from chunk7.analysis.results import Result
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.verdicts import Cause
-from chunk7.wire.account import Quantiles
+from chunk7.wire.account import Explored, Quantiles
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -58,11 +58,13 @@ def metrics() -> list[str]:
     """Every name that a threshold may use."""
     names: list[str] = []
     for field in msgspec.structs.fields(Result):
+        if field.type in (str, Explored | None):
+            continue
         if field.type is Quantiles:
             names += [f"{field.name}.{part}" for part in Quantiles.__struct_fields__]
         elif field.name == "causes":
             names += [f"causes.{cause}" for cause in Cause]
-        elif field.type is not str:
+        else:
             names.append(field.name)
     return names
 

@@ -4,8 +4,8 @@ Everything is worked out from the rows of single connections, so that quantiles 
 and intervals of all connections together; nothing is averaged.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from chunk7.analysis.results import COUNTS, sums
 from chunk7.analysis.statistics.quantiles import quantiles
 from chunk7.analysis.study import Study
 from chunk7.delivery.verdicts import Cause
-from chunk7.wire.account import Account, Quantiles
+from chunk7.wire.account import Account, Explored, Quantiles
 from chunk7.wire.live import Moment
+from chunk7.wire.plan import Cell
 
 _LAW = ("expected", "least", "least_variance", "most", "most_variance")
 _COLUMNS = (
@@ -38,10 +39,12 @@ class Kept:
         lost_least_variance, lost_most, lost_most_variance (as in Study.connections), and opened_ns
         on the records' clock.
     `causes`: lost chunks by cause. Columns: connect, write, cause, chunks.
+    `explored`: as in the manifest.
     """
 
     connections: pd.DataFrame
     causes: pd.DataFrame
+    explored: Mapping[str, Explored] = field(default_factory=dict)
 
 
 def keep(study: Study) -> Kept:
@@ -57,15 +60,16 @@ def keep(study: Study) -> Kept:
         ],
         columns=[*_PAIR, "cause", "chunks"],
     )
-    return Kept(connections.reset_index(drop=True), causes)
+    return Kept(connections.reset_index(drop=True), causes, study.run.manifest.explored)
 
 
 def totals(runs: Sequence[Kept]) -> list[Account]:
     """A total a pair, in the order in which they first appear; none without connections."""
     connections = _together([run.connections for run in runs])
     causes = _together([run.causes for run in runs])
+    explored = {name: found for run in runs for name, found in run.explored.items()}
     return [
-        _total(pair, rows, _tally(causes, pair))
+        _total(pair, rows, _tally(causes, pair), explored)
         for pair, rows in connections.groupby(_PAIR, sort=False)
     ]
 
@@ -94,7 +98,9 @@ def _together(frames: list[pd.DataFrame]) -> pd.DataFrame:
     return empty.assign(opened_ns=np.zeros(0, np.int64))
 
 
-def _total(pair: Any, rows: pd.DataFrame, causes: dict[str, int]) -> Account:
+def _total(
+    pair: Any, rows: pd.DataFrame, causes: dict[str, int], explored: Mapping[str, Explored]
+) -> Account:
     known = rows.dropna(subset="lost_expected")
     law = expectation(*(float(known[f"lost_{name}"].sum()) for name in _LAW))
     return Account(
@@ -109,6 +115,7 @@ def _total(pair: Any, rows: pd.DataFrame, causes: dict[str, int]) -> Account:
         gap_ms=_quantiles(rows["gap_ms"]),
         join_ms=_quantiles(rows["join_ms"]),
         causes=causes,
+        explored=explored.get(Cell(*pair).name),
     )
 
 

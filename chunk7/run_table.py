@@ -6,12 +6,12 @@ from itertools import groupby
 from rich.console import Console
 from rich.table import Table
 
-from chunk7.analysis.conclusion import conclusion
+from chunk7.analysis.conclusion import Standing, conclusion, proof, standing
 from chunk7.analysis.results import Result, Summary
-from chunk7.cluster.jobs.proof import proof
 
 _WIDTH = 120
 """Of a table that goes to no terminal."""
+_STYLES = {Standing.LOSES: "red", Standing.LUCKY: "yellow"}
 
 
 def stdout_console() -> Console:
@@ -22,10 +22,7 @@ def stdout_console() -> Console:
 
 def show(summary: Summary, console: Console) -> None:
     """Print all of it."""
-    console.print(table(summary.results))
-    console.print()
-    for result in summary.results:
-        console.print(f"{conclusion(result)} {proof(result)}".rstrip(), soft_wrap=True)
+    show_results(summary.results, console)
     console.print()
     console.print(f"run folder: {summary.run_dir}", soft_wrap=True)
     if summary.valid:
@@ -34,9 +31,21 @@ def show(summary: Summary, console: Console) -> None:
         console.print(f"NOT VALID: {reason}", style="bold red", soft_wrap=True)
 
 
-def table(results: Sequence[Result]) -> Table:
-    """A row a cell, under its connect ordering. Fits into 80 columns. Losses are red.
+def show_results(results: Sequence[Result], console: Console) -> None:
+    """The table, and a sentence a cell."""
+    console.print(table(results))
+    if any(standing(result) is Standing.LUCKY for result in results):
+        console.print(f"!  {Standing.LUCKY}")
+    console.print()
+    for result in results:
+        line = f"{conclusion(result)} {proof(result)}".rstrip()
+        console.print(line, soft_wrap=True, markup=False)
 
+
+def table(results: Sequence[Result]) -> Table:
+    """A row a cell, under its connect ordering. Fits into 80 columns.
+
+    Losses are red; what can lose is yellow, and has a `!` before it.
     The law's number of lost chunks is beside the measured one; times are medians.
     """
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
@@ -55,13 +64,13 @@ def table(results: Sequence[Result]) -> Table:
     for connect, cells in groupby(results, key=lambda result: result.connect):
         shown.add_row(connect)
         for result in cells:
-            shown.add_row(*_row(result), style="red" if result.chunks_lost else None)
+            shown.add_row(*_row(result), style=_STYLES.get(standing(result)))
     return shown
 
 
 def _row(result: Result) -> tuple[str, ...]:
     return (
-        f"  {result.write}",
+        f"{'!' if standing(result) is Standing.LUCKY else ' '} {result.write}",
         f"{result.lossy_connections}/{result.connections}",
         _rate(result),
         f"{result.chunks_lost} ({_law(result.chunks_lost_predicted)})",

@@ -9,6 +9,7 @@ import msgspec
 
 from chunk7.analysis.results import Result, Summary
 from chunk7.cluster.cells import pairs
+from chunk7.cluster.jobs.proof import explored_pair
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.simulator.explore.guard import guarded
@@ -80,8 +81,13 @@ def simulated(
     """
 
     def job(tick: Callable[[], None]) -> Iterator[CellAccount]:
-        for connect, write in pairs(connects, writes):
-            yield simulate(settings, connect, write, tick)
+        for connect, write, specs in pairs(connects, writes):
+            cell = simulate(settings, connect, write, tick)
+            if settings.faults:  # which the explorer would have to know of
+                yield cell
+            else:
+                _, found = explored_pair(connect, write, specs, tick)
+                yield msgspec.structs.replace(cell, explored=found)
 
     named = all(isinstance(item, str) and ".py:" not in item for item in (*connects, *writes))
     return job(lambda: None) if named else guarded(job)

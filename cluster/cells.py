@@ -1,10 +1,11 @@
 """Which connect x write cells a run has: from --connect and --write to orderings that pair."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chunk7.analysis.manifest import Traits
+from chunk7.cluster.jobs.proof import explored_pair
 from chunk7.cluster.jobs.rehearsal import rehearse
 from chunk7.delivery.effects import Release
 from chunk7.delivery.errors import UsageError
@@ -13,9 +14,8 @@ from chunk7.delivery.registry import Ordering, resolve
 from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
-from chunk7.simulator.explore import state as explore_state
-from chunk7.simulator.explore.search import SearchLimits, explore
 from chunk7.simulator.virtual.program import dry_join
+from chunk7.wire.account import Explored
 from chunk7.wire.plan import Cell
 
 ALL = "all"
@@ -43,15 +43,19 @@ class Cells:
     """By connect ordering, for every one in `cells`."""
     connect_files: tuple[str, ...] = ()
     write_files: tuple[str, ...] = ()
+    explored: Mapping[str, Explored] = field(default_factory=dict)
+    """By cell's name: what every interleaving says of it."""
 
 
 def try_and_choose(connects: Sequence[str], writes: Sequence[str]) -> Cells:
-    """As `choose`, after somebody's own files have been tried out in a process of their own.
+    """As `choose`, and what every interleaving says of each cell.
 
-    Raises OrderingError also for a file that loops for ever, which would hang `choose`.
+    Somebody's own files are loaded and explored in a process of their own first. Raises
+    OrderingError also for a file that loops for ever, which would hang `choose`.
     """
-    rehearse([*connects, *writes], lambda: _step_through(*_wanted(connects, writes)))
-    return choose(connects, writes)
+    specs = [*connects, *writes]
+    found = rehearse(specs, lambda tick: _explored(*_wanted(connects, writes), tick))
+    return replace(choose(connects, writes), explored=dict(found))
 
 
 def choose(connects: Sequence[str], writes: Sequence[str]) -> Cells:
@@ -66,8 +70,8 @@ def choose(connects: Sequence[str], writes: Sequence[str]) -> Cells:
     return Cells(
         cells=tuple(Cell(*names) for names in wanted),
         traits={name: traits(ordering) for name, ordering in used.items()},
-        connect_files=connect.files,
-        write_files=write.files,
+        connect_files=tuple(connect.files.values()),
+        write_files=tuple(write.files.values()),
     )
 
 
@@ -96,10 +100,13 @@ def cells_of(adapter: Adapter, writes: Sequence[str]) -> Cells:
 
 def pairs(
     connects: Sequence[str | ConnectOrdering], writes: Sequence[str | WriteOrdering]
-) -> list[tuple[ConnectOrdering, WriteOrdering]]:
-    """As `choose`, the orderings themselves, of which some may be given as objects."""
+) -> list[tuple[ConnectOrdering, WriteOrdering, dict[str, str]]]:
+    """As `choose`, the orderings themselves, of which some may be given as objects, and the specs
+    of those that are files, by name.
+    """
     connect, write, wanted = _wanted(connects, writes)
-    return [(connect.orderings[c], write.orderings[w]) for c, w in wanted]
+    specs = {**connect.files, **write.files}
+    return [(connect.orderings[c], write.orderings[w], specs) for c, w in wanted]
 
 
 def orderings(cells: Cells) -> tuple[dict[str, ConnectOrdering], dict[str, WriteOrdering]]:
@@ -128,11 +135,14 @@ def _wanted(
     return connect, write, _product(connect, write)
 
 
-def _step_through(connect: "_Side", write: "_Side", wanted: list[tuple[str, str]]) -> None:
-    """Every ordering in every way that one chunk allows: what is broken shows before the run."""
+def _explored(
+    connect: "_Side", write: "_Side", wanted: list[tuple[str, str]], tick: Callable[[], None]
+) -> Iterator[tuple[str, Explored]]:
+    """Every pair in every way that a few chunks allow: what is broken shows before the run."""
+    specs = {**connect.files, **write.files}
     for connect_name, write_name in wanted:
         pairing = connect.orderings[connect_name], write.orderings[write_name]
-        explore(explore_state.ExploreCell(*pairing, chunks=1), SearchLimits(max_seconds=1.0))
+        yield explored_pair(*pairing, specs, tick)
 
 
 def traits(ordering: ConnectOrdering) -> Traits:
@@ -153,7 +163,8 @@ class _Side:
     option: str
     orderings: dict[str, Any]
     explicit: frozenset[str]
-    files: tuple[str, ...]
+    files: dict[str, str]
+    """By name, the specs of those that are files."""
 
     @classmethod
     def of(
@@ -164,23 +175,23 @@ class _Side:
         kind: type[Ordering],
     ) -> "_Side":
         orderings: dict[str, Any] = {}
-        files = []
+        files: dict[str, str] = {}
         for spec in specs:
             if spec == ALL:
                 orderings |= registry
                 continue
             found = resolve(spec, registry, kind, option) if isinstance(spec, str) else spec
-            if isinstance(spec, str) and spec not in registry:
-                files.append(spec)
             if found is not registry.get(found.name, orderings.get(found.name, found)):
                 given = spec if isinstance(spec, str) else f"object {found.name}"
                 raise UsageError(f"{option} {given}: there already is one named {found.name}")
             orderings[found.name] = found
+            if isinstance(spec, str) and spec not in registry:
+                files[found.name] = spec
         explicit = frozenset(orderings) if ALL not in specs else frozenset()
         if not specs:
             default = DEFAULT_CELLS if option == "--connect" else _DEFAULT_WRITES
             orderings = {name: registry[name] for name in default}
-        return cls(option, orderings, explicit, tuple(files))
+        return cls(option, orderings, explicit, files)
 
 
 def _product(connect: _Side, write: _Side) -> list[tuple[str, str]]:

@@ -73,6 +73,7 @@ def _unnamed(manifest: Manifest, name: str) -> Manifest:
     return Manifest(
         plan=manifest.plan,
         traits=manifest.traits,
+        explored=manifest.explored,
         settle_ms=manifest.settle_ms,
         extra=extra,
     )

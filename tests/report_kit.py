@@ -1,13 +1,17 @@
 """Small run folders to make reports of, written by hand through the real recorders."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from chunk7.analysis.manifest import Traits
+import msgspec
+
+from chunk7.analysis.manifest import Traits, read_manifest, write_manifest
+from chunk7.wire.account import Explored
 from chunk7.wire.plan import Cell
 from tests.analysis.story import Story
 
 BUG = Cell("history_then_subscribe", "publish_then_save")
+Verdict = Literal["lossless", "loses", "unknown"]
 FIX = Cell("buffered_merge", "atomic_lua")
 HOSTILE = "</script><script>window.owned=1</script><img src=x onerror='window.owned=2'>|`*_"
 """A name that would run in a page that trusts it, and break a Markdown table."""
@@ -34,6 +38,15 @@ def run_folder(
             _kept(story, k, session)
     story.healthy("producer", "locust", "node")
     return story.end(*odd.get("killed", ()))
+
+
+def say_explored(folder: Path, verdict: Verdict, command: str = "chunk7 explore") -> Path:
+    """The run folder, whose manifest has this word on its second cell."""
+    manifest = read_manifest(folder)
+    told = Explored(verdict=verdict, chunks=3, command=command)
+    found = {manifest.plan.cells[1].name: told}
+    write_manifest(folder, msgspec.structs.replace(manifest, explored=found))
+    return folder
 
 
 def _session(story: Story, cell: int, session: str) -> None:

@@ -4,7 +4,21 @@ A run's result, a simulated cell and the total of a running load test state the 
 tables, reports, sweeps and thresholds can take any of them. docs/results.md explains the fields.
 """
 
+from typing import Literal
+
 import msgspec
+
+
+class Explored(msgspec.Struct, frozen=True, kw_only=True):
+    """What the interleavings of a few chunks say of a pair, whatever happened while it was counted.
+
+    `verdict` is that of `chunk7 explore`: unknown where its bound was reached before a loss was
+    found. `command` explores the pair again and draws how it loses.
+    """
+
+    verdict: Literal["lossless", "loses", "unknown"]
+    chunks: int
+    command: str
 
 
 class Quantiles(msgspec.Struct, frozen=True):
@@ -47,6 +61,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     gap_ms: Quantiles
     join_ms: Quantiles
     causes: dict[str, int]
+    explored: Explored | None = None
+    """None where nobody has explored the pair: somebody else's back end, or an older summary."""
 
     @property
     def name(self) -> str:

@@ -45,9 +45,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 def as_csv(document: Document) -> str:
     """The results as RFC 4180 has it: a row a pair, quantiles and causes in columns of their own.
 
-    Numbers are not rounded. A quantile that is not known is empty, a cause that did not occur 0.
+    Numbers are not rounded. A quantile that is not known is empty, a cause that did not occur 0;
+    `explored` is the verdict alone.
     """
-    plain = [name for name in Account.__struct_fields__ if name not in (*_QUANTILES, "causes")]
+    plain = [name for name in Account.__struct_fields__ if name not in _NESTED]
     text = io.StringIO(newline="")
     writer = csv.writer(text)  # its lines end in CR LF
     writer.writerow(
@@ -56,6 +57,7 @@ def as_csv(document: Document) -> str:
             *plain,
             *(f"{name}_{quantile}" for name in _QUANTILES for quantile in _OF_EACH),
             *(f"lost_by_{cause.value}" for cause in Cause),
+            "explored",
         ]
     )
     valid = "yes" if document.valid else "no"
@@ -63,9 +65,12 @@ def as_csv(document: Document) -> str:
         spread = [getattr(getattr(total, name), q) for name in _QUANTILES for q in _OF_EACH]
         causes = [total.causes.get(cause.value, 0) for cause in Cause]
         values = (getattr(total, name) for name in plain)
-        writer.writerow([document.round, document.rounds, valid, *values, *spread, *causes])
+        explored = total.explored.verdict if total.explored else None
+        row = [document.round, document.rounds, valid, *values, *spread, *causes, explored]
+        writer.writerow(row)
     return text.getvalue()
 
 
 _QUANTILES = ("window_ms", "gap_ms", "join_ms")
+_NESTED = (*_QUANTILES, "causes", "explored")
 _OF_EACH = Quantiles.__struct_fields__

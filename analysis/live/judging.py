@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import pyarrow as pa
@@ -22,6 +23,7 @@ from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.study import study
 from chunk7.analysis.totals import Kept, keep
 from chunk7.delivery.errors import RecordError
+from chunk7.wire.account import Explored
 from chunk7.wire.plan import Plan
 
 MOST_ROWS = 5_000_000
@@ -52,16 +54,23 @@ class Judged:
 
 
 class Live:
-    """The judge of one run folder's records. `traits` are those of every connect ordering known.
+    """The judge of one run folder's records. `traits` are those of every connect ordering known,
+    `explored` what is known of pairs, by cell's name.
 
     `rounds` is replaced, never changed, so that it may be read while a pass is under way.
     `forgotten` counts rounds whose numbers are no longer kept.
     """
 
-    def __init__(self, run_dir: Path, traits: Mapping[str, Traits]) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        traits: Mapping[str, Traits],
+        explored: Mapping[str, Explored] = MappingProxyType({}),
+    ) -> None:
         self._folder = run_dir / "rounds"
         self._records = Records(run_dir / "raw")
         self._traits = traits
+        self._explored = explored
         self._open: dict[str, LiveRound] = {}
         self.rounds: tuple[Judged, ...] = ()
         self.forgotten = 0
@@ -123,7 +132,7 @@ class Live:
         if (folder / SUMMARY).exists():  # judged before we were started again
             self._put(self._judged_before(judged, folder))
             return
-        self._open[plan.run] = LiveRound(folder, plan, at_ns, self._traits)
+        self._open[plan.run] = LiveRound(folder, plan, at_ns, self._traits, self._explored)
         self._put(judged)
 
     def _judged_before(self, judged: Judged, folder: Path) -> Judged:

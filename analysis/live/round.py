@@ -21,6 +21,7 @@ from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.analysis.results import write_summary
 from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.study import Study, study
+from chunk7.wire.account import Explored
 from chunk7.wire.plan import Plan
 from chunk7.wire.record_tail import END_MARK
 
@@ -41,7 +42,12 @@ class LiveRound:
     """
 
     def __init__(
-        self, folder: Path, plan: Plan, began_ns: int, traits: Mapping[str, Traits]
+        self,
+        folder: Path,
+        plan: Plan,
+        began_ns: int,
+        traits: Mapping[str, Traits],
+        explored: Mapping[str, Explored],
     ) -> None:
         self.folder, self.plan, self.began_ns = folder, plan, began_ns
         self.ended_ns = began_ns + round(plan.end_ms * 1e6)
@@ -49,6 +55,8 @@ class LiveRound:
         self.rows = 0
         self.fresh = False
         self._traits = {cell.connect: traits.get(cell.connect, Traits()) for cell in plan.cells}
+        names = (cell.name for cell in plan.cells)
+        self._explored = {name: explored[name] for name in names if name in explored}
         self._sessions = pa.array(
             [
                 plan.session_id(cell, session)
@@ -183,7 +191,10 @@ class LiveRound:
 
     def _write_manifest(self) -> None:
         extra = {"round": self.plan.number, "stopped": self.stopped}
-        write_manifest(self.folder, Manifest(plan=self.plan, traits=self._traits, extra=extra))
+        manifest = Manifest(
+            plan=self.plan, traits=self._traits, explored=self._explored, extra=extra
+        )
+        write_manifest(self.folder, manifest)
 
 
 def run_of(event: dict[str, Any]) -> str | None:

@@ -2,12 +2,14 @@
 
 One test suite a run. If thresholds were given, they say what must hold: a test case for each
 threshold and cell that it concerns, which fails where it was crossed. Without any, the measure is
-the promise of every ordering: a test case a cell, which fails when it lost a chunk. What cannot be
+the promise of every ordering: a test case a cell, which fails when it lost a chunk, and otherwise
+says what the explorer knows of it (system-out). What cannot be
 told (an unknown metric, a cell that could not be judged) is an error, and so is every case of a run
 that is not valid: it neither passed nor failed.
 
-Shape: testsuites > testsuite > properties, testcase > failure | error, as Jenkins, GitLab and
-GitHub's actions read it. A case's `time` is the length of its cell in the timetable, in seconds.
+Shape: testsuites > testsuite > properties, testcase > failure | error | system-out, as Jenkins,
+GitLab and GitHub's actions read it. A case's `time` is the length of its cell in the
+timetable, in seconds.
 """
 
 import re
@@ -15,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as Xml
 
-from chunk7.analysis.conclusion import Standing, conclusion, standing
+from chunk7.analysis.conclusion import Standing, conclusion, proof, standing
 from chunk7.analysis.report.thresholds import CROSSED, UNKNOWN, Held
 from chunk7.analysis.results import Result
 from chunk7.analysis.study import Study
@@ -33,6 +35,8 @@ class Case:
     outcome: str
     kind: str
     message: str
+    note: str = ""
+    """What else is known, of a case that is neither."""
 
 
 def render_junit(study: Study, held: Sequence[Held]) -> bytes:
@@ -77,9 +81,12 @@ def _of_cell(result: Result) -> Case:
     outcome, kind = {
         Standing.LOSES: ("failure", "lost"),
         Standing.UNKNOWN: ("error", "undetermined"),
+        Standing.LUCKY: ("", ""),
         Standing.KEEPS: ("", ""),
     }[standing(result)]
-    return Case(f"chunk7.{result.connect}", result.name, outcome, kind, conclusion(result))
+    group, told = f"chunk7.{result.connect}", conclusion(result)
+    note = "" if outcome else f"{told} {proof(result)}"
+    return Case(group, result.name, outcome, kind, told, note)
 
 
 def _add(suite: Xml.Element, case: Case, time_s: float) -> None:
@@ -89,6 +96,8 @@ def _add(suite: Xml.Element, case: Case, time_s: float) -> None:
         message = _clean(case.message)
         found = Xml.SubElement(element, case.outcome, {"message": message, "type": case.kind})
         found.text = message
+    if case.note:
+        Xml.SubElement(element, "system-out").text = _clean(case.note)
 
 
 def _clean(text: str) -> str:

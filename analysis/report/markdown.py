@@ -1,6 +1,6 @@
 """report.md: the run in the space of a comment on a pull request (GitHub's Markdown).
 
-Everything is escaped but the proofs: these are chunk7's own sentences, of its own orderings.
+Everything is escaped. What stands between backticks in a proof is shown as code.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from chunk7.analysis.report.page import Page
 from chunk7.analysis.report.table import Column, Shown, Table
 
-_SIGNS = {"loses": "❌", "keeps": "✅", "unknown": "❔"}
+_SIGNS = {"loses": "❌", "lucky": "⚠️", "keeps": "✅", "unknown": "❔"}
 _KEPT = (
     "cell", "verdict", "lossy connections", "loss rate", "chunks lost", "law expects",
     "duplicates", "out of order", "fetched",
@@ -23,9 +23,9 @@ def render_markdown(page: Page) -> str:
 
 
 def _lines(page: Page) -> Iterator[str]:
-    yield f"## chunk7: {escape(page.headline)}"
+    yield f"## chunk7: {_SIGNS[page.mark]} {escape(page.headline)}"
     yield ""
-    yield f"{_SIGNS['keeps' if page.valid else 'loses']} **{escape(page.validity)}**"
+    yield f"{'' if page.valid else _SIGNS['loses'] + ' '}**{escape(page.validity)}**"
     yield ""
     if page.reasons:
         yield from (f"- {escape(reason)}" for reason in page.reasons)
@@ -35,7 +35,7 @@ def _lines(page: Page) -> Iterator[str]:
     if page.thresholds:
         yield from _table(page.thresholds)
     yield from _table(_narrowed(page.cells))
-    yield from (f"- {escape(s.text)} {s.proof}".rstrip() for s in page.sentences)
+    yield from (f"- {escape(s.text)} {_with_code(s.proof)}".rstrip() for s in page.sentences)
     yield ""
     if page.losses.total:
         yield from _folded("Why chunks were lost", _table(page.causes))
@@ -91,6 +91,15 @@ def _field(shown: Shown) -> str:
     plain = shown.note.startswith(("x ", "of "))
     note = f" {shown.note}" if plain else f" ({shown.note})"
     return sign + escape(shown.text + (note if shown.note else ""))
+
+
+def _with_code(text: str) -> str:
+    """Escaped, but for what stands between its two backticks: nothing means anything in there."""
+    parts = re.sub(r"\s+", " ", text).split("`")
+    if len(parts) != 3:
+        return escape(text)
+    before, code, after = parts
+    return f"{escape(before)}`{code}`{escape(after)}"
 
 
 def escape(text: str) -> str:

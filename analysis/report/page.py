@@ -3,10 +3,10 @@
 `make_page` takes a judged run; HTML and Markdown are rendered from the page and from nothing else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chunk7.analysis.conclusion import conclusion
+from chunk7.analysis.conclusion import conclusion, proof
 from chunk7.analysis.report.comparisons import comparison_tables
 from chunk7.analysis.report.losses import Losses, losses_of
 from chunk7.analysis.report.making import Section, sections
@@ -20,13 +20,21 @@ from chunk7.analysis.report.tables import (
     times_table,
 )
 from chunk7.analysis.report.thresholds import Held, thresholds_table
-from chunk7.analysis.report.words import Group, headline, lede, mark_of, number, validity
+from chunk7.analysis.report.words import (
+    Group,
+    headline,
+    lede,
+    mark_of,
+    mark_of_run,
+    number,
+    validity,
+)
 from chunk7.analysis.study import Study
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A cell's conclusion; `mark` as in `chunk7.analysis.report.table.Shown`."""
+    """A cell's conclusion, and what the explorer knows; `mark` as in `table.Shown`."""
 
     mark: str
     text: str
@@ -39,6 +47,7 @@ class Page:
 
     run: str
     headline: str
+    mark: str
     valid: bool
     validity: str
     reasons: Sequence[str]
@@ -59,18 +68,15 @@ class Page:
 
 def make_page(
     study: Study,
-    proofs: Mapping[str, str],
     held: Sequence[Held],
     pictures: Sequence[Picture],
 ) -> Page:
-    """The page of a judged run. `proofs` are sentences by cell, '' or missing where there is none.
-
-    `held` says how the run's thresholds came out.
-    """
+    """The page of a judged run; `held` says how its thresholds came out."""
     summary = study.summary
     return Page(
         run=study.run.folder.resolve().name,
         headline=headline(summary),
+        mark=mark_of_run(summary),
         valid=summary.valid,
         validity=validity(summary),
         reasons=summary.invalid_because,
@@ -79,8 +85,7 @@ def make_page(
         thresholds=thresholds_table(held, summary),
         cells=cells_table(summary),
         sentences=[
-            Sentence(mark_of(r, summary.valid), conclusion(r), proofs.get(r.name, ""))
-            for r in summary.results
+            Sentence(mark_of(r, summary.valid), conclusion(r), proof(r)) for r in summary.results
         ],
         comparisons=comparison_tables(study),
         pictures=pictures,

@@ -19,7 +19,8 @@ class Column:
 class Shown:
     """One field. `sort` is what it sorts by, None last. `note` is a second, lesser line.
 
-    `mark` is loses, keeps or unknown for what is good or bad news, never told by colour alone.
+    `mark` is loses, lucky (lost none, but can), keeps or unknown for what is good or bad news,
+    never told by colour alone.
     `bar` is (low, value, high) on the scale 0 to 1 of its column, for a small picture beside it.
     """
 

@@ -18,7 +18,12 @@ def cells_table(summary: Summary) -> Table:
     results = summary.results
     columns = [
         Column("cell", "connect ordering x write ordering", numeric=False),
-        Column("verdict", "loses: at least one chunk; keeps all: none was seen", numeric=False),
+        Column(
+            "verdict",
+            "loses: at least one chunk; keeps all: none was seen; can lose: none was seen, but "
+            "an interleaving of the same steps loses one",
+            numeric=False,
+        ),
         Column("lossy connections", "those that lost a chunk, of all that opened"),
         Column("loss rate", "lossy connections of all, with its 95% interval, by session"),
         Column("chunks lost", "over all connections"),

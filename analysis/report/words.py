@@ -14,11 +14,18 @@ NOTHING = "-"
 _NAMED = 12
 """Cells that are named before it is said how many more there are."""
 
-MARKS = {Standing.LOSES: "loses", Standing.KEEPS: "keeps", Standing.UNKNOWN: "unknown"}
+MARKS = {
+    Standing.LOSES: "loses",
+    Standing.LUCKY: "lucky",
+    Standing.KEEPS: "keeps",
+    Standing.UNKNOWN: "unknown",
+}
 """As `chunk7.analysis.report.table.Shown` has them."""
+MARKS_BY_WORST = ("loses", "unknown", "lucky", "keeps")
 
 _TITLES = {
     Standing.LOSES: "Lost chunks",
+    Standing.LUCKY: "Lost none here, can lose",
     Standing.KEEPS: "Lost none (with the 95% bound on what they may)",
     Standing.UNKNOWN: "Cannot be judged",
 }
@@ -73,6 +80,12 @@ def mark_of(result: Result, valid: bool) -> str:
     return MARKS[Standing.UNKNOWN if kind is Standing.KEEPS and not valid else kind]
 
 
+def mark_of_run(summary: Summary) -> str:
+    """Of the headline: the worst outcome of any cell."""
+    marks = {mark_of(result, summary.valid) for result in summary.results}
+    return next((mark for mark in MARKS_BY_WORST if mark in marks), MARKS[Standing.UNKNOWN])
+
+
 def headline(summary: Summary) -> str:
     """What came out, in a line, which says so if the run is not valid."""
     seen = _seen(summary.results)
@@ -90,7 +103,9 @@ def _seen(results: Sequence[Result]) -> str:
     unknown = [result for result in results if standing(result) is Standing.UNKNOWN]
     if unknown:
         return f"{len(unknown)} of {_count(len(results), 'cell')} cannot be judged"
-    return f"No chunk was lost in {_count(len(results), 'cell')}"
+    none = f"No chunk was lost in {_count(len(results), 'cell')}"
+    lucky = [result for result in results if standing(result) is Standing.LUCKY]
+    return f"{none}, but {len(lucky)} can lose" if lucky else none
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +136,17 @@ def _note(result: Result) -> str:
         case Standing.LOSES:
             lost = _count(result.chunks_lost, "chunk")
             return f"{lost}, {percent(result.loss_rate)} of connections"
-        case Standing.KEEPS:
-            return f"at most {percent(result.loss_rate_high)}"
+        case Standing.KEEPS | Standing.LUCKY:
+            return f"at most {percent(result.loss_rate_high)}{_how_sure(result)}"
         case Standing.UNKNOWN:
             return ""
+
+
+def _how_sure(result: Result) -> str:
+    """Nothing where every interleaving was explored."""
+    if result.explored is None:
+        return ", not explored"
+    return ", explored in part" if result.explored.verdict == "unknown" else ""
 
 
 def validity(summary: Summary) -> str:

@@ -1,7 +1,7 @@
 """Write a run's report: report.html, report.md, junit.xml, figures/; each whole or not at all."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,26 +32,22 @@ def write_report(
     study: Study,
     folder: Path,
     thresholds: Sequence[Threshold] = (),
-    proofs: Mapping[str, str] | None = None,
 ) -> Report:
     """Write the report of a judged run into `folder`, in place of an earlier one.
 
-    `proofs`: by cell, what is known of it beside what was measured. Raises UsageError for a folder
-    that cannot be written.
+    Raises UsageError for a folder that cannot be written.
     """
     try:
         (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-        return _write_all(study, folder, thresholds, proofs or {})
+        return _write_all(study, folder, thresholds)
     except OSError as error:
         raise UsageError(f"{error.filename or folder}: {error.strerror}") from error
 
 
-def _write_all(
-    study: Study, folder: Path, thresholds: Sequence[Threshold], proofs: Mapping[str, str]
-) -> Report:
+def _write_all(study: Study, folder: Path, thresholds: Sequence[Threshold]) -> Report:
     held = hold(thresholds, study.summary.results)
     drawn = pictures(study)
-    page = make_page(study, proofs, held, drawn)
+    page = make_page(study, held, drawn)
     report = Report(
         html=folder / HTML,
         markdown=folder / MARKDOWN,

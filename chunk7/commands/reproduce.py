@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -92,7 +93,12 @@ def _what(args: argparse.Namespace) -> tuple[ExploreCell, Schedule]:
         args.connect or (given.connect if given else "history_then_subscribe"),
         args.write or (given.write if given else None),
     )
-    rehearse(filter(None, specs), lambda: rerun(*_prepared(args, given, *specs)))
+
+    def attempt(_: object) -> Iterator[None]:
+        rerun(*_prepared(args, given, *specs))
+        yield
+
+    rehearse(filter(None, specs), attempt)
     return _prepared(args, given, *specs)
 
 

@@ -198,15 +198,11 @@ def _claim(cells: "list[CellAccount]", claim: "Claim", duty: float) -> dict[str,
 
 
 def _show(summary: "Summary", claim: dict[str, Any] | None, out: Path | None) -> None:
-    from chunk7.analysis.conclusion import conclusion
-    from chunk7.run_table import table
+    from chunk7.run_table import show_results
 
     width = None if sys.stdout.isatty() else PLAIN_WIDTH
     console = Console(highlight=False, soft_wrap=False, width=width)
-    console.print(table(summary.results))
-    console.print()
-    for result in summary.results:
-        console.print(conclusion(result), soft_wrap=True)
+    show_results(summary.results, console)
     if claim:
         console.print()
         for line in _claim_lines(claim):

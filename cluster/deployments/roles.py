@@ -69,6 +69,8 @@ def _roles(
         ],
         "cluster": [
             "chunk7.cluster.status.server",
-            *local.spelled({"--ordering": layout.connect_files}),
+            *local.spelled(
+                {"--ordering": layout.connect_files, "--write-ordering": layout.write_files}
+            ),
         ],
     }

@@ -1,23 +1,28 @@
-"""From a run folder to its report, with what the explorer knows beside what was measured."""
+"""From a run folder to its report; what no manifest says of our own orderings is explored now."""
 
+import dataclasses
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from chunk7.analysis.report import Report, write_report
 from chunk7.analysis.report.thresholds import of_manifest
 from chunk7.analysis.study import Study, open_study
 from chunk7.analysis.thresholds import Threshold
-from chunk7.cluster.jobs.proof import proof
+from chunk7.cluster.jobs.proof import explored
 from chunk7.cluster.jobs.run import RunOutcome
 from chunk7.delivery.errors import Chunk7Error, RecordError, UsageError
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
 
 
 def open_run(folder: Path) -> Study:
     """Judge a run folder; raises UsageError, naming the file, for one that cannot be used."""
     try:
-        return open_study(folder)
+        return with_explored(open_study(folder))
     except RecordError as error:
         raise UsageError(str(error)) from error
     except OSError as error:
@@ -26,8 +31,23 @@ def open_run(folder: Path) -> Study:
 
 def make_report(study: Study, out: Path, thresholds: Sequence[Threshold]) -> Report:
     """Write the report of a judged run into `out`; raises UsageError if it cannot be written."""
-    proofs = {result.name: proof(result) for result in study.summary.results}
-    return write_report(study, out, thresholds, proofs)
+    return write_report(with_explored(study), out, thresholds)
+
+
+def with_explored(study: Study) -> Study:
+    """The study of a run from before there was a word on it in its manifest, with that word.
+
+    Only pairs of our own: somebody's file may have changed since.
+    """
+    results = study.summary.results
+    unknown = [
+        (CONNECT_ORDERINGS[r.connect], WRITE_ORDERINGS[r.write])
+        for r in results
+        if r.explored is None and r.connect in CONNECT_ORDERINGS and r.write in WRITE_ORDERINGS
+    ]
+    found = explored(unknown, {})
+    told = [msgspec.structs.replace(r, explored=r.explored or found.get(r.name)) for r in results]
+    return dataclasses.replace(study, summary=msgspec.structs.replace(study.summary, results=told))
 
 
 def thresholds_of(study: Study, given: Sequence[Threshold]) -> Sequence[Threshold]:

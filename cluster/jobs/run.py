@@ -176,6 +176,7 @@ def _manifest(settings: RunSettings, run_name: str, facts: dict[str, Any]) -> Ma
         traits=dict(cells.traits),
         settle_ms=SETTLE_MS if settings.adapter is None else FOREIGN_SETTLE_MS,
         target=None if settings.adapter is None else _target(settings.adapter),
+        explored=dict(cells.explored),
         extra={
             "settings": {
                 "nodes": settings.nodes,

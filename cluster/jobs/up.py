@@ -108,6 +108,7 @@ def _attendant(
         "--check": tuple(f"{name}={url}" for name, url in checks.items()),
         "--tell": tuple(f"{name}={text}" for name, text in tells.items()),
         "--ordering": settings.cells.connect_files,
+        "--write-ordering": settings.cells.write_files,
     }
     return Part(
         "cluster",

@@ -2,7 +2,7 @@
 
 ```
 python -m chunk7.cluster.status.server --listen HOST:PORT --run FOLDER
-    --check NAME=URL ... --tell NAME=URL ...
+    --check NAME=URL ... --tell NAME=URL ... --ordering FILE:NAME ... --write-ordering FILE:NAME ...
 ```
 
 What clients lose is judged from the growing records of the run folder (docs/live.md), told as a
@@ -30,11 +30,14 @@ from aiohttp import web
 from chunk7.analysis.live.judging import Live
 from chunk7.cluster.cells import traits
 from chunk7.cluster.deployments.probes import answers_http, pings
+from chunk7.cluster.jobs.proof import explored
 from chunk7.cluster.status.delivery import DeliveryService
 from chunk7.delivery.errors import Chunk7Error, UsageError
-from chunk7.delivery.ordering import ConnectOrdering
+from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
 from chunk7.delivery.registry import resolve
 from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.wire.account import Explored
 from chunk7.wire.options import Parser, listen_address
 
 EVERY_S = 1.0
@@ -65,6 +68,8 @@ class StatusOptions:
     checks: dict[str, SplitResult]
     tells: dict[str, str]
     orderings: Mapping[str, ConnectOrdering] = field(default_factory=lambda: CONNECT_ORDERINGS)
+    explored: Mapping[str, Explored] = field(default_factory=dict)
+    """By cell's name."""
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> StatusOptions:
@@ -77,13 +82,23 @@ def parse_options(arguments: Sequence[str] | None = None) -> StatusOptions:
     add("--run", required=True, type=Path, metavar="FOLDER", help="where the records go")
     add("--check", action="append", default=[], metavar="NAME=URL", help="http, redis or name")
     add("--tell", action="append", default=[], metavar="NAME=TEXT", help="told once all is up")
-    add("--ordering", action="append", default=[], metavar="FILE:NAME", help="beside ours")
+    for option in ("--ordering", "--write-ordering"):
+        add(option, action="append", default=[], metavar="FILE:NAME", help="beside ours")
     given = parser.parse_args(arguments)
     host, port = listen_address(given.listen)
     checks = {name: _checked(url) for name, url in _pairs("--check", given.check).items()}
-    own = [resolve(spec, {}, ConnectOrdering, "--ordering") for spec in given.ordering]
-    orderings = {**CONNECT_ORDERINGS, **{ordering.name: ordering for ordering in own}}
-    return StatusOptions(host, port, given.run, checks, _pairs("--tell", given.tell), orderings)
+    connects = {s: resolve(s, {}, ConnectOrdering, "--ordering") for s in given.ordering}
+    writes = {s: resolve(s, {}, WriteOrdering, "--write-ordering") for s in given.write_ordering}
+    orderings = {**CONNECT_ORDERINGS, **{own.name: own for own in connects.values()}}
+    both = [
+        (connect, write)
+        for connect in orderings.values()
+        for write in (*WRITE_ORDERINGS.values(), *writes.values())
+        if pair(connect, write)
+    ]
+    specs = {own.name: spec for files in (connects, writes) for spec, own in files.items()}
+    tells = _pairs("--tell", given.tell)
+    return StatusOptions(host, port, given.run, checks, tells, orderings, explored(both, specs))
 
 
 def _pairs(option: str, words: Sequence[str]) -> dict[str, str]:
@@ -188,7 +203,7 @@ async def serve(options: StatusOptions, stop: asyncio.Event) -> None:
     """Until `stop`. Raises UsageError when the address is taken."""
     status_server = StatusServer(options)
     known = {name: traits(ordering) for name, ordering in options.orderings.items()}
-    judge = DeliveryService(Live(options.run, known), log)
+    judge = DeliveryService(Live(options.run, known, options.explored), log)
     application = web.Application()
     application.router.add_get("/healthz", status_server.answer)
     application.add_routes(judge.routes())

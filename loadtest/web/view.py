@@ -24,17 +24,19 @@ NONE = "-"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One cell; `cells` go with COLUMNS."""
+    """One cell; `cells` go with COLUMNS. `tone` is bad, lucky (it can lose), good or none."""
 
     connect: str
     write: str
     tone: str
     cells: tuple[str, ...]
+    known: str = ""
+    """What is known of the pair beside what was measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What there is to see. `tone` is good, bad or none: of the headline, which is the validity."""
+    """What there is to see. `tone` is bad, lucky, good or none: of what the headline says."""
 
     tone: str
     headline: str
@@ -57,12 +59,29 @@ def view(answer: DeliveryAnswer, failure: str, now_unix_s: float) -> View:
         return View("bad", "NOT VALID: these numbers are not to be relied on", reasons, about, rows)
     if not any(result.connections for result in document.results):
         return View("none", "Nothing judged yet", (), about, rows)
-    return View("good", _found(document.results), (), about, rows)
+    return View(_tone(rows), _found(document.results), (), about, rows)
 
 
 def _found(results: list[Account]) -> str:
+    """What came out; that it is valid is said by the absence of reasons against it."""
     lossy = sum(result.lossy_connections > 0 for result in results)
-    return f"Valid: {lossy} of {len(results)} orderings lost chunks"
+    if lossy:
+        return f"{lossy} of {len(results)} orderings lost chunks"
+    lucky = sum(map(_can_lose, results))
+    but = f", but {lucky} can lose" if lucky else ""
+    return f"None of {len(results)} orderings lost chunks{but}"
+
+
+def _tone(rows: tuple[Row, ...]) -> str:
+    """The worst that some row has: bad news never stands on green."""
+    tones = {row.tone for row in rows}
+    return next((tone for tone in ("bad", "lucky", "none") if tone in tones), "good")
+
+
+def _can_lose(result: Account) -> bool:
+    """Whether an interleaving of its steps is known to lose, though none did here."""
+    explored = result.explored
+    return result.lossy_connections == 0 and explored is not None and explored.verdict == "loses"
 
 
 def _about(document: Document, now_unix_s: float) -> str:
@@ -97,9 +116,25 @@ def _row(result: Account, valid: bool) -> Row:
         _ms(result.window_ms.p50),
         _ms(result.window_ms.p95),
     )
-    lost = result.lossy_connections > 0
-    tone = "bad" if lost else "good" if result.connections and valid else "none"
-    return Row(result.connect, result.write, tone, cells)
+    tone = "good" if result.connections and valid else "none"
+    if result.lossy_connections:
+        tone = "bad"
+    elif tone == "good" and _can_lose(result):
+        tone = "lucky"
+    return Row(result.connect, result.write, tone, cells, _known(result))
+
+
+def _known(result: Account) -> str:
+    """What the explorer says of a pair that lost nothing."""
+    if result.lossy_connections:
+        return ""
+    if result.explored is None:
+        return "not explored"
+    return {
+        "loses": "lost none here, can lose",
+        "lossless": "no interleaving loses",
+        "unknown": "not explored to the end",
+    }[result.explored.verdict]
 
 
 def _predicted(result: Account) -> str:

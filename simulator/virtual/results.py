@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +136,7 @@ class Tally:
             chunk_latency_ms=_named(np.concatenate(late)) if late else Quantiles(),
         )
 
-    def _predictions(self) -> dict[str, float]:
+    def _predictions(self) -> dict[str, Any]:
         holes, overlap = self._law.expectations(self._counts["connections"])
         predicted = {
             "lost": SimulatedExpectation() if self._fills else holes,

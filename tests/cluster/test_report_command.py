@@ -36,7 +36,7 @@ def test_it_writes_into_the_run_folder_and_says_where(
     assert lines[2:5] == [str(folder / name) for name in ("report.html", "report.md", "junit.xml")]
     assert all(Path(line).exists() for line in lines[2:])
     text = (folder / "report.html").read_text()
-    assert "No interleaving of 2 chunks loses one." in text  # what the explorer knows of the fix
+    assert "No interleaving of 3 chunks loses one." in text  # what the explorer knows of the fix
 
 
 def test_out_leaves_the_run_folder_as_it_was_and_json_is_one_document(

@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from web_kit import judged
+from web_kit import FIX, judged
 
 from chunk7.loadtest.web.judge import DeliveryAnswer
 from chunk7.loadtest.web.view import Row, View, view
@@ -20,15 +20,32 @@ FIX_CELLS = ("40", "0", "0%", "0% to 8.8%", "0", "0.0 (0.0 to 0.0)", "12", "3", 
 
 def test_a_valid_test_says_what_each_ordering_came_to() -> None:
     assert view(DeliveryAnswer(document=document()), "", 1_002.0) == View(
-        tone="good",
-        headline="Valid: 1 of 2 orderings lost chunks",
+        tone="bad",
+        headline="1 of 2 orderings lost chunks",
         reasons=(),
         about="rounds 2 to 3, running; judged 2 s ago, with records 0.8 s old",
         rows=(
             Row("history_then_subscribe", "publish_then_save", "bad", BUG_CELLS),
-            Row('own "fix", <b>', "atomic_lua", "good", FIX_CELLS),
+            Row('own "fix", <b>', "atomic_lua", "good", FIX_CELLS, "not explored"),
         ),
     )
+
+
+def test_the_headlines_tone_is_the_outcome_and_what_can_lose_is_not_good() -> None:
+    """Over 20% loss stood on green: the tone used to be that of the validity."""
+    can_lose = FIX | {"explored": {"verdict": "loses", "chunks": 3, "command": "chunk7 explore"}}
+    kept = FIX | {"explored": {"verdict": "lossless", "chunks": 3, "command": "chunk7 explore"}}
+    seen = view(DeliveryAnswer(document=document(results=[can_lose, kept])), "", 1_002.0)
+    assert (seen.tone, seen.headline) == (
+        "lucky",
+        "None of 2 orderings lost chunks, but 1 can lose",
+    )
+    assert [(row.tone, row.known) for row in seen.rows] == [
+        ("lucky", "lost none here, can lose"),
+        ("good", "no interleaving loses"),
+    ]
+    seen = view(DeliveryAnswer(document=document(results=[kept])), "", 1_002.0)
+    assert (seen.tone, seen.headline) == ("good", "None of 1 orderings lost chunks")
 
 
 def test_of_a_test_that_is_not_valid_every_reason_is_told_and_nothing_looks_good() -> None:

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from chunk7.wire.account import Account, Quantiles
+from chunk7.wire.account import Account, Explored, Quantiles
 from chunk7.wire.live import Document, as_csv
 
 TOTAL = Account(
@@ -30,6 +30,7 @@ TOTAL = Account(
     gap_ms=Quantiles(),
     join_ms=Quantiles(3.0, 4.0, 5.0),
     causes={"save_lag": 2},
+    explored=Explored(verdict="loses", chunks=3, command="chunk7 explore"),
 )
 
 
@@ -51,11 +52,11 @@ def test_each_pair_is_a_row_under_a_header() -> None:
         "window_ms_p50,window_ms_p95,window_ms_p99,gap_ms_p50,gap_ms_p95,gap_ms_p99,"
         "join_ms_p50,join_ms_p95,join_ms_p99,lost_by_handover_gap,lost_by_save_lag,"
         "lost_by_unconfirmed_subscribe,lost_by_store_reconnect,lost_by_slow_client,"
-        "lost_by_trimmed,lost_by_tail,lost_by_node_gone,lost_by_unknown"
+        "lost_by_trimmed,lost_by_tail,lost_by_node_gone,lost_by_unknown,explored"
     )
     assert row == (
         '3,2,no,"own ""fix"", <b>",atomic_lua,40,1,0.025,0.0044,0.1288,1000,998,2,0,12,3,0,0,4,'
-        "1.25,0.0,4.5,0.5,1.25,2.0,,,,3.0,4.0,5.0,0,2,0,0,0,0,0,0,0"
+        "1.25,0.0,4.5,0.5,1.25,2.0,,,,3.0,4.0,5.0,0,2,0,0,0,0,0,0,0,loses"
     )
     assert rest == ""
 

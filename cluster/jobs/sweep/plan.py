@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chunk7.analysis.sweep_table import LIVE, SIMULATION, SweepPlan
-from chunk7.cluster.cells import Cells, choose, try_and_choose
+from chunk7.cluster.cells import Cells, try_and_choose
 from chunk7.cluster.jobs.sweep.factors import FACTORS
 from chunk7.cluster.options import names
 from chunk7.cluster.settings import RunSettings
@@ -83,8 +83,12 @@ def chosen_cells(connects: list[str] | None, writes: list[str] | None) -> Cells:
     if names(connects) or names(writes):
         cells = try_and_choose(names(connects), names(writes))
     else:
-        bug, fix = (choose([connect], [write]) for connect, write in DEFAULT_CELLS)
-        cells = Cells(bug.cells + fix.cells, {**bug.traits, **fix.traits})
+        bug, fix = (try_and_choose([connect], [write]) for connect, write in DEFAULT_CELLS)
+        cells = Cells(
+            cells=bug.cells + fix.cells,
+            traits={**bug.traits, **fix.traits},
+            explored={**bug.explored, **fix.explored},
+        )
     if len(cells.cells) > MAX_CELLS:
         raise UsageError(
             f"--connect, --write: {len(cells.cells)} pairs; a sweep takes at most {MAX_CELLS}"

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_kit import BUG, FIX, HOSTILE, run_folder
+from report_kit import BUG, FIX, HOSTILE, run_folder, say_explored
 
 from chunk7.analysis.report.html import render_html
 from chunk7.analysis.report.page import make_page
@@ -52,8 +52,7 @@ class Reader(HTMLParser):
 def rendered(folder: Path, *thresholds: str) -> str:
     study = open_study(folder)
     held = hold([parse_threshold(text) for text in thresholds], study.summary.results)
-    proofs = {FIX.name: "No interleaving loses one: `chunk7 explore`."}
-    return render_html(make_page(study, proofs, held, PICTURES))
+    return render_html(make_page(study, held, PICTURES))
 
 
 PICTURES = [Picture("drawn", "A title", "How to read it.", "What is shown", "svg", b"<svg/>")]
@@ -62,7 +61,7 @@ PICTURES = [Picture("drawn", "A title", "How to read it.", "What is shown", "svg
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of a run that lost four chunks."""
-    return rendered(run_folder(tmp_path_factory.mktemp("html") / "run"))
+    return rendered(say_explored(run_folder(tmp_path_factory.mktemp("html") / "run"), "lossless"))
 
 
 def losses(text: str) -> dict[str, dict[str, list[object]]]:
@@ -79,13 +78,37 @@ def test_every_element_is_closed_where_it_was_opened(text: str) -> None:
 def test_the_verdict_comes_first_then_the_cells_the_losses_and_how_it_was_made(text: str) -> None:
     sections = re.findall(r'<section id="(\w+)"', text)
     assert sections == ["cells", "comparisons", "figures", "losses", "prices", "making"]
-    places = [text.index("<h1>1 of 2 cells lost chunks"), text.index("This run is valid: ")]
+    places = [text.index("</span>1 of 2 cells lost chunks</h1>"), text.index("This run is valid: ")]
     assert places[0] < places[1] < text.index('id="cells"')
 
 
 def test_a_cell_has_its_sentence_and_what_is_proven_of_it(text: str) -> None:
     assert f"{BUG.name} loses: 4 of 4 connections lost 4 chunks" in text
-    assert "No interleaving loses one: <code>chunk7 explore</code>." in text
+    assert "<em>No interleaving of 3 chunks loses one.</em>" in text
+
+
+def test_what_can_lose_has_a_mark_of_its_own_and_the_command_that_draws_how(
+    tmp_path: Path,
+) -> None:
+    """The bug's ordering with save_then_publish used to have a tick on the first screen."""
+    folder = say_explored(run_folder(tmp_path / "run"), "loses", "chunk7 explore <b>")
+    text = rendered(folder)
+    first = text[: text.index("<nav")]
+    assert ">Lost none here, can lose</h2>" in first
+    assert f'<span class="mark lucky" aria-hidden="true"></span>{FIX.name}' in first
+    assert "<em><code>chunk7 explore &lt;b&gt;</code> draws how.</em>" in text
+
+
+def test_a_cell_that_nobody_explored_says_so(tmp_path: Path) -> None:
+    text = rendered(run_folder(tmp_path / "run"))
+    assert "at most 79%, not explored" in text
+    assert "Not explored: another interleaving may lose." in text
+
+
+def test_validity_has_no_mark_and_the_headline_has_that_of_the_outcome(text: str) -> None:
+    """A run that lost chunks used to open with a tick: the records were in order."""
+    assert '<h1><span class="mark loses" aria-hidden="true"></span>1 of 2' in text
+    assert "<p>This run is valid" in text
 
 
 def test_every_lost_chunk_is_there_with_its_instants_and_cause(text: str) -> None:
@@ -135,7 +158,7 @@ def test_a_run_that_is_not_valid_says_why_before_its_numbers(tmp_path: Path) -> 
     text = rendered(run_folder(tmp_path / "run", killed=("node",)))
     reason = text.index("node was cut short: its records have no end")
     assert text.index("NOT VALID") < reason < text.index("Every cell of the run")
-    assert "<h1>Not valid: 1 of 2 cells lost chunks</h1>" in text
+    assert "</span>Not valid: 1 of 2 cells lost chunks</h1>" in text
 
 
 def test_nothing_is_good_news_in_a_run_that_is_not_valid(tmp_path: Path) -> None:

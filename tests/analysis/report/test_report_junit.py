@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
-from report_kit import BUG, FIX, HOSTILE, run_folder
+from report_kit import BUG, FIX, HOSTILE, run_folder, say_explored
 
 from chunk7.analysis.report.junit import render_junit
 from chunk7.analysis.report.thresholds import hold
@@ -46,7 +46,7 @@ def well_formed(suite: Xml.Element) -> None:
 def outcomes(suite: Xml.Element) -> list[tuple[str, str]]:
     """(name, '' or TAG of TYPE) of each case."""
     return [
-        (case.attrib["name"], f"{case[0].tag} {case[0].attrib['type']}" if len(case) else "")
+        (case.attrib["name"], " ".join(f"{e.tag} {e.attrib['type']}" for e in case if e.attrib))
         for case in suite.findall("testcase")
     ]
 
@@ -57,6 +57,15 @@ def test_a_cell_that_lost_chunks_is_a_failure_with_its_causes(tmp_path: Path) ->
     message = suite.find("testcase/failure")
     assert message is not None
     assert "handover_gap 2, save_lag 2" in message.attrib["message"]
+
+
+def test_a_cell_that_lost_none_passes_and_says_what_the_explorer_knows(tmp_path: Path) -> None:
+    suite = suite_of(say_explored(run_folder(tmp_path / "run"), "loses"))
+    assert outcomes(suite)[1] == (FIX.name, "")
+    told = suite.findtext("testcase/system-out")
+    assert told is not None
+    assert told.startswith(f"{FIX.name} lost none here, can lose: 0 of 1 connections")
+    assert told.endswith("`chunk7 explore` draws how.")
 
 
 def test_thresholds_are_the_cases_when_there_are_any(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from report_kit import BUG, FIX, HOSTILE, run_folder
+from report_kit import BUG, FIX, HOSTILE, run_folder, say_explored
 
 from chunk7.analysis.report.markdown import escape, render_markdown
 from chunk7.analysis.report.page import make_page
@@ -13,15 +13,15 @@ from chunk7.wire.plan import Cell
 
 
 def lines(folder: Path) -> list[str]:
-    return render_markdown(make_page(open_study(folder), {}, [], [])).splitlines()
+    return render_markdown(make_page(open_study(folder), [], [])).splitlines()
 
 
 def test_it_opens_with_the_verdict_and_the_table_of_cells(tmp_path: Path) -> None:
     written = lines(run_folder(tmp_path / "run"))
     assert written[:5] == [
-        "## chunk7: 1 of 2 cells lost chunks",
+        "## chunk7: ❌ 1 of 2 cells lost chunks",
         "",
-        "✅ **This run is valid: every check of its records held.**",
+        "**This run is valid: every check of its records held.**",
         "",
         "2 cells · 5 connections · 20 chunks expected · 4 chunks lost · 0 duplicates · seed 7",
     ]
@@ -53,6 +53,16 @@ def test_no_name_breaks_a_table_or_becomes_markup(tmp_path: Path) -> None:
     text = "\n".join(written)
     assert "<script" not in text
     assert "<img" not in text
+
+
+def test_what_can_lose_has_a_sign_of_its_own_and_a_command_is_code(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run")
+    written = lines(say_explored(folder, "loses", "chunk7 explore --connect 'a_*b.py':mine"))
+    assert f"| {FIX.name} | ⚠️ lost none here, can lose | 0 of 1 |" in "\n".join(written)
+    told = [line for line in written if line.endswith(" draws how.")]
+    assert told[0].endswith(" `chunk7 explore --connect 'a_*b.py':mine` draws how.")
+    hostile = lines(say_explored(folder, "loses", HOSTILE + "\n" + HOSTILE))
+    assert "<img" not in "\n".join(hostile)
 
 
 @given(st.text())
