@@ -40,7 +40,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def written(folder: Path) -> Path:
     path = folder / "report.html"
-    path.write_text(render_html(make_page(open_study(folder), {}, [], PICTURES)))
+    path.write_text(render_html(make_page(open_study(folder), [], PICTURES)))
     return path
 
 
