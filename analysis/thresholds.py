@@ -1,14 +1,18 @@
-"""Thresholds on results: `loss_rate<=0.001`, `window_ms.p95<30`, `causes.tail==0`.
+"""Thresholds on results: `loss_rate_high<=0.05`, `window_ms.p95<30`, `causes.tail==0`.
 
 The idea is k6's: say on the command line what must hold, and get an exit code. A threshold may be
 restricted to a cell (`buffered_merge x atomic_lua: chunks_lost==0`) or a connect ordering
 (`buffered_merge: chunks_lost==0`); otherwise it must hold in every cell.
+
+A loss rate that was measured is no bound: 60 connections without a loss leave 6% possible. So the
+number to hold is `loss_rate_high`, the upper end of the interval. A limit on `loss_rate` that the
+interval does not keep to is said to be unproven.
 """
 
 import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -16,6 +20,7 @@ from chunk7.analysis.results import Result
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.verdicts import Cause
 from chunk7.wire.account import Explored, Quantiles
+from chunk7.wire.intervals import units_needed
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -45,27 +50,41 @@ class Threshold:
         """Whether it says anything about this cell."""
         return self.connect in (None, result.connect) and self.write in (None, result.write)
 
+    @property
+    def bound(self) -> float | None:
+        """What it says the loss rate stays below, strictly between 0 and 1; else None.
+
+        Exactly 0 is a count, not a bound: no number of connections could prove it.
+        """
+        is_bound = self.metric in ("loss_rate", "loss_rate_high") and self.operator in ("<", "<=")
+        return self.limit if is_bound and 0 < self.limit < 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class ThresholdOutcome:
-    """One sentence for each cell in which a threshold was crossed, or could not be told."""
+    """One sentence for each cell in which a threshold was crossed, or could not be told.
+
+    `unproven` are those of cells in which a bound on the loss rate held, and its interval exceeds
+    it: the run was too small.
+    """
 
     crossed: list[str]
     unknown: list[str]
+    unproven: list[str] = field(default_factory=list)
 
 
 def metrics() -> list[str]:
     """Every name that a threshold may use."""
     names: list[str] = []
-    for field in msgspec.structs.fields(Result):
-        if field.type in (str, Explored | None):
+    for one in msgspec.structs.fields(Result):
+        if one.type in (str, Explored | None):
             continue
-        if field.type is Quantiles:
-            names += [f"{field.name}.{part}" for part in Quantiles.__struct_fields__]
-        elif field.name == "causes":
+        if one.type is Quantiles:
+            names += [f"{one.name}.{part}" for part in Quantiles.__struct_fields__]
+        elif one.name == "causes":
             names += [f"causes.{cause}" for cause in Cause]
         else:
-            names.append(field.name)
+            names.append(one.name)
     return names
 
 
@@ -75,7 +94,7 @@ def parse_threshold(text: str) -> Threshold:
     if form is None:
         raise UsageError(
             f"threshold {text!r}: write METRIC, one of {' '.join(_OPERATORS)}, and a number, "
-            "such as 'loss_rate<=0.001' or 'buffered_merge x atomic_lua: chunks_lost==0'"
+            "such as 'loss_rate_high<=0.05' or 'buffered_merge x atomic_lua: chunks_lost==0'"
         )
     metric = form["metric"]
     if metric not in metrics():
@@ -96,7 +115,7 @@ def evaluate(thresholds: Sequence[Threshold], results: Iterable[Result]) -> Thre
 
     One that concerns no cell, or whose metric is null, is unknown rather than held.
     """
-    crossed, unknown, cells = [], [], list(results)
+    crossed, unknown, unproven, cells = [], [], [], list(results)
     for threshold in thresholds:
         concerned = [result for result in cells if threshold.concerns(result)]
         if not concerned:
@@ -107,7 +126,30 @@ def evaluate(thresholds: Sequence[Threshold], results: Iterable[Result]) -> Thre
                 unknown.append(f"{result.name}: {threshold.metric} is unknown ({threshold.text})")
             elif not _OPERATORS[threshold.operator](value, threshold.limit):
                 crossed.append(f"{result.name}: {threshold.metric} is {value:g} ({threshold.text})")
-    return ThresholdOutcome(crossed, unknown)
+            elif doubt := _doubt(threshold, result):
+                unproven.append(f"{result.name}: {doubt} ({threshold.text})")
+    return ThresholdOutcome(crossed, unknown, unproven)
+
+
+def beyond_proof(threshold: Threshold, connections: int) -> int | None:
+    """How many connections a cell, none of which loses anything, would prove the bound.
+
+    None if so many as are planned can, or it is no bound.
+    """
+    if threshold.bound is None:
+        return None
+    needed = units_needed(threshold.bound)
+    return needed if needed > connections else None
+
+
+def _doubt(threshold: Threshold, result: Result) -> str:
+    """Why a bound that held is not proven; '' if it is, or is no bound."""
+    high = result.loss_rate_high
+    if threshold.bound is None or high is None or high <= threshold.bound:
+        return ""
+    needed = units_needed(threshold.bound)
+    more = f"; {needed:,} connections without a loss would do" if not result.chunks_lost else ""
+    return f"loss_rate is {result.loss_rate:g}, but may be {high:.2g}{more}"
 
 
 def _limit(text: str, number: str) -> float:

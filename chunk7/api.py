@@ -183,9 +183,9 @@ def report(
     """Write a run's report: one HTML page, Markdown, JUnit XML, figures; where they are.
 
     `run` is a study or a run folder, `out` a folder (None: the run folder itself), in which earlier
-    reports are replaced. `thresholds`, such as 'loss_rate<=0.001', stand instead of those that the
-    run was started with. Raises RecordError for what is no run folder or damaged, UsageError for
-    a threshold that cannot be read and a folder that cannot be written.
+    reports are replaced. `thresholds`, such as 'loss_rate_high<=0.05', stand instead of those that
+    the run was started with. Raises RecordError for what is no run folder or damaged, UsageError
+    for a threshold that cannot be read and a folder that cannot be written.
     """
     from chunk7.analysis.thresholds import parse_threshold
     from chunk7.cluster.jobs.report import make_report, thresholds_of

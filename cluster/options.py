@@ -5,7 +5,7 @@ The line names the option, what was given and what is allowed:
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chunk7.delivery.errors import UsageError
@@ -43,6 +43,26 @@ def names(values: list[str] | None) -> list[str]:
     """What a repeatable, comma-separated option named, in the order given, once each."""
     split = (name.strip() for value in values or [] for name in value.split(","))
     return list(dict.fromkeys(name for name in split if name))
+
+
+def add_fail_on(parser: argparse.ArgumentParser, kinds: Sequence[str], what: str) -> None:
+    """--fail-on NAME; `what` is such a thing in words. `fail_on` reads it."""
+    parser.add_argument(
+        "--fail-on",
+        action="append",
+        metavar="NAME",
+        help=f"end in exit code 99 if there is such a {what}: {', '.join(kinds)}; repeatable, or "
+        "commas",
+    )
+
+
+def fail_on(values: list[str] | None, kinds: Sequence[str]) -> list[str]:
+    """The kinds that --fail-on named. Raises UsageError."""
+    named = names(values)
+    for name in named:
+        if name not in kinds:
+            raise UsageError(f"--fail-on {name}: one of {', '.join(kinds)}")
+    return named
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ connections that share nothing would, and an interval that does not know it is t
 docs/statistics.md has the measurements.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,20 @@ def score_interval(share: Any, size: Any, level: float = 0.95) -> Interval:
     low = np.where(p > 0, (n * p + z2 / 2 - half) / (n + z2), 0.0)
     high = np.where(p < 1, (n * p + z2 / 2 + half) / (n + z2), 1.0)
     return Interval(low.item(), high.item()) if low.ndim == 0 else Interval(low, high)
+
+
+def units_needed(bound: float, level: float = 0.95) -> int:
+    """The fewest units of which none was hit whose interval ends at `bound`, above 0, below 1.
+
+    That end is z^2 / (n + z^2), so n is z^2 (1 - bound) / bound, rounded up.
+    """
+    from scipy.special import ndtri
+
+    z2 = float(ndtri((1 + level) / 2)) ** 2
+    near = math.ceil(z2 * (1 - bound) / bound)
+    # The quotient may be off by its last digit, just where it is a whole number.
+    fits = (n for n in (near - 1, near) if n > 0 and score_interval(0, n, level).high <= bound)
+    return next(fits, near + 1)
 
 
 def clustered_share(hits: Any, units: Any, level: float = 0.95) -> ClusteredShare:

@@ -74,7 +74,8 @@ def render_junit(study: Study, held: Sequence[Held]) -> bytes:
 def _of_threshold(held: Held) -> Case:
     name = f"{held.threshold} ({held.cell})" if held.cell else held.threshold
     outcome = {CROSSED: "failure", UNKNOWN: "error"}.get(held.outcome, "")
-    return Case("chunk7.thresholds", name, outcome, held.outcome, held.sentence)
+    note = "" if outcome else held.sentence
+    return Case("chunk7.thresholds", name, outcome, held.outcome, held.sentence, note)
 
 
 def _of_cell(result: Result) -> Case:

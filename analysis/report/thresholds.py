@@ -8,14 +8,15 @@ from chunk7.analysis.results import Result, Summary
 from chunk7.analysis.study import Study
 from chunk7.analysis.thresholds import Threshold, evaluate, parse_threshold
 
-HELD, CROSSED, UNKNOWN = "held", "crossed", "unknown"
+HELD, UNPROVEN, CROSSED, UNKNOWN = "held", "held, not proven", "crossed", "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """One threshold and one cell that it concerns; `cell` is '' for one that concerns none.
 
-    `outcome` is held, crossed or unknown, `sentence` says why unless it held.
+    `outcome` is held, unproven (it held, but the run was too small to prove it), crossed or
+    unknown; `sentence` says why unless it held.
     """
 
     threshold: str
@@ -48,6 +49,8 @@ def _held(threshold: Threshold, result: Result | None) -> Held:
         return Held(threshold.text, name, CROSSED, outcome.crossed[0])
     if outcome.unknown:
         return Held(threshold.text, name, UNKNOWN, outcome.unknown[0])
+    if outcome.unproven:
+        return Held(threshold.text, name, UNPROVEN, outcome.unproven[0])
     return Held(threshold.text, name, HELD, "")
 
 
@@ -56,7 +59,7 @@ def thresholds_table(held: Sequence[Held], summary: Summary) -> Table | None:
     if not held:
         return None
     columns = [Column(title, numeric=False) for title in ("threshold", "cell", "outcome", "why")]
-    marks = {HELD: "keeps", CROSSED: "loses", UNKNOWN: "unknown"}
+    marks = {HELD: "keeps", UNPROVEN: "lucky", CROSSED: "loses", UNKNOWN: "unknown"}
     doubt = "" if summary.valid else "the run is not valid"
     rows = [
         [

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from chunk7.cluster.options import (
     Subparsers,
+    add_fail_on,
     add_json,
     add_out,
     add_seed,
+    fail_on,
     names,
     number,
     whole,
 )
+from chunk7.commands.run import CROSSED
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore import schedule as schedules
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from chunk7.exploration import Finding
 
 SCHEMA = 2
+FAILURES = ("loses", "unknown")
+"""Verdicts that --fail-on may name."""
 PLAIN_WIDTH = 140
 """Columns of the table when it is not shown on a terminal."""
 
@@ -96,20 +101,21 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         action="store_true",
         help="also say how much was explored, and what never happened in any schedule",
     )
+    add_fail_on(parser, FAILURES, "pair")
     add_seed(parser)
     add_out(parser, "nowhere; with it, explore.json and a schedule for each kind of failure")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Explore, print, write; 0. Raises UsageError and OrderingError."""
+    """Explore, print, write; the exit code. Raises UsageError and OrderingError."""
     # Imported here: the help should not wait for what explores.
     from rich.console import Console
 
     from chunk7.exploration import explored
     from chunk7.simulator.explore.search import SearchLimits
 
-    show = _kinds(args.show)
+    show, failures = _kinds(args.show), fail_on(args.fail_on, FAILURES)
     found = explored(
         names(args.connect),
         names(args.write),
@@ -122,16 +128,17 @@ def run(args: argparse.Namespace) -> int:
     document = {"schema": SCHEMA, "cells": [finding.document for finding in findings]}
     if args.out:
         _write(args.out, findings, document)
+    code = CROSSED if any(finding.verdict in failures for finding in findings) else 0
     if args.json:
         sys.stdout.write(json.dumps(document) + "\n")
-        return 0
+        return code
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     console.print(_table(findings, _heading(args.chunks, args.joiners, findings)))
     if args.verbose:
         console.print(_coverage(findings))
     _draw(findings, show)
     _sum_up(findings)
-    return 0
+    return code
 
 
 def _kinds(values: list[str] | None) -> list[Failure]:

@@ -31,7 +31,8 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         action="append",
         default=[],
         metavar="EXPRESSION",
-        help="e.g. 'loss_rate<=0.001'; repeatable; instead of those that the run was started with",
+        help="e.g. 'loss_rate_high<=0.05'; repeatable; instead of those that the run was started "
+        "with",
     )
     add_out(parser, "RUN itself")
     add_json(parser)

@@ -1,6 +1,7 @@
 """`chunk7 run`: a local cluster, every ordering in turn under the same load, a table."""
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 CROSSED, NOT_VALID = 99, 98
 """Exit codes: a threshold was crossed; the run, or a threshold, cannot be judged."""
+THRESHOLD_HELP = (
+    "e.g. 'loss_rate_high<=0.05', the upper end of the 95%% interval; repeatable; a crossed one "
+    "ends in exit code 99"
+)
 
 
 def add_parser(subparsers: "Subparsers[Parser]") -> None:
@@ -45,7 +50,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         action="append",
         default=[],
         metavar="EXPRESSION",
-        help="e.g. 'loss_rate<=0.001'; repeatable; a crossed one ends in exit code 99",
+        help=THRESHOLD_HELP,
     )
     parser.add_argument(
         "--no-report",
@@ -122,6 +127,8 @@ def run(args: argparse.Namespace) -> int:
     from chunk7.run_table import show, stdout_console
 
     settings = read_settings(args)
+    plan = settings.plan
+    warn_of_proof(settings.thresholds, plan.users * plan.slots, "--users {}", plan.slots)
     kind = kind_of_cluster("target" if settings.adapter else args.cluster)
     outcome = execute(settings, args.out, Console(stderr=True), kind)
     if args.json:
@@ -140,6 +147,27 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         sys.stdout.write(f"report: {report.html}\n")
     return code
+
+
+def warn_of_proof(
+    thresholds: "Sequence[Threshold]", connections: int, option: str, each: int = 1
+) -> None:
+    """Say on stderr which bounds so many connections a cell cannot prove, whatever comes out.
+
+    `option` has a {} for the number that could, `each` are the connections that one of it makes.
+    """
+    from chunk7.analysis.thresholds import beyond_proof
+    from chunk7.wire.intervals import score_interval
+
+    for threshold in thresholds:
+        needed = beyond_proof(threshold, connections)
+        if needed is not None:
+            high = score_interval(0, connections).high
+            could = option.format(math.ceil(needed / each))
+            sys.stderr.write(
+                f"threshold cannot be proven: {threshold.text}: {connections:,} connections a cell "
+                f"without a loss leave {100 * high:.2g}% possible; {could} could\n"
+            )
 
 
 def kind_of_cluster(name: str) -> "ClusterKind | None":
@@ -166,6 +194,8 @@ def exit_code(summary: "Summary", thresholds: "Sequence[Threshold]") -> int:
         sys.stderr.write(f"threshold crossed: {sentence}\n")
     for sentence in held.unknown:
         sys.stderr.write(f"threshold unknown: {sentence}\n")
+    for sentence in held.unproven:
+        sys.stderr.write(f"threshold not proven: {sentence}\n")
     if held.unknown:
         return NOT_VALID
     return CROSSED if held.crossed else 0

@@ -19,7 +19,7 @@ from chunk7.cluster.options import (
     number,
     whole,
 )
-from chunk7.commands.run import add_cells, exit_code
+from chunk7.commands.run import THRESHOLD_HELP, add_cells, exit_code, warn_of_proof
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.options import Parser
 
@@ -81,7 +81,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         action="append",
         default=[],
         metavar="EXPRESSION",
-        help="e.g. 'loss_rate<=0.001'; repeatable; a crossed one ends in exit code 99",
+        help=THRESHOLD_HELP,
     )
     add_seed(parser)
     add_out(parser, f"nowhere; with it, {SUMMARY} and {SETTINGS}")
@@ -137,6 +137,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         _make_folder(args.out)
     thresholds = _thresholds(args.threshold)
+    warn_of_proof(thresholds, settings.connections, "--connections {}")
     found = simulated(settings, names(args.connect), names(args.write))
     console = Console(stderr=True)
     hidden = not console.is_terminal

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from chunk7.cluster.options import Subparsers, add_json, add_out, names, number
+from chunk7.cluster.options import Subparsers, add_fail_on, add_json, add_out, fail_on, number
 from chunk7.commands.run import CROSSED, NOT_VALID
 from chunk7.delivery.errors import UsageError
 from chunk7.instruments.watch.document import JoinSeen, WatchDocument, document_of, sentences
@@ -87,23 +87,14 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         metavar="SHARE",
         help="watch for this share of the time, in slices of 5 s (default: %(default)g)",
     )
-    parser.add_argument(
-        "--fail-on",
-        action="append",
-        metavar="NAME",
-        help=f"end in exit code 99 if there is such a join: {', '.join(FAILURES)}; repeatable, or "
-        "commas",
-    )
+    add_fail_on(parser, FAILURES, "join")
     add_out(parser, "nowhere; with it, the tables of a run as far as they can be known")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Watch and print; the exit code. Raises Chunk7Error for what ended it early."""
-    failures = names(args.fail_on)
-    for name in failures:
-        if name not in FAILURES:
-            raise UsageError(f"--fail-on {name}: one of {', '.join(FAILURES)}")
+    failures = fail_on(args.fail_on, FAILURES)
     if args.redis is None and args.from_file is None:
         raise UsageError("--redis URL or --from FILE is needed: what to watch")
     named = patterns(args.history, args.channel, args.stream)

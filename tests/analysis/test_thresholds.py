@@ -9,6 +9,7 @@ from chunk7.analysis.results import Result
 from chunk7.analysis.thresholds import (
     Threshold,
     ThresholdOutcome,
+    beyond_proof,
     evaluate,
     metrics,
     parse_threshold,
@@ -68,7 +69,7 @@ def test_a_threshold_that_holds_says_nothing() -> None:
 
 def test_a_crossed_threshold_names_cell_and_value() -> None:
     assert hold(
-        "loss_rate<=0.001", result(), result(connect="c", loss_rate=0.25)
+        "loss_rate<=0.001", result(loss_rate_high=0.001), result(connect="c", loss_rate=0.25)
     ) == ThresholdOutcome(["c x b: loss_rate is 0.25 (loss_rate<=0.001)"], [])
 
 
@@ -80,6 +81,49 @@ def test_each_operator_compares_as_written(operator: str, crossed: list[int]) ->
     results = [result(chunks_lost=lost) for lost in (4, 5, 6)]
     sentences = hold(f"chunks_lost{operator}5", *results).crossed
     assert [int(sentence.split(" is ")[1].split()[0]) for sentence in sentences] == crossed
+
+
+def test_a_limit_on_the_rate_that_its_interval_exceeds_is_not_proven() -> None:
+    """`loss_rate<=0.001` used to pass with 60 connections, whose bound is 6%, without a word."""
+    small = result(connections=60, loss_rate=0.0, loss_rate_high=0.0602)
+    assert hold("loss_rate<=0.001", small) == ThresholdOutcome(
+        [],
+        [],
+        [
+            "a x b: loss_rate is 0, but may be 0.06; 3,838 connections without a loss would do "
+            "(loss_rate<=0.001)"
+        ],
+    )
+    lossy = result(connections=2_000, chunks_lost=1, loss_rate=0.0005, loss_rate_high=0.0028)
+    assert hold("loss_rate<0.001", lossy).unproven == [
+        "a x b: loss_rate is 0.0005, but may be 0.0028 (loss_rate<0.001)"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["loss_rate<=0", "loss_rate>=0", "loss_rate<=1", "chunks_lost<=0.5", "loss_rate<=0.1"]
+)
+def test_a_count_and_a_limit_that_the_interval_keeps_to_need_no_more_proof(text: str) -> None:
+    assert hold(text, result(loss_rate_high=0.0602)) == ThresholdOutcome([], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "connections", "needed"),
+    [
+        ("loss_rate_high<=0.001", 120, 3_838),
+        ("loss_rate<0.001", 120, 3_838),
+        ("loss_rate_high<=0.05", 120, None),
+        ("loss_rate_high<=0.05", 72, 73),
+        ("loss_rate_high<=0.05", 73, None),
+        ("loss_rate_high>0.001", 1, None),
+        ("loss_rate<=0", 1, None),
+        ("chunks_lost==0", 1, None),
+    ],
+)
+def test_what_no_outcome_could_prove_is_known_beforehand(
+    text: str, connections: int, needed: int | None
+) -> None:
+    assert beyond_proof(parse_threshold(text), connections) == needed
 
 
 def test_a_null_metric_is_unknown() -> None:

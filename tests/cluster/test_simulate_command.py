@@ -135,6 +135,19 @@ def test_a_crossed_threshold_ends_in_99(simulate: Simulate) -> None:
     assert "threshold crossed: history_then_subscribe x publish_then_save" in crossed.stderr
 
 
+def test_a_limit_that_so_few_cannot_prove_is_said_before_and_after(simulate: Simulate) -> None:
+    cell = ("--connect", "buffered_merge", "--write", "atomic_lua", "--connections", "120")
+    done = simulate(*cell, "--threshold", "loss_rate<=0.001")
+    assert done.returncode == 0
+    before, after = done.stderr.splitlines()
+    assert before == (
+        "threshold cannot be proven: loss_rate<=0.001: 120 connections a cell without a loss leave "
+        "3.1% possible; --connections 3838 could"
+    )
+    assert after.startswith("threshold not proven: buffered_merge x atomic_lua: loss_rate is 0, ")
+    assert simulate(*cell, "--threshold", "loss_rate_high<=0.05").stderr == ""
+
+
 def test_faults_come_from_the_command_line(document: Document) -> None:
     options = ("--connect", "buffered_merge", "--write", "atomic_lua", "--connections", "2000")
     (calm,) = document(*options)["results"]

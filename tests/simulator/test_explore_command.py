@@ -165,6 +165,28 @@ def test_out_holds_the_document_the_schedules_and_their_drawings(
     assert len(list(out.iterdir())) == 1 + sum(2 * len(cell["counterexamples"]) for cell in cells)
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--write", "publish_then_save", "--fail-on", "loses"), 99),
+        (("--write", "publish_then_save", "--fail-on", "loses", "--json"), 99),
+        (("--write", "publish_then_save", "--fail-on", "unknown"), 0),
+        (("--write", "publish_then_save"), 0),
+        (("--write", "atomic_lua", "--fail-on", "loses,unknown"), 0),
+        (("--write", "atomic_lua", "--fail-on", "loses,unknown", "--max-schedules", "2"), 99),
+        (("--write", "atomic_lua", "--fail-on", "stuck"), 2),
+    ],
+)
+def test_the_proof_can_gate(call: Call, words: tuple[str, ...], code: int) -> None:
+    """It used to end with 0 whatever it had found."""
+    ended = call("explore", "--connect", "buffered_merge", "--chunks", "2", *words)
+    assert ended.returncode == code
+    if code == 2:
+        assert ended.stderr == "chunk7 explore: error: --fail-on stuck: one of loses, unknown\n"
+    else:
+        assert ended.stdout
+
+
 def test_a_bound_makes_the_verdict_unknown(call: Call) -> None:
     cell = ("--connect", "buffered_merge", "--write", "atomic_lua")
     done = call("explore", *cell, "--max-schedules", 1, "--json")

@@ -18,7 +18,13 @@ from benchmarks.loss_rate_coverage import (
     unlike,
 )
 from chunk7.simulator.virtual.settings import Arrivals
-from chunk7.wire.intervals import clustered_share, design_effect, effective_size, score_interval
+from chunk7.wire.intervals import (
+    clustered_share,
+    design_effect,
+    effective_size,
+    score_interval,
+    units_needed,
+)
 
 DRAWS = 2_000
 """As in benchmarks/loss_rate_coverage.md, which has more settings."""
@@ -177,3 +183,15 @@ def test_an_effect_is_of_values_that_may_be_below_0_too() -> None:
 def test_bad_arguments_are_named(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("bound", "needed"), [(0.05, 73), (0.01, 381), (0.001, 3_838)])
+def test_units_needed_for_a_bound(bound: float, needed: int) -> None:
+    assert units_needed(bound) == needed
+
+
+@given(st.floats(1e-6, 0.999))
+def test_the_units_needed_suffice_and_one_fewer_does_not(bound: float) -> None:
+    needed = units_needed(bound)
+    assert score_interval(0, needed).high <= bound
+    assert needed == 1 or score_interval(0, needed - 1).high > bound

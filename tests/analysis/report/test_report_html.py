@@ -183,6 +183,13 @@ def test_thresholds_are_shown_cell_by_cell(tmp_path: Path) -> None:
     assert text.index('id="thresholds"') < text.index('id="cells"')
 
 
+def test_a_threshold_that_held_and_is_not_proven_has_no_tick(tmp_path: Path) -> None:
+    text = rendered(run_folder(tmp_path / "run"), f"{FIX.connect}: loss_rate<=0.001")
+    mark = '<span class="mark lucky" aria-hidden="true"></span>'
+    assert f"{mark}held, not proven" in text
+    assert "3,838 connections without a loss would do" in text
+
+
 def test_a_figure_is_in_the_page_and_says_in_words_what_it_shows(text: str) -> None:
     [picture] = [attrs for tag, attrs in Reader(text).elements if tag == "img"]
     assert picture["alt"] == "What is shown"
