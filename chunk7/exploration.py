@@ -10,7 +10,7 @@ from chunk7.delivery.registry import Ordering, resolve
 from chunk7.faults import STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
-from chunk7.simulator.explore.drawing import draw, rerun
+from chunk7.simulator.explore.drawing import DrawnSchedule, drawn, rerun
 from chunk7.simulator.explore.guard import guarded
 from chunk7.simulator.explore.schedule import Failure, Schedule
 from chunk7.simulator.explore.search import SearchLimits, explore
@@ -26,7 +26,7 @@ class Finding:
     """
 
     document: dict[str, Any]
-    examples: dict[Failure, tuple[Schedule, str]]
+    examples: dict[Failure, tuple[Schedule, DrawnSchedule]]
     seconds: float
 
     @property
@@ -38,7 +38,7 @@ class Finding:
     @property
     def drawing(self) -> str | None:
         """The shortest schedule that loses, or gets stuck, drawn; None without one."""
-        return next((self.examples[kind][1] for kind in self.by_default), None)
+        return next((self.examples[kind][1].text() for kind in self.by_default), None)
 
     @property
     def name(self) -> str:
@@ -129,7 +129,7 @@ def _resolved(
 def _find(cell: ExploreCell, limits: SearchLimits) -> Finding:
     result = explore(cell, limits)
     examples = {
-        kind: (example, draw(rerun(replace(cell, chunks=example.chunks), example), failure=kind))
+        kind: (example, drawn(rerun(replace(cell, chunks=example.chunks), example), failure=kind))
         for kind, example in result.counterexamples.items()
     }
     return Finding(result.document(), examples, result.seconds)

@@ -8,16 +8,11 @@ from rich.table import Table
 
 from chunk7.analysis.conclusion import Standing, conclusion, proof, standing
 from chunk7.analysis.results import Result, Summary
+from chunk7.console import print_table
 
-_WIDTH = 120
-"""Of a table that goes to no terminal."""
+PLAIN_WIDTH = 120
+"""Columns of a table that goes to no terminal."""
 _STYLES = {Standing.LOSES: "red", Standing.LUCKY: "yellow"}
-
-
-def stdout_console() -> Console:
-    """Where results go: as wide as the terminal, or _WIDTH."""
-    console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
 
 
 def show(summary: Summary, console: Console) -> None:
@@ -33,7 +28,7 @@ def show(summary: Summary, console: Console) -> None:
 
 def show_results(results: Sequence[Result], console: Console) -> None:
     """The table, and a sentence a cell."""
-    console.print(table(results))
+    print_table(console, table(results), keep=3)
     if any(standing(result) is Standing.LUCKY for result in results):
         console.print(f"!  {Standing.LUCKY}")
     console.print()
@@ -49,7 +44,7 @@ def table(results: Sequence[Result]) -> Table:
     The law's number of lost chunks is beside the measured one; times are medians.
     """
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    shown.add_column("connect\n  x write", overflow="ellipsis")  # gives way where it is narrow
+    shown.add_column("connect\n  x write", overflow="fold")  # gives way where it is narrow
     for heading in (
         "lossy/\nconn.",
         "loss %\n(95%)",

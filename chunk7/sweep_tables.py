@@ -8,13 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from chunk7.analysis.sweep_table import LIVE, SIMULATION, Sweep, SweepPoint
+from chunk7.console import print_table
 from chunk7.wire.plan import Cell
 
 
 def show(sweep: Sweep, folder: Path, console: Console) -> None:
     """Print all of it."""
     for factor in sweep.plan.factors:
-        console.print(table([p for p in sweep.points if p.factor == factor], sweep.plan.base.cells))
+        points = [point for point in sweep.points if point.factor == factor]
+        print_table(console, table(points, sweep.plan.base.cells), keep=3)
         console.print()
     for line in notes(sweep):
         console.print(line, soft_wrap=True)
@@ -27,7 +29,7 @@ def table(points: Sequence[SweepPoint], cells: Sequence[Cell]) -> Table:
     """One factor's points: under each cell a row a value. Fits into 80 columns."""
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     factor, unit = points[0].factor, points[0].unit
-    shown.add_column(f"{factor}\n  {unit}", no_wrap=True, overflow="ellipsis")
+    shown.add_column(f"{factor}\n  {unit}", overflow="fold")
     for heading in (
         "lossy/\nconn.",
         "live %\n(95%)",

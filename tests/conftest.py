@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 def pytest_configure() -> None:
     """A shell has its background jobs ignore Ctrl-C; what we start must not inherit that. And an
     example may take as long as this machine needs: an import, or somebody else's work, is no fault.
+    How wide the terminal of the tests is, pytest-xdist tells its workers; that is not our width.
     """
+    os.environ.pop("COLUMNS", None)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis.settings.register_profile("no deadline", deadline=None)
     hypothesis.settings.load_profile("no deadline")

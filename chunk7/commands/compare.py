@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from chunk7.cluster.options import Subparsers, add_json
 from chunk7.commands.run import CROSSED, NOT_VALID
+from chunk7.console import print_table, stdout_console
 from chunk7.delivery.errors import RecordError, UsageError
 from chunk7.wire.options import Parser
 
@@ -97,10 +97,9 @@ def _study(folder: Path) -> "Study":
 
 
 def _show(found: "Comparison") -> None:
-    plain = Console(highlight=False, width=_WIDTH)
-    console = Console(highlight=False) if plain.is_terminal else plain
+    console = stdout_console(_WIDTH)
     if found.cells:
-        console.print(_table(found.cells))
+        print_table(console, _table(found.cells), keep=1)
     for line in _lines(found):
         console.print(line, soft_wrap=True, markup=False)
 
@@ -108,7 +107,7 @@ def _show(found: "Comparison") -> None:
 def _table(cells: "list[CellComparison]") -> Table:
     """A row a cell, under its connect ordering: who lost something. Fits into 80 columns."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("connect\n  x write", overflow="ellipsis")
+    table.add_column("connect\n  x write", overflow="fold")
     for heading in ("A: lossy\nof conn. %", "B: lossy\nof conn. %", "B - A\n(95%), points"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)

@@ -6,6 +6,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from chunk7.cluster.options import (
     whole,
 )
 from chunk7.commands.run import CROSSED
+from chunk7.console import fits, known_width, print_table, stdout_console
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore import schedule as schedules
@@ -28,6 +30,7 @@ from chunk7.simulator.explore.schedule import Failure
 from chunk7.wire.options import Parser
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from chunk7.exploration import Finding
@@ -110,8 +113,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
 def run(args: argparse.Namespace) -> int:
     """Explore, print, write; the exit code. Raises UsageError and OrderingError."""
     # Imported here: the help should not wait for what explores.
-    from rich.console import Console
-
     from chunk7.exploration import explored
     from chunk7.simulator.explore.search import SearchLimits
 
@@ -132,10 +133,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(json.dumps(document) + "\n")
         return code
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    console.print(_table(findings, _heading(args.chunks, args.joiners, findings)))
+    console = stdout_console(PLAIN_WIDTH)
+    _print(console, findings, _heading(args.chunks, args.joiners, findings), _COUNTS)
     if args.verbose:
-        console.print(_coverage(findings))
+        _print(console, findings, "explored", _COVERAGE)
     _draw(findings, show)
     _sum_up(findings)
     return code
@@ -169,45 +170,82 @@ def _heading(chunks: int, joiners: int, findings: "list[Finding]") -> str:
     return f"{chunks} chunk{'s' * (chunks != 1)}, {clients}{troubles}"
 
 
-def _table(findings: "list[Finding]", heading: str) -> "Table":
-    """What every cell can do, and in how many schedules."""
+_COUNTS = {
+    "schedules": "sche-\ndules",
+    Failure.LOSSY.value: "los-\ning",
+    Failure.DUPLICATING.value: "dupli-\ncating",
+    Failure.OUT_OF_ORDER.value: "reor-\ndering",
+    Failure.REWINDING.value: "rewin-\nding",
+    Failure.STUCK.value: "stuck",
+}
+_COVERAGE = {"states": "states", "transitions": "tran-\nsitions", "depth": "depth"}
+"""By field of a cell, the heading where it is narrow."""
+_WIDE = {Failure.LOSSY.value: "losing", Failure.OUT_OF_ORDER.value: "reordering"}
+"""Headings that are not the field's name."""
+_STYLES = {"lossless": "green", "loses": "red", "unknown": "yellow"}
+
+
+def _print(
+    console: "Console", findings: "list[Finding]", title: str, counts: dict[str, str]
+) -> None:
+    """A row a cell with its counts, and its verdict or what never happened; as wide as there is."""
+    wide = _wide(findings, title, counts)
+    if fits(wide, console):
+        console.print(wide)
+    else:
+        print_table(console, _narrow(findings, title, counts), keep=2)
+
+
+def _wide(findings: "list[Finding]", title: str, counts: dict[str, str]) -> "Table":
+    """The table with its names in columns of their own."""
     from rich.table import Table
 
-    table = Table(title=heading, title_justify="left")
+    table = Table(title=title, title_justify="left")
     both = _both_clients(findings)
-    for column in (*_names(both), "verdict"):
+    for column in (*_names(both), *(["verdict"] if counts is _COUNTS else [])):
         table.add_column(column, no_wrap=True)
-    for column in ("schedules", "losing", "duplicating", "reordering", "rewinding", "stuck"):
-        table.add_column(column, justify="right", no_wrap=True)
+    for name in counts:
+        table.add_column(_WIDE.get(name, name), justify="right", no_wrap=True)
+    if counts is _COVERAGE:
+        table.add_column("never happened")
     for finding in findings:
         cell = finding.document
-        style = {"lossless": "green", "loses": "red", "unknown": "yellow"}[cell["verdict"]]
-        table.add_row(
-            *_named(cell, both),
-            f"[{style}]{cell['verdict']}[/]",
-            *(_count(cell[name], cell["complete"]) for name in ("schedules", *Failure)),
-        )
+        numbers = [_count(cell[name], cell["complete"]) for name in counts]
+        fields = [_verdict(cell), *numbers] if counts is _COUNTS else [*numbers, _never(cell)]
+        table.add_row(*_named(cell, both), *fields)
     return table
 
 
-def _coverage(findings: "list[Finding]") -> "Table":
-    """How much was explored, and what did not happen in it."""
+def _narrow(findings: "list[Finding]", title: str, counts: dict[str, str]) -> "Table":
+    """For 80 columns and less: cells under their connect ordering, numbers short."""
     from rich.table import Table
 
-    table = Table(title="explored", title_justify="left")
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("connect\n  x write", overflow="fold")
+    if counts is _COUNTS:
+        table.add_column("verdict", no_wrap=True)
+    for heading in counts.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    if counts is _COVERAGE:
+        table.add_column("never happened", overflow="fold")
     both = _both_clients(findings)
-    for column in _names(both):
-        table.add_column(column, no_wrap=True)
-    for column in ("states", "transitions", "depth"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("never happened")
-    for finding in findings:
-        cell = finding.document
-        counts = (
-            _count(cell[name], cell["complete"]) for name in ("states", "transitions", "depth")
-        )
-        table.add_row(*_named(cell, both), *counts, ", ".join(cell["never"]) or "-")
+    for connect, of_connect in groupby(findings, key=lambda finding: finding.document["connect"]):
+        table.add_row(connect)
+        for finding in of_connect:
+            cell = finding.document
+            again = f", {_named(cell, both)[2]}" if both else ""
+            numbers = [_short(cell[name], cell["complete"]) for name in counts]
+            fields = [_verdict(cell), *numbers] if counts is _COUNTS else [*numbers, _never(cell)]
+            table.add_row(f"  {cell['write']}{again}", *fields)
     return table
+
+
+def _verdict(cell: dict[str, Any]) -> str:
+    return f"[{_STYLES[cell['verdict']]}]{cell['verdict']}[/]"
+
+
+def _never(cell: dict[str, Any]) -> str:
+    return ", ".join(cell["never"]) or "-"
 
 
 def _both_clients(findings: "list[Finding]") -> bool:
@@ -227,15 +265,17 @@ def _named(cell: dict[str, Any], both: bool) -> list[str]:
 def _draw(findings: "list[Finding]", show: list[Failure]) -> None:
     """The drawings asked for, each schedule once; and how often there is something else to draw."""
     left: Counter[Failure] = Counter()
+    width = known_width()
     for finding in findings:
         wanted = show or finding.by_default
         left.update(finding.examples.keys() - set(wanted))
         shown: list[schedules.Schedule] = []
         for kind in wanted:
-            example, drawing = finding.examples.get(kind, (None, ""))
-            if example and example not in shown:
-                sys.stdout.write("\n" + drawing)
-                shown.append(example)
+            if kind in finding.examples:
+                example, drawing = finding.examples[kind]
+                if example not in shown:
+                    sys.stdout.write("\n" + drawing.text(width))
+                    shown.append(example)
     others = ", ".join(f"{kind} in {left[kind]}" for kind in Failure if left[kind])
     if others and not show:
         sys.stdout.write(f"\nalso found, drawn by --show: {others}\n")
@@ -260,6 +300,17 @@ def _count(count: int, complete: bool) -> str:
     return text if complete else f">= {text}"
 
 
+def _short(count: int, complete: bool) -> str:
+    """The same in six columns."""
+    for unit, size in (("", 1), ("k", 10**3), ("M", 10**6), ("G", 10**9)):
+        if count < 1_000 * size:
+            text = f"{count / size:.3g}{unit}"
+            break
+    else:
+        text = f"{count:.0e}".replace("e+", "e")
+    return text if complete else f">={text}"
+
+
 def _write(folder: Path, findings: "list[Finding]", document: dict[str, Any]) -> None:
     """explore.json, and CONNECT-WRITE-KIND.json (a schedule) and .txt (its drawing).
 
@@ -275,6 +326,6 @@ def _write(folder: Path, findings: "list[Finding]", document: dict[str, Any]) ->
                 name = f"{cell['connect']}-{cell['write']}{again}-{kind}"
                 name = re.sub(r"[^\w-]+", "_", name)
                 schedules.dump(example, folder / f"{name}.json")
-                (folder / f"{name}.txt").write_text(drawing)
+                (folder / f"{name}.txt").write_text(drawing.text())
     except OSError as error:
         raise UsageError(f"--out {folder}: {error.strerror}") from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from chunk7.cluster.options import Subparsers, add_json, add_out, add_seed
+from chunk7.console import known_width
 from chunk7.delivery.effects import StreamRead
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, Feed, WriteOrdering, pair
@@ -20,7 +21,7 @@ from chunk7.faults import STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore import schedule as schedules
-from chunk7.simulator.explore.drawing import draw, rerun
+from chunk7.simulator.explore.drawing import drawn, rerun
 from chunk7.simulator.explore.schedule import Schedule, Step
 from chunk7.simulator.explore.state import ExploreCell
 from chunk7.wire.options import Parser
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(json.dumps(_document(done)) + "\n")
     else:
-        sys.stdout.write("\n" + _timeline(args, done))
+        sys.stdout.write("\n" + _timeline(args, done, known_width()))
     return 0
 
 
@@ -202,11 +203,12 @@ def _worst(done: "Reproduction") -> "Seen":
     return next((seen for seen in done.clients if seen.missing), done.clients[0])
 
 
-def _timeline(args: argparse.Namespace, done: "Reproduction") -> str:
+def _timeline(args: argparse.Namespace, done: "Reproduction", width: int | None = None) -> str:
     """The drawing; the report's own schedule without the six chunks that are only history."""
     from chunk7.cluster.jobs.reproduction import first_join_step
 
-    return draw(done.replay, 0 if args.schedule else first_join_step(done.schedule))
+    first = 0 if args.schedule else first_join_step(done.schedule)
+    return drawn(done.replay, first).text(width)
 
 
 def _write(args: argparse.Namespace, done: "Reproduction") -> None:

@@ -124,7 +124,8 @@ def run(args: argparse.Namespace) -> int:
     from chunk7.cluster.jobs.report import report_of_run
     from chunk7.cluster.jobs.run import execute
     from chunk7.cluster.settings import read_settings
-    from chunk7.run_table import show, stdout_console
+    from chunk7.console import stdout_console
+    from chunk7.run_table import PLAIN_WIDTH, show
 
     settings = read_settings(args)
     plan = settings.plan
@@ -135,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.buffer.write(msgspec.json.encode(outcome.summary) + b"\n")
         sys.stdout.flush()
     else:
-        show(outcome.summary, stdout_console())
+        show(outcome.summary, stdout_console(PLAIN_WIDTH))
     if outcome.error is not None:
         raise outcome.error
     code = exit_code(outcome.summary, settings.thresholds)

@@ -199,10 +199,10 @@ def _claim(cells: "list[CellAccount]", claim: "Claim", duty: float) -> dict[str,
 
 
 def _show(summary: "Summary", claim: dict[str, Any] | None, out: Path | None) -> None:
+    from chunk7.console import stdout_console
     from chunk7.run_table import show_results
 
-    width = None if sys.stdout.isatty() else PLAIN_WIDTH
-    console = Console(highlight=False, soft_wrap=False, width=width)
+    console = stdout_console(PLAIN_WIDTH)
     show_results(summary.results, console)
     if claim:
         console.print()

@@ -103,7 +103,8 @@ def run(args: argparse.Namespace) -> int:
     from chunk7.analysis.sweep_table import sweep_table
     from chunk7.cluster.jobs.sweep.plan import chosen_cells
     from chunk7.cluster.jobs.sweep.sweep import check, open_sweep, without_invalid
-    from chunk7.run_table import stdout_console
+    from chunk7.console import stdout_console
+    from chunk7.run_table import PLAIN_WIDTH
     from chunk7.sweep_tables import show
 
     cells = chosen_cells(args.connect, args.write)
@@ -122,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.buffer.write(msgspec.json.encode(sweep) + b"\n")
         sys.stdout.flush()
     else:
-        show(sweep, folder, stdout_console())
+        show(sweep, folder, stdout_console(PLAIN_WIDTH))
     return 0 if sweep.valid else NOT_VALID
 
 

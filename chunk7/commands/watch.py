@@ -16,6 +16,7 @@ from rich.table import Table
 
 from chunk7.cluster.options import Subparsers, add_fail_on, add_json, add_out, fail_on, number
 from chunk7.commands.run import CROSSED, NOT_VALID
+from chunk7.console import print_table, stdout_console
 from chunk7.delivery.errors import UsageError
 from chunk7.instruments.watch.document import JoinSeen, WatchDocument, document_of, sentences
 from chunk7.instruments.watch.log import Log, watched
@@ -195,10 +196,9 @@ def _ticking(quiet: bool) -> "Iterator[Callable[[list[Log]], None]]":
 
 
 def _show(document: WatchDocument) -> None:
-    plain = Console(highlight=False, width=_WIDTH)
-    console = Console(highlight=False) if plain.is_terminal else plain
+    console = stdout_console(_WIDTH)
     if document.joins:
-        console.print(_table(document))
+        print_table(console, _table(document), keep=2)
         if len(document.joins) > ROWS:
             console.print(f"and {len(document.joins) - ROWS} more joins: --json has them all")
         console.print()

@@ -5,6 +5,7 @@ history read or the publication, whichever comes first, and closes with the subs
 saving, whichever comes last. Of a chunk that comes twice, late or back, the receipt is marked.
 """
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -56,6 +57,8 @@ _WORST_FIRST = (
     Failure.REWINDING,
     Failure.DUPLICATING,
 )
+_LEAST_ROOM = 12
+"""Characters of a line, however narrow the terminal is."""
 _RECEIVED = {
     Failure.DUPLICATING: "{0.chunk} AGAIN",
     Failure.OUT_OF_ORDER: "{0.chunk} AFTER {0.latest}",
@@ -87,8 +90,59 @@ def rerun(cell: ExploreCell, schedule: Schedule) -> Replay:
     return Replay(world, schedule, states, world.outcome(states[-1]))
 
 
+class DrawnStep(NamedTuple):
+    """A line of the timeline: a field a participant, most of them empty."""
+
+    label: str
+    fields: list[str]
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnSchedule:
+    """A schedule drawn: a title, the timeline, what each client received, what was lost."""
+
+    title: str
+    columns: tuple[str, ...]
+    steps: list[DrawnStep]
+    ending: list[str]
+
+    def text(self, width: int | None = None) -> str:
+        """As lines of at most `width` characters, if possible a column a participant."""
+        lines = self._side_by_side()
+        if width is not None and max(map(len, lines)) > width:
+            lines = [line for one in self._in_turn() for line in _wrapped(*one, width)]
+        return "\n".join(lines) + "\n"
+
+    def _side_by_side(self) -> list[str]:
+        widths = [
+            max(len(name), *(len(step.fields[place]) for step in self.steps))
+            for place, name in enumerate(self.columns)
+        ]
+        lines = [self.title, "", _line("", list(self.columns), widths, "")]
+        lines += [_line(label, fields, widths, mark) for label, fields, mark in self.steps]
+        return [*lines, "", *self.ending]
+
+    def _in_turn(self) -> Iterator[tuple[str, str, str]]:
+        """A line a step: what comes first, what happens, and its mark."""
+        yield from (("", self.title, ""), ("", "", ""))
+        length = max(map(len, self.columns))
+        for label, fields, mark in self.steps:
+            happens = [(n, field) for n, field in zip(self.columns, fields, strict=True) if field]
+            name, field = happens[0]
+            told = ", ".join([f"{name:<{length}}  {field}", *map(" ".join, happens[1:])])
+            sign, what = (mark, "") if mark in ("", "|") else (">", mark)
+            yield f"{label:<5}{sign:<2}", told, what
+        yield from (("", line, "") for line in ("", *self.ending))
+
+
 def draw(run: Replay, first: int = 0, failure: Failure | None = None) -> str:
-    """The drawing: a title, the timeline, what each client received, what was lost.
+    """The text of `drawn`, as wide as it is."""
+    return drawn(run, first, failure).text()
+
+
+def drawn(run: Replay, first: int = 0, failure: Failure | None = None) -> DrawnSchedule:
+    """The schedule, as it was run.
 
     The timeline begins with step `first`, counted from 0; what was before it is said in a line.
     Title and marks are of `failure`, which the schedule has to have, or of its worst.
@@ -97,24 +151,34 @@ def draw(run: Replay, first: int = 0, failure: Failure | None = None) -> str:
     columns = _columns(run)
     grid = [_row(run, place, columns) for place in range(first, len(run.schedule.steps))]
     marks = _marks(run, failure)[first:]
-    widths = [
-        max(len(name), *(len(row[place]) for row in grid)) for place, name in enumerate(columns)
-    ]
-    lines = [_title(run, failure), "", _line("", list(columns), widths, "")]
-    if first:
-        written = run.states[first].writing - 1
-        lines.append(_line("T0", [f"write 1 to {written}", *[""] * (len(columns) - 1)], widths, ""))
-    lines += [
-        _line(f"T{number}", row, widths, mark)
+    steps = [
+        DrawnStep(f"T{number}", row, mark)
         for number, (row, mark) in enumerate(zip(grid, marks, strict=True), 1)
     ]
-    return "\n".join([*lines, "", *_ending(run)]) + "\n"
+    if first:
+        written = f"write 1 to {run.states[first].writing - 1}"
+        steps.insert(0, DrawnStep("T0", [written, *[""] * (len(columns) - 1)], ""))
+    return DrawnSchedule(_title(run, failure), columns, steps, _ending(run))
 
 
 def worst(run: Replay) -> Failure | None:
     """The failure that a reader minds most, None when all went well."""
     seen = failures(run.outcome)
     return next((failure for failure in _WORST_FIRST if seen[failure]), None)
+
+
+def _wrapped(head: str, rest: str, mark: str, width: int) -> list[str]:
+    """`rest` behind `head`, and the mark; what does not fit comes below, and what is longer than a
+    line is broken.
+    """
+    room = max(width - len(head), _LEAST_ROOM)
+    parts = textwrap.wrap(rest, room) or [""]
+    if mark and len(parts[-1]) + 2 + len(mark) <= room:
+        parts[-1] += f"  {mark}"
+    elif mark:
+        parts += textwrap.wrap(mark, room)
+    indent = " " * len(head)
+    return [f"{indent if place else head}{part}".rstrip() for place, part in enumerate(parts)]
 
 
 def _line(label: str, row: list[str], widths: list[int], mark: str) -> str:

@@ -179,7 +179,7 @@ def test_every_line_of_the_table_fits_into_80_columns(
     runs = [write_run(tmp_path / name, n, (CELL, OTHER, long)) for name, n in (("a", 0), ("b", 15))]
     cli.main(["compare", *runs])
     table = capsys.readouterr().out.partition("\n\n")[0].splitlines()
-    assert len(table) == 2 + 2 * 3
+    assert "…" not in "".join(table)
     assert max(len(line.rstrip()) for line in table) <= 80
 
 

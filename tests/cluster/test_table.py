@@ -3,6 +3,7 @@
 import io
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from chunk7.analysis.results import Result, Summary
@@ -78,6 +79,16 @@ def test_a_row_fits_into_80_columns_and_each_connect_ordering_is_named_once() ->
         "  publish_then_save 18/120 15.0 (10-22) 24 (12.3)    0     0   -1.2  6.6   1.8",
         "  atomic_lua         0/120    0.0 (0-3)   0 (0.0)    0     0   -1.2  6.6   1.8",
     ]
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_a_narrow_terminal_gets_fewer_columns_and_no_field_is_cut(width: int) -> None:
+    lines = shown(KEPT, width=width)
+    table = lines[: [line.startswith("too narrow") for line in lines].index(True)]
+    assert max(map(len, table)) <= width
+    assert "atomic_lua" in table[3]
+    assert "0/120" in table[3]
+    assert "…" not in "".join(table)
 
 
 def test_the_table_is_followed_by_a_sentence_a_cell_the_folder_and_the_validity() -> None:

@@ -12,6 +12,7 @@ from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.drawing import draw, rerun
+from chunk7.simulator.explore.drawing import drawn as drawn_run
 from chunk7.simulator.explore.schedule import Failure, Schedule, Step
 from chunk7.simulator.explore.search import explore
 from chunk7.simulator.explore.state import ExploreCell
@@ -54,6 +55,43 @@ def test_two_appends_of_one_millisecond_are_told_apart() -> None:
     drawing = draw(rerun(mutant.cell(2), explore(mutant.cell()).counterexample))
     assert "T5   append 2, in the same ms" in drawing
     assert drawing.endswith("client1 receives: 1\nChunk 2: LOST\n")
+
+
+@pytest.mark.parametrize("width", [20, 33, 60, 80])
+@pytest.mark.parametrize("faults", [(), ("store_reconnect",)])
+def test_a_narrow_drawing_says_the_same_in_lines_that_fit(
+    faults: tuple[str, ...], width: int
+) -> None:
+    """The columns used to be wrapped by the terminal, into rubble."""
+    cell = ExploreCell(*found("buffered_merge", "publish_then_save"), 1, 2, faults)
+    run = rerun(cell, explore(cell).counterexample)
+    narrow = drawn_run(run).text(width)
+    assert max(map(len, narrow.splitlines())) <= width
+    told = "".join(narrow.split())
+    for step in drawn_run(run).steps:
+        assert all("".join(field.split()) in told for field in step.fields)
+        assert "".join(step.mark.split()) in told
+
+
+def test_a_drawing_that_fits_is_as_it_was() -> None:
+    cell = ExploreCell(*found("history_then_subscribe", "atomic_lua"), chunks=1)
+    run = rerun(cell, explore(cell).counterexample)
+    assert drawn_run(run).text(200) == draw(run)
+    assert drawn_run(run).text(60) == (
+        "history_then_subscribe x atomic_lua: client1 loses chunk 1\n"
+        "\n"
+        "T1   > node1     read history -> nothing\n"
+        "       <- RISK WINDOW starts\n"
+        "T2   | producer  number, save and publish 1 -> 0 receivers\n"
+        "T3   | node1     send history\n"
+        "T4   | node1     send SUBSCRIBE\n"
+        "T5   > store     SUBSCRIBE takes effect  <- RISK WINDOW ends\n"
+        "T6     node1     confirmed\n"
+        "T7     node1     send welcome\n"
+        "\n"
+        "client1 receives: nothing\n"
+        "Chunk 1: LOST\n"
+    )
 
 
 def found(connect: str, write: str) -> tuple[ConnectOrdering, WriteOrdering]:

@@ -1,0 +1,60 @@
+"""Where results are printed, and how they fit there. Colours are rich's, which heeds NO_COLOR."""
+
+import os
+import sys
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Column, Table
+
+_ANY = 100_000
+"""More columns than any terminal has."""
+_FOLDED = 20
+"""To so many columns the first one, of names, may be folded before others are left out."""
+
+
+def known_width() -> int | None:
+    """Columns of the terminal, or as COLUMNS says; None where nobody knows: in a pipe, a file."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return int(columns)
+    return Console().width if sys.stdout.isatty() else None
+
+
+def stdout_console(plain_width: int) -> Console:
+    """stdout, as wide as it is known to be, or else `plain_width`."""
+    return Console(highlight=False, width=known_width() or plain_width)
+
+
+def fits(table: Table, console: Console) -> bool:
+    """Whether every field can be shown whole."""
+    return _natural(table, console) <= console.width
+
+
+def print_table(console: Console, table: Table, keep: int) -> None:
+    """Print it, without its last columns as far as they do not fit; the first `keep` always stay.
+
+    No field is cut: the first column is folded, and what is left out is named.
+    """
+    left_out: list[str] = []
+    while len(table.columns) > keep and _needed(table, console) > console.width:
+        heading = str(table.columns.pop().header).replace("-\n", "")
+        left_out.insert(0, " ".join(heading.split()))
+    console.print(table)
+    if left_out:
+        names = ", ".join(left_out)
+        console.print(f"too narrow for: {names}; --json has all", soft_wrap=True, markup=False)
+
+
+def _natural(table: Table, console: Console) -> int:
+    return Measurement.get(console, console.options.update(max_width=_ANY), table).maximum
+
+
+def _needed(table: Table, console: Console) -> int:
+    return _natural(table, console) - max(0, _width(table.columns[0], console) - _FOLDED)
+
+
+def _width(column: Column, console: Console) -> int:
+    options = console.options.update(max_width=_ANY)
+    fields = (column.header, *column.cells)
+    return max(Measurement.get(console, options, field).maximum for field in fields)
