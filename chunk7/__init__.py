@@ -1,12 +1,12 @@
 """chunk7 as a library, and the import root of all folders beside this one (docs/python-api.md).
 
 Every process of a cluster imports this file, so it imports nothing: a name is looked up when it is
-first used.
+first used. Not even `typing`: until the command's own first line Ctrl-C is a traceback.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as type checkers know it
 if TYPE_CHECKING:
     from chunk7.analysis import tables as tables
     from chunk7.analysis import timelines as timelines
@@ -70,7 +70,7 @@ __all__ = sorted(_HOME)
 
 if not TYPE_CHECKING:  # else every name would be there, for a type checker
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         if name not in _HOME:
             raise AttributeError(f"module 'chunk7' has no attribute {name!r}")
         home = import_module(_HOME[name])

@@ -1,8 +1,30 @@
-"""`python -m chunk7`: the same as the `chunk7` command."""
+"""The `chunk7` command, and `python -m chunk7`: what comes before anything else is imported.
 
+An import takes its time, and a KeyboardInterrupt in one is a traceback through other people's code.
+There is nothing to clean up yet, so Ctrl-C simply ends the process, with a line and its code.
+"""
+
+import os
+import signal
 import sys
 
-from chunk7.cli import main
+
+def main() -> int:
+    """The command line; its exit code."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else we are to ignore it
+        signal.signal(signal.SIGINT, _stop)
+    from chunk7.cli import main as command_line
+
+    code = command_line()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
+    return code
+
+
+def _stop(number: int, _: object) -> None:
+    os.write(2, b"chunk7: stopped by SIGINT\n")
+    os._exit(128 + number)
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,12 +1,16 @@
 """The `chunk7` command. It only finds the subcommand, and turns errors into a line and a code.
 
 Exit codes: 0 held, 99 a threshold crossed, 98 the run is not valid or a threshold is unknown,
-2 usage, 1 chunk7 failed, 130 and 143 interrupted by SIGINT and SIGTERM.
+2 usage, 1 chunk7 failed, 130 and 143 interrupted by SIGINT and SIGTERM, 141 nobody read on.
 """
 
 import argparse
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -63,16 +67,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command is None:
             parser.print_help(sys.stderr)
             return UsageError.exit_code
-        return command(args.command).run(args)
+        subcommand = command(args.command)
+        with _interruptible():
+            return subcommand.run(args)
     except SystemExit as exit_:  # argparse's own, for --help and --version
         return exit_.code if isinstance(exit_.code, int) else 1
     except KeyboardInterrupt:  # where no cluster runs that would have to be stopped in order
         sys.stderr.write("chunk7: stopped by SIGINT\n")
         return 130
+    except BrokenPipeError:  # who read us has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except Chunk7Error as error:
         program = f"chunk7 {wanted}" if wanted in COMMANDS else "chunk7"
         sys.stderr.write(f"{program}: error: {error}\n")
         return error.exit_code
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C is a KeyboardInterrupt again, as jobs clean up behind themselves; until now it ended
+    the process (`chunk7.__main__`).
+    """
+    before = signal.getsignal(signal.SIGINT)
+    ours = callable(before) and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, before)
 
 
 def _parser(wanted: str) -> Parser:

@@ -2,11 +2,13 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
 from chunk7.cluster.options import Subparsers, add_out, whole
 from chunk7.commands.run import add_cells, add_cluster, add_kind, add_load
+from chunk7.delivery.errors import Interrupted
 from chunk7.wire.options import Parser
 
 
@@ -37,25 +39,30 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Keep it running; 0 when a signal ends it, which is how it is meant to end."""
+    """Keep it running until a signal ends it; its exit code. Raises Chunk7Error for another end."""
     from chunk7.cluster.jobs import up
     from chunk7.cluster.settings import read_settings
 
     console = Console(stderr=True)
     ports = up.Ports(args.port, args.web_port, args.status_port)
     settings = read_settings(args)
-    if args.cluster == "compose":
-        from chunk7.cluster.deployments import compose
+    try:
+        if args.cluster == "compose":
+            from chunk7.cluster.deployments import compose
 
-        compose.keep_running(settings, args.out, ports, console)
-    else:
-        up.keep_running(settings, args.out, ports, console, _tell)
+            compose.keep_running(settings, args.out, ports, console)
+        else:
+            up.keep_running(settings, args.out, ports, console, _tell)
+    except Interrupted as stopped:  # which is how it is meant to end: no error
+        sys.stderr.write(f"chunk7 up: {stopped}\n")
+        return stopped.exit_code
     return 0
 
 
-def _tell(websocket: str, web: str, producer: str) -> None:
+def _tell(websocket: str, web: str, producer: str, folder: Path) -> None:
     sys.stdout.write(f"WebSocket  {websocket}/ws/SESSION?ordering=NAME\n")
     sys.stdout.write(f"demo       {websocket.replace('ws', 'http', 1)}/demo\n")
     sys.stdout.write(f"producer   {producer}\n")
+    sys.stdout.write(f"records    {folder}\n")
     sys.stdout.write(f"web UI     {web}  (Ctrl-C stops it)\n")
     sys.stdout.flush()

@@ -5,7 +5,6 @@ their records into it; so it is the same run folder as a local cluster leaves.
 """
 
 import asyncio
-import contextlib
 import dataclasses
 import os
 import shutil
@@ -27,9 +26,9 @@ from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.cluster.jobs.progress import show
 from chunk7.cluster.jobs.run import ClusterKind
 from chunk7.cluster.jobs.run import prepare as new_run
-from chunk7.cluster.jobs.up import Ports
+from chunk7.cluster.jobs.up import Ports, recording
 from chunk7.cluster.settings import RunSettings
-from chunk7.delivery.errors import Chunk7Error, Interrupted, PartDied, UsageError
+from chunk7.delivery.errors import Chunk7Error, PartDied, UsageError
 from chunk7.loadtest.producer_api import epoch_ns
 from chunk7.producer.answers import SHIPPED, read_answers
 from chunk7.wire.plan import Timetable
@@ -168,8 +167,8 @@ COMPOSE = ClusterKind(check, facts, drive)
 def keep_running(settings: RunSettings, out: Path | None, ports: Ports, console: Console) -> None:
     """Start everything, the cluster's own log on stdout, and wait for a signal; then remove it.
 
-    Raises UsageError for bad input, a port in use, or a cluster that is up already; PartDied when
-    a container ends.
+    Raises Interrupted for the signal, UsageError for bad input, a port in use, or a cluster that is
+    up already; PartDied when a container ends.
     """
     check(settings)
     ports.check_free()
@@ -183,7 +182,7 @@ def keep_running(settings: RunSettings, out: Path | None, ports: Ports, console:
         "CHUNK7_STATUS_PORT": str(ports.status),
     }
     console.print(f"starting {settings.nodes} nodes in containers", highlight=False)
-    with contextlib.suppress(Interrupted):
+    with recording(folder, console):
         run_interruptibly(_keep(settings, environment, folder))
 
 

@@ -1,10 +1,11 @@
 """A cluster that runs until somebody stops it."""
 
 import asyncio
-import contextlib
 import dataclasses
+import shlex
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,10 @@ from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.cluster.jobs.run import check, prepare
 from chunk7.cluster.settings import RunSettings
-from chunk7.delivery.errors import Interrupted, UsageError
+from chunk7.delivery.errors import UsageError
 
-Tell = Callable[[str, str, str], None]
-"""Called with the URLs of the proxy, the web UI and the producer once all is ready."""
+Tell = Callable[[str, str, str, Path], None]
+"""Called with the URLs of proxy, web UI and producer and the run folder once all is ready."""
 
 _STOP_WITHIN_S = 4.0
 """The judge finishes what it has begun, and judges once more."""
@@ -47,15 +48,41 @@ class Ports:
 def keep_running(
     settings: RunSettings, out: Path | None, ports: Ports, console: Console, tell: Tell
 ) -> None:
-    """Start everything and wait for a signal.
+    """Start everything and wait for a signal, which is raised as Interrupted.
 
     Raises UsageError for bad input and for a port in use, PartDied when a part ends.
     """
     check(settings)
     ports.check_free()
     folder, run_name = prepare(settings, out)
-    with contextlib.suppress(Interrupted):
+    with recording(folder, console):
         run_interruptibly(_keep(settings, folder, run_name, ports, console, tell))
+
+
+@contextmanager
+def recording(folder: Path, console: Console) -> Iterator[None]:
+    """Name the run folder, and at the end, whatever it is, what is in it and how to judge it."""
+    console.print(f"records go into {folder}", soft_wrap=True, markup=False, highlight=False)
+    try:
+        yield
+    finally:
+        console.print(recorded(folder), soft_wrap=True, markup=False, highlight=False)
+
+
+def recorded(folder: Path) -> str:
+    """What a cluster that has ended has left in its run folder."""
+    rounds = sorted(folder.glob("rounds/*/manifest.json"), key=_age)
+    if not rounds:
+        return f"no load test was run: {folder} has logs only"
+    count = "1 round" if len(rounds) == 1 else f"{len(rounds)} rounds"
+    newest = shlex.quote(str(rounds[-1].parent))
+    return f"recorded {count} in {folder / 'rounds'}; to judge the newest: chunk7 report {newest}"
+
+
+def _age(manifest: Path) -> tuple[int, int, str]:
+    """When it was written; within a tick of the clock by its name, which ends in a number."""
+    name = manifest.parent.name
+    return manifest.stat().st_mtime_ns, len(name), name
 
 
 def check_free(option: str, port: int) -> None:
@@ -84,7 +111,7 @@ async def _keep(
         await cluster.start(
             load.web(settings, endpoints, folder, run_name, ports.web, ports.status)
         )
-        tell(endpoints.websocket, f"http://{local.HOST}:{ports.web}", endpoints.producer)
+        tell(endpoints.websocket, f"http://{local.HOST}:{ports.web}", endpoints.producer, folder)
         await cluster.while_alive(asyncio.Event().wait())
 
 

@@ -6,6 +6,7 @@ within. So it runs in a process of its own, which has to show signs of life.
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -66,6 +67,7 @@ def _receive(ours: Connection, ticks: Any, patience_s: float) -> tuple[str, Any]
 
 def _child(job: Job[Any], ticks: Any, theirs: Connection) -> None:
     os.dup2(2, 1)  # stdout is for the report alone
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for our parent, who then kills us
 
     def tick() -> None:
         ticks.value += 1

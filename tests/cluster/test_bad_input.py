@@ -97,16 +97,18 @@ def test_a_port_in_use_is_named(refused: Refused, option: str) -> None:
 
 @pytest.mark.live
 def test_up_keeps_a_cluster_running_and_judges_it_until_it_is_stopped(tmp_path: Path) -> None:
+    """It used to name its run folder nowhere, to say nothing at its end, and to end with 0."""
     ports = free_ports(len(PORTS))
     options = spelled(dict(zip(PORTS, ports, strict=True)))
     words = ("--nodes", 2, "--users", 12, "--sessions", 3, "--chunk-rate", 20)
     slow = ("--node-work-ms", 80, "--connect", "history_then_subscribe", "--write", "atomic_lua")
     up = Running(tmp_path / "run", "up", *words, *slow, "--duration", 4, *options)
     try:
-        told = [up.line() for _ in range(4)]
+        told = [up.line() for _ in range(5)]
         assert told[0] == f"WebSocket  ws://127.0.0.1:{ports[0]}/ws/SESSION?ordering=NAME\n"
         assert told[1] == f"demo       http://127.0.0.1:{ports[0]}/demo\n"
-        assert told[3] == f"web UI     http://127.0.0.1:{ports[1]}  (Ctrl-C stops it)\n"
+        assert told[3] == f"records    {tmp_path / 'run'}\n"
+        assert told[4] == f"web UI     http://127.0.0.1:{ports[1]}  (Ctrl-C stops it)\n"
         assert asked(ports[2], "/delivery")["state"] == "idle"
         asked(ports[1], "/swarm", b"user_count=12&spawn_rate=12")
         up.wait_for(lambda: any_loss(asked(ports[2], "/delivery")), within_s=20)
@@ -116,10 +118,16 @@ def test_up_keeps_a_cluster_running_and_judges_it_until_it_is_stopped(tmp_path: 
         ended = up.end()
     finally:
         up.kill()
-    assert ended.code == 0
+    assert ended.code == 130
+    [stopped] = [path for path in (tmp_path / "run" / "rounds").iterdir() if path.is_dir()]
+    assert ended.stderr.splitlines() == [
+        f"records go into {tmp_path / 'run'}",
+        "starting a cluster of 2 nodes",
+        f"recorded 1 round in {stopped.parent}; to judge the newest: chunk7 report {stopped}",
+        "chunk7 up: stopped by SIGINT",
+    ]
     assert parts.keys() == {"store", "node-1", "node-2", "proxy", "producer", "locust"}
     assert left_over(pids) == []
-    [stopped] = [path for path in (tmp_path / "run" / "rounds").iterdir() if path.is_dir()]
     [result] = open_study(stopped).summary.results
     assert result.chunks_lost > 0
     assert result.chunks_lost == result.causes["handover_gap"]
