@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from chunk7.analysis.run_folder import Run
 from chunk7.analysis.verdicts import Judgement
+from chunk7.wire.account import MOST_UNDETERMINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,10 @@ class ValidityLimits:
     """95% of a cell's chunks, against their plan."""
     clock_skew_ms: float = 5.0
     """Beyond the uncertainty of the measurement."""
-    undetermined: float = 0.05
+    undetermined: float = MOST_UNDETERMINED
     """Of a cell's expected chunks."""
+    undetermined_so_far: float = 0.5
+    """While it is recorded: of those that were expected by the connections that have ended."""
 
 
 def reasons(
@@ -48,14 +52,15 @@ def reasons(
         *_do_not_cross_foot(judgement),
     ]
     if running:
-        return against
+        ended = run.connections["closed_ns"].notna().to_numpy(dtype=bool)
+        return [*against, *_undetermined(run, judgement, limits.undetermined_so_far, ended)]
     return [
         *_cut_short(run),
         *_nothing_happened(run),
         *against,
         *_one_sided(run),
         *_broken_off(run, limits),
-        *_undetermined(run, judgement, limits),
+        *_undetermined(run, judgement, limits.undetermined),
     ]
 
 
@@ -228,13 +233,18 @@ def _one_sided(run: Run) -> Iterator[str]:
             yield f"no node recorded the joins of {unseen} connections that were welcomed"
 
 
-def _undetermined(run: Run, judgement: Judgement, limits: ValidityLimits) -> Iterator[str]:
-    accounts = judgement.accounts.groupby(run.connections["cell"])[["undetermined", "expected"]]
-    for cell, row in accounts.sum().iterrows():
-        if row["undetermined"] > limits.undetermined * row["expected"]:
+def _undetermined(
+    run: Run, judgement: Judgement, limit: float, among: NDArray[np.bool_] | None = None
+) -> Iterator[str]:
+    """`among`, shape (connections,): whose chunks count; None is everybody's."""
+    accounts = judgement.accounts[["undetermined", "expected"]]
+    if among is not None:
+        accounts = accounts[among]
+    for cell, row in accounts.groupby(run.connections["cell"]).sum().iterrows():
+        if row["undetermined"] > limit * row["expected"]:
             yield (
                 f"{row['undetermined']} of {row['expected']} chunks expected in "
-                f"{_cell_name(run, cell)} are undetermined (limit {limits.undetermined:.0%})"
+                f"{_cell_name(run, cell)} are undetermined (limit {limit:.0%})"
             )
 
 

@@ -49,9 +49,10 @@ def table(results: Sequence[Result]) -> Table:
         "lossy/\nconn.",
         "loss %\n(95%)",
         "lost\n(law)",
+        "unde-\nterm.",
         "dup.",
-        "dis-\norder",
-        "window\nms",
+        "dis-\nord.",
+        "wind.\nms",
         "join\nms",
         "chunk\nms",
     ):
@@ -69,6 +70,7 @@ def _row(result: Result) -> tuple[str, ...]:
         f"{result.lossy_connections}/{result.connections}",
         _rate(result),
         f"{result.chunks_lost} ({_law(result.chunks_lost_predicted)})",
+        str(result.chunks_undetermined),
         str(result.chunks_duplicate),
         str(result.chunks_out_of_order),
         *(
@@ -79,7 +81,10 @@ def _row(result: Result) -> tuple[str, ...]:
 
 
 def _law(predicted: float | None) -> str:
-    return "-" if predicted is None else f"{predicted:.1f}"
+    """The law promises no more digits than these."""
+    if predicted is None:
+        return "-"
+    return f"{predicted:.1f}" if predicted < 9.95 else f"{predicted:.0f}"
 
 
 def _rate(result: Result) -> str:

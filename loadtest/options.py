@@ -26,6 +26,9 @@ ALL = "all"
 """Of an ordering: whatever there is."""
 CHOSEN = {name: found for name, found in OPTIONS.items() if name != "users"}
 """Parameters of the plan that are options here; the number of users is an option of Locust's."""
+ADAPTER = (
+    "another system needs an adapter: chunk7 run --target FILE.yaml, docs/your-own-back-end.md"
+)
 _BUG = Cell("history_then_subscribe", "publish_then_save")
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9_-]{1,56}")
@@ -108,7 +111,7 @@ def read_options(parsed: Any, host: str | None) -> LoadOptions:
         raise UsageError(f"--run-name: {run_name!r} is not 1 to 56 letters, digits, - or _")
     adapter = read_adapter(Path(parsed.target)) if _text(parsed.target) else None
     return LoadOptions(
-        host=adapter.url if adapter else _address("--host", host, "ws"),
+        host=adapter.url if adapter else _address("--host", host, "ws", f"; {ADAPTER}"),
         producer=_address("--producer", parsed.producer, "http"),
         plan=read_plan(vars(parsed), run=run_name, cells=list(chosen_cells(parsed))),
         store_delay=_address("--store-delay", parsed.store_delay, "http")
@@ -177,7 +180,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _address(option: str, url: str | None, scheme: str) -> str:
+def _address(option: str, url: str | None, scheme: str, hint: str = "") -> str:
     """The URL without a slash at its end."""
     try:
         parts = urlsplit(_text(url))
@@ -185,5 +188,5 @@ def _address(option: str, url: str | None, scheme: str) -> str:
     except ValueError:
         good = False
     if not good:
-        raise UsageError(f"{option}: {url!r} is not {scheme}://HOST:PORT")
+        raise UsageError(f"{option}: {url!r} is not {scheme}://HOST:PORT{hint}")
     return _text(url).rstrip("/")

@@ -17,6 +17,7 @@ from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.loadtest.metrics import report_lags, serve_metrics
 from chunk7.loadtest.options import read_options
 from chunk7.loadtest.round_controller import RoundController
+from chunk7.loadtest.targets.own_nodes import refuse_foreign
 from chunk7.loadtest.user import REQUEST_TYPE
 from chunk7.loadtest.web.form import Form
 from chunk7.loadtest.web.judge import JudgeClient
@@ -37,9 +38,9 @@ def install(events: Any) -> None:
 def _prepare(form: Form, environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
     """Locust knows its options and has its runner."""
     parsed = environment.parsed_options
-    if parsed.headless and not parsed.worker:
+    if (parsed.headless or parsed.autostart) and not parsed.worker:
         try:
-            read_options(parsed, environment.host)
+            refuse_foreign(read_options(parsed, environment.host))
         except UsageError as error:
             _exit(error)
     if not parsed.worker:

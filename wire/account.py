@@ -8,6 +8,9 @@ from typing import Literal
 
 import msgspec
 
+MOST_UNDETERMINED = 0.05
+"""Of the expected chunks. With more of them unknown, that none was lost says nothing."""
+
 
 class Explored(msgspec.Struct, frozen=True, kw_only=True):
     """What the interleavings of a few chunks say of a pair, whatever happened while it was counted.
@@ -68,6 +71,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """As people read it."""
         return f"{self.connect} x {self.write}"
+
+    @property
+    def can_be_judged(self) -> bool:
+        """Whether enough is known of its chunks to say that none was lost."""
+        return 0 < self.chunks_expected >= self.chunks_undetermined / MOST_UNDETERMINED
 
 
 class CellAccount(Account, frozen=True, kw_only=True):

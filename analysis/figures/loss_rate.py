@@ -18,6 +18,7 @@ from chunk7.analysis.figures.style import (
     new_figure,
     percent,
 )
+from chunk7.wire.account import MOST_UNDETERMINED
 
 
 @figure_function
@@ -25,7 +26,8 @@ def loss_rate(cells: pd.DataFrame) -> Figure:
     """A row a cell: the share of its connections that lost a chunk, with its 95% interval.
 
     `cells`: `tables.cells`. A cell that lost nothing is a hollow mark at zero with a dashed line
-    up to its bound; a cell without connections has no mark and says so.
+    up to its bound; a cell without connections, or with nothing lost and too much undetermined,
+    has no mark and says so.
     """
     rows = group_rows(list(cells["connect"]))
     figure, axes = new_figure(WIDTH_IN, rows.height_in + 0.75)
@@ -49,6 +51,9 @@ def _draw(axes: Any, at: float, cell: dict[str, Any], style: Style) -> None:
         _say(axes, at, "no connections")
         return
     lost = cell["lossy_connections"] > 0
+    if not lost and cell["chunks_undetermined"] > MOST_UNDETERMINED * cell["chunks_expected"]:
+        _say(axes, at, "cannot be judged")
+        return
     low, high = (cell["loss_rate_low"] if lost else 0.0), cell["loss_rate_high"]
     axes.plot(
         [low, high],

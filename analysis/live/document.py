@@ -44,7 +44,8 @@ def told(total: Account) -> str:
     low, high = percent(total.loss_rate_low), percent(total.loss_rate_high)
     return (
         f"{total.name}: {total.lossy_connections} of {total.connections} connections lost chunks "
-        f"({percent(total.loss_rate)}%, {low} to {high}), {total.chunks_lost} chunks; "
+        f"({percent(total.loss_rate)}%, {low} to {high}), {total.chunks_lost} chunks, "
+        f"{total.chunks_undetermined} of {total.chunks_expected} undetermined; "
         f"law {total.chunks_lost_predicted:.1f}"
     )
 

@@ -11,8 +11,8 @@ from chunk7.analysis.report.table import Column, Shown, Table
 
 _SIGNS = {"loses": "❌", "lucky": "⚠️", "keeps": "✅", "unknown": "❔"}
 _KEPT = (
-    "cell", "verdict", "lossy connections", "loss rate", "chunks lost", "law expects",
-    "duplicates", "out of order", "fetched",
+    "cell", "verdict", "lossy connections", "loss rate", "chunks lost", "undetermined",
+    "law expects", "duplicates", "out of order", "fetched",
 )  # fmt: skip
 """Columns of the cells; a comment is narrow."""
 

@@ -27,16 +27,15 @@ def cells_table(summary: Summary) -> Table:
         Column("lossy connections", "those that lost a chunk, of all that opened"),
         Column("loss rate", "lossy connections of all, with its 95% interval, by session"),
         Column("chunks lost", "over all connections"),
+        Column("undetermined", "chunks of which nobody can know, of all that were expected"),
         Column("law expects", "lost chunks that the law predicts from the instants measured"),
         Column("duplicates", "receipts of a chunk after its first"),
         Column("out of order", "chunks that came after one with a higher number"),
         Column("rewinds", "times that the text jumped back: a lower number than just before"),
         Column("fetched", "chunks that the client had to ask for"),
     ]
-    if any(result.chunks_undetermined for result in results):
-        columns.append(Column("undetermined", "chunks of which nobody can know"))
     widest = max((r.loss_rate_high or 0.0 for r in results), default=0.0) or 1.0
-    rows = [_cell_row(result, summary.valid, widest)[: len(columns)] for result in results]
+    rows = [_cell_row(result, summary.valid, widest) for result in results]
     return Table("Every cell of the run", columns, rows)
 
 
@@ -50,17 +49,23 @@ def _cell_row(result: Result, valid: bool, widest: float) -> list[Shown]:
         numeric(result.lossy_connections, note=f"of {number(result.connections, 0)}"),
         _rate(result, widest),
         numeric(result.chunks_lost),
+        _undetermined(result),
         expects,
         numeric(result.chunks_duplicate),
         numeric(result.chunks_out_of_order),
         numeric(result.rewinds),
         numeric(result.chunks_fetched),
-        numeric(result.chunks_undetermined),
     ]
 
 
 def _name(connect: str, write: str) -> Shown:
     return worded(connect, f"x {write}")
+
+
+def _undetermined(result: Result) -> Shown:
+    """The share only where there is one: it says whether the verdict can stand."""
+    share = result.chunks_undetermined / max(1, result.chunks_expected)
+    return numeric(result.chunks_undetermined, note=percent(share) if share else "")
 
 
 def _rate(result: Result, widest: float) -> Shown:

@@ -12,6 +12,7 @@ from chunk7.delivery.errors import UsageError
 from chunk7.loadtest.options import (
     ALL,
     CHOSEN,
+    LoadOptions,
     add_arguments,
     check_users,
     read_cells,
@@ -76,8 +77,8 @@ class Form:
 
 def check_start(
     parsed: Namespace, host: str | None, form: Mapping[str, str], running: bool
-) -> None:
-    """Raise UsageError if a start with this form cannot be; nothing is changed by it.
+) -> LoadOptions:
+    """What a start with this form asks for; raises UsageError if it cannot be. Changes nothing.
 
     `parsed` and `host` are what stands until now, of which the form changes a part. While a test
     is running, only its number of users can be changed.
@@ -97,7 +98,7 @@ def check_start(
     ):
         raise UsageError(f"{_NUMBERS[_LATENCY].option}: this cluster has no delay before its store")
     check_users(wanted, form.get("user_count"), form.get("spawn_rate"))
-    read_options(wanted, form.get("host", host))
+    return read_options(wanted, form.get("host", host))
 
 
 def _as_locust_does(before: object, text: str) -> object:

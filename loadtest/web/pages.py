@@ -26,6 +26,7 @@ from jinja2 import Environment, PackageLoader
 
 from chunk7.delivery.errors import UsageError
 from chunk7.loadtest.round_controller import RoundController
+from chunk7.loadtest.targets.own_nodes import refuse_foreign
 from chunk7.loadtest.web.form import check_start
 from chunk7.loadtest.web.judge import DeliveryAnswer, JudgeClient
 from chunk7.loadtest.web.view import COLUMNS, view
@@ -131,7 +132,10 @@ class Pages:
         environment = self._environment
         running = environment.runner.state in _RUNNING
         try:
-            check_start(environment.parsed_options, environment.host, request.form, running)
+            wanted = check_start(
+                environment.parsed_options, environment.host, request.form, running
+            )
+            refuse_foreign(wanted)
         except UsageError as error:
             return jsonify({"success": False, "message": str(error), "host": environment.host})
         return None

@@ -12,6 +12,7 @@ COLUMNS = (
     "loss rate",
     "95% interval",
     "chunks lost",
+    "undetermined",
     "predicted, 95% interval",
     "duplicates",
     "out of order",
@@ -65,17 +66,24 @@ def view(answer: DeliveryAnswer, failure: str, now_unix_s: float) -> View:
 def _found(results: list[Account]) -> str:
     """What came out; that it is valid is said by the absence of reasons against it."""
     lossy = sum(result.lossy_connections > 0 for result in results)
+    unknown = sum(not _is_known(result) for result in results)
+    yet = f", {unknown} cannot be judged yet" if unknown else ""
     if lossy:
-        return f"{lossy} of {len(results)} orderings lost chunks"
+        return f"{lossy} of {len(results)} orderings lost chunks{yet}"
     lucky = sum(map(_can_lose, results))
     but = f", but {lucky} can lose" if lucky else ""
-    return f"None of {len(results)} orderings lost chunks{but}"
+    return f"None of {len(results)} orderings lost chunks{but}{yet}"
 
 
 def _tone(rows: tuple[Row, ...]) -> str:
     """The worst that some row has: bad news never stands on green."""
     tones = {row.tone for row in rows}
     return next((tone for tone in ("bad", "lucky", "none") if tone in tones), "good")
+
+
+def _is_known(result: Account) -> bool:
+    """That it loses is known by one chunk; that it does not, only where most chunks are known."""
+    return result.lossy_connections > 0 or result.can_be_judged
 
 
 def _can_lose(result: Account) -> bool:
@@ -103,20 +111,21 @@ def _ago(age_s: float) -> str:
 
 
 def _row(result: Account, valid: bool) -> Row:
-    """Nothing looks like good news where the numbers are not valid."""
+    """Nothing looks like good news where the numbers are not valid, or too few are known."""
     cells = (
         f"{result.connections:,}",
         f"{result.lossy_connections:,}",
         _percent(result.loss_rate),
         f"{_percent(result.loss_rate_low)} to {_percent(result.loss_rate_high)}",
         f"{result.chunks_lost:,}",
+        _undetermined(result),
         _predicted(result),
         f"{result.chunks_duplicate:,}",
         f"{result.chunks_out_of_order:,}",
         _ms(result.window_ms.p50),
         _ms(result.window_ms.p95),
     )
-    tone = "good" if result.connections and valid else "none"
+    tone = "good" if result.can_be_judged and valid else "none"
     if result.lossy_connections:
         tone = "bad"
     elif tone == "good" and _can_lose(result):
@@ -140,6 +149,14 @@ def _known(result: Account) -> str:
 def _predicted(result: Account) -> str:
     low, high = result.chunks_lost_predicted_low, result.chunks_lost_predicted_high
     return f"{result.chunks_lost_predicted:,.1f} ({low:,.1f} to {high:,.1f})"
+
+
+def _undetermined(result: Account) -> str:
+    """Also as a share of the chunks expected, which says whether it matters."""
+    if not result.chunks_undetermined:
+        return "0"
+    share = result.chunks_undetermined / max(1, result.chunks_expected)
+    return f"{result.chunks_undetermined:,} ({_percent(share)})"
 
 
 def _percent(share: float | None) -> str:

@@ -247,3 +247,23 @@ def test_a_connection_that_could_not_be_opened_counts_while_the_run_is_recorded(
     assert reasons(run, judge(run), running=True) == [
         f"1 of 3 connections of {CELL.name} never opened (limit 1%)"
     ]
+
+
+def test_while_it_is_recorded_most_of_what_ended_must_be_known(tmp_path: Path) -> None:
+    """All frames of a foreign server were unreadable, each user left at once: valid, it was said.
+
+    Of a connection that goes on, the newest chunks are unknown as a matter of course.
+    """
+    story = Story(tmp_path / "run")
+    for number in (1, 2):
+        story.connection(number, closed_ns=ns(12), leave_ns=ns(5_000))
+        story.join(number)
+    story.connection(3, end=False)
+    story.join(3)
+    for seq in (1, 2):
+        story.chunk(seq, 10 + seq - 1)
+    gather(story.end())
+    run = load_run(story.folder)
+    assert reasons(run, judge(run), running=True) == [
+        f"4 of 4 chunks expected in {CELL.name} are undetermined (limit 50%)"
+    ]

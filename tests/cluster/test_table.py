@@ -73,11 +73,11 @@ def test_a_row_fits_into_80_columns_and_each_connect_ordering_is_named_once() ->
         causes={"save_lag": 24},
     )
     assert shown(lossy, KEPT)[:5] == [
-        "connect             lossy/       loss %      lost       dis- window join chunk",
-        "  x write            conn.        (95%)     (law) dup. order     ms   ms    ms",
+        "connect             lossy/       loss %    lost unde-      dis- wind. join chunk",
+        "  x write            conn.        (95%)   (law) term. dup. ord.    ms   ms    ms",
         "buffered_merge",
-        "  publish_then_save 18/120 15.0 (10-22) 24 (12.3)    0     0   -1.2  6.6   1.8",
-        "  atomic_lua         0/120    0.0 (0-3)   0 (0.0)    0     0   -1.2  6.6   1.8",
+        "  publish_then_save 18/120 15.0 (10-22) 24 (12)     0    0    0  -1.2  6.6   1.8",
+        "  atomic_lua         0/120    0.0 (0-3) 0 (0.0)     0    0    0  -1.2  6.6   1.8",
     ]
 
 
@@ -117,4 +117,13 @@ def test_a_cell_that_nobody_joined_has_no_rates() -> None:
         chunk_latency_ms=Quantiles(),
     )
     row = shown(nobody)[3].split()
-    assert row == ["atomic_lua", "0/0", "-", "0", "(0.0)", "0", "0", "-", "-", "-"]
+    assert row == ["atomic_lua", "0/0", "-", "0", "(0.0)", "0", "0", "0", "-", "-", "-"]
+
+
+def test_a_cell_of_which_nothing_is_known_says_so_in_its_row_and_in_its_sentence() -> None:
+    """Frames that nobody could read made "0/120" and "keeps all" out of 2,400 unknown chunks."""
+    unknown = msgspec.structs.replace(KEPT, chunks_delivered=0, chunks_undetermined=2_400)
+    lines = shown(unknown)
+    assert "2400" in lines[3].split()
+    assert lines[4].startswith("buffered_merge x atomic_lua cannot be judged: no loss was seen")
+    assert "keeps all" not in "".join(lines)

@@ -351,6 +351,16 @@ def test_nobody_to_connect_to_is_exit_code_1(shared: Backend) -> None:
     assert len(rows(shared.records, "closed")) == 8
 
 
+def test_a_server_of_another_system_is_exit_code_2_and_one_line(shared: Backend) -> None:
+    """All it sends is unreadable: the test ran to its end, and called the cell valid."""
+    outcome = locust(shared.options(host=shared.producer.replace("http", "ws")))
+    assert outcome.returncode == 2, outcome.stderr
+    [line] = [told for told in outcome.stderr.splitlines() if "chunk7: --host" in told]
+    assert "is no node of chunk7 (it answers HTTP 404" in line
+    assert "chunk7 run --target FILE.yaml, docs/your-own-back-end.md" in line
+    assert not shared.records.exists()
+
+
 def test_no_producer_is_exit_code_1_and_one_line(shared: Backend) -> None:
     outcome = locust(shared.options(producer=f"http://127.0.0.1:{free_port()}"))
     assert outcome.returncode == 1, outcome.stderr

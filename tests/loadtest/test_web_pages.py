@@ -232,6 +232,15 @@ def test_a_start_that_cannot_be_is_refused_in_the_form_and_nothing_begins(web: s
     assert json.loads(get(f"{web}/stats/requests")[2])["state"] == "ready"
 
 
+def test_a_server_of_another_system_is_refused_in_the_form(web: str, judge: Courtroom) -> None:
+    foreign = judge.url.replace("http", "ws")
+    start = {"user_count": 3, "spawn_rate": 3, "host": foreign}
+    refused = json.loads(get(f"{web}/swarm", **start)[2])
+    assert refused["success"] is False
+    assert refused["message"].startswith(f"--host {foreign} is no node of chunk7 (it answers HTTP ")
+    assert json.loads(get(f"{web}/stats/requests")[2])["state"] == "ready"
+
+
 def test_what_shows_only_later_ends_the_test_and_is_shown(web: str) -> None:
     assert json.loads(get(f"{web}/swarm", user_count=1, spawn_rate=1)[2])["success"] is True
     table = until_table(web, "The test was ended")

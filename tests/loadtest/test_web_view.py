@@ -3,7 +3,7 @@ import pytest
 from web_kit import FIX, judged
 
 from chunk7.loadtest.web.judge import DeliveryAnswer
-from chunk7.loadtest.web.view import Row, View, view
+from chunk7.loadtest.web.view import COLUMNS, Row, View, view
 from chunk7.wire.live import Document
 
 
@@ -12,10 +12,10 @@ def document(**changes: object) -> Document:
 
 
 BUG_CELLS = (
-    *("1,200", "30", "2.5%", "1.8% to 3.5%", "34", "31.2 (20.0 to 45.5)", "0", "0"),
+    *("1,200", "30", "2.5%", "1.8% to 3.5%", "34", "2 (0.005%)", "31.2 (20.0 to 45.5)", "0", "0"),
     *("0.50", "1.25"),
 )
-FIX_CELLS = ("40", "0", "0%", "0% to 8.8%", "0", "0.0 (0.0 to 0.0)", "12", "3", "-", "-")
+FIX_CELLS = ("40", "0", "0%", "0% to 8.8%", "0", "0", "0.0 (0.0 to 0.0)", "12", "3", "-", "-")
 
 
 def test_a_valid_test_says_what_each_ordering_came_to() -> None:
@@ -78,6 +78,15 @@ def test_what_ended_the_test_is_told_first_and_the_numbers_stay() -> None:
     assert (seen.headline, seen.reasons) == ("The test was ended", ("unknown write ordering 'x'",))
     assert len(seen.rows) == 2
     assert view(DeliveryAnswer(problem="gone"), "line", 0.0).reasons == ("line",)
+
+
+def test_an_ordering_of_which_nothing_is_known_never_looks_good() -> None:
+    """A server that spoke another language: 533 of 533 chunks unknown, and "Valid" on green."""
+    unread = {**FIX, "chunks_expected": 533, "chunks_delivered": 0, "chunks_undetermined": 533}
+    seen = view(DeliveryAnswer(document=document(results=[unread])), "", 1_000.0)
+    assert (seen.tone, seen.rows[0].tone) == ("none", "none")
+    assert seen.headline == "Valid: 0 of 1 orderings lost chunks, 1 cannot be judged yet"
+    assert seen.rows[0].cells[COLUMNS.index("undetermined")] == "533 (100%)"
 
 
 @pytest.mark.parametrize(

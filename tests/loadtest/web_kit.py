@@ -94,6 +94,8 @@ def courtroom() -> Iterator[Courtroom]:
     room = Courtroom()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
             room.asked.append(self.path)
             room.release.wait(10)

@@ -76,6 +76,8 @@ def rate(
     return named(cell) | {
         "connections": connections,
         "lossy_connections": lossy,
+        "chunks_expected": 20 * connections,
+        "chunks_undetermined": 0,
         "loss_rate": share,
         "loss_rate_low": low if connections else None,
         "loss_rate_high": high if connections else None,

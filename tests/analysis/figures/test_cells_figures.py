@@ -46,6 +46,13 @@ def test_a_cell_that_nobody_joined_says_so_and_has_no_mark() -> None:
     assert "no connections" in texts(axes)
 
 
+def test_a_cell_of_which_most_is_undetermined_has_no_hollow_mark_of_a_kept_answer() -> None:
+    table = frame([rate(FIX, 0, 120, 0.0, 0.031) | {"chunks_undetermined": 2_000}])
+    axes = loss_rate(table).axes[0]
+    assert marks(axes) == []
+    assert "cannot be judged" in texts(axes)
+
+
 # windows
 
 
