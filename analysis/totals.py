@@ -36,8 +36,8 @@ class Kept:
 
     `connections`: a row a connection that opened. Columns: connect, write, session_id,
         join_ms, window_ms, gap_ms, the COUNTS of a Study, lost_expected, lost_least,
-        lost_least_variance, lost_most, lost_most_variance (as in Study.connections), and opened_ns
-        on the records' clock.
+        lost_least_variance, lost_most, lost_most_variance (as in Study.connections), opened_ns
+        on the records' clock, and ended (bool): no more of it will be recorded.
     `causes`: lost chunks by cause. Columns: connect, write, cause, chunks.
     `explored`: as in the manifest.
     """
@@ -47,10 +47,16 @@ class Kept:
     explored: Mapping[str, Explored] = field(default_factory=dict)
 
 
-def keep(study: Study) -> Kept:
-    """What `totals` and `history` need of a judged run: a few numbers a connection."""
+def keep(study: Study, over: bool = True) -> Kept:
+    """What `totals` and `history` need of a judged run: a few numbers a connection.
+
+    `over`: nothing of the run will be recorded any more.
+    """
     opened_ns = study.run.origin_ns + (study.connections["opened_s"] * 1e9).round()
-    connections = study.connections[list(_COLUMNS)].assign(opened_ns=opened_ns.astype(np.int64))
+    closed = study.run.connections["closed_ns"].notna().loc[study.connections.index]
+    connections = study.connections[list(_COLUMNS)].assign(
+        opened_ns=opened_ns.astype(np.int64), ended=over | closed.astype(bool)
+    )
     cells = study.run.manifest.plan.cells
     tally = study.losses.groupby(["cell", "cause"]).size()
     causes = pd.DataFrame(
@@ -74,18 +80,27 @@ def totals(runs: Sequence[Kept]) -> list[Account]:
     ]
 
 
-def history(runs: Sequence[Kept], began_ns: int, width_s: float, most: int) -> list[Moment]:
+def history(
+    runs: Sequence[Kept], began_ns: int, width_s: float, most: int, running: bool = False
+) -> list[Moment]:
     """The newest `most` pairs of bin and pair in which somebody connected, oldest first.
 
-    Bins are `width_s` long and count from `began_ns`, on the records' clock.
+    Bins are `width_s` long and count from `began_ns`, on the records' clock. `running`: somebody
+    may yet connect, so that the newest bin is not finished.
     """
     connections = _together([run.connections for run in runs])
     place = np.floor((connections["opened_ns"] - began_ns) / 1e9 / width_s)
     keys = ["bin", *_PAIR]
     grouped = connections.assign(bin=place).groupby(keys, sort=True)
     newest = sorted(grouped.groups, key=lambda key: key[0])[-most:]
+    growing = newest[-1][0] if newest and running else None
     return [
-        _moment((key[0] + 0.5) * width_s, key[1:], connections.loc[grouped.groups[key]])
+        _moment(
+            (key[0] + 0.5) * width_s,
+            key[1:],
+            connections.loc[grouped.groups[key]],
+            key[0] == growing,
+        )
         for key in newest
     ]
 
@@ -95,7 +110,7 @@ def _together(frames: list[pd.DataFrame]) -> pd.DataFrame:
     if filled:
         return pd.concat(filled, ignore_index=True)
     empty = pd.DataFrame(columns=[*_COLUMNS, "cause", "chunks"], dtype=object)
-    return empty.assign(opened_ns=np.zeros(0, np.int64))
+    return empty.assign(opened_ns=np.zeros(0, np.int64), ended=np.zeros(0, bool))
 
 
 def _total(
@@ -119,7 +134,7 @@ def _total(
     )
 
 
-def _moment(at_s: float, pair: Any, rows: pd.DataFrame) -> Moment:
+def _moment(at_s: float, pair: Any, rows: pd.DataFrame, growing: bool) -> Moment:
     window_ms = _quantiles(rows["window_ms"])
     return Moment(
         at_s=at_s,
@@ -129,6 +144,7 @@ def _moment(at_s: float, pair: Any, rows: pd.DataFrame) -> Moment:
         chunks_lost=int(rows["lost"].sum()),
         window_ms_p50=window_ms.p50,
         window_ms_p95=window_ms.p95,
+        finished=not growing and bool(rows["ended"].all()),
     )
 
 

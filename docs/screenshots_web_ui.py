@@ -57,9 +57,9 @@ def choose(page: Page, **choices: str) -> None:
 
 
 def press_start(page: Page) -> None:
-    """Start, and go to the Delivery tab."""
+    """Start. The page opens on the Delivery tab."""
     page.get_by_role("button", name="Start", exact=True).click()
-    page.get_by_role("tab", name="Delivery").click()
+    expect(page.locator("#chunk7-panel")).to_be_visible()
 
 
 def press_stop(page: Page) -> None:

@@ -83,15 +83,21 @@ class LoadMetrics(Collector):
             "chunk7_locust_running", "1 while a test runs, else 0.", value=runner.state in _AT_WORK
         )
         seconds = SummaryMetricFamily(
-            "chunk7_locust_request_seconds", "Requests, and how long they took.", labels=["name"]
+            "chunk7_locust_request_seconds", "How long requests took.", labels=["name"]
+        )
+        requests = CounterMetricFamily(
+            "chunk7_locust_requests", "Requests, also such that take no time.", labels=["name"]
         )
         failures = CounterMetricFamily(
             "chunk7_locust_request_failures", "Requests that failed.", labels=["name"]
         )
         for (name, _), entry in list(runner.stats.entries.items()):
-            seconds.add_metric([name], entry.num_requests, entry.total_response_time / 1_000)
+            timed = entry.num_requests - entry.num_none_requests
+            if timed:
+                seconds.add_metric([name], timed, entry.total_response_time / 1_000)
+            requests.add_metric([name], entry.num_requests)
             failures.add_metric([name], entry.num_failures)
-        yield from (seconds, failures)
+        yield from (seconds, requests, failures)
 
     def _observe(self, worker: int, lags_s: Iterable[float]) -> None:
         for lag_s in lags_s:

@@ -107,11 +107,14 @@ def read_options(parsed: Any, host: str | None) -> LoadOptions:
     Raises UsageError, one line that names the option and what it may be.
     """
     run_name = _text(parsed.run_name)
+    others = _text(host).startswith(("http://", "https://", "wss://"))
     if not _RUN_NAME.fullmatch(run_name):
         raise UsageError(f"--run-name: {run_name!r} is not 1 to 56 letters, digits, - or _")
     adapter = read_adapter(Path(parsed.target)) if _text(parsed.target) else None
     return LoadOptions(
-        host=adapter.url if adapter else _address("--host", host, "ws", f"; {ADAPTER}"),
+        host=adapter.url
+        if adapter
+        else _address("--host", host, "ws", f"; {ADAPTER}" if others else ""),
         producer=_address("--producer", parsed.producer, "http"),
         plan=read_plan(vars(parsed), run=run_name, cells=list(chosen_cells(parsed))),
         store_delay=_address("--store-delay", parsed.store_delay, "http")

@@ -1,6 +1,7 @@
 """The load test's beginning and end, where Locust decides them: on the master or local runner."""
 
 import logging
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gevent
@@ -11,20 +12,32 @@ from chunk7.loadtest.options import LoadOptions
 from chunk7.loadtest.producer_api import cancel, epoch_ns, place
 from chunk7.loadtest.rounds import FAILED, ROUND, ROUND_WANTED, to_message
 from chunk7.wire.clock import now_ns
-from chunk7.wire.plan import Timetable
+from chunk7.wire.plan import Plan, Timetable
 
 LATE_USER_STEP = 1_000_000
 """A worker that comes late gets users from a range of its own."""
 
+MOST_TESTS = 6
+"""Load tests that are remembered, to be shown beside each other."""
+
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StartedTest:
+    """A load test of this Locust, by its number, and its first round; no plan: none has begun."""
+
+    number: int
+    first_round: int
+    plan: Plan | None = None
 
 
 class RoundController:
     """Orders timetables from the producer, shares them with the workers, ends the test.
 
     `exit_code` is what Locust should end with: 0 the test itself worked, losses or not; 1 it could
-    not be made; 2 bad input. `rounds_over` counts the rounds that came to their end. Of the test
-    that was started last, `first_round` is the first round's number, and `failure` what ended it.
+    not be made; 2 bad input. `rounds_over` counts the rounds that came to their end. `tests` are
+    the newest MOST_TESTS, oldest first; `failure` is what ended the last of them.
     """
 
     def __init__(self, runner: Any) -> None:
@@ -38,15 +51,19 @@ class RoundController:
         self._baton: gevent.Greenlet | None = None
         self.exit_code = 0
         self.rounds_over = 0
-        self.first_round = 1
+        self.tests = [StartedTest(1, 1)]
         self.failure = ""
         runner.register_message(ROUND_WANTED, self._answer_worker)
         runner.register_message(FAILED, lambda msg, **_: self.fail(**msg.data))
 
     def forget(self) -> None:
-        """What became of the test before this one is no longer asked for."""
+        """A test is about to start: the failure of the one before is no longer asked for."""
         self.exit_code, self.failure = 0, ""
-        self.first_round = self._number + 1
+        last = self.tests[-1]
+        if last.plan is None:  # nothing came of it
+            self.tests.pop()
+        number = last.number + (last.plan is not None)
+        self.tests = [*self.tests, StartedTest(number, self._number + 1)][-MOST_TESTS:]
 
     def start(self, options: LoadOptions) -> None:
         """A test starts; the round has to wait for the users. Raises UsageError."""
@@ -93,6 +110,8 @@ class RoundController:
                 self._number += 1
                 plan = options.round_plan(self._number, self._runner.target_user_count)
                 self._timetable = place(options.producer, plan)
+                if self.tests[-1].plan is None:
+                    self.tests[-1] = replace(self.tests[-1], plan=plan)
                 self._share_with_all()
                 gevent.sleep(max(0.0, _left_s(self._timetable)))
                 self.rounds_over += 1

@@ -57,7 +57,7 @@ class ChatUser(User):
                 if coming.instant_ns(visit.join_ms) > now
             )
 
-    def _fire(self, name: str, ms: float, exception: Exception | None = None) -> None:
+    def _fire(self, name: str, ms: float | None, exception: Exception | None = None) -> None:
         self.environment.events.request.fire(
             request_type=REQUEST_TYPE,
             name=name,

@@ -10,7 +10,10 @@ from chunk7.wire.account import Account, Quantiles
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """The connections of one pair that opened in one bin of time; `at_s` is the bin's middle."""
+    """The connections of one pair that opened in one bin of time; `at_s` is the bin's middle.
+
+    `finished`: no more will open in it, and all have ended. Until then losses may come to it.
+    """
 
     at_s: float
     connect: str
@@ -23,6 +26,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     loss_rate_high: float
     window_ms_p50: float | None
     window_ms_p95: float | None
+    finished: bool
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +46,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     history: list[Moment]
 
 
-def as_csv(document: Document) -> str:
+def as_csv(*documents: Document) -> str:
     """The results as RFC 4180 has it: a row a pair, quantiles and causes in columns of their own.
 
     Numbers are not rounded. A quantile that is not known is empty, a cause that did not occur 0;
@@ -60,14 +64,15 @@ def as_csv(document: Document) -> str:
             "explored",
         ]
     )
-    valid = "yes" if document.valid else "no"
-    for total in document.results:
-        spread = [getattr(getattr(total, name), q) for name in _QUANTILES for q in _OF_EACH]
-        causes = [total.causes.get(cause.value, 0) for cause in Cause]
-        values = (getattr(total, name) for name in plain)
-        explored = total.explored.verdict if total.explored else None
-        row = [document.round, document.rounds, valid, *values, *spread, *causes, explored]
-        writer.writerow(row)
+    for document in documents:
+        valid = "yes" if document.valid else "no"
+        for total in document.results:
+            spread = [getattr(getattr(total, name), q) for name in _QUANTILES for q in _OF_EACH]
+            causes = [total.causes.get(cause.value, 0) for cause in Cause]
+            values = (getattr(total, name) for name in plain)
+            explored = total.explored.verdict if total.explored else None
+            row = [document.round, document.rounds, valid, *values, *spread, *causes, explored]
+            writer.writerow(row)
     return text.getvalue()
 
 

@@ -12,14 +12,19 @@ MOST_MOMENTS = 600
 MOST_REASONS = 50
 
 
-def document(live: Live, from_round: int) -> Document:
-    """Of the rounds of the newest load test from this one on."""
-    rounds = of_newest_test(live.rounds, from_round)
+def document(live: Live, from_round: int, to_round: int | None = None) -> Document:
+    """Of the rounds of the newest load test from this one on, or from this to that."""
+    rounds = [
+        each
+        for each in of_newest_test(live.rounds, from_round)
+        if to_round is None or each.number <= to_round
+    ]
     kept = [judged.kept for judged in rounds if judged.kept is not None]
     against = _against(rounds, live.damaged)
     began_ns = rounds[0].began_ns if rounds else 0
+    state = _state(rounds)
     return Document(
-        state=_state(rounds),
+        state=state,
         round=rounds[-1].number if rounds else None,
         from_round=from_round,
         rounds=len(rounds),
@@ -29,7 +34,7 @@ def document(live: Live, from_round: int) -> Document:
         judged_at_unix_s=live.judged_at_unix_s,
         lag_s=live.lag_s,
         results=totals(kept),
-        history=history(kept, began_ns, BIN_S, MOST_MOMENTS),
+        history=history(kept, began_ns, BIN_S, MOST_MOMENTS, state == "running"),
     )
 
 
@@ -42,10 +47,11 @@ def of_newest_test(rounds: Sequence[Judged], from_round: int) -> list[Judged]:
 def told(total: Account) -> str:
     """One line for the log."""
     low, high = percent(total.loss_rate_low), percent(total.loss_rate_high)
+    unknown, of_all = total.chunks_undetermined, total.chunks_expected
+    but = f", {unknown} of {of_all} undetermined" if unknown else ""
     return (
         f"{total.name}: {total.lossy_connections} of {total.connections} connections lost chunks "
-        f"({percent(total.loss_rate)}%, {low} to {high}), {total.chunks_lost} chunks, "
-        f"{total.chunks_undetermined} of {total.chunks_expected} undetermined; "
+        f"({percent(total.loss_rate)}%, {low} to {high}), {total.chunks_lost} chunks{but}; "
         f"law {total.chunks_lost_predicted:.1f}"
     )
 

@@ -15,6 +15,9 @@ from chunk7.delivery.ordering import pair
 from chunk7.wire.plan import OPTIONS, Cell
 
 _LOCUSTFILE = Path(loadtest.__file__).with_name("locustfile.py")
+_NO_WARNING = 100
+"""Users a second that Locust starts without a warning."""
+_RAMP_S = 10.0
 _STOP_WITHIN_S = 4.0
 """It gives its workers three seconds."""
 
@@ -82,9 +85,14 @@ def load_options(
         "--records": records,
         "--fill-gaps": ",".join(gap_fillers),
         "--run-name": plan.run,
-        "--spawn-rate": plan.users,
+        "--spawn-rate": _spawn_rate(plan.users),
         **{found.option: found.spelled(getattr(plan, name)) for name, found in OPTIONS.items()},
     }
+
+
+def _spawn_rate(users: int) -> float:
+    """Users started a second: all in one, as far as Locust does not warn of it; in ten at most."""
+    return max(min(users, _NO_WARNING), users / _RAMP_S)
 
 
 def web_options(settings: RunSettings, judge: str, delay: str | None) -> dict[str, object]:

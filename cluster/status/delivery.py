@@ -31,7 +31,7 @@ MOST_ROUND = 2**31 - 1
 class _Answered:
     """The last answer, until something new is judged."""
 
-    key: tuple[float, int] = (-1.0, -1)
+    key: tuple[float, int, int | None] = (-1.0, -1, None)
     document: Document | None = None
 
 
@@ -113,10 +113,10 @@ class DeliveryService:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
     def _document(self, request: web.Request) -> Document:
-        from_round = _from_round(request)
-        key = (self._live.judged_at_unix_s, from_round)
+        from_round, to_round = _rounds(request)
+        key = (self._live.judged_at_unix_s, from_round, to_round)
         if self._answered.key != key or self._answered.document is None:
-            self._answered = _Answered(key, document(self._live, from_round))
+            self._answered = _Answered(key, document(self._live, from_round, to_round))
         assert self._answered.document is not None, "it was just made"
         return self._answered.document
 
@@ -139,13 +139,19 @@ def _answer(body: Callable[[], bytes], content_type: str) -> web.Response:
         return web.Response(status=400, text=f"{error}\n")
 
 
-def _from_round(request: web.Request) -> int:
-    strange = sorted(set(request.query) - {"from_round"})
+def _rounds(request: web.Request) -> tuple[int, int | None]:
+    """The first and the last round that are asked for; None: there is no last."""
+    strange = sorted(set(request.query) - {"from_round", "to_round"})
     if strange:
-        raise UsageError(f"{strange[0][:40]!r}: no such field: from_round is the only one")
-    given = request.query.getall("from_round", ["1"])
+        raise UsageError(f"{strange[0][:40]!r}: no such field: there are from_round and to_round")
+    to_round = _round(request, "to_round") if "to_round" in request.query else None
+    return _round(request, "from_round"), to_round
+
+
+def _round(request: web.Request, field: str) -> int:
+    given = request.query.getall(field, ["1"])
     text = given[0]
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
     if len(given) > 1 or not 1 <= number <= MOST_ROUND:
-        raise UsageError(f"from_round: {text[:40]!r} is not a whole number from 1 to {MOST_ROUND}")
+        raise UsageError(f"{field}: {text[:40]!r} is not a whole number from 1 to {MOST_ROUND}")
     return number

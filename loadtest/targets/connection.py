@@ -20,7 +20,8 @@ class Connection:
     """A user's visit to a session. `run` ends by the visit's `leave_ms`, whatever the server does.
 
     Phases, each one Locust event: `connect` (opening to open), `history` (open to the history
-    frame), `complete` (opening to the last receipt; an error if chunks are known to be missing).
+    frame), `complete` (the whole visit, whose length is the plan's and no response time; an error
+    if chunks are known to be missing).
     """
 
     def __init__(
@@ -123,8 +124,7 @@ class Connection:
             reader.gaps.learn_head(visit.chunks_due)
         if failure is None and reader.gaps.missing() is not None:
             failure = IncompleteAnswer("chunks missing")  # Locust keeps a row for each wording
-        last_ns = reader.last_receipt_ns or self._closed["closed_ns"]
-        self._fire("complete", self._record.since_opening_ms(last_ns), failure)
+        self._fire("complete", None, failure)
 
     def _write_closed(self) -> None:
         reader = self._reader

@@ -220,5 +220,4 @@ class ForeignConnection:
     def _fire_outcome(self, failure: Exception | None) -> None:
         if self._last_ns is None and failure is None:
             failure = NoHistory("nothing was received")
-        last_ns = self._last_ns or self._closed["closed_ns"]
-        self._visit.fire("complete", self._record.since_opening_ms(last_ns), failure)
+        self._visit.fire("complete", None, failure)

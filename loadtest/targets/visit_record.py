@@ -13,9 +13,12 @@ class NoHistory(Exception):
 
 
 class Fire(Protocol):
-    """Tells Locust that a phase is over: its name, how long it took, how it failed."""
+    """Tells Locust that a phase is over: its name, how long it took, how it failed.
 
-    def __call__(self, name: str, ms: float, exception: Exception | None = None) -> None: ...
+    None for what took as long as it was to take, and says nothing of the server.
+    """
+
+    def __call__(self, name: str, ms: float | None, exception: Exception | None = None) -> None: ...
 
 
 class VisitRecord:

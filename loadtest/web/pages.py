@@ -28,7 +28,8 @@ from chunk7.delivery.errors import UsageError
 from chunk7.loadtest.round_controller import RoundController
 from chunk7.loadtest.targets.own_nodes import refuse_foreign
 from chunk7.loadtest.web.form import check_start
-from chunk7.loadtest.web.judge import DeliveryAnswer, JudgeClient
+from chunk7.loadtest.web.judge import JudgeClient
+from chunk7.loadtest.web.side_by_side import SideBySide, ask_for_all
 from chunk7.loadtest.web.view import COLUMNS, view
 from chunk7.wire.live import as_csv
 
@@ -37,7 +38,8 @@ STATS = "locust.request_stats"
 """Endpoints of Locust's own."""
 TAB = {"title": "Delivery", "key": "delivery"}
 BODY_END = "</body>"
-SCRIPT = '<script src="./delivery/files/tab.js" defer></script>'
+SCRIPT = '<script src="./delivery/files/tab.js"></script>'
+"""Not deferred: Locust's own are, and read the tab to open from the address that it sets."""
 _FILES = Path(__file__).with_name("files")
 _RUNNING = ("spawning", "running")
 _ENDING = ("cleanup", "stopping")
@@ -99,16 +101,17 @@ class Pages:
         return self._rendered("charts.html.jinja")
 
     def _data(self) -> Response:
-        answer = self._answer()
-        return Response(msgspec.json.encode(answer), content_type="application/json")
+        return Response(msgspec.json.encode(self._answer()), content_type="application/json")
 
     def _csv(self) -> Response:
         answer = self._answer()
         if answer.document is None:
             return Response(f"{answer.problem}\n", 503, content_type="text/plain; charset=utf-8")
+        tests = (*reversed(answer.earlier), answer)
+        documents = [test.document for test in tests if test.document is not None]
         name = time.strftime("chunk7-delivery-%Y%m%dT%H%M%S.csv")
         return Response(
-            as_csv(answer.document),
+            as_csv(*documents),
             content_type="text/csv; charset=utf-8; header=present",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
@@ -116,12 +119,16 @@ class Pages:
     def _file(self, name: str) -> Response:
         return send_from_directory(_FILES, name)
 
-    def _answer(self) -> DeliveryAnswer:
-        return self._judge.ask(self._controller.first_round)
+    def _answer(self) -> SideBySide:
+        return ask_for_all(self._judge, self._controller.tests)
 
     def _rendered(self, template: str, **more: str) -> str:
-        seen = view(self._answer(), self._controller.failure, time.time())
-        return self._templates.get_template(template).render(view=seen, columns=COLUMNS, **more)
+        answer, now_unix_s = self._answer(), time.time()
+        seen = view(answer, self._controller.failure, now_unix_s)
+        earlier = [(test.title, view(test, "", now_unix_s)) for test in answer.earlier]
+        tests = [(answer.title, seen), *earlier]
+        found = self._templates.get_template(template)
+        return found.render(view=seen, tests=tests, columns=COLUMNS, **more)
 
     # --- Locust's own ---
 

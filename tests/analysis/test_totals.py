@@ -60,3 +60,18 @@ def test_the_history_has_a_row_a_bin_and_pair_the_newest_at_last(kept: Kept) -> 
     later = kept.connections.assign(opened_ns=kept.connections["opened_ns"] + 10**9)
     newest = history([kept, Kept(later, kept.causes)], ns(0) or 0, 0.02, most=2)
     assert [row.at_s for row in newest] == [1.03, 1.03]
+
+
+def test_a_bin_is_not_finished_while_losses_may_come_to_it(kept: Kept) -> None:
+    """The charts' newest point always stood at 0, and looked like a cure."""
+
+    def finished(*runs: Kept, running: bool) -> list[bool]:
+        rows = history(runs, ns(0) or 0, 0.02, most=10, running=running)
+        return [row.finished for row in rows]
+
+    later = kept.connections.assign(opened_ns=kept.connections["opened_ns"] + 10**9)
+    both = (kept, Kept(later, kept.causes))
+    assert finished(*both, running=True) == [True, True, False, False]
+    assert finished(*both, running=False) == [True] * 4
+    first_open = kept.connections.assign(ended=[False, True])
+    assert finished(Kept(first_open, kept.causes), running=False) == [False, True]

@@ -74,7 +74,7 @@ def test_an_ordering_is_started_watched_replaced_by_a_better_one_and_downloaded(
         page.locator("#chunk7-panel tr.bad").filter(has_text=BUG).locator("td").nth(4)
     ).to_have_text(re.compile("[1-9]"), timeout=30_000)
     press_stop(page)
-    window_p50_ms = float(cells(page, BUG)[8])
+    window_p50_ms = float(cells(page, BUG)[9])
     # 50 ms of work and 2 ms each way make 54. The read is taken to be executed in the middle of
     # question and answer; the last byte of a long history is late, and so that middle.
     assert window_p50_ms > 50 + 2, "node work, and the store's latency"
@@ -84,20 +84,26 @@ def test_an_ordering_is_started_watched_replaced_by_a_better_one_and_downloaded(
     page.get_by_label("Once").check()
     press_start(page)
     assert cells(page, FIX)[1:3] == ["0", "0%"]
-    expect(page.locator("#chunk7-panel tbody tr")).to_have_count(1)
+    titles = page.locator("#chunk7-panel tr.test b")
+    expect(titles).to_have_text(["Test 2: store latency ms 0", "Test 1: store latency ms 2"])
     wait_stopped(page)
     expect(page.locator("#chunk7-panel .about")).to_contain_text("over", timeout=20_000)
     assert cells(page, FIX)[0] == "16"
 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download CSV").click()
-    [row] = csv.DictReader(io.StringIO(Path(download.value.path()).read_text(), newline=""))
-    assert (row["connect"], row["write"], row["chunks_lost"]) == (FIX, "atomic_lua", "0")
+    bug, fix = csv.DictReader(io.StringIO(Path(download.value.path()).read_text(), newline=""))
+    assert (bug["connect"], bug["chunks_lost"] == "0") == (BUG, False)
+    assert (fix["connect"], fix["write"], fix["chunks_lost"]) == (FIX, "atomic_lua", "0")
 
     page.get_by_role("link", name="Live charts").click()
-    expect(page.locator("#legend label")).to_have_text([f"{FIX} x atomic_lua"])
+    expect(page.locator("#legend label")).to_have_text(
+        [f"{BUG} x publish_then_save", f"{FIX} x atomic_lua"]
+    )
     expect(page.locator("#loss circle").first).to_be_visible()
     expect(page.locator("#window circle").first).to_be_visible()
+    expect(page.locator("#loss text").filter(has_text="Test")).to_have_text(["Test 1", "Test 2"])
+    expect(page.locator("#loss circle.open")).to_have_count(0)
     page.locator("#window").hover()
     expect(page.locator("#reading")).to_contain_text("window p50")
 

@@ -149,10 +149,25 @@ def test_totals_are_of_the_rounds_from_the_one_asked_for(scene: Scene) -> None:
     assert results(live, 2) == {FIX.name: (1, 0, 0), BUG.name: (2, 1, 1)}
     assert results(live, 3) == {BUG.name: (2, 1, 1)}
     assert (results(live, 4), state(live, 4)[0]) == ({}, "idle")
+    earlier = document(live, 1, to_round=2)
+    assert [total.name for total in earlier.results] == [BUG.name, FIX.name]
+    assert (earlier.round, earlier.rounds, earlier.results[0].connections) == (2, 2, 3)
     found = document(live, 2)
     assert (found.round, found.rounds, found.from_round) == (3, 2, 2)
     moments = [(moment.at_s, moment.connect, moment.connections) for moment in found.history]
     assert moments == [(2.5, FIX.connect, 1), (2.5, BUG.connect, 2)]
+    assert [moment.finished for moment in found.history] == [True, True]
+
+
+def test_the_newest_moments_of_a_test_that_runs_are_not_finished(scene: Scene) -> None:
+    live = judge(scene)
+    scene.round(a_plan("r"), 0, joins_ms=LOSES)
+    scene.play(ROUND_MS - 100)
+    live.advance()
+    assert [moment.finished for moment in document(live, 1).history] == [False]
+    scene.play(OVER_MS)
+    live.advance()
+    assert [moment.finished for moment in document(live, 1).history] == [True]
 
 
 def test_a_load_test_that_begins_again_counts_its_own_rounds_only(scene: Scene) -> None:

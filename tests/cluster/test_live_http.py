@@ -139,7 +139,7 @@ async def test_a_reason_is_logged_once_however_its_numbers_grow(
         ("?from_round=", "from_round: '' is not"),
         ("?from_round=1&from_round=2", "from_round: '1' is not"),
         ("?from_round=99999999999999", "is not a whole number"),
-        ("?round=1", "'round': no such field: from_round is the only one"),
+        ("?round=1", "'round': no such field: there are from_round and to_round"),
     ],
 )
 @pytest.mark.parametrize("path", ["/delivery", "/delivery.csv"])

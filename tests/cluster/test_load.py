@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+import pytest
+
 from chunk7.cluster.deployments.load import load_options, web_options
 from chunk7.cluster.deployments.local import Endpoints, spelled
 from chunk7.cluster.settings import RunSettings, read_settings
@@ -42,6 +44,16 @@ def test_an_ordering_of_ones_own_can_be_chosen_too(tmp_path: Path) -> None:
     assert "mine x atomic_lua" in str(options["--pairs"]).split("; ")
     assert options["--fill-gaps"] == "sequence_gap_fill,mine"
     assert (options["--max-users"], options["--store-delay"]) == (9_000, "http://delay")
+
+
+@pytest.mark.parametrize(("users", "rate"), [(9, "9"), (120, "100"), (5_000, "500")])
+def test_users_are_started_at_once_but_for_locusts_warning_and_within_ten_seconds(
+    users: int, rate: str
+) -> None:
+    """The form's own default, 120 users in a second, made Locust warn of it."""
+    chosen = settings("--users", str(users))
+    options = load_options(chosen, Endpoints("redis://s", "ws://h:1", "http://p:1"), Path("r"), "n")
+    assert f"{options['--spawn-rate']:g}" == rate
 
 
 def test_locust_gets_every_parameter_of_the_plan_as_it_is() -> None:

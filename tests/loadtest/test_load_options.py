@@ -136,9 +136,16 @@ def test_a_bad_option_is_named_with_what_it_may_be(typed_in: dict[str, object], 
     assert str(caught.value) == line
 
 
-@pytest.mark.parametrize("host", [None, "", "http://h:1", "ws://", "ws://h:0", "wss://h:1"])
+@pytest.mark.parametrize("host", [None, "", "ws://", "ws://h:0"])
 def test_the_host_is_a_websocket_address(host: str | None) -> None:
     with pytest.raises(UsageError, match=r"^--host: .* is not ws://HOST:PORT$"):
+        read_options(parse(), host)
+
+
+@pytest.mark.parametrize("host", ["http://h:1", "https://h", "wss://h:1"])
+def test_the_host_of_another_system_is_refused_with_the_way_to_an_adapter(host: str) -> None:
+    line = r"is not ws://HOST:PORT; another system needs an adapter: chunk7 run --target FILE\.yaml"
+    with pytest.raises(UsageError, match=line):
         read_options(parse(), host)
 
 

@@ -16,7 +16,6 @@ from chunk7.loadtest.targets.own_nodes import refuse_foreign
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.nodes.options import NodeOptions
 from chunk7.nodes.request import parse_request
-
 from chunk7.wire.plan import Plan
 
 Answer = Callable[[ServerConnection, Request], Response | None]

@@ -127,7 +127,7 @@ def test_locusts_page_gets_the_tab_the_downloads_and_our_script(web: str) -> Non
         "./delivery",
     ]
     page = get(f"{web}/")[2]
-    assert page.count('<script src="./delivery/files/tab.js" defer></script></body>') == 1
+    assert page.count('<script src="./delivery/files/tab.js"></script></body>') == 1
 
 
 def test_the_endpoints_that_are_altered_are_locusts() -> None:

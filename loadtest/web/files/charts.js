@@ -18,12 +18,15 @@
   };
   const FEW = 120; // points, of which each can have its interval drawn
   const APART_S = 12.5;  // two of the judge's bins, and some
+  const BIN_S = 5;
+  const BETWEEN_S = 10; // two tests are drawn as far apart as if that much time were between
   const EDGE = { left: 62, right: 14, top: 10, bottom: 28 };
   const SVG = "http://www.w3.org/2000/svg";
 
   const byId = (id) => document.getElementById(id);
   const hidden = new Set();
-  let history = [];
+  let history = []; // of all tests; `x_s` is where a moment is drawn
+  let tests = []; // {title, from_s, to_s}: where each is drawn
   let pointer = null;
 
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -34,6 +37,20 @@
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
     if (text !== undefined) element.textContent = text;
     return element;
+  };
+
+  // One test after the other, the oldest first, each with its time from 0.
+  const layOut = (answer) => {
+    const found = [...answer.earlier].reverse().concat(answer).filter((test) => test.document.history.length);
+    history = [];
+    tests = [];
+    let from_s = 0;
+    for (const { title, document: { history: moments } } of found) {
+      const test = { title, from_s, to_s: from_s + Math.max(...moments.map((moment) => moment.at_s)) + BIN_S / 2 };
+      history.push(...moments.map((moment) => ({ ...moment, test, x_s: from_s + moment.at_s })));
+      tests.push(test);
+      from_s = test.to_s + BETWEEN_S;
+    }
   };
 
   // --- the lines ---
@@ -63,7 +80,7 @@
 
   const scale = (svg, low, high) => {
     const width = svg.clientWidth, height = svg.clientHeight;
-    const from = 0, to = Math.max(...history.map((moment) => moment.at_s)) * 1.01;
+    const from = 0, to = tests.at(-1).to_s;
     return {
       width, height, from, to, low, high,
       x: (at_s) => EDGE.left + ((at_s - from) / (to - from)) * (width - EDGE.left - EDGE.right),
@@ -79,26 +96,34 @@
       svg.append(make("text", { x: EDGE.left - 8, y: y + 4, "text-anchor": "end" }, label(n * each, each)));
     }
     const seconds = step(at.to - at.from, 8);
-    for (let n = 0; n * seconds <= at.to - at.from; n += 1) {
-      const x = at.x(at.from + n * seconds);
-      svg.append(make("text", { x, y: at.height - 8, "text-anchor": "middle" }, `${Number((n * seconds).toPrecision(6))} s`));
+    for (const { title, from_s, to_s } of tests) {
+      for (let n = 0; n * seconds <= to_s - from_s; n += 1) {
+        const x = at.x(from_s + n * seconds);
+        svg.append(make("text", { x, y: at.height - 8, "text-anchor": "middle" }, `${Number((n * seconds).toPrecision(6))} s`));
+      }
+      if (from_s > 0) {
+        const x = at.x(from_s - BETWEEN_S / 2);
+        svg.append(make("line", { x1: x, x2: x, y1: EDGE.top, y2: at.height - EDGE.bottom, class: "tests" }));
+      }
+      svg.append(make("text", { x: at.x(from_s) + 4, y: EDGE.top + 10 }, title.split(":")[0]));
     }
   };
 
   // Moments that have a value, in stretches: while other orderings have their turn, nothing was
-  // measured, and a line through that time would say otherwise.
+  // measured, and a line through that time would say otherwise. What is not finished is no part of a
+  // line, which would plunge: losses of the newest connections are known last.
   const stretches = (moments, value) => {
     const found = [];
     for (const moment of moments) {
       const y = value(moment), last = found.at(-1)?.at(-1);
-      if (y === null || y === undefined) continue;
-      if (last && moment.at_s - last.at_s <= APART_S) found.at(-1).push(moment);
+      if (y === null || y === undefined || !moment.finished) continue;
+      if (last && last.test === moment.test && moment.at_s - last.at_s <= APART_S) found.at(-1).push(moment);
       else found.push([moment]);
     }
     return found;
   };
 
-  const point = (at, moment, y) => `${at.x(moment.at_s).toFixed(1)},${at.y(y).toFixed(1)}`;
+  const point = (at, moment, y) => `${at.x(moment.x_s).toFixed(1)},${at.y(y).toFixed(1)}`;
 
   const path = (at, moments, value) => stretches(moments, value)
     .map((stretch) => `M${stretch.map((moment) => point(at, moment, value(moment))).join("L")}`)
@@ -121,14 +146,20 @@
   const dots = (svg, at, of, value) => {
     for (const moment of of.moments) {
       const y = value(moment);
-      if (y !== null) svg.append(make("circle", { cx: at.x(moment.at_s), cy: at.y(y), r: 3, fill: of.colour }));
+      if (y === null) continue;
+      const dot = make("circle", { cx: at.x(moment.x_s), cy: at.y(y), r: 3, fill: of.colour });
+      if (!moment.finished) {
+        dot.classList.add("open");
+        dot.setAttribute("stroke", of.colour);
+      }
+      svg.append(dot);
     }
   };
 
   const whiskers = (svg, at, of) => {
-    for (const { at_s, loss_rate_low: low, loss_rate_high: high } of of.moments) {
-      if (low === null || high === null) continue;
-      const x = at.x(at_s);
+    for (const { x_s, finished, loss_rate_low: low, loss_rate_high: high } of of.moments) {
+      if (low === null || high === null || !finished) continue;
+      const x = at.x(x_s);
       svg.append(make("line", { x1: x, x2: x, y1: at.y(low), y2: at.y(high), stroke: of.colour, "stroke-width": 1.2 }));
     }
   };
@@ -193,15 +224,17 @@
 
   const read = (lines, scales) => {
     if (pointer === null) return;
-    const at_s = scales[0].from + pointer * (scales[0].to - scales[0].from);
-    const away = (moment) => Math.abs(moment.at_s - at_s);
+    const x_s = scales[0].from + pointer * (scales[0].to - scales[0].from);
+    const away = (moment) => Math.abs(moment.x_s - x_s);
     const words = lines.map((of) => {
       const moment = of.moments.reduce((best, each) => (away(each) < away(best) ? each : best));
-      return `${of.name}, at ${moment.at_s.toFixed(1)} s: loss rate ${percent(moment.loss_rate)}, window p50 ${ms(moment.window_ms_p50)}, p95 ${ms(moment.window_ms_p95)}`;
+      const which = moment.test.title ? `${moment.test.title}, ` : "";
+      const open = moment.finished ? "" : ", not finished";
+      return `${which}${of.name}, at ${moment.at_s.toFixed(1)} s${open}: loss rate ${percent(moment.loss_rate)}, window p50 ${ms(moment.window_ms_p50)}, p95 ${ms(moment.window_ms_p95)}`;
     });
-    byId("reading").textContent = [`The points nearest to ${at_s.toFixed(1)} s:`, ...words].join("\n");
+    byId("reading").textContent = ["The points nearest to it:", ...words].join("\n");
     for (const [place, id] of ["loss", "window"].entries()) {
-      const x = scales[place].x(at_s);
+      const x = scales[place].x(x_s);
       byId(id).append(make("line", { x1: x, x2: x, y1: EDGE.top, y2: scales[place].height - EDGE.bottom, class: "cursor" }));
     }
   };
@@ -227,7 +260,7 @@
       const html = await table.text();
       if (byId("table").innerHTML !== html) byId("table").innerHTML = html;
       // Where the judge cannot be reached, the table says so; what is drawn stays.
-      if (answer.document) history = answer.document.history;
+      if (answer.document) layOut(answer);
       byId("trouble").hidden = true;
     } catch {
       byId("trouble").textContent = "Locust does not answer; what is below is what it said last.";

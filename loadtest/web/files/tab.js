@@ -1,9 +1,15 @@
-// The Delivery tab of Locust's page: a panel in <main>, there while the tab is chosen.
+// The Delivery tab of Locust's page: a panel in <main>, there while the tab is chosen. It is what a
+// page opens on that was not asked for another: Locust reads the tab from the address, once it runs.
 //
 // Locust can show a table of its own in a tab, but asks for it only while a test runs; what is
 // judged of the last second would never be seen. So the panel asks by itself.
 (() => {
   "use strict";
+  const address = new URL(location.href);
+  if (!address.searchParams.has("tab")) {
+    address.searchParams.set("tab", "delivery");
+    history.replaceState(history.state, "", address);
+  }
   const EVERY_MS = 2000;
   const LOOK_MS = 250;
   const panel = document.createElement("section");
