@@ -41,6 +41,7 @@ class RunOptions(TypedDict, total=False):
     A text is the word for what is not chosen: `recorded`, `enough`.
     """
 
+    target: Path | str
     cluster: Literal["local", "compose"]
     nodes: int
     redis: str
@@ -127,7 +128,8 @@ def run(connect: Connects = (), write: Writes = (), **options: Unpack[RunOptions
     silent = Console(
         quiet=True
     )  # in a notebook, a console with a file of its own shows all the same
-    outcome = execute(settings, args.out, silent, command.kind_of_cluster(args.cluster))
+    kind = command.kind_of_cluster("target" if settings.adapter else args.cluster)
+    outcome = execute(settings, args.out, silent, kind)
     error = outcome.error
     if error is None and outcome.study is None:
         error = Chunk7Error(outcome.summary.invalid_because[-1])

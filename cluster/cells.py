@@ -94,7 +94,7 @@ def cells_of(adapter: Adapter, writes: Sequence[str]) -> Cells:
     return Cells(
         cells=tuple(Cell(adapter.name, write) for write in side.orderings),
         traits={adapter.name: Traits()},
-        write_files=side.files,
+        write_files=tuple(side.files.values()),
     )
 
 

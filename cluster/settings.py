@@ -64,7 +64,8 @@ class RunSettings:
 
 def read_settings(args: argparse.Namespace) -> RunSettings:
     """The settings of a parsed command line; raises UsageError in one line."""
-    adapter = None if args.target is None else read_adapter(args.target)
+    target = vars(args).get("target")  # containers have no such option: a target is no cluster
+    adapter = None if target is None else read_adapter(target)
     if adapter is None:
         cells = try_and_choose(names(args.connect), names(args.write))
     else:

@@ -71,6 +71,7 @@ def with_numbers(content: dict[str, Any], name: str, path: str) -> dict[str, Any
     return content | {"frames": frames}
 
 
+@pytest.mark.live
 @pytest.mark.measured
 @pytest.mark.parametrize(
     ("content", "by"),
@@ -97,6 +98,7 @@ def test_a_back_end_that_reads_and_then_subscribes_loses(
     assert (tmp_path / "run" / "report.html").exists()
 
 
+@pytest.mark.live
 @pytest.mark.measured
 @pytest.mark.parametrize("content", [RELAYED, ASKED], ids=["websocket", "server-sent events"])
 def test_a_back_end_that_subscribes_first_keeps_all(

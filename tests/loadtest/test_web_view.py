@@ -85,7 +85,7 @@ def test_an_ordering_of_which_nothing_is_known_never_looks_good() -> None:
     unread = {**FIX, "chunks_expected": 533, "chunks_delivered": 0, "chunks_undetermined": 533}
     seen = view(DeliveryAnswer(document=document(results=[unread])), "", 1_000.0)
     assert (seen.tone, seen.rows[0].tone) == ("none", "none")
-    assert seen.headline == "Valid: 0 of 1 orderings lost chunks, 1 cannot be judged yet"
+    assert seen.headline == "None of 1 orderings lost chunks, 1 cannot be judged yet"
     assert seen.rows[0].cells[COLUMNS.index("undetermined")] == "533 (100%)"
 
 
