@@ -58,10 +58,10 @@ class ForeignVisit:
     def run(self) -> None:
         """Connect, and come back until it is time to leave or there is nothing to come back to."""
         leave_ns = self.round.instant_ns(self.visit.leave_ms)
-        if self.adapter.ask is not None and self.adapter.ask.session_id is not None:
+        if self.adapter.ask is not None:  # there may be no answer yet, and nothing to be joined
             asked = asked_session(self.worker.options.producer, self.visit.session_id, leave_ns)
             if asked is None:
-                return  # never begun, so nobody can join it; the producer's records say so
+                return  # never begun; the records of who asked say so
             self.session_id = asked
         previous: int | None = None
         for _ in range(MAX_CONNECTIONS):
@@ -93,7 +93,13 @@ class ForeignConnection:
     def __init__(self, visit: ForeignVisit, previous: int | None) -> None:
         self._visit = visit
         self._worker = visit.worker
-        self._record = VisitRecord(visit.worker, visit.round, visit.user, visit.visit)
+        self._record = VisitRecord(
+            visit.worker,
+            visit.round,
+            visit.user,
+            visit.visit,
+            planned=previous is None and visit.adapter.ask is None,
+        )
         self._closed = self._record.closed
         self._resumes = previous is not None
         self._until_ns = self._record.leave_ns

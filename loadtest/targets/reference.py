@@ -50,8 +50,9 @@ class Reference:
         self._count = 0
 
     def run(self, start_ns: int, end_ns: int, named: Callable[[str], None]) -> None:
-        """Ask at `start_ns`, and keep what comes. `named` is told what the target calls it.
+        """Ask at `start_ns`, and keep what comes.
 
+        `named` is told what the target calls the session, once there is something to join.
         Raises WrongAdapter, and Chunk7Error for an answer that did not come.
         """
         try:
@@ -59,8 +60,8 @@ class Reference:
                 self._fetch(start_ns, end_ns, named)
             elif self._ask.reference == "request":
                 _wait_until(start_ns)
-                named(self._session.session_id)
-                self._keep(open_request(self._adapter, self._join(), self._deadline_s))
+                asked = open_request(self._adapter, self._join(), self._deadline_s)
+                self._keep(asked, lambda: named(self._session.session_id))
             else:
                 self._listen(start_ns, named)
         except (UnreadFrame, WrongAnswer) as error:
@@ -83,15 +84,14 @@ class Reference:
         if self._ask.session_id is not None:
             _wait_until(start_ns)
             name = self._request()
-            named(name)
-            self._keep(open_target(self._adapter, self._join(name), self._deadline_s))
+            joined = open_target(self._adapter, self._join(name), self._deadline_s)
+            self._keep(joined, lambda: named(name))
             return
         _wait_until(start_ns - round(AHEAD_S * 1e9))
         connection = open_target(self._adapter, self._join(), self._deadline_s)
         asking = gevent.spawn_later(max(0.0, (start_ns - now_ns()) / 1e9), self._request)
-        named(self._session.session_id)
         try:
-            self._keep(connection)
+            self._keep(connection, lambda: named(self._session.session_id))
         finally:
             asking.join(0)
             if not asking.successful():
@@ -114,8 +114,8 @@ class Reference:
         for word in _WORD.findall(text):
             self._write_down(Sighting(text=word), at_ns)
 
-    def _keep(self, connection: TargetConnection) -> None:
-        """Read until the answer's end, or until it is time to go."""
+    def _keep(self, connection: TargetConnection, begun: Callable[[], None]) -> None:
+        """Read until the answer's end, or until it is time to go; the first chunk tells `begun`."""
         try:
             while True:
                 messages = connection.receive(self._deadline_s)
@@ -124,6 +124,8 @@ class Reference:
                     reading = self._reader.read(message)
                     for seen in reading.sightings:
                         self._write_down(seen, at_ns)
+                        if self._count == 1:
+                            begun()
                     if reading.kind == "end":
                         return
         except (TimedOut, Closed):

@@ -24,11 +24,12 @@ class Fire(Protocol):
 class VisitRecord:
     """A connection's row in `opened`, written at once, and the one in `closed`, by `write_closed`.
 
-    `closed` gathers the columns of the latter that are known; `opening_ns` is when it was made.
+    `closed` gathers the columns of the latter that are known; `opening_ns` is when it was made. One
+    that is not `planned` is opened when somebody else lets it: it cannot be late.
     """
 
     def __init__(
-        self, worker: WorkerState, round_: Round, user: int, visit: Visit, after_seq: int = 0
+        self, worker: WorkerState, round_: Round, user: int, visit: Visit, planned: bool = True
     ) -> None:
         self.connection_id = worker.next_connection_id()
         self.opening_ns = now_ns()
@@ -43,10 +44,10 @@ class VisitRecord:
             write=visit.write,
             session_id=visit.session_id,
             user=user,
-            after_seq=after_seq,
+            after_seq=0,
             join_earliest_ns=round_.instant_ns(visit.join_earliest_ms),
             join_latest_ns=round_.instant_ns(visit.join_latest_ms),
-            intended_ns=round_.instant_ns(visit.join_ms),
+            intended_ns=round_.instant_ns(visit.join_ms) if planned else self.opening_ns,
             opening_ns=self.opening_ns,
             leave_ns=self.leave_ns,
         )
