@@ -28,6 +28,7 @@ COMMANDS = {
     "report": "write a run's report: one HTML page, Markdown, JUnit XML, figures",
     "compare": "compare two runs: better, worse, or no evidence",
     "sweep": "loss against chunk rate, store latency, node work and concurrent joins",
+    "target": "write and try an adapter for somebody else's back end",
     "watch": "read a store's MONITOR: the handover of every join of any system",
 }
 """By name, what `chunk7 --help` says; each is a module of `chunk7.commands`."""

@@ -262,6 +262,8 @@ def _check_transport(adapter: Adapter, websocket: bool) -> None:
     for place, wrong, line in faults:
         if wrong:
             raise UsageError(f"{place}: {line}")
+    if socketio and not isinstance(adapter.body, dict | None):
+        raise UsageError("body: the auth of a socket.io connection is a mapping")
     for i, event in enumerate(adapter.send if socketio else ()):
         if not (isinstance(event, list) and event and isinstance(event[0], str)):
             raise UsageError(f"send.{i}: a socket.io event is a list: [NAME, ARGUMENT, ...]")

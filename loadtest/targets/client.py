@@ -10,6 +10,7 @@ from chunk7.loadtest.targets.adapter import Adapter, FinishedAnswer
 from chunk7.loadtest.targets.errors import WrongAnswer
 from chunk7.loadtest.targets.http import Request, fetch
 from chunk7.loadtest.targets.paths import Message, compile_path
+from chunk7.loadtest.targets.socketio import open_socketio
 from chunk7.loadtest.targets.sse import open_sse
 from chunk7.loadtest.targets.templates import fill, fill_text, fill_url
 from chunk7.loadtest.targets.transport import Opening, TargetConnection, Transport, as_bytes
@@ -20,6 +21,7 @@ TRANSPORTS: dict[str, Transport] = {
     "wss": open_websocket,
     "http": open_sse,
     "https": open_sse,
+    "socket.io": open_socketio,
 }
 """By the adapter's `framing`, or else by its URL's scheme."""
 
@@ -36,7 +38,8 @@ class TargetJoin(msgspec.Struct, frozen=True):
 def open_target(adapter: Adapter, place: TargetJoin, deadline_s: float) -> TargetConnection:
     """Open a connection until `deadline_s`, an instant of `time.monotonic()`.
 
-    Raises ConnectFailed, Refused, TimedOut; UsageError for a placeholder that is none.
+    Raises TargetError: ConnectFailed, Refused, TimedOut, or Closed if the server ends it before
+    the first messages are sent; UsageError for a placeholder that is none.
     """
     values = _values(adapter, place)
     headers = {name: fill_text(value, values) for name, value in adapter.headers.items()}
@@ -54,7 +57,7 @@ def open_target(adapter: Adapter, place: TargetJoin, deadline_s: float) -> Targe
         send=fill(adapter.send, values),
         subprotocols=adapter.subprotocols,
         tls=adapter.tls,
-        after=place.after,
+        after=place.after if resume is not None and resume.by == "frame" else None,
     )
     transport = TRANSPORTS.get(adapter.framing) or TRANSPORTS[urlsplit(adapter.url).scheme]
     return transport(opening, deadline_s)

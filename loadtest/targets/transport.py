@@ -20,7 +20,7 @@ class Opening(msgspec.Struct, frozen=True):
     subprotocols: tuple[str, ...]
     tls: Tls
     after: str | int | None
-    """What the client has, if it was there before."""
+    """What a client that resumes by a frame has."""
 
 
 class TargetConnection(Protocol):
@@ -37,7 +37,7 @@ class TargetConnection(Protocol):
 
 
 Transport = Callable[[Opening, float], TargetConnection]
-"""Opens a connection until a deadline. Raises ConnectFailed, Refused, TimedOut."""
+"""Opens a connection until a deadline. Raises ConnectFailed, Refused, TimedOut, Closed."""
 
 
 def as_bytes(value: Any) -> bytes:

@@ -8,10 +8,13 @@ from chunk7.loadtest.targets.websocket import WebSocket, connect
 def open_websocket(opening: Opening, deadline_s: float) -> "WebSocketTarget":
     """The `Transport` of ws:// and wss:// URLs: opens, and sends the first messages."""
     socket = connect(opening.url, deadline_s, opening.headers, opening.subprotocols, opening.tls)
-    target = WebSocketTarget(socket)
-    for message in opening.send:
-        target.send(as_bytes(message))
-    return target
+    try:
+        for message in opening.send:
+            socket.send(as_bytes(message))
+    except BaseException:
+        socket.drop()
+        raise
+    return WebSocketTarget(socket)
 
 
 class WebSocketTarget:
