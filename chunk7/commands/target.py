@@ -165,8 +165,8 @@ def _received(frame: "FrameSeen") -> str:
 
 
 def _ending(document: "CheckDocument") -> str:
-    counts = f"{len(document.frames)} frames, "
-    counts += f"{sum(len(frame.sightings) for frame in document.frames)} chunks"
+    chunks = sum(len(frame.sightings) for frame in document.frames)
+    counts = f"frames: {len(document.frames)}, chunks: {chunks}"
     if document.finished_characters is not None:
         counts += f", the finished answer has {document.finished_characters} characters"
     return f"{counts}; the target {document.closed}" if document.closed else counts

@@ -83,8 +83,11 @@ class FrameReader:
         raise _Unfit(f"no JSON ({error}): {_advice(message.data)}")
 
     def _call(self, function: Callable[..., Any], message: Message) -> FrameReading:
+        data = message.data
+        if isinstance(data, bytes) and not _binary(data):
+            data = text_of(data)
         try:
-            seen = function(message.data, message.event, message.id)
+            seen = function(data, message.event, message.id)
         except Exception as error:
             line = f"{type(error).__name__}: {error}"
             raise _Unfit(f"read() in {self._file} raised {line}") from error

@@ -93,7 +93,7 @@ class Response:
         while True:
             event = self._next(deadline_s, "nothing received in time")
             if isinstance(event, h11.Data):
-                data = self._plain.decompress(event.data) if self._encoded else bytes(event.data)
+                data = self._unpacked(event.data) if self._encoded else bytes(event.data)
                 if data:
                     return data
             elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
@@ -156,6 +156,13 @@ class Response:
         if encoding not in ("identity", "gzip", "x-gzip", "deflate", ""):
             raise WrongAnswer(f"{self.url}: content-encoding {encoding}; read are gzip and deflate")
         self._encoded = encoding not in ("identity", "")
+
+    def _unpacked(self, data: bytes) -> bytes:
+        try:
+            return self._plain.decompress(data)
+        except zlib.error as error:
+            line = f"no {self.headers['content-encoding']}: {error}"
+            raise Closed(ABNORMAL_CLOSURE, line) from error
 
     def _next(self, deadline_s: float, late: str) -> object:
         """The next event of the connection, whatever is needed for it read."""

@@ -55,8 +55,8 @@ def _serve(
 
 
 def _request(connection: socket.socket) -> bytes:
-    received = b""
-    while b"\r\n\r\n" not in received:
+    received = connection.recv(65_536)
+    while received[:1].isalpha() and b"\r\n\r\n" not in received:  # no HTTP: all there will be
         received += connection.recv(65_536) or b"\r\n\r\n"
     head, _, body = received.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: (\d+)", head)

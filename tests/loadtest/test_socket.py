@@ -2,18 +2,24 @@
 
 import contextlib
 import socket
+import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
+from store_kit import certificate
+from target_kit import make_adapter, receive_all, soon
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 from websockets.utils import accept_key
 
-from chunk7.loadtest.targets.errors import Closed, ConnectFailed, Refused, TimedOut
+from chunk7.loadtest.targets.client import TargetJoin, open_target
+from chunk7.loadtest.targets.errors import Closed, ConnectFailed, Refused, TimedOut, WrongAnswer
+from chunk7.loadtest.targets.paths import Message
 from chunk7.loadtest.targets.websocket import WebSocket, connect
 
 
@@ -34,10 +40,6 @@ def serving(handler: Callable[[ServerConnection], None], **options: object) -> I
 def listening() -> Iterator[tuple[socket.socket, str]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener, f"ws://127.0.0.1:{listener.getsockname()[1]}/"
-
-
-def soon(seconds: float = 10) -> float:
-    return time.monotonic() + seconds
 
 
 def receive_until_closed(connection: WebSocket) -> tuple[list[bytes], Closed]:
@@ -245,3 +247,65 @@ def _handshake_answer(key: str) -> bytes:
 def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(ConnectFailed):
         connect(url, soon())
+
+
+def test_headers_cookies_and_subprotocols_are_the_adapters() -> None:
+    asked: list[Request] = []
+
+    def look(server: ServerConnection, request: Request) -> None:
+        asked.append(request)
+
+    def handler(server: ServerConnection) -> None:
+        server.send(str(server.subprotocol))
+
+    options = {"process_request": look, "subprotocols": [Subprotocol("b"), Subprotocol("c")]}
+    with serving(handler, **options) as url:
+        adapter = make_adapter(
+            url,
+            headers={"Authorization": "Bearer {user}", "Origin": "http://h", "Host": "chat.test"},
+            cookies={"a": "{session_id}"},
+            subprotocols=("a", "b"),
+        )
+        messages, closed = receive_all(open_target(adapter, TargetJoin("s", 7, 1), soon()))
+    assert messages == [Message(b"b")]
+    assert closed.code == 1000
+    headers = asked[0].headers
+    assert [headers[name] for name in ("Authorization", "Origin", "Host", "Cookie")] == [
+        "Bearer 7",
+        "http://h",
+        "chat.test",
+        "a=s",
+    ]
+
+
+def test_the_first_messages_are_sent_texts_as_they_are_and_json_as_json() -> None:
+    heard: list[object] = []
+
+    def handler(server: ServerConnection) -> None:
+        heard.extend([server.recv(), server.recv()])
+
+    with serving(handler) as url:
+        adapter = make_adapter(
+            url, send=("hello {session_id}", {"after": "{after}", "user": "{user}"}), start=0
+        )
+        receive_all(open_target(adapter, TargetJoin("s", 7, 1), soon()))
+    assert heard == ["hello s", '{"after":0,"user":7}']
+
+
+def test_messages_come_over_tls_however_large(tmp_path: Path) -> None:
+    """Part of a record that stayed in the TLS layer would be seen by no readiness."""
+    files = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+
+    def handler(server: ServerConnection) -> None:
+        for size in (1, 16_384, 70_000, 3_000_000, 1):
+            server.send("x" * size)
+
+    with serving(handler, ssl=context) as url:
+        url = url.replace("ws:", "wss:")
+        adapter = make_adapter(url, tls={"ca": str(files[0])})
+        messages, _ = receive_all(open_target(adapter, TargetJoin("s", 1, 1), soon()))
+        with pytest.raises(WrongAnswer, match="not trusted"):
+            open_target(make_adapter(url), TargetJoin("s", 1, 1), soon())
+    assert [len(message.data) for message in messages] == [1, 16_384, 70_000, 3_000_000, 1]
