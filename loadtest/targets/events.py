@@ -31,8 +31,6 @@ class EventParser:
             data = data[1:]
         self._after_cr = data.endswith(b"\r") or (self._after_cr and not data)
         *lines, self._rest = _LINE_END.split(self._rest + data)
-        if len(self._rest) + self._data_bytes > MAX_EVENT_BYTES:
-            raise TargetError(f"an event of more than {MAX_EVENT_BYTES} bytes")
         messages = []
         for line in lines:
             if self._first:
@@ -42,6 +40,8 @@ class EventParser:
                 self._take(line)
             elif (message := self._dispatch()) is not None:
                 messages.append(message)
+        if len(self._rest) + self._data_bytes > MAX_EVENT_BYTES:
+            raise TargetError(f"an event of more than {MAX_EVENT_BYTES} bytes")
         return messages
 
     def _take(self, line: bytes) -> None:
