@@ -30,6 +30,8 @@ COMMANDS = {
     "sweep": "loss against chunk rate, store latency, node work and concurrent joins",
     "target": "write and try an adapter for somebody else's back end",
     "watch": "read a store's MONITOR: the handover of every join of any system",
+    "import": "make answers for --answers of recordings and timed exports",
+    "judge": "hold one recording of an answer against another, no system running",
 }
 """By name, what `chunk7 --help` says; each is a module of `chunk7.commands`."""
 

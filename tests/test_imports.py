@@ -17,7 +17,7 @@ ALLOWED = {
     "producer": {"delivery", "wire", "faults"},
     "loadtest": {"delivery", "wire", "faults"},
     "analysis": {"delivery", "wire"},
-    "instruments": {"delivery", "wire", "analysis"},
+    "instruments": {"delivery", "wire", "analysis", "loadtest"},
 }
 ALLOWED["cluster"] = {*ALLOWED}
 ALLOWED["chunk7"] = {*ALLOWED}

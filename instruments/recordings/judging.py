@@ -1,0 +1,216 @@
+"""One recording of an answer held against another: what is lost, doubled, late, altered.
+
+The expected recording's pieces are the chunks; where it has one twice (a history and what came
+live), the first counts. Pieces are told apart by what both recordings say: number, index, message;
+else by their text alone (`analysis/alignment.py`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from chunk7.analysis.alignment import (
+    Alignment,
+    ExpectedChunk,
+    ReceivedPiece,
+    SessionText,
+    Stretch,
+    align,
+)
+from chunk7.instruments.recordings.judgement import (
+    JudgeDocument,
+    JudgedRecording,
+    JudgedStretch,
+    UnexpectedPiece,
+)
+from chunk7.instruments.recordings.reading import ReadRecording, RecordedPiece
+
+_SHOWN = 80
+"""Characters of a text in the document."""
+_NAMES = ("seq", "message_id", "index")
+
+
+class NotJudged(Exception):
+    """Why two recordings cannot be held against each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Two recordings, made comparable; `after` is what the client said it has."""
+
+    expected: SessionText
+    received: tuple[ReceivedPiece, ...]
+    after: int
+
+
+def judge_recordings(
+    expected: ReadRecording, received: ReadRecording, after: int = 0, whole: bool = False
+) -> JudgeDocument:
+    """Hold `received` against `expected`.
+
+    after: the client said that it has so many of the expected chunks. whole: it stayed until the
+    answer was over; without that, and without a frame that says so, what is missing at the end is
+    undetermined.
+    """
+    described = _described(expected), _described(received)
+    try:
+        case = _case(expected, received, after)
+        found = align(case.expected, case.received, case.expected.bounds[after])
+        if not any(found.completed):
+            raise NotJudged("not one chunk of the expected recording is in the received one")
+    except NotJudged as reason:
+        because = str(reason)
+        return JudgeDocument(False, because, *described)
+    return _document(case, found, received, whole or received.ended, described)
+
+
+def _case(expected: ReadRecording, received: ReadRecording, after: int) -> _Case:
+    usable = _usable(expected.pieces, received.pieces)
+    chunks = _chunks(expected, usable)
+    if after > len(chunks):
+        raise NotJudged(f"--after {after}: the expected recording has {len(chunks)} chunks")
+    pieces = tuple(_piece(piece, usable) for piece in received.pieces)
+    silent = next((n for n, one in enumerate(pieces) if one == ReceivedPiece()), None)
+    if silent is not None:
+        frame = received.pieces[silent].frame
+        raise NotJudged(
+            f"frame {frame} of {received.recording.path} has no text, and no number that "
+            f"{expected.recording.path} has, too"
+        )
+    return _Case(SessionText(chunks), pieces, after)
+
+
+def _usable(expected: Sequence[RecordedPiece], received: Sequence[RecordedPiece]) -> set[str]:
+    """The names that every expected piece has, and some received one: the others tell nothing."""
+    return {
+        name
+        for name in _NAMES
+        if all(getattr(piece.seen, name) is not None for piece in expected)
+        and any(getattr(piece.seen, name) is not None for piece in received)
+    }
+
+
+def _chunks(expected: ReadRecording, usable: set[str]) -> list[ExpectedChunk]:
+    """Each expected chunk once, in the order of their numbers if they have any."""
+    named = [
+        (tuple(getattr(piece.seen, name) for name in _NAMES), piece) for piece in expected.pieces
+    ]
+    by_name: dict[object, RecordedPiece] = {}
+    for number, (name, piece) in enumerate(named):
+        is_named = name[0] is not None or None not in name[1:]
+        key = name if is_named else number
+        first = by_name.setdefault(key, piece)
+        if first.seen.text != piece.seen.text:
+            raise NotJudged(
+                f"{expected.recording.path} contradicts itself: frames {first.frame} and "
+                f"{piece.frame} bring one chunk with two texts"
+            )
+    pieces = list(by_name.values())
+    if all(piece.seen.seq is not None for piece in pieces):
+        pieces.sort(key=lambda piece: piece.seen.seq or 0)
+    return [
+        ExpectedChunk(
+            piece.seen.seq if "seq" in usable and piece.seen.seq is not None else -number,
+            piece.seen.message_id if "message_id" in usable else None,
+            piece.seen.index if "index" in usable else None,
+            piece.seen.text or "",
+        )
+        for number, piece in enumerate(pieces, 1)
+    ]
+
+
+def _piece(piece: RecordedPiece, usable: set[str]) -> ReceivedPiece:
+    seen = piece.seen
+    return ReceivedPiece(
+        text=seen.text,
+        seq=seen.seq if "seq" in usable else None,
+        message_id=seen.message_id if "message_id" in usable else None,
+        index=seen.index if "index" in usable else None,
+    )
+
+
+# --- what it comes to ----------------------------------------------------------------------
+
+
+def _described(read: ReadRecording) -> JudgedRecording:
+    return JudgedRecording(
+        file=str(read.recording.path),
+        format=read.recording.format,
+        rules=read.rules,
+        frames=len(read.recording.content.frames),
+        pieces=len(read.pieces),
+        ended=read.ended,
+    )
+
+
+def _document(
+    case: _Case,
+    found: Alignment,
+    read: ReadRecording,
+    ended: bool,
+    described: tuple[JudgedRecording, JudgedRecording],
+) -> JudgeDocument:
+    places = {place for one in found.completed for place in one}
+    highest = max(places)
+    tail = _tail(case.expected, max(highest + 1, case.after))
+    missing = [_stretch(case.expected, one, read) for one in found.holes]
+    at_end = [_stretch(case.expected, one, None) for one in tail]
+    lost, open_ = (missing + at_end, []) if ended else (missing, at_end)
+    due = {place for place in places if place >= case.after}
+    return JudgeDocument(
+        True,
+        None,
+        *described,
+        by=found.by,
+        chunks=len(case.expected.chunks) - case.after,
+        delivered=len(due),
+        lost=lost,
+        undetermined=open_,
+        duplicate=[_stretch(case.expected, one, read) for one in found.repeats],
+        out_of_order=[_stretch(case.expected, one, read) for one in found.swaps],
+        unexpected=[
+            _unexpected(case, read.pieces[n], case.received[n])
+            for n, is_unexpected in enumerate(found.unexpected)
+            if is_unexpected
+        ],
+    )
+
+
+def _tail(session: SessionText, first: int) -> Iterable[Stretch]:
+    """What comes after the last chunk received, as one stretch."""
+    last = len(session.chunks) - 1
+    if first > last:
+        return ()
+    at = session.bounds[first]
+    return (Stretch(first, last, at, session.bounds[-1] - at, piece=-1),)
+
+
+def _stretch(session: SessionText, one: Stretch, read: ReadRecording | None) -> JudgedStretch:
+    first = session.chunks[one.first]
+    return JudgedStretch(
+        first=one.first + 1,
+        last=one.last + 1,
+        seq=first.seq if first.seq > 0 else None,
+        message_id=first.message_id,
+        index=first.index,
+        at_character=one.at,
+        characters=one.characters,
+        text=_excerpt(session.text[one.at : one.at + one.characters]),
+        frame=read.pieces[one.piece].frame if read else None,
+        ambiguous=one.ambiguous,
+    )
+
+
+def _unexpected(case: _Case, piece: RecordedPiece, compared: ReceivedPiece) -> UnexpectedPiece:
+    named = case.expected.named(replace(compared, text=None)) or []
+    return UnexpectedPiece(
+        frame=piece.frame,
+        seq=piece.seen.seq,
+        message_id=piece.seen.message_id,
+        index=piece.seen.index,
+        text=_excerpt(piece.seen.text or ""),
+        alters=named[0] + 1 if named else None,
+    )
+
+
+def _excerpt(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
