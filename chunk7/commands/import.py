@@ -1,3 +1,4 @@
+# ruff: noqa: N999 - a subcommand's module has its name, and is imported by it
 """`chunk7 import`: answers for the producer to replay, of recordings and timed exports."""
 
 import argparse
