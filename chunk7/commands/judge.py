@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chunk7.cluster.options import Subparsers, add_json, names, whole
+from chunk7.cluster.options import Subparsers, add_json, add_out, names, whole
 from chunk7.commands.run import CROSSED, NOT_VALID
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.options import Parser
@@ -65,6 +65,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         help=f"end in exit code 99 if there is such a chunk: {', '.join(FAILURES)}; repeatable, "
         "or commas",
     )
+    add_out(parser, "nowhere; with it, a run folder, if both recordings have instants")
     add_json(parser)
 
 
@@ -110,7 +111,7 @@ def read(
 def run(args: argparse.Namespace) -> int:
     """Judge and print; the exit code. Raises UsageError for what cannot be read."""
     # Imported here, because it takes a while: the help should not wait for that.
-    from chunk7.instruments.recordings.judging import judge_recordings
+    from chunk7.instruments.recordings import judging
 
     failures = names(args.fail_on)
     for name in failures:
@@ -123,7 +124,17 @@ def run(args: argparse.Namespace) -> int:
         args,
     )
     received = read(args.received, args.received_format or args.format, args.target, args)
-    document = judge_recordings(expected, received, args.after, args.whole)
+    try:
+        compared = judging.compare_recordings(expected, received, args.after, args.whole)
+        document = judging.judgement_of(compared)
+    except judging.NotJudged as reason:
+        document = judging.not_judged(expected, received, reason)
+    else:
+        if args.out:
+            # It brings pandas: not every judging should wait for that.
+            from chunk7.instruments.recordings.run_folder import write_run_folder
+
+            write_run_folder(args.out, compared)
     if args.json:
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
         sys.stdout.flush()

@@ -6,7 +6,7 @@ else by their text alone (`analysis/alignment.py`).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from chunk7.analysis.alignment import (
     Alignment,
@@ -34,38 +34,34 @@ class NotJudged(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
-    """Two recordings, made comparable; `after` is what the client said it has."""
+class ComparedRecordings:
+    """Two recordings, made comparable, and what is known of the received one.
 
-    expected: SessionText
-    received: tuple[ReceivedPiece, ...]
+    `chunks` are the expected recording's pieces that count, in the order of `text`. `after` is how
+    many of them the client said it has, `ended` whether it was there until the answer was over.
+    """
+
+    expected: ReadRecording
+    received: ReadRecording
+    chunks: tuple[RecordedPiece, ...]
+    text: SessionText
+    pieces: tuple[ReceivedPiece, ...]
+    found: Alignment
     after: int
+    ended: bool
 
 
-def judge_recordings(
+def compare_recordings(
     expected: ReadRecording, received: ReadRecording, after: int = 0, whole: bool = False
-) -> JudgeDocument:
+) -> ComparedRecordings:
     """Hold `received` against `expected`.
 
     after: the client said that it has so many of the expected chunks. whole: it stayed until the
     answer was over; without that, and without a frame that says so, what is missing at the end is
-    undetermined.
+    undetermined. Raises NotJudged.
     """
-    described = _described(expected), _described(received)
-    try:
-        case = _case(expected, received, after)
-        found = align(case.expected, case.received, case.expected.bounds[after])
-        if not any(found.completed):
-            raise NotJudged("not one chunk of the expected recording is in the received one")
-    except NotJudged as reason:
-        because = str(reason)
-        return JudgeDocument(False, because, *described)
-    return _document(case, found, received, whole or received.ended, described)
-
-
-def _case(expected: ReadRecording, received: ReadRecording, after: int) -> _Case:
     usable = _usable(expected.pieces, received.pieces)
-    chunks = _chunks(expected, usable)
+    chunks = _chunks(expected)
     if after > len(chunks):
         raise NotJudged(f"--after {after}: the expected recording has {len(chunks)} chunks")
     pieces = tuple(_piece(piece, usable) for piece in received.pieces)
@@ -76,7 +72,19 @@ def _case(expected: ReadRecording, received: ReadRecording, after: int) -> _Case
             f"frame {frame} of {received.recording.path} has no text, and no number that "
             f"{expected.recording.path} has, too"
         )
-    return _Case(SessionText(chunks), pieces, after)
+    text = SessionText([_chunk(n, piece, usable) for n, piece in enumerate(chunks, 1)])
+    found = align(text, pieces, text.bounds[after])
+    if not any(found.completed):
+        raise NotJudged("not one chunk of the expected recording is in the received one")
+    ended = whole or received.ended
+    return ComparedRecordings(expected, received, chunks, text, pieces, found, after, ended)
+
+
+def not_judged(
+    expected: ReadRecording, received: ReadRecording, reason: NotJudged
+) -> JudgeDocument:
+    """The document that says why there is no verdict."""
+    return JudgeDocument(False, str(reason), _described(expected), _described(received))
 
 
 def _usable(expected: Sequence[RecordedPiece], received: Sequence[RecordedPiece]) -> set[str]:
@@ -89,16 +97,13 @@ def _usable(expected: Sequence[RecordedPiece], received: Sequence[RecordedPiece]
     }
 
 
-def _chunks(expected: ReadRecording, usable: set[str]) -> list[ExpectedChunk]:
+def _chunks(expected: ReadRecording) -> tuple[RecordedPiece, ...]:
     """Each expected chunk once, in the order of their numbers if they have any."""
-    named = [
-        (tuple(getattr(piece.seen, name) for name in _NAMES), piece) for piece in expected.pieces
-    ]
     by_name: dict[object, RecordedPiece] = {}
-    for number, (name, piece) in enumerate(named):
+    for number, piece in enumerate(expected.pieces):
+        name = tuple(getattr(piece.seen, name) for name in _NAMES)
         is_named = name[0] is not None or None not in name[1:]
-        key = name if is_named else number
-        first = by_name.setdefault(key, piece)
+        first = by_name.setdefault(name if is_named else number, piece)
         if first.seen.text != piece.seen.text:
             raise NotJudged(
                 f"{expected.recording.path} contradicts itself: frames {first.frame} and "
@@ -107,15 +112,14 @@ def _chunks(expected: ReadRecording, usable: set[str]) -> list[ExpectedChunk]:
     pieces = list(by_name.values())
     if all(piece.seen.seq is not None for piece in pieces):
         pieces.sort(key=lambda piece: piece.seen.seq or 0)
-    return [
-        ExpectedChunk(
-            piece.seen.seq if "seq" in usable and piece.seen.seq is not None else -number,
-            piece.seen.message_id if "message_id" in usable else None,
-            piece.seen.index if "index" in usable else None,
-            piece.seen.text or "",
-        )
-        for number, piece in enumerate(pieces, 1)
-    ]
+    return tuple(pieces)
+
+
+def _chunk(number: int, piece: RecordedPiece, usable: set[str]) -> ExpectedChunk:
+    """Where numbers tell nothing, one that no piece can have."""
+    received = _piece(piece, usable)
+    seq = -number if received.seq is None else received.seq
+    return ExpectedChunk(seq, received.message_id, received.index, received.text or "")
 
 
 def _piece(piece: RecordedPiece, usable: set[str]) -> ReceivedPiece:
@@ -142,33 +146,27 @@ def _described(read: ReadRecording) -> JudgedRecording:
     )
 
 
-def _document(
-    case: _Case,
-    found: Alignment,
-    read: ReadRecording,
-    ended: bool,
-    described: tuple[JudgedRecording, JudgedRecording],
-) -> JudgeDocument:
+def judgement_of(compared: ComparedRecordings) -> JudgeDocument:
+    """The document that says what came of it."""
+    text, found, read = compared.text, compared.found, compared.received
     places = {place for one in found.completed for place in one}
-    highest = max(places)
-    tail = _tail(case.expected, max(highest + 1, case.after))
-    missing = [_stretch(case.expected, one, read) for one in found.holes]
-    at_end = [_stretch(case.expected, one, None) for one in tail]
-    lost, open_ = (missing + at_end, []) if ended else (missing, at_end)
-    due = {place for place in places if place >= case.after}
+    missing = [_stretch(text, one, read) for one in found.holes]
+    tail = _tail(text, max(*places, compared.after - 1) + 1)
+    at_end = [_stretch(text, one, None) for one in tail]
     return JudgeDocument(
         True,
         None,
-        *described,
+        _described(compared.expected),
+        _described(read),
         by=found.by,
-        chunks=len(case.expected.chunks) - case.after,
-        delivered=len(due),
-        lost=lost,
-        undetermined=open_,
-        duplicate=[_stretch(case.expected, one, read) for one in found.repeats],
-        out_of_order=[_stretch(case.expected, one, read) for one in found.swaps],
+        chunks=len(text.chunks) - compared.after,
+        delivered=sum(place >= compared.after for place in places),
+        lost=missing + at_end if compared.ended else missing,
+        undetermined=[] if compared.ended else at_end,
+        duplicate=[_stretch(text, one, read) for one in found.repeats],
+        out_of_order=[_stretch(text, one, read) for one in found.swaps],
         unexpected=[
-            _unexpected(case, read.pieces[n], case.received[n])
+            _unexpected(text, read.pieces[n], compared.pieces[n])
             for n, is_unexpected in enumerate(found.unexpected)
             if is_unexpected
         ],
@@ -200,8 +198,10 @@ def _stretch(session: SessionText, one: Stretch, read: ReadRecording | None) -> 
     )
 
 
-def _unexpected(case: _Case, piece: RecordedPiece, compared: ReceivedPiece) -> UnexpectedPiece:
-    named = case.expected.named(replace(compared, text=None)) or []
+def _unexpected(
+    text: SessionText, piece: RecordedPiece, compared: ReceivedPiece
+) -> UnexpectedPiece:
+    named = text.named(compared) or []
     return UnexpectedPiece(
         frame=piece.frame,
         seq=piece.seen.seq,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chunk7.analysis.study import open_study
 from chunk7.cli import main
 
 SAMPLES = Path(__file__).parent / "recordings"
@@ -64,6 +65,22 @@ def test_an_adapter_reads_the_one_side_and_the_other_needs_none(
     )
     assert code == 0
     assert "6 of 6 chunks delivered, told apart by text" in capsys.readouterr().out
+
+
+def test_a_run_folder_of_it_can_be_judged_and_reported_as_any_other(tmp_path: Path) -> None:
+    assert judge("--out", str(tmp_path / "run")) == 0
+    study = open_study(tmp_path / "run")
+    (result,) = study.summary.results
+    assert study.summary.valid
+    assert (result.chunks_expected, result.chunks_lost, result.chunks_duplicate) == (6, 1, 1)
+    assert study.losses["index"].to_list() == [2]
+
+
+def test_a_run_folder_needs_instants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = judge("--out", str(tmp_path / "run"), received=SAMPLES / "openai_chat.sse")
+    assert code == 2
+    assert "openai_chat.sse has no instants" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_other_answers_cannot_be_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

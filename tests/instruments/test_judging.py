@@ -9,7 +9,12 @@ import pytest
 
 from chunk7.instruments.recordings.formats import read_recording
 from chunk7.instruments.recordings.judgement import JudgeDocument
-from chunk7.instruments.recordings.judging import judge_recordings
+from chunk7.instruments.recordings.judging import (
+    NotJudged,
+    compare_recordings,
+    judgement_of,
+    not_judged,
+)
 from chunk7.instruments.recordings.reading import ReadRecording, read_pieces
 from chunk7.instruments.recordings.recording import Wanted
 
@@ -30,6 +35,15 @@ def recorded(tmp_path: Path) -> Recorded:
         return read_pieces(read_recording(path, "jsonl", Wanted()), None)
 
     return make
+
+
+def judge_recordings(
+    expected: ReadRecording, received: ReadRecording, after: int = 0, whole: bool = False
+) -> JudgeDocument:
+    try:
+        return judgement_of(compare_recordings(expected, received, after, whole))
+    except NotJudged as reason:
+        return not_judged(expected, received, reason)
 
 
 def runs(found: JudgeDocument, verdict: str) -> list[tuple[int, int]]:
