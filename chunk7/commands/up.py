@@ -35,7 +35,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     add_cluster(parser)
     add_load(parser)
     add_out(parser, "runs/TIME-SEED")
-    parser.set_defaults(threshold=[])
+    parser.set_defaults(threshold=[], target=None)
 
 
 def run(args: argparse.Namespace) -> int:

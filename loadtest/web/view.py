@@ -148,6 +148,8 @@ def _known(result: Account) -> str:
 
 def _predicted(result: Account) -> str:
     low, high = result.chunks_lost_predicted_low, result.chunks_lost_predicted_high
+    if result.chunks_lost_predicted is None:  # nobody knows the joins
+        return NONE
     return f"{result.chunks_lost_predicted:,.1f} ({low:,.1f} to {high:,.1f})"
 
 

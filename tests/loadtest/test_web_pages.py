@@ -159,7 +159,7 @@ def test_its_files_are_served(web: str, name: str) -> None:
 
 @pytest.mark.parametrize("path", ["/delivery", "/delivery/table", "/stats/report"])
 def test_every_page_escapes_what_it_is_told(web: str, path: str) -> None:
-    until_table(web, "Valid: 1 of 2")
+    until_table(web, "1 of 2 orderings lost chunks")
     text = get(f"{web}{path}")[2]
     assert "own &#34;fix&#34;, &lt;b&gt;" in text
     assert 'own "fix", <b>' not in text
@@ -209,7 +209,7 @@ def test_a_silent_judge_holds_up_nobody_and_is_told_of(web: str, judge: Courtroo
 
 
 def test_however_many_look_the_judge_is_asked_once_a_second(web: str, judge: Courtroom) -> None:
-    until_table(web, "Valid")
+    until_table(web, "orderings lost chunks")
     began, asked = time.monotonic(), len(judge.asked)
     for _ in range(30):
         get(f"{web}/delivery/table")
@@ -245,7 +245,7 @@ def test_what_shows_only_later_ends_the_test_and_is_shown(web: str) -> None:
     assert json.loads(get(f"{web}/swarm", user_count=1, spawn_rate=1)[2])["success"] is True
     table = until_table(web, "The test was ended")
     assert "--producer http://127.0.0.1:9 does not answer" in table
-    assert "Valid" not in table
+    assert "orderings lost chunks" not in table
 
 
 def test_the_file_of_html_has_the_table(judge: Courtroom, tmp_path: Path) -> None:
