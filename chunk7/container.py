@@ -14,6 +14,7 @@ import os
 import secrets
 import shlex
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ _ALIVE_WITHIN_S = 5.0
 """Every part appends to its records every second."""
 
 _NOTEBOOKS = Path("/srv/notebooks")
+_FIRST = "lab/tree/02_loss_rates.ipynb"
+"""What Jupyter opens on: the answer to what people come with."""
 
 
 def main(role: str) -> int:
@@ -137,21 +140,37 @@ def _command(role: str, folder: Path) -> list[str]:
 def _notebooks(token_file: Path) -> list[str]:
     """Jupyter with a token of its own, in a folder that has the notebooks that came with chunk7.
 
-    `runs` beside them are the run folders. What the parts record into is none that a notebook could
-    open, so CHUNK7_RUN, which means that for a notebook, goes.
+    It has no terminal, and no sources of the notebooks, which say the same once more. `runs` beside
+    them are the run folders. What the parts record into is none that a notebook could open, so
+    CHUNK7_RUN, which means that for a notebook, goes.
     """
     here = Path.cwd()
     if not (here / "runs").is_symlink():
         (here / "runs").symlink_to(token_file.parent.parent)
     os.environ.pop("CHUNK7_RUN", None)
+    _copy_notebooks(here)
+    os.environ["JUPYTER_TOKEN"] = _new_secret(token_file)  # in no command line others could list
+    return [
+        *("jupyterlab", "--ip", "0.0.0.0", "--port", "8888", "--no-browser"),  # noqa: S104
+        *("--ServerApp.terminals_enabled=False", f"--LabApp.default_url=/{_FIRST}"),
+    ]
+
+
+def _copy_notebooks(here: Path) -> None:
+    """What somebody has changed stays. Of others Jupyter may show the figures that are in them."""
+    ours = []
     for path in sorted(_NOTEBOOKS.rglob("*")):
         copy = here / path.relative_to(_NOTEBOOKS)
         if path.is_dir():
             copy.mkdir(exist_ok=True)
-        elif not copy.exists():  # what somebody has changed stays
-            copy.write_bytes(path.read_bytes())
-    os.environ["JUPYTER_TOKEN"] = _new_secret(token_file)  # in no command line others could list
-    return ["jupyterlab", "--ip", "0.0.0.0", "--port", "8888", "--no-browser"]  # noqa: S104
+        elif path.suffix != ".py":
+            if not copy.exists():
+                copy.write_bytes(path.read_bytes())
+            if path.suffix == ".ipynb" and copy.read_bytes() == path.read_bytes():
+                ours.append(str(copy))
+    if ours:
+        trust = [sys.executable, "-m", "nbformat.sign", *ours]
+        subprocess.run(trust, check=True, stdout=subprocess.DEVNULL)
 
 
 def _new_secret(path: Path) -> str:
@@ -183,7 +202,7 @@ def _attending(folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
         f"WebSocket=ws://{on_host('CHUNK7_PORT')}/ws/SESSION?ordering=NAME",
         f"demo=http://{on_host('CHUNK7_PORT')}/demo",
         f"web UI=http://{on_host('CHUNK7_WEB_PORT')}",
-        f"notebooks=http://{on_host('CHUNK7_NOTEBOOKS_PORT')}/lab?token={token}",
+        f"notebooks=http://{on_host('CHUNK7_NOTEBOOKS_PORT')}/{_FIRST}?token={token}",
         f"health=http://{on_host('CHUNK7_STATUS_PORT')}/healthz",
         f"delivery=http://{on_host('CHUNK7_STATUS_PORT')}/delivery",
         f"records={environment['CHUNK7_RUNS'] or f'{folder} in the volume runs'}",

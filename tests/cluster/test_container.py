@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chunk7 import container
 from chunk7.cluster.deployments.proxy import render_for_compose
 from chunk7.container import _command, main
 from chunk7.wire.records import Recorder
@@ -153,6 +154,24 @@ def test_notebooks_open_the_sample_and_find_the_run_folders_beside_them(
         _command("notebooks", current.resolve())
     assert "CHUNK7_RUN" not in os.environ
     assert (here / "runs" / "current").resolve() == current.resolve()
+
+
+def test_jupyter_opens_on_a_notebook_without_terminal_and_without_the_notebooks_sources(
+    current: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It opened on a launcher, offered a shell by default, and listed each notebook twice."""
+    assert main("init") == 0
+    here = tmp_path / "work"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("JUPYTER_TOKEN", "")  # put back afterwards
+    monkeypatch.setattr(container, "_NOTEBOOKS", CODE.parent / "notebooks")
+    words = _command("notebooks", current.resolve())
+    assert "--ServerApp.terminals_enabled=False" in words
+    [first] = [word.partition("=/lab/tree/")[2] for word in words if "default_url" in word]
+    assert (here / first).is_file()
+    assert [*here.glob("*.py")] == []
+    assert len([*here.glob("*.ipynb")]) == 5
 
 
 def test_an_unknown_role_is_named_with_those_there_are(

@@ -46,6 +46,8 @@ def test_the_log_says_what_is_up_and_where(stack: Stack) -> None:
     contents = f"http://127.0.0.1:{stack.notebooks_port}/api/contents"
     assert status_of(f"{contents}?token={token}") == 200
     assert status_of(contents) == 403
+    assert status_of(contents.replace("contents", "terminals") + f"?token={token}") == 404
+    assert "/lab/tree/02_loss_rates.ipynb?" in addresses["notebooks"]
     assert len(token) > 20
 
 
