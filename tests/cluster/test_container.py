@@ -165,11 +165,13 @@ def test_jupyter_opens_on_a_notebook_without_terminal_and_without_the_notebooks_
     here.mkdir()
     monkeypatch.chdir(here)
     monkeypatch.setenv("JUPYTER_TOKEN", "")  # put back afterwards
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setattr(container, "_NOTEBOOKS", CODE.parent / "notebooks")
     words = _command("notebooks", current.resolve())
     assert "--ServerApp.terminals_enabled=False" in words
     [first] = [word.partition("=/lab/tree/")[2] for word in words if "default_url" in word]
     assert (here / first).is_file()
+    assert (tmp_path / "jupyter" / "nbsignatures.db").is_file(), "their figures may be shown"
     assert [*here.glob("*.py")] == []
     assert len([*here.glob("*.ipynb")]) == 5
 
