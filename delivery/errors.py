@@ -5,7 +5,7 @@ Chunk7Error                 1   chunk7 could not do its job
 +-- OrderingError           1   an ordering yielded something that is no effect, or never ends
 +-- StoreError              1   the store refused or dropped a command
 |   +-- StoreLost           1   the connection went away; the command's outcome is unknown
-|   +-- StoreUnreachable    1   nobody answered at the address
+|   +-- StoreUnreachable    1   nobody answered at the address, or who did refused us
 +-- PartDied                1   a process of the cluster ended before it was told to
 +-- RecordError             1   a run folder is damaged, foreign or contradictory
 +-- Interrupted           128+N   a signal told chunk7 to stop
@@ -37,7 +37,7 @@ class StoreLost(StoreError):
 
 
 class StoreUnreachable(StoreError):
-    """No store answered at the given address."""
+    """No store answered at the given address, or it refused the login."""
 
 
 class PartDied(Chunk7Error):

@@ -4,16 +4,20 @@ import argparse
 from typing import Any, NoReturn
 
 from chunk7.delivery.errors import UsageError
+from chunk7.wire.store.option import without_password
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that says what is wrong in one line, by UsageError, and exits nowhere."""
+    """argparse that says what is wrong in one line, by UsageError, and exits nowhere.
+
+    The line may repeat what was given, so a URL in it loses its password.
+    """
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message.removeprefix("argument "))
+        raise UsageError(without_password(message.removeprefix("argument ")))
 
 
 def listen_address(listen: str) -> tuple[str, int]:

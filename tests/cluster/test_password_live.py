@@ -58,5 +58,7 @@ def test_a_wrong_password_is_not_repeated(tmp_path: Path) -> None:
         running = Running(tmp_path / "run", "run", *SMALL, "--redis", url)
         ended = running.end()
     assert ended.code == 1
-    assert ended.stderr.startswith(f"chunk7 run: error: no store at {HOST}:{store.port}: ")
+    assert ended.stderr.startswith(
+        f"chunk7 run: error: refused by the store at {HOST}:{store.port}: "
+    )
     assert PASSWORD not in ended.stdout + ended.stderr

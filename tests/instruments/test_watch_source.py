@@ -133,7 +133,7 @@ def test_who_may_not_monitor_is_told_so(store_url: str, store: redis.Redis) -> N
     try:
         with pytest.raises(StoreError, match="does not let us MONITOR"):
             watch_live(url, Patterns(), Limits(30), lambda _: None)
-        with pytest.raises(StoreUnreachable, match=r"no store at .*: invalid username-password"):
+        with pytest.raises(StoreUnreachable, match=r"refused by the store at .*: invalid username"):
             watch_live(url.replace("secret", "wrong"), Patterns(), Limits(30), lambda _: None)
     finally:
         store.execute_command("ACL", "DELUSER", "guest")

@@ -27,3 +27,11 @@ def test_a_parser_raises_instead_of_printing_its_usage() -> None:
         parser.parse_args(["--count", "x"])
     with pytest.raises(UsageError, match="unrecognized arguments: --cou"):
         parser.parse_args(["--cou", "1"])
+
+
+@pytest.mark.parametrize("words", [("--redi", "redis://:s3cret@h"), ("redis://h?password=s3cret",)])
+def test_what_an_error_line_repeats_has_lost_its_password(words: tuple[str, ...]) -> None:
+    """A misspelt --redis used to be told with its URL."""
+    with pytest.raises(UsageError, match=r"unrecognized arguments: .*\*\*\*") as refused:
+        Parser(prog="p").parse_args(words)
+    assert "s3cret" not in str(refused.value)

@@ -4,11 +4,12 @@ TCP, TLS, Unix sockets, users and Sentinel are redis-py's. A URL may hold secret
 repeats one: what is said names the store by its `place`.
 """
 
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import (
@@ -21,7 +22,12 @@ from redis.asyncio.connection import (
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    RedisError,
+    ResponseError,
+)
 
 from chunk7.delivery.errors import StoreUnreachable, UsageError
 
@@ -36,8 +42,13 @@ SENTINEL_WITHIN_S = 1.0
 _SENTINEL = "+sentinel"
 _SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 _POOLS_OWN = ("max_connections", "timeout")
-"""Options of a URL that are a pool's and no connection's."""
-_UNKNOWN = re.compile(r"unexpected keyword argument '(\w+)'")
+"""Options of a URL that are a pool's and no connection's: for `pooled_client` alone."""
+_LOGIN = ("username", "password")
+_SOCKET = ("socket_connect_timeout", "socket_timeout", "socket_keepalive")
+_TLS = tuple(n for n in inspect.signature(SSLConnection).parameters if n.startswith("ssl_"))
+_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NAME = re.compile(r"[a-z_]{1,40}")
+"""Of an option; what looks otherwise may be a piece of a secret in a URL cut wrongly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +86,7 @@ class StoreAddress:
                 raise
         except (RedisError, StoreUnreachable, OSError) as error:
             reason = str(error) or type(error).__name__
-            raise StoreUnreachable(f"no store at {self.place}: {reason}") from error
+            raise StoreUnreachable(f"{_failed(error)} {self.place}: {reason}") from error
         return connection
 
     def check_certificates(self) -> None:
@@ -96,6 +107,13 @@ class StoreAddress:
         async with self.sentinel() as sentinel:
             host, port = await sentinel.discover_master(self.service)
         return host, port
+
+
+def _failed(error: Exception) -> str:
+    """What it was that failed: a refused login is no absent store."""
+    if isinstance(error, AuthenticationError | AuthorizationError | ResponseError):
+        return "refused by the store at"
+    return "no TLS with the store at" if "SSL" in str(error) else "no store at"
 
 
 async def _check_primary(connection: AbstractConnection) -> None:
@@ -122,9 +140,11 @@ def parse_address(url: str) -> StoreAddress:
         parts = urlsplit(url)
         if parts.scheme not in _SCHEMES:
             raise UsageError(f"--redis: want {FORMS}")
+        _check_escapes(url)
+        _check_query(parts)
         address = _with_sentinel(parts) if _SENTINEL in parts.scheme else _direct(parts)
         address.kind(**address.options)  # which refuses what it does not know
-    except (RedisError, AttributeError, TypeError, ValueError) as error:
+    except (RedisError, TypeError, ValueError) as error:
         raise UsageError(f"--redis: {_reason(error)}; want {FORMS}") from error
     return address
 
@@ -134,9 +154,53 @@ def _reason(error: Exception) -> str:
     text = str(error).splitlines()[0].removesuffix(".")
     if text.startswith("Port could not be cast"):
         return "the port is no number"
-    if (unknown := _UNKNOWN.search(text)) is not None:
-        return f"redis-py has no option {unknown[1]} for it"
     return text
+
+
+def _check_escapes(url: str) -> None:
+    """redis-py would take what is badly encoded for something else, and log in with that."""
+    try:
+        url.encode()
+        unquote(url, errors="strict")
+        good = not _ESCAPE.search(url)
+    except UnicodeError:
+        good = False
+    if not good:
+        raise ValueError("it is not UTF-8, percent-encoded (a percent sign itself is %25)")
+
+
+def _check_query(parts: SplitResult) -> None:
+    """Every option is one that has an effect, stands there once and has a value.
+
+    redis-py takes the names of all arguments of a connection, many of which do nothing here, or are
+    objects that no text can be.
+    """
+    allowed = _options_of(parts)
+    given = parse_qsl(parts.query, keep_blank_values=True)
+    names = [name for name, _ in given]
+    if parts.scheme != "unix" and parts.path.strip("/") and _SENTINEL not in parts.scheme:
+        names.append("db")
+    names += ["username"] if parts.username else []
+    names += ["password"] if parts.password else []
+    for name, value in given:
+        shown = f"option {name}" if _NAME.fullmatch(name) else "an option"
+        if name not in allowed:
+            raise UsageError(f"--redis: {shown} has no effect here: one of {', '.join(allowed)}")
+        if not value:
+            raise UsageError(f"--redis: {shown} has no value")
+        if names.count(name) > 1:
+            raise UsageError(f"--redis: {shown} is given twice")
+
+
+def _options_of(parts: SplitResult) -> tuple[str, ...]:
+    """Those of a URL of this scheme."""
+    secure = _TLS if parts.scheme.startswith("rediss") else ()
+    own = () if parts.scheme == "unix" else _SOCKET
+    common = ("db", *_LOGIN, *(own or _SOCKET[:2]), *secure, *_POOLS_OWN)
+    if _SENTINEL not in parts.scheme:
+        return common
+    asking = (*_LOGIN, *_SOCKET, *secure)
+    return (*common, *(f"sentinel_{name}" for name in asking))
 
 
 def _direct(parts: SplitResult) -> StoreAddress:

@@ -29,7 +29,8 @@ def add_redis(parser: argparse.ArgumentParser, text: str, required: bool = False
         type=checked,
         default=given,
         required=required and given is None,
-        help=f"{text} (or {ENVIRONMENT} in the environment)",
+        help=f"{text}; rediss:// is TLS, unix:// and redis+sentinel:// are taken, too (or "
+        f"{ENVIRONMENT} in the environment)",
     )
 
 
