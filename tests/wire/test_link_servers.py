@@ -79,7 +79,7 @@ async def test_tls_is_checked_against_the_authority_that_the_url_names(
         assert b" db=2 " in bytes(info)  # type: ignore[call-overload]
         assert await said(f"{url}?ssl_cert_reqs=none", "PING") == b"PONG"
         with pytest.raises(
-            StoreUnreachable, match="no TLS with the store at .*certificate verify failed"
+            StoreUnreachable, match=r"no TLS with the store at .*certificate verify failed"
         ):
             await said(url, "PING")
 
