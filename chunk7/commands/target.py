@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,10 @@ from chunk7.cluster.options import Subparsers, add_json, number
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.loadtest.targets.samples import SAMPLES, sample
 from chunk7.wire.options import Parser
+from chunk7.wire.store.option import add_redis
 
 if TYPE_CHECKING:
+    from chunk7.loadtest.targets.adapter import Adapter
     from chunk7.loadtest.targets.check import CheckDocument, FrameSeen
     from chunk7.loadtest.targets.frame_reader import Sighting
 
@@ -43,8 +47,11 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     )
     check.add_argument("file", type=Path, metavar="FILE", help="the adapter, .yaml or .py")
     check.add_argument(
-        "--session", default=SESSION, metavar="ID", help="the session to join (%(default)s)"
+        "--session",
+        metavar="ID",
+        help="the session to join (default: one that is written or asked for, as the adapter says)",
     )
+    add_redis(check, "the target's store, where the adapter has produce (default: its store)")
     check.add_argument(
         "--seconds",
         type=number("--seconds", 0.1, 3_600),
@@ -90,7 +97,9 @@ def _check(args: argparse.Namespace) -> int:
     from chunk7.loadtest.targets.adapter import read_adapter
     from chunk7.loadtest.targets.check import check
 
-    document = check(read_adapter(args.file), args.session, args.seconds)
+    adapter = read_adapter(args.file)
+    with _session(adapter, args) as session_id:
+        document = check(adapter, session_id, args.seconds)
     if args.json:
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
         sys.stdout.flush()
@@ -100,6 +109,19 @@ def _check(args: argparse.Namespace) -> int:
         line = f"{args.file}: {document.error}"
         raise UsageError(line) if document.reachable else Chunk7Error(line)
     return 0
+
+
+@contextmanager
+def _session(adapter: "Adapter", args: argparse.Namespace) -> Iterator[str]:
+    """What to join; where our producer is to write, it does so meanwhile."""
+    redis = args.redis or adapter.store
+    if args.session or adapter.produce is None or redis is None:
+        yield args.session or SESSION
+        return
+    from chunk7.cluster.jobs.target_check import written_for
+
+    with written_for(adapter.produce, redis, args.seconds) as session_id:
+        yield session_id
 
 
 # --- what to say ---

@@ -132,6 +132,29 @@ def test_what_a_target_that_dies_did_not_send_is_not_lost(tmp_path: Path) -> Non
     assert broken[0].endswith("it died, or was started again")
 
 
+@pytest.mark.live
+def test_a_check_lets_the_producer_write_what_it_reads(tmp_path: Path) -> None:
+    """Once it joined a session for which nobody wrote, and a right adapter read nothing."""
+    numbered = with_numbers(RELAYED, "seq", "n")
+    with app(tmp_path, "right", numbered) as (adapter, _):
+        ended = chunk7("target", "check", adapter, "--seconds", "1.5", "--json")
+    assert ended.code == 0, ended.stderr
+    seen = [one["seq"] for frame in ended.document["frames"] for one in frame["sightings"]]
+    assert seen == list(range(1, len(seen) + 1))
+    assert len(seen) > 5
+
+
+@pytest.mark.live
+def test_a_check_without_its_store_says_what_the_producer_says(tmp_path: Path) -> None:
+    with app(tmp_path, "right", RELAYED) as (adapter, _):
+        [nowhere] = free_ports(1)
+        words = ("--seconds", "1", "--redis", f"redis://{HOST}:{nowhere}/0")
+        ended = chunk7("target", "check", adapter, *words)
+    assert ended.code == 1
+    assert f"no store at {HOST}:{nowhere}" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
