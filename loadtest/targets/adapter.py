@@ -18,7 +18,7 @@ from chunk7.delivery.errors import UsageError
 from chunk7.delivery.registry import load_file
 from chunk7.loadtest.targets.explained import explain
 from chunk7.loadtest.targets.paths import compile_path
-from chunk7.loadtest.targets.templates import braced, placeholders, texts
+from chunk7.wire.templates import braced, placeholders, texts
 
 JOIN_PLACEHOLDERS = ("session_id", "after", "user", "connection_id")
 CHUNK_PLACEHOLDERS = ("session_id", "message_id", "index", "seq", "text", "final", "payload")

@@ -12,9 +12,9 @@ from chunk7.loadtest.targets.http import Request, fetch
 from chunk7.loadtest.targets.paths import Message, compile_path
 from chunk7.loadtest.targets.socketio import open_socketio
 from chunk7.loadtest.targets.sse import open_sse
-from chunk7.loadtest.targets.templates import fill, fill_text, fill_url
 from chunk7.loadtest.targets.transport import Opening, TargetConnection, Transport, as_bytes
 from chunk7.loadtest.targets.websocket_target import open_websocket
+from chunk7.wire.templates import fill, fill_text, fill_url
 
 TRANSPORTS: dict[str, Transport] = {
     "ws": open_websocket,

@@ -9,7 +9,6 @@ that is JSON a value that is exactly one place keeps its type; a payload that is
 as it stands.
 """
 
-import re
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,11 +17,11 @@ import msgspec
 from chunk7.delivery.chunk import Chunk, history_key, seq_key, stream_key
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.frames import encode_chunk, split_at_seq
+from chunk7.wire.templates import braced, fill, fill_text, placeholders
 
 FIELD = b"chunk"
 """The one field of our own streams' entries."""
 CHUNK_PLACES = ("session_id", "message_id", "index", "seq", "text", "final")
-_PLACE = re.compile(r"\{(\w+)\}")
 _SEQ_MARK = 8_171_615_141_312_111
 """Stands for a number that the store has yet to give; no answer has it in its text."""
 
@@ -97,8 +96,7 @@ class TemplateLayout:
         self._payload = (
             {name: f"{{{name}}}" for name in CHUNK_PLACES} if payload is None else payload
         )
-        for text in _texts(self._payload):
-            _check_places("payload", text, CHUNK_PLACES)
+        _check_places("payload", self._payload, CHUNK_PLACES)
         for field, value in templates.fields.items():
             _check_places(f"fields.{field}", value, (*CHUNK_PLACES, "payload"))
         self._templates = templates
@@ -123,8 +121,8 @@ class TemplateLayout:
         """The payload with the chunk's fields in their places."""
         values = {name: getattr(chunk, name) for name in CHUNK_PLACES}
         if isinstance(self._payload, str):
-            return _filled(self._payload, values).encode()
-        return msgspec.json.encode(_put(self._payload, values))
+            return fill_text(self._payload, values).encode()
+        return msgspec.json.encode(fill(self._payload, values))
 
     def around_seq(self, chunk: Chunk) -> list[bytes]:
         """One part more than the payload has places for the number."""
@@ -137,7 +135,7 @@ class TemplateLayout:
         return [
             part
             for field, value in self._templates.fields.items()
-            for part in (field, _filled(value, values))
+            for part in (field, fill_text(value, values))
         ]
 
 
@@ -151,37 +149,7 @@ def read_layout(path: Path) -> TemplateLayout:
         raise UsageError(f"{path}: {error}") from error
 
 
-def _check_places(name: str, text: str, known: tuple[str, ...]) -> None:
-    for place in _PLACE.findall(text):
+def _check_places(name: str, template: Any, known: tuple[str, ...]) -> None:
+    for _, place in placeholders(template, name):
         if place not in known:
-            allowed = ", ".join(f"{{{found}}}" for found in known)
-            raise UsageError(f"{name}: {{{place}}} is none of {allowed}")
-
-
-def _texts(value: Any) -> list[str]:
-    """Every string in a JSON value."""
-    if isinstance(value, dict):
-        return [text for part in value.values() for text in _texts(part)]
-    if isinstance(value, list):
-        return [text for part in value for text in _texts(part)]
-    return [value] if isinstance(value, str) else []
-
-
-def _put(value: Any, values: dict[str, Any]) -> Any:
-    if isinstance(value, dict):
-        return {name: _put(part, values) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_put(part, values) for part in value]
-    if not isinstance(value, str):
-        return value
-    whole = _PLACE.fullmatch(value)
-    return values[whole[1]] if whole else _filled(value, values)
-
-
-def _filled(text: str, values: dict[str, Any]) -> str:
-    return _PLACE.sub(lambda place: _spelled(values[place[1]]), text)
-
-
-def _spelled(value: Any) -> str:
-    """As JSON has it, so that a flag is `true` and not Python's `True`."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+            raise UsageError(f"{name}: {{{place}}} is none of {braced(known)}")

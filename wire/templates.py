@@ -1,4 +1,4 @@
-"""Placeholders of an adapter, `{session_id}` in a URL or a body, filled in once a join."""
+"""Texts and JSON with places in braces, `{session_id}`: of adapters, and of stores' layouts."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ def fill(template: Any, values: Values) -> Any:
 
 def fill_text(template: str, values: Values) -> str:
     """A text with its placeholders replaced. Raises as `fill`."""
-    return _PLACEHOLDER.sub(lambda found: str(_value(found[1], values)), template)
+    return _PLACEHOLDER.sub(lambda found: _spelled(_value(found[1], values)), template)
 
 
 def fill_url(template: str, values: Values) -> str:
@@ -60,6 +60,11 @@ def _value(name: str, values: Values) -> Any:
         return values[name]
     except KeyError:
         raise UsageError(f"{{{name}}} is none of {braced(values)}") from None
+
+
+def _spelled(value: Any) -> str:
+    """As JSON has it: a flag is `true`, and not Python's `True`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def braced(names: Values | tuple[str, ...]) -> str:

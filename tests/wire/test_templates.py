@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chunk7.delivery.errors import UsageError
-from chunk7.loadtest.targets.templates import fill, fill_text, fill_url, placeholders
+from chunk7.wire.templates import fill, fill_text, fill_url, placeholders
 
 VALUES = {"session_id": "s/1 ä", "user": 7}
 
