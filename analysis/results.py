@@ -12,6 +12,7 @@ import pandas as pd
 from chunk7.analysis.loss_rates import loss_rate_fields
 from chunk7.analysis.prediction import Prediction, by_cell
 from chunk7.analysis.run_folder import Run
+from chunk7.analysis.sightings import told_apart_by
 from chunk7.analysis.statistics.quantiles import quantiles
 from chunk7.analysis.store_cost import commands_per, memory_bytes_per_chunk
 from chunk7.analysis.validity import reasons
@@ -46,6 +47,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     run_dir: str
     results: list[Result]
+    told_apart_by: dict[str, int] = {}
+    """Of a target: how many connections' chunks were told apart by seq, by index, by text."""
 
 
 def write_summary(run_dir: Path, summary: Summary) -> None:
@@ -90,6 +93,7 @@ def summary_of(
         seed=run.manifest.seed,
         run_dir=str(run.folder),
         results=_results(run, judgement, evidence),
+        told_apart_by={} if run.manifest.target is None else told_apart_by(run.folder),
     )
 
 

@@ -108,6 +108,22 @@ def settle(raw: Path) -> dict[int, int]:
     return after
 
 
+def told_apart_by(folder: Path) -> dict[str, int]:
+    """How many connections of a gathered run folder were read by which means; the surest first.
+
+    Only those that received something. Raises RecordError for a damaged `alignments.parquet`.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return {}
+    try:
+        rows = pq.read_table(path, columns=["by", "pieces"]).to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise RecordError(f"{path}: cannot be read: {error}") from error
+    means = [row["by"] for row in rows if row["pieces"]]
+    return {by: means.count(by) for by in ("seq", "index", "text") if by in means}
+
+
 def _files(raw: Path, table: str) -> list[Path]:
     return sorted(raw.glob(f"*.{table}.arrows"))
 

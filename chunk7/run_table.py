@@ -22,6 +22,12 @@ def show(summary: Summary, console: Console) -> None:
     console.print(f"run folder: {summary.run_dir}", soft_wrap=True)
     if summary.valid:
         console.print("The run is valid.")
+    if (by_text := summary.told_apart_by.get("text")) is not None:
+        console.print(
+            f"Chunks were told apart by their text in {by_text} connections: alignments.parquet "
+            "has every hole, repeat and swap with its position.",
+            soft_wrap=True,
+        )
     for reason in summary.invalid_because:
         console.print(f"NOT VALID: {reason}", style="bold red", soft_wrap=True)
 

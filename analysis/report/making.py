@@ -41,6 +41,7 @@ def sections(study: Study) -> list[Section]:
     }
     found = [
         Section("The run", list(_flat(run))),
+        Section("The target", list(_target(study))),
         Section("The load", list(_flat(load))),
         Section("The cluster", list(_flat(_mapping(extra.get("settings"))))),
         Section("The machine", list(_flat(_mapping(extra.get("machine"))))),
@@ -48,6 +49,29 @@ def sections(study: Study) -> list[Section]:
         Section("What happened apart from the plan", list(_events(study))),
     ]
     return [section for section in found if section.rows]
+
+
+_KNOWS = {
+    "producer": "chunk7's producer, which wrote it",
+    "connection": "a client that was there from the beginning",
+    "request": "the response to the request that asked",
+    "answer": "the finished answer, fetched afterwards",
+}
+
+
+def _target(study: Study) -> Iterator[tuple[str, str]]:
+    """Whose back end it was, and what the verdicts rest on."""
+    target = study.run.manifest.target
+    if target is None:
+        return
+    yield "url", target.url
+    yield "adapter", target.file
+    yield "who knows what was sent", _KNOWS[target.reference]
+    told = study.summary.told_apart_by
+    means = ", ".join(f"{by} in {count} connections" for by, count in told.items())
+    yield "chunks told apart by", means or NOTHING
+    if "text" in told:
+        yield "by text", "a hole between equal texts may be one place off (alignments.parquet)"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

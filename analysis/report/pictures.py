@@ -65,6 +65,11 @@ class ReportFigure:
     fits: Callable[[Study], bool] = lambda study: len(study.connections) > 0
 
 
+def _has_law(study: Study) -> bool:
+    """The law speaks of instants at the store, of which a target's joins have none on record."""
+    return len(study.connections) > 0 and study.run.manifest.target is None
+
+
 def _lost_chunk(study: Study) -> Figure:
     """Of the connection that is shown above it, if that lost any."""
     losses = study.losses
@@ -105,6 +110,7 @@ FIGURES = (
         "Chunks lost, fetched and doubled against the law's prediction; lost ones are in the "
         "table of cells.",
         lambda study: predicted(tables.predicted(study)),
+        _has_law,
     ),
     ReportFigure(
         "calibration",
@@ -114,6 +120,7 @@ FIGURES = (
         "diagonal; about one mark in twenty may.",
         "Chunks lost, fetched and doubled per connection against the law's prediction, in bins.",
         lambda study: calibration(tables.calibration(study)),
+        _has_law,
     ),
     ReportFigure(
         "connection",
@@ -124,6 +131,7 @@ FIGURES = (
         "green field is lost.",
         "Timeline of one connection's handover, T1 to T5.",
         lambda study: connection(connection_timeline(study, typical(study))),
+        _has_law,
     ),
     ReportFigure(
         "lost_chunk",
@@ -132,7 +140,7 @@ FIGURES = (
         "lost chunk can be unfolded below.",
         "Timeline of one lost chunk; its instants are in the list of lost chunks.",
         _lost_chunk,
-        lambda study: len(study.losses) > 0,
+        lambda study: len(study.losses) > 0 and _has_law(study),
     ),
     ReportFigure(
         "over_time",

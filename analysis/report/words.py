@@ -68,7 +68,8 @@ CAUSES: dict[str, tuple[str, str]] = {
     ),
     Cause.UNKNOWN: (
         "unknown",
-        "no rule fits what was recorded",
+        "no rule fits what was recorded; of somebody else's back end that is only what its clients "
+        "received, and `chunk7 watch` may see more",
     ),
 }
 """By cause: its name, and what happened."""

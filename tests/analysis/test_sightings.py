@@ -8,8 +8,13 @@ import pytest
 from story import Story, ns
 
 from chunk7.analysis.gather import gather
+from chunk7.analysis.manifest import TargetFacts
+from chunk7.analysis.report.markdown import render_markdown
+from chunk7.analysis.report.page import make_page
+from chunk7.analysis.report.pictures import pictures
 from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.sightings import settle
+from chunk7.analysis.study import analyse
 from chunk7.analysis.verdicts import judge
 from chunk7.delivery.chunk import digest
 from chunk7.delivery.errors import RecordError
@@ -252,3 +257,27 @@ def test_sightings_without_an_instant_are_refused(story: Story) -> None:
     see(story, 1, [{"text": "The ", "at_ns": None}])
     with pytest.raises(RecordError, match=r"locust\.sightings\.arrows: has rows without at_ns"):
         gather(story.end())
+
+
+def test_the_report_of_a_target_says_what_its_verdicts_rest_on(tmp_path: Path) -> None:
+    target = TargetFacts("theirs", "ws://their.host/{session_id}", "theirs.yaml", "producer")
+    story = Story(tmp_path / "run", target=target)
+    publish(story)
+    story.connection(1)
+    see(story, 1, [*TEXTS[:2], *TEXTS[3:]])
+    study = analyse(story.end())
+    assert study.summary.told_apart_by == {"text": 1}
+    written = render_markdown(make_page(study, [], []))
+    assert "who knows what was sent: chunk7's producer, which wrote it" in written
+    assert "chunks told apart by: text in 1 connections" in written
+    assert "a hole between equal texts may be one place off" in written
+
+
+def test_nothing_is_drawn_of_what_nobody_knows_of_a_target(tmp_path: Path) -> None:
+    """The law's figures were drawn all the same, with every cell at an expectation of 0."""
+    story = Story(tmp_path / "run", target=TargetFacts("t", "ws://h/", "t.yaml", "request"))
+    publish(story)
+    story.connection(1)
+    see(story, 1, [*TEXTS[:2], *TEXTS[3:]])
+    drawn = [picture.name for picture in pictures(analyse(story.end()))]
+    assert drawn == ["loss_rate", "over_time", "prices"]
