@@ -37,9 +37,9 @@ COMMANDS = {
 
 EXAMPLES = """\
 examples:
-  chunk7 run                             every ordering in turn on this machine: a table, a report
-  chunk7 explore --connect mine.py:mine  can an ordering of your own lose a chunk? every schedule
-  chunk7 report runs/NAME                one page that opens offline, with each lost chunk's story
+  chunk7 run                             every ordering in turn: table, report
+  chunk7 explore --connect mine.py:mine  can your own ordering lose a chunk?
+  chunk7 report runs/NAME                one page, with each lost chunk's story
 """
 
 
@@ -62,7 +62,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand; the exit code. `argv` is without the program's name."""
     if argv is None:
         hide_password()
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()  # not at the very end, where nobody could catch what comes of it
+        return code
+    except BrokenPipeError:  # who read us has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _run(arguments: list[str]) -> int:
     wanted = arguments[0] if arguments else ""
     try:
         parser = _parser(wanted)
@@ -78,9 +87,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # where no cluster runs that would have to be stopped in order
         sys.stderr.write("chunk7: stopped by SIGINT\n")
         return 130
-    except BrokenPipeError:  # who read us has seen enough, as `head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
     except Chunk7Error as error:
         program = f"chunk7 {wanted}" if wanted in COMMANDS else "chunk7"
         sys.stderr.write(f"{program}: error: {error}\n")

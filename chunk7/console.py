@@ -13,6 +13,14 @@ _FOLDED = 20
 """To so many columns the first one, of names, may be folded before others are left out."""
 
 
+class _Console(Console):
+    """One that leaves to the command line what becomes of a reader who has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """rich would exit with 1; it calls this where it has caught the error."""
+        raise
+
+
 def known_width() -> int | None:
     """Columns of the terminal, or as COLUMNS says; None where nobody knows: in a pipe, a file."""
     columns = os.environ.get("COLUMNS", "")
@@ -23,7 +31,7 @@ def known_width() -> int | None:
 
 def stdout_console(plain_width: int) -> Console:
     """stdout, as wide as it is known to be, or else `plain_width`."""
-    return Console(highlight=False, width=known_width() or plain_width)
+    return _Console(highlight=False, width=known_width() or plain_width)
 
 
 def fits(table: Table, console: Console) -> bool:
@@ -36,14 +44,20 @@ def print_table(console: Console, table: Table, keep: int) -> None:
 
     No field is cut: the first column is folded, and what is left out is named.
     """
-    left_out: list[str] = []
-    while len(table.columns) > keep and _needed(table, console) > console.width:
-        heading = str(table.columns.pop().header).replace("-\n", "")
-        left_out.insert(0, " ".join(heading.split()))
+    left_out = narrow(console, table, keep)
     console.print(table)
     if left_out:
         names = ", ".join(left_out)
         console.print(f"too narrow for: {names}; --json has all", soft_wrap=True, markup=False)
+
+
+def narrow(console: Console, table: Table, keep: int) -> list[str]:
+    """Take the last columns away that do not fit, but none of the first `keep`; their headings."""
+    left_out: list[str] = []
+    while len(table.columns) > keep and _needed(table, console) > console.width:
+        heading = str(table.columns.pop().header).replace("-\n", "")
+        left_out.insert(0, " ".join(heading.split()))
+    return left_out
 
 
 def _natural(table: Table, console: Console) -> int:

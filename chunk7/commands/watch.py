@@ -16,7 +16,7 @@ from rich.table import Table
 
 from chunk7.cluster.options import Subparsers, add_fail_on, add_json, add_out, fail_on, number
 from chunk7.commands.run import CROSSED, NOT_VALID
-from chunk7.console import print_table, stdout_console
+from chunk7.console import narrow, print_table, stdout_console
 from chunk7.delivery.errors import UsageError
 from chunk7.instruments.watch.document import JoinSeen, WatchDocument, document_of, sentences
 from chunk7.instruments.watch.log import Log, watched
@@ -185,7 +185,9 @@ def _ticking(quiet: bool) -> "Iterator[Callable[[list[Log]], None]]":
             began_s = time.monotonic()
             if began_s >= due_s:
                 document = document_of(watched(logs))
-                live.update(_table(document), refresh=True)
+                table = _table(document)
+                narrow(console, table, keep=2)
+                live.update(table, refresh=True)
                 took_s = time.monotonic() - began_s
                 due_s = began_s + max(1.0, 5 * took_s) if took_s < 1 else float("inf")
 

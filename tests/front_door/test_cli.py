@@ -42,6 +42,16 @@ def test_the_examples_are_commands(capsys: pytest.CaptureFixture[str]) -> None:
         assert main([*words[1:], "--help"]) == 0
 
 
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS)], ids=" ".join)
+def test_help_fits_into_80_columns(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its examples used to be 98 wide."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*words, "--help"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
 def test_every_file_of_commands_is_a_command_and_none_knows_the_command_line() -> None:
     """`cli` imports them by name, which no test of imports sees, so a circle could hide there."""
     files = [path for path in (ROOT / "chunk7" / "commands").glob("*.py") if path.stem[0] != "_"]
