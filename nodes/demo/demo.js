@@ -42,7 +42,7 @@ const state = {
 async function start() {
   for (const id of Object.keys(UNITS)) byId(id).addEventListener("input", showValues);
   showValues();
-  byId("settings").open = !matchMedia("(max-width: 40rem)").matches;
+  if (matchMedia("(max-width: 40rem)").matches) putVerdictsFirst();
   byId("controls").addEventListener("submit", (event) => {
     event.preventDefault();
     play();
@@ -65,6 +65,13 @@ async function start() {
   byId("write").value = "atomic_lua";
   byId("play").disabled = false;
   if (!matchMedia("(prefers-reduced-motion: reduce)").matches) await play();
+}
+
+/** On a phone: what came of it is on the first screen, all else unfolds. */
+function putVerdictsFirst() {
+  byId("settings").open = byId("legend").open = false;
+  byId("settings").querySelector("summary").after(document.querySelector(".tries"));
+  byId("panes").after(byId("reference"));
 }
 
 function showValues() {

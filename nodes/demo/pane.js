@@ -105,6 +105,7 @@ export class Pane {
     this.#part(".text").setAttribute("aria-label", `The answer as ${title} shows it`);
     this.skill = this.askedSkill;
     this.#part("select").setAttribute("aria-label", `Client of ${title}`);
+    this.#part(".unfold").setAttribute("aria-label", `How it went: ${title}`);
   }
 
   #listen(onChange) {
@@ -130,6 +131,13 @@ export class Pane {
       join.began = this.#latestBeginning(at);
     });
     on("change", () => {});
+    this.#part(".unfold").addEventListener("click", () => {
+      const unfolded = this.root.classList.toggle("unfolded");
+      this.#part(".unfold").setAttribute("aria-expanded", String(unfolded));
+      if (!unfolded) return;
+      this.bringMarkIntoView();
+      this.root.scrollIntoView();
+    });
     this.#part("select").addEventListener("change", () => {
       client.repair = this.skill === "repair";
       onChange();

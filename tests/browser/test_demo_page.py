@@ -166,6 +166,9 @@ def test_with_a_bad_producer_even_who_subscribes_first_loses_by_keyboard(
     play = seen.page.get_by_role("button", name="Play")
     expect(play).to_be_enabled()
     assert seen.page.locator("#panes .pane").count() == 0, "it plays nothing by itself"
+    for _ in range(2):  # the first is the link that skips the controls; it was the eleventh
+        seen.page.keyboard.press("Tab")
+    expect(play).to_be_focused()
     seen.page.get_by_role("button", name="The producer does it wrong").focus()
     seen.page.keyboard.press("Enter")
     expect(play).to_be_disabled()
@@ -185,6 +188,28 @@ def test_the_client_resumes_at_a_real_node_where_it_was(chromium: Browser, site:
     assert found["seqs"] == list(range(1, found["chunks"] + 1))
     assert found["connections"] == 2
     assert int(found["resumed"]) >= 20
+    assert seen.complaints == []
+    seen.page.close()
+
+
+def test_on_a_phone_all_verdicts_come_before_what_they_rest_on(
+    chromium: Browser, site: Site
+) -> None:
+    """The page was six screens long, and the last verdict on the fifth."""
+    seen = visit(chromium, site.url, viewport={"width": 390, "height": 844})
+    wait_played(seen.page)
+    pane = seen.pane(BUG)
+    expect(pane.locator(".verdict")).to_contain_text("missing")
+    expect(seen.page.locator("#panes .text")).to_have_count(1 + len(FIXES))
+    expect(seen.page.locator("#panes .text:visible")).to_have_count(0)
+    last = seen.pane(FIXES[-1]).locator(".verdict").bounding_box()
+    reference = seen.page.locator("#reference").bounding_box()
+    assert last is not None
+    assert reference is not None
+    assert last["y"] + last["height"] <= 844
+    assert last["y"] < reference["y"]
+    pane.get_by_role("button", name="How it went: The bug").click()
+    expect(pane.locator("mark.hole")).to_be_in_viewport()
     assert seen.complaints == []
     seen.page.close()
 
