@@ -18,13 +18,13 @@ from chunk7.delivery.errors import UsageError
 from chunk7.delivery.registry import load_file
 from chunk7.loadtest.targets.explained import explain
 from chunk7.loadtest.targets.paths import compile_path
+from chunk7.loadtest.targets.transports import BY_SCHEME
 from chunk7.wire.templates import braced, placeholders, texts
 
 JOIN_PLACEHOLDERS = ("session_id", "after", "user", "connection_id")
 CHUNK_PLACEHOLDERS = ("session_id", "message_id", "index", "seq", "text", "final", "payload")
 VALUE_PATHS = ("session", "message", "index", "seq", "id", "text")
 """Fields of a rule that say where a chunk's values stand."""
-_SCHEMES = ("ws", "wss", "http", "https")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -216,7 +216,7 @@ def _with_environment(value: Any, place: str) -> Any:
 def _check(adapter: Adapter) -> None:
     if not _NAME.fullmatch(adapter.name):
         raise UsageError(f"name: {adapter.name!r}: letters, digits, - and _, at most 40")
-    scheme = _check_url("url", adapter.url, _SCHEMES)
+    scheme = _check_url("url", adapter.url, tuple(BY_SCHEME))
     websocket = scheme in ("ws", "wss")
     _check_transport(adapter, websocket)
     _check_placeholders(adapter)

@@ -1,29 +1,20 @@
 """A user's side of a target: join it, ask it for an answer. Everything by the adapter."""
 
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import msgspec
 
 from chunk7.delivery.errors import UsageError
+from chunk7.loadtest.targets import sse
 from chunk7.loadtest.targets.adapter import Adapter, FinishedAnswer
 from chunk7.loadtest.targets.errors import WrongAnswer
 from chunk7.loadtest.targets.http import Request, fetch
 from chunk7.loadtest.targets.paths import Message, compile_path
-from chunk7.loadtest.targets.socketio import open_socketio
-from chunk7.loadtest.targets.sse import open_sse
 from chunk7.loadtest.targets.transport import Opening, TargetConnection, Transport, as_bytes
-from chunk7.loadtest.targets.websocket_target import open_websocket
+from chunk7.loadtest.targets.transports import BY_FRAMING, BY_SCHEME
 from chunk7.wire.templates import fill, fill_text, fill_url
-
-TRANSPORTS: dict[str, Transport] = {
-    "ws": open_websocket,
-    "wss": open_websocket,
-    "http": open_sse,
-    "https": open_sse,
-    "socket.io": open_socketio,
-}
-"""By the adapter's `framing`, or else by its URL's scheme."""
 
 
 class TargetJoin(msgspec.Struct, frozen=True):
@@ -59,8 +50,7 @@ def open_target(adapter: Adapter, place: TargetJoin, deadline_s: float) -> Targe
         tls=adapter.tls,
         after=place.after if resume is not None and resume.by == "frame" else None,
     )
-    transport = TRANSPORTS.get(adapter.framing) or TRANSPORTS[urlsplit(adapter.url).scheme]
-    return transport(opening, deadline_s)
+    return _transport(adapter)(opening, deadline_s)
 
 
 def request_once(adapter: Adapter, place: TargetJoin, deadline_s: float) -> Any:
@@ -107,7 +97,7 @@ def open_request(adapter: Adapter, place: TargetJoin, deadline_s: float) -> Targ
         tls=adapter.tls,
         after=None,
     )
-    return open_sse(opening, deadline_s)
+    return sse.open_connection(opening, deadline_s)
 
 
 def fetch_finished(adapter: Adapter, place: TargetJoin, deadline_s: float) -> str:
@@ -131,6 +121,12 @@ def fetch_finished(adapter: Adapter, place: TargetJoin, deadline_s: float) -> st
         line = body[:200].decode(errors="replace")
         raise WrongAnswer(f"ask.reference.text: no text at {reference.text} in {line}")
     return text
+
+
+def _transport(adapter: Adapter) -> Transport:
+    module = BY_FRAMING.get(adapter.framing) or BY_SCHEME[urlsplit(adapter.url).scheme]
+    found = import_module(f"chunk7.loadtest.targets.{module}").open_connection
+    return cast(Transport, found)
 
 
 def _body_of_request(adapter: Adapter, place: TargetJoin, deadline_s: float) -> bytes:

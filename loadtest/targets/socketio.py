@@ -24,7 +24,7 @@ _ENDS = (b"41", b"1")
 _EVENT = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def open_socketio(opening: Opening, deadline_s: float) -> "SocketIo":
+def open_connection(opening: Opening, deadline_s: float) -> "SocketIo":
     """The `Transport` of `framing: socket.io`: joins the namespace, and sends the first events.
 
     A client that is recovered sends none: the server knows its rooms. `body` is the `auth`.

@@ -9,7 +9,7 @@ from chunk7.loadtest.targets.transport import Opening, as_bytes
 CONTENT_TYPE = "text/event-stream"
 
 
-def open_sse(opening: Opening, deadline_s: float) -> "EventStream":
+def open_connection(opening: Opening, deadline_s: float) -> "EventStream":
     """The `Transport` of http:// and https:// URLs."""
     headers = {"Accept": CONTENT_TYPE, "Cache-Control": "no-cache"}
     body = None

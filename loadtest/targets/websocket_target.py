@@ -5,7 +5,7 @@ from chunk7.loadtest.targets.transport import Opening, as_bytes
 from chunk7.loadtest.targets.websocket import WebSocket, connect
 
 
-def open_websocket(opening: Opening, deadline_s: float) -> "WebSocketTarget":
+def open_connection(opening: Opening, deadline_s: float) -> "WebSocketTarget":
     """The `Transport` of ws:// and wss:// URLs: opens, and sends the first messages."""
     socket = connect(opening.url, deadline_s, opening.headers, opening.subprotocols, opening.tls)
     try:
