@@ -55,6 +55,11 @@ def texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
         yield place, value
 
 
+def without_secrets(url: str) -> str:
+    """A URL as a message may show it: without password and query, which may hold keys."""
+    return re.sub(r"//[^/@]*@", "//", url.partition("?")[0])
+
+
 def _value(name: str, values: Values) -> Any:
     try:
         return values[name]

@@ -19,7 +19,7 @@ from chunk7.delivery.registry import load_file
 from chunk7.loadtest.targets.explained import explain
 from chunk7.loadtest.targets.paths import compile_path
 from chunk7.loadtest.targets.transports import BY_SCHEME
-from chunk7.wire.templates import braced, placeholders, texts
+from chunk7.wire.templates import braced, placeholders, texts, without_secrets
 
 JOIN_PLACEHOLDERS = ("session_id", "after", "user", "connection_id")
 CHUNK_PLACEHOLDERS = ("session_id", "message_id", "index", "seq", "text", "final", "payload")
@@ -240,7 +240,8 @@ def _check_url(place: str, url: str, schemes: tuple[str, ...]) -> str:
         known = False
     if not known:
         allowed = ", ".join(f"{scheme}://" for scheme in schemes)
-        raise UsageError(f"{place}: {url!r}: a host and a path after one of {allowed}")
+        shown = without_secrets(url)
+        raise UsageError(f"{place}: {shown!r}: a host and a path after one of {allowed}")
     return parts.scheme
 
 

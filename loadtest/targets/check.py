@@ -31,6 +31,7 @@ CLOSE_WAIT_S = 0.5
 MAX_FRAMES = 10_000
 """Of one join; what comes after them is not read."""
 ADVICE = {
+    200: "that is HTTP and no WebSocket; server-sent events have http:// in url",
     400: "the target finds the request wrong; are url, headers and body as it wants them?",
     401: "who asks? headers or cookies bring the credentials",
     403: "may this client? headers (Origin, too) or cookies bring the credentials",

@@ -33,10 +33,10 @@ def open_target(adapter: Adapter, place: TargetJoin, deadline_s: float) -> Targe
     the first messages are sent; UsageError for a placeholder that is none.
     """
     values = _values(adapter, place)
-    headers = {name: fill_text(value, values) for name, value in adapter.headers.items()}
+    headers = _headers(adapter, "headers", adapter.headers, values)
     if adapter.cookies:
-        pairs = [f"{name}={fill_text(value, values)}" for name, value in adapter.cookies.items()]
-        headers["Cookie"] = "; ".join(pairs)
+        cookies = _headers(adapter, "cookies", adapter.cookies, values)
+        headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
     resume = adapter.resume
     if place.after is not None and resume is not None and resume.by == "last_event_id":
         headers["Last-Event-ID"] = str(place.after)
@@ -90,7 +90,7 @@ def open_request(adapter: Adapter, place: TargetJoin, deadline_s: float) -> Targ
     opening = Opening(
         url=fill_url(ask.url, values),
         method=ask.method,
-        headers={name: fill_text(value, values) for name, value in ask.headers.items()},
+        headers=_headers(adapter, "ask.headers", ask.headers, values),
         body=fill(ask.body, values),
         send=[],
         subprotocols=(),
@@ -106,7 +106,7 @@ def fetch_finished(adapter: Adapter, place: TargetJoin, deadline_s: float) -> st
     reference = adapter.ask.reference
     assert isinstance(reference, FinishedAnswer), "only a reference with a URL is fetched"
     values = _values(adapter, place)
-    headers = {name: fill_text(value, values) for name, value in adapter.ask.headers.items()}
+    headers = _headers(adapter, "ask.headers", adapter.ask.headers, values)
     url = fill_url(reference.url, values)
     response = fetch(Request(url, headers=headers, tls=adapter.tls), deadline_s)
     try:
@@ -132,7 +132,7 @@ def _transport(adapter: Adapter) -> Transport:
 def _body_of_request(adapter: Adapter, place: TargetJoin, deadline_s: float) -> bytes:
     assert adapter.ask is not None, "only an adapter with ask is asked"
     ask, values = adapter.ask, _values(adapter, place)
-    headers = {name: fill_text(value, values) for name, value in ask.headers.items()}
+    headers = _headers(adapter, "ask.headers", ask.headers, values)
     filled = fill(ask.body, values)
     if filled is not None and not isinstance(filled, str):
         headers = {"Content-Type": "application/json"} | headers
@@ -143,6 +143,17 @@ def _body_of_request(adapter: Adapter, place: TargetJoin, deadline_s: float) -> 
         return response.read_all(deadline_s)
     finally:
         response.close()
+
+
+def _headers(
+    adapter: Adapter, place: str, headers: dict[str, str], values: dict[str, Any]
+) -> dict[str, str]:
+    """Filled in. Raises UsageError for a line break, such as a key out of a file may end in."""
+    filled = {name: fill_text(value, values) for name, value in headers.items()}
+    for name, value in filled.items():
+        if any(character < " " and character != "\t" for character in value):
+            raise UsageError(f"{adapter.file}: {place}.{name}: a line break, or another control")
+    return filled
 
 
 def _values(adapter: Adapter, place: TargetJoin) -> dict[str, Any]:

@@ -7,6 +7,7 @@ stays the same, rather than one a read. Both were measured (benchmarks/websocket
 
 import ssl
 import time
+from functools import cache
 
 import gevent
 import gevent.ssl
@@ -117,6 +118,7 @@ def remaining_s(deadline_s: float) -> float:
     return max(deadline_s - time.monotonic(), 1e-6)
 
 
+@cache
 def _context(tls: Tls) -> ssl.SSLContext:
     context: ssl.SSLContext = gevent.ssl.create_default_context(cafile=tls.ca)
     if not tls.verify:

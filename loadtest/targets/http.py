@@ -2,9 +2,10 @@
 
 import zlib
 from collections.abc import Mapping
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 import h11
+from websockets.headers import build_authorization_basic
 
 from chunk7.loadtest.targets.adapter import Tls
 from chunk7.loadtest.targets.deadline_socket import DeadlineSocket, open_socket
@@ -17,10 +18,13 @@ from chunk7.loadtest.targets.errors import (
     TimedOut,
     WrongAnswer,
 )
+from chunk7.wire.templates import without_secrets
 
 MAX_REDIRECTS = 5
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Of an answer that is read whole."""
+_ENCODED = "%/:?#[]@!$&'()*+,;=~"
+"""What a URL has already encoded, or need not."""
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 """zlib looks for itself which of the two it is."""
@@ -68,10 +72,10 @@ class Response:
     def __init__(self, request: Request, deadline_s: float) -> None:
         parts = urlsplit(request.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise WrongAnswer(f"{request.url} is no http:// or https:// URL")
+            raise WrongAnswer(f"{without_secrets(request.url)} is no http:// or https:// URL")
         secure = parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
-        self.url = request.url
+        self.url = without_secrets(request.url)
         self._http = h11.Connection(h11.CLIENT)
         self._socket: DeadlineSocket = open_socket(
             parts.hostname, port, request.tls if secure else None, deadline_s
@@ -129,14 +133,15 @@ class Response:
             headers["Content-Length"] = str(len(request.body))
         given = {name.lower() for name in request.headers}
         headers = {name: value for name, value in headers.items() if name.lower() not in given}
-        try:
-            head = h11.Request(
-                method=request.method, target=path, headers=[*(headers | request.headers).items()]
+        if parts.username is not None and "authorization" not in given:
+            headers["Authorization"] = build_authorization_basic(
+                unquote(parts.username), unquote(parts.password or "")
             )
-        except h11.LocalProtocolError as error:
-            raise WrongAnswer(
-                f"{request.url}: headers or path that HTTP has not: {error}"
-            ) from error
+        fields = [(n.encode(), v.encode()) for n, v in (headers | request.headers).items()]
+        try:
+            head = h11.Request(method=request.method, target=quote(path, _ENCODED), headers=fields)
+        except h11.LocalProtocolError:  # its message would show the header, which may be a key
+            raise WrongAnswer(f"{self.url}: a header has a name that HTTP has not") from None
         data = self._http.send(head) or b""
         if request.body is not None:
             data += self._http.send(h11.Data(data=request.body)) or b""
@@ -197,9 +202,8 @@ def fetch(request: Request, deadline_s: float) -> Response:
         response.close()
         request = request.redirected(response.status, location)
     else:
-        raise Refused(
-            response.status, f"more than {MAX_REDIRECTS} redirects, the last to {location}"
-        )
+        line = f"more than {MAX_REDIRECTS} redirects, the last to {without_secrets(request.url)}"
+        raise Refused(response.status, line)
     if not 200 <= response.status < 300:
         try:
             raise Refused(response.status, response.first_line(deadline_s))

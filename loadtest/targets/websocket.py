@@ -18,7 +18,15 @@ from websockets.uri import parse_uri
 
 from chunk7.loadtest.targets.adapter import Tls
 from chunk7.loadtest.targets.deadline_socket import DeadlineSocket, open_socket
-from chunk7.loadtest.targets.errors import Closed, ConnectFailed, Refused, TargetError, TimedOut
+from chunk7.loadtest.targets.errors import (
+    Closed,
+    ConnectFailed,
+    Refused,
+    TargetError,
+    TimedOut,
+    WrongAnswer,
+)
+from chunk7.wire.templates import without_secrets
 
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 """A session's whole history comes as one message."""
@@ -42,7 +50,7 @@ def connect(
     try:
         uri = parse_uri(url)
     except InvalidURI as error:
-        raise ConnectFailed(f"{url} is no WebSocket URL") from error
+        raise ConnectFailed(f"{without_secrets(url)} is no WebSocket URL") from error
     raw = open_socket(uri.host, uri.port, (tls or Tls()) if uri.secure else None, deadline_s)
     protocol = ClientProtocol(
         uri,
@@ -86,7 +94,9 @@ class WebSocket:
                 raise Refused(events[0].status_code, _first_line(events[0]))
             self._gather(events)
         if self._protocol.handshake_exc is not None:
-            raise ConnectFailed(str(self._protocol.handshake_exc))
+            error = self._protocol.handshake_exc
+            hung_up = isinstance(error.__cause__, EOFError)
+            raise (ConnectFailed if hung_up else WrongAnswer)(str(error))
 
     def receive(self, deadline_s: float) -> list[Payload]:
         """The messages that have come, at least one, until `deadline_s`.

@@ -101,7 +101,7 @@ def never(connection: socket.socket, _: bytes) -> None:
         (http(b"no", "404 Not Found"), 2, "HTTP 404: no; is url the endpoint"),
         (http(b"who?", "401 No"), 2, "HTTP 401: who?; who asks? headers or cookies bring"),
         (http(b"", "429 Too Many"), 2, "HTTP 429: Too Many; the target limits how often"),
-        (http(b"", "301 Moved", "Location: /\r\n"), 2, "more than 5 redirects, the last to /; url"),
+        (http(b"", "301 Moved", "Location: /\r\n"), 2, "/; url should be where the target points"),
         (http(b"", "418 Teapot"), 2, "HTTP 418: Teapot; the target refuses"),
         (http(b"oops", "503 Busy"), 1, "HTTP 503: oops; the target fails"),
         (b"", 1, "hung up without an answer; is the target running, and url its address?"),
@@ -125,6 +125,14 @@ def test_a_wrong_adapter_is_one_line_that_says_what_to_change(
 
 def test_nobody_there_and_no_websocket_are_told_apart(call: Call, adapter: Path) -> None:
     with answering(http(b"no upgrade", "426 Upgrade")) as server:
+        file = write(adapter, f"ws://{server.address}", RULES.partition("resume")[0])
+        assert call("target", "check", file).returncode == 2
+    with answering(http(b"<html>")) as server:
+        file = write(adapter, f"ws://{server.address}", RULES.partition("resume")[0])
+        said = call("target", "check", file)
+        assert said.returncode == 2
+        assert "HTTP 200: <html>; that is HTTP and no WebSocket" in said.stderr
+    with answering(b"SSH-2.0-OpenSSH_9.6\r\n\r\n") as server:
         file = write(adapter, f"ws://{server.address}", RULES.partition("resume")[0])
         assert call("target", "check", file).returncode == 2
     said = call("target", "check", file)
