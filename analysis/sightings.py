@@ -231,8 +231,10 @@ def _by_connection(
     ids = sightings["connection_id"].to_numpy()
     order = np.argsort(ids, kind="stable")
     known, begins, counts = np.unique(ids[order], return_index=True, return_counts=True)
+    ordered = sightings.take(pa.array(order)).combine_chunks()
+    nothing = ordered.slice(0, 0)
     spans = {
-        one: order[begin : begin + count]
+        one: ordered.slice(begin, count)
         for one, begin, count in zip(known.tolist(), begins, counts, strict=True)
     }
     ranked: dict[str, list[int]] = defaultdict(list)
@@ -245,8 +247,7 @@ def _by_connection(
         )
     for session_id, connections in ranked.items():
         for connection_id in connections:
-            rows = sightings.take(pa.array(spans.get(connection_id, order[:0])))
-            yield connection_id, session_id, rows.to_pylist()
+            yield connection_id, session_id, spans.get(connection_id, nothing).to_pylist()
 
 
 def _piece(session: _Session, row: dict[str, Any]) -> ReceivedPiece:

@@ -11,16 +11,14 @@ from chunk7.instruments.recordings.recording import Frames, RecordedFrame, Wante
 from chunk7.loadtest.targets.events import EventParser
 
 SUMMARY = "server-sent events, e.g. of curl -N; an instant may stand before every line"
-_FIELD = rb"(?:data|event|id|retry)?:"
-_STAMP = rb"\[?([0-9][0-9T:+.,Z-]*(?: \d\d:\d\d:\d\d[0-9.,]*)?)\]?[ \t]"
-_STAMPED = re.compile(_STAMP + rb"?(?:" + _FIELD + rb"|$)")
-_BARE = re.compile(_FIELD)
+_FIELD = re.compile(rb"(?:data|event|id|retry)?:")
+_STAMP = re.compile(rb"\[?(\d[\dT:+.,Z-]*(?: \d\d:\d\d:\d\d[\d.,]*)?)\]?(?:[ \t]|(?=[\r\n]*$))")
 
 
 def recognises(data: bytes) -> bool:
     """Whether the first line that is not empty is a field of an event, or a comment."""
     line = next((line for line in data[:65_536].splitlines() if line.strip()), b"")
-    return bool(_BARE.match(line) or (_stamp(line) and _STAMPED.match(line)))
+    return _FIELD.match(_without_stamp(line)[1]) is not None
 
 
 def read(data: bytes, wanted: Wanted) -> Frames:
@@ -36,17 +34,15 @@ def events(data: bytes) -> Iterator[RecordedFrame]:
     if lines and lines[-1].endswith((b"\n", b"\r")):
         lines.append(b"\n")  # an editor may have taken the last empty line away
     for line in lines:
-        stamp = _stamp(line)
-        if stamp is not None:
-            line = line[stamp.end() :]
-            if line.startswith(b"data:"):
-                at_ns = instant_ns(stamp[1].decode())
+        stamped_ns, line = _without_stamp(line)
+        if line.startswith(b"data:"):
+            at_ns = stamped_ns
         for message in parser.feed(line):
             yield RecordedFrame(message, at_ns)
 
 
-def _stamp(line: bytes) -> re.Match[bytes] | None:
-    match = re.match(_STAMP + rb"|" + _STAMP.removesuffix(rb"[ \t]") + rb"(?=[\r\n]*$)", line)
-    if match is None or _BARE.match(line):
-        return None
-    return match if instant_ns((match[1] or match[2]).decode()) is not None else None
+def _without_stamp(line: bytes) -> tuple[int | None, bytes]:
+    """The instant before a line, and the line; no field of an event begins with a digit."""
+    match = _STAMP.match(line)
+    at_ns = None if match is None else instant_ns(match[1].decode())
+    return (None, line) if match is None or at_ns is None else (at_ns, line[match.end() :])
