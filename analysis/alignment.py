@@ -29,6 +29,8 @@ MOST_CUTS = 4_096
 """Holes inside one piece."""
 MOST_TRIES = 20_000
 """Searches for such holes, in one connection."""
+ANCHOR = 12
+"""So many characters from a chunk's head on are not there by chance."""
 LOOK_AHEAD = (8, 4, 2, 1)
 """A place is looked for where so many pieces can be read, one after the other."""
 
@@ -79,7 +81,8 @@ class Alignment:
     """What a connection received.
 
     completed: a tuple a piece, the chunks (by place) of which it brought the last missing part.
-    unexpected: for each piece, whether it is in no chunk, or is not what the chunk it names says.
+    unexpected: for each piece, whether it, or some of it, is in no chunk, or is not what the chunk
+        it names says.
     ends: for each piece, how many characters of the session's text come before its end.
     by: how the pieces were told apart, by the weakest means used: seq, index or text.
     holes: chunks never completed, of those before the highest completed.
@@ -106,6 +109,7 @@ class SessionText:
         """Chunk i is text[bounds[i]:bounds[i + 1]]."""
         self.borders = frozenset(self.bounds)
         self._heads = {chunk.text[0] for chunk in chunks if chunk.text}
+        self._anchors = {self.text[at : at + ANCHOR] for at in self.bounds}
         self.longest = max((len(chunk.text) for chunk in chunks), default=0)
         self._named: dict[object, list[int]] = {}
         self._found: dict[str, tuple[list[int], list[int]]] = {}
@@ -171,18 +175,27 @@ class SessionText:
                 return back
         return 0
 
-    def whole_chunks(self, text: str, low: int, high: int, at_head: bool) -> tuple[int, int]:
-        """How much of `text` can be read up to the end of a chunk, with another chunk's head after
-        it (0: nothing), and how many searches that took.
+    def next_anchor(self, text: str, after: int) -> int:
+        """The first place in `text`, from `after` on, where a chunk begins beyond doubt; or -1."""
+        places = range(after, len(text) - ANCHOR + 1)
+        return next((at for at in places if text[at : at + ANCHOR] in self._anchors), -1)
 
-        `at_head`: reading must begin at the head of a chunk, too.
+    def whole_chunks(
+        self, text: str, low: int, high: int, at_head: bool, before_head: bool = True
+    ) -> tuple[int, int]:
+        """How much of `text` can be read up to the end of a chunk (0: nothing), and how many
+        searches that took.
+
+        `at_head`: reading must begin at the head of a chunk; `before_head`: what comes after must
+        be one's, too.
         """
         length = bisect_left(
             range(len(text) + 1), True, key=lambda n: self.text.find(text[:n], low, high) < 0
         )
         searches = length.bit_length() + 1
-        for cut in range(min(length, len(text)) - 1, max(0, length - 2 - self.longest), -1):
-            if text[cut] in self._heads:
+        most = min(length - 1, len(text) - 1)
+        for cut in range(most, max(0, length - 2 - self.longest), -1):
+            if not before_head or text[cut] in self._heads:
                 searches += 1
                 at_heads, elsewhere = self.places(text[:cut])
                 starts = at_heads if at_head else [*at_heads, *elsewhere]
@@ -284,32 +297,47 @@ def _parts(session: SessionText, pieces: Sequence[ReceivedPiece]) -> tuple[list[
             parts += [_Part(number, chunks=chunks)] if chunks else []
         elif piece.text:
             low, high = session.range_of(piece.message_id)
-            texts, tried = _readable(session, piece.text, low, high, tries)
+            texts, damaged, tried = _readable(session, piece.text, low, high, tries)
             tries -= tried
-            unexpected[number] = not texts
+            unexpected[number] = damaged
             parts += [_Part(number, text, low, high) for text in texts]
     return parts, unexpected
 
 
 def _readable(
     session: SessionText, text: str, low: int, high: int, tries: int
-) -> tuple[list[str], int]:
-    """A text cut, between chunks, into texts that can be read somewhere, and the searches it took.
+) -> tuple[list[str], bool, int]:
+    """A text cut, between chunks, into texts that can be read somewhere; whether some of it cannot,
+    and is left out; and the searches it took.
 
-    Nothing if that cannot be done.
+    What cannot be read ends where a chunk begins beyond doubt, so that the rest of a history in
+    which one chunk was altered is not lost with it; and beside it only what is as long as to be
+    beyond doubt, too, counts as read.
     """
     texts: list[str] = []
-    tried = 0
+    damaged, tried = False, 0
     while text and tried < tries and len(texts) <= MOST_CUTS:
-        if _is_readable(session, text, low, high, at_head=bool(texts)):
-            return [*texts, text], tried
-        cut, searches = session.whole_chunks(text, low, high, at_head=bool(texts))
+        at_head = damaged or bool(texts)
+        if _is_readable(session, text, low, high, at_head):
+            texts.append(text)
+            text = ""
+            continue
+        cut, searches = session.whole_chunks(text, low, high, at_head)
         tried += searches
+        resumed = cut
         if not cut:
-            break
-        texts.append(text[:cut])
-        text = text[cut:]
-    return [], tried
+            damaged = True
+            cut, searches = session.whole_chunks(text, low, high, at_head, before_head=False)
+            tried += searches
+            resumed = session.next_anchor(text, max(cut, 1))
+            if texts and session.text.find(texts[-1] + text[:cut], low, high) >= 0:
+                texts[-1] += text[:cut]
+                cut = 0
+        texts += [text[:cut]] if cut else []
+        text = text[resumed:] if resumed >= 0 else ""
+    if text:
+        return [], True, tried
+    return [one for one in texts if not damaged or len(one) >= ANCHOR], damaged, tried
 
 
 def _is_readable(session: SessionText, text: str, low: int, high: int, at_head: bool) -> bool:

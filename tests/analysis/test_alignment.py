@@ -108,6 +108,19 @@ def test_text_that_was_never_published_is_unexpected_and_moves_nothing() -> None
     assert runs(found.holes) == [(4, 4)]
 
 
+def test_one_altered_chunk_in_a_history_does_not_cost_the_others() -> None:
+    """All of a joined history was unexpected, and every chunk in it lost, for one wrong letter."""
+    found = by_text(["".join(WORDS[:3]) + "FELL " + "".join(WORDS[4:7]), *WORDS[7:]])
+    assert found.completed[0] == (0, 1, 2, 4, 5, 6)
+    assert found.unexpected == (True, False, False)
+    assert runs(found.holes) == [(3, 3)]
+
+
+def test_what_stands_between_two_messages_of_a_history_is_unexpected_alone() -> None:
+    found = by_text(["".join(WORDS[:5]) + "\n---\n" + "".join(WORDS[5:])])
+    assert (chunks(found), found.unexpected, found.holes) == (list(range(9)), (True,), ())
+
+
 def test_a_word_that_comes_often_is_the_one_that_fits_what_follows() -> None:
     text = ["the ", "cat ", "and ", "the ", "dog ", "and ", "the ", "cow "]
     found = by_text(["the ", "cat ", "and ", "the ", "cow "], of=text)
