@@ -15,10 +15,11 @@ from chunk7.wire.options import Parser
 if TYPE_CHECKING:
     from chunk7.instruments.recordings.judgement import JudgeDocument, JudgedStretch
     from chunk7.instruments.recordings.reading import ReadRecording
+    from chunk7.loadtest.targets.adapter import Adapter
 
 FAILURES = ("lost", "duplicate", "out_of_order", "unexpected")
-KNOWN = "known"
-"""As an adapter: none, the frames are those of a known provider."""
+KNOWN, PAYLOAD = "known", "payload"
+"""Of the expected recording: it needs no adapter; the target's own says how chunks are written."""
 _SHOWN = 20
 """Stretches of a kind that are printed; --json has all."""
 
@@ -43,7 +44,8 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     parser.add_argument(
         "--expected-target",
         metavar="FILE",
-        help="of the expected recording alone, as --target; `known`: it needs none",
+        help="of the expected recording alone, as --target; `known`: it needs none; `payload`: it "
+        "is what produce.payload of --target writes",
     )
     parser.add_argument(
         "--after",
@@ -101,11 +103,21 @@ def read(
     from chunk7.instruments.recordings.formats import read_recording
     from chunk7.instruments.recordings.reading import of_session, read_pieces
     from chunk7.instruments.recordings.recording import Wanted
-    from chunk7.loadtest.targets.adapter import read_adapter
 
-    adapter = None if target in (None, KNOWN) else read_adapter(Path(target))
+    adapter = None if target is None or target == KNOWN else _adapter(target, args.target)
     wanted = Wanted(args.url, args.data, args.time, args.direction)
     return of_session(read_pieces(read_recording(path, named, wanted), adapter), args.session)
+
+
+def _adapter(file: str, target: str | None) -> "Adapter":
+    from chunk7.instruments.recordings.known import payload_adapter
+    from chunk7.loadtest.targets.adapter import read_adapter
+
+    if file != PAYLOAD:
+        return read_adapter(Path(file))
+    if target is None:
+        raise UsageError("--expected-target payload: --target FILE is needed, which says how")
+    return payload_adapter(read_adapter(Path(target)))
 
 
 def run(args: argparse.Namespace) -> int:

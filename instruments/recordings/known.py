@@ -3,6 +3,10 @@
 Each is a list of rules as an adapter has them (docs/targets.md).
 """
 
+from collections.abc import Iterator
+from typing import Any
+
+from chunk7.delivery.errors import UsageError
 from chunk7.loadtest.targets.adapter import Adapter, FrameRule
 
 _OWN = {
@@ -80,3 +84,44 @@ def plain_text() -> Adapter:
         file="plain text",
         written={},
     )
+
+
+def payload_adapter(adapter: Adapter) -> Adapter:
+    """Reads what `produce.payload` of an adapter writes: the store's own record of a chunk.
+
+    Raises UsageError for an adapter that does not say, or writes it as no structure.
+    """
+    payload = None if adapter.produce is None else adapter.produce.payload
+    paths = {name: path for path, name in _placed(payload, "")} if payload is not None else {}
+    taken: dict[str, Any] = {_FIELDS[name]: path for name, path in paths.items() if name in _FIELDS}
+    if "text" not in taken:
+        raise UsageError(
+            f"{adapter.file}: produce.payload: want a structure with a field that is {{text}}"
+        )
+    rules = (FrameRule(kind="chunk", **taken),)
+    return Adapter(
+        name="recording",
+        url="http://recording/",
+        frames=rules,
+        file=f"{adapter.file}'s produce.payload",
+        written={},
+    )
+
+
+_FIELDS = {
+    "session_id": "session", "message_id": "message", "index": "index", "seq": "seq",
+    "text": "text",
+}  # fmt: skip
+"""Fields of a rule, by the placeholder that writes them."""
+
+
+def _placed(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """(path, placeholder) of every value that is one placeholder and nothing else."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _placed(part, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            yield from _placed(part, f"{path}.{place}".lstrip("."))
+    elif isinstance(value, str) and value.startswith("{") and value.endswith("}"):
+        yield path, value[1:-1]

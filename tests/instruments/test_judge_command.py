@@ -67,6 +67,38 @@ def test_an_adapter_reads_the_one_side_and_the_other_needs_none(
     assert "6 of 6 chunks delivered, told apart by text" in capsys.readouterr().out
 
 
+def test_the_store_s_side_may_be_read_as_the_target_s_producer_writes_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter = tmp_path / "proxy.yaml"
+    rules = (SAMPLES / "proxy.yaml").read_text()
+    produce = 'produce: {stream: "s:{session_id}", payload: {b: {t: "{text}"}, n: "{seq}", v: 1}}'
+    adapter.write_text(f"{rules}{produce}\n")
+    store = tmp_path / "store.json"
+    words = ["It", " fell", " between", " two", " stools", ".", " And", " lay."]
+    rows = [
+        [f"{n}-0", ["data", json.dumps({"b": {"t": w}, "n": n})]] for n, w in enumerate(words, 1)
+    ]
+    store.write_text(json.dumps(rows))
+    options = ["--direction", "dir=in", "--target", str(adapter), "--expected-target", "payload"]
+    client = tmp_path / "client.jsonl"
+    client.write_text(
+        "\n".join(
+            json.dumps({"dir": "in", "kind": "delta", "n": n, "body": {"t": words[n - 1]}})
+            for n in (1, 2, 4, 5, 6, 7, 8)
+        )
+    )
+    assert judge(*options, "--fail-on", "lost", expected=store, received=client) == 99
+    assert "7 of 8 chunks delivered, told apart by seq; 1 lost" in capsys.readouterr().out
+
+
+def test_a_payload_that_nobody_describes_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert judge("--expected-target", "payload") == 2
+    assert "--target FILE is needed" in capsys.readouterr().err
+    assert judge("--expected-target", "payload", "--target", str(SAMPLES / "proxy.yaml")) == 2
+    assert "proxy.yaml: produce.payload: want a structure" in capsys.readouterr().err
+
+
 def test_a_run_folder_of_it_can_be_judged_and_reported_as_any_other(tmp_path: Path) -> None:
     assert judge("--out", str(tmp_path / "run")) == 0
     study = open_study(tmp_path / "run")
