@@ -23,8 +23,8 @@ MOST_EXPLANATIONS = 64
 """Explanations carried on at a time."""
 MOST_FOUND = 4_096
 """Places of one text that are looked at."""
-MOST_REMEMBERED = 200_000
-"""Texts and places of theirs that are remembered."""
+MOST_REMEMBERED = 1_000_000
+"""Characters of texts, and places of theirs, that are remembered."""
 MOST_CUTS = 4_096
 """Holes inside one piece."""
 MOST_TRIES = 20_000
@@ -122,13 +122,17 @@ class SessionText:
             self._messages[chunk.message_id] = low, self.bounds[place + 1]
 
     def named(self, piece: ReceivedPiece) -> list[int] | None:
-        """The chunks that a piece names, by place; None when it leaves that to its text."""
+        """The chunks that a piece names, by place; None when it leaves that to its text.
+
+        A message that nobody published has a name of the target's own making: then its index
+        alone counts.
+        """
         if piece.seq is not None:
             return self._named.get(piece.seq, [])
         if piece.index is None:
             return None
-        whose = "" if piece.message_id is None else piece.message_id
-        return self._named.get((whose, piece.index), [])
+        is_known = piece.message_id is not None and piece.message_id in self._messages
+        return self._named.get((piece.message_id if is_known else "", piece.index), [])
 
     def range_of(self, message_id: str | None) -> tuple[int, int]:
         """Where a message's text lies; everywhere for one that nobody published under its name."""
@@ -138,6 +142,8 @@ class SessionText:
 
     def places(self, text: str) -> tuple[list[int], list[int]]:
         """Where a text begins: at the head of a chunk, and elsewhere; each ascending."""
+        if len(text) > len(self.text):
+            return [], []
         if text not in self._found:
             if self._remembered > MOST_REMEMBERED:
                 self._found.clear()
@@ -149,7 +155,7 @@ class SessionText:
                 (at_heads if at in self.borders else elsewhere).append(at)
                 at = self.text.find(text, at + 1)
             self._found[text] = at_heads, elsewhere
-            self._remembered += 1 + len(at_heads) + len(elsewhere)
+            self._remembered += len(text) + len(at_heads) + len(elsewhere)
         return self._found[text]
 
     def read_to_border(self, text: str, at: int) -> int:

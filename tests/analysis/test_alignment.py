@@ -172,6 +172,12 @@ def test_an_index_alone_is_of_the_message_that_fits() -> None:
     assert chunks(found) == [4]
 
 
+def test_a_message_named_by_the_target_itself_is_told_by_its_indexes() -> None:
+    pieces = [ReceivedPiece(message_id="theirs", index=n, text=WORDS[n]) for n in range(3)]
+    found = align(session(WORDS), pieces)
+    assert (chunks(found), found.by) == ([0, 1, 2], "index")
+
+
 def test_a_message_id_narrows_the_text_down() -> None:
     two = [ExpectedChunk(n + 1, f"m{n // 2}", n % 2, "ab"[n % 2]) for n in range(4)]
     found = align(SessionText(two), [ReceivedPiece(text="b", message_id="m1")])

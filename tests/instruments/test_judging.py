@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from chunk7.instruments.recordings.formats import read_recording
+from chunk7.instruments.recordings.formats import Recording, read_recording
 from chunk7.instruments.recordings.judgement import JudgeDocument
 from chunk7.instruments.recordings.judging import (
     NotJudged,
@@ -15,8 +17,9 @@ from chunk7.instruments.recordings.judging import (
     judgement_of,
     not_judged,
 )
-from chunk7.instruments.recordings.reading import ReadRecording, read_pieces
-from chunk7.instruments.recordings.recording import Wanted
+from chunk7.instruments.recordings.reading import ReadRecording, RecordedPiece, read_pieces
+from chunk7.instruments.recordings.recording import Frames, Wanted
+from chunk7.loadtest.targets.frame_reader import Sighting
 
 WORDS = ["It", " fell", " between", " two", " stools", "."]
 Recorded = Callable[[list[Any]], ReadRecording]
@@ -149,3 +152,37 @@ def test_what_cannot_be_judged_says_why(
     assert found.because is not None
     assert because in found.because
     assert (found.by, found.lost) == (None, [])
+
+
+SEEN = st.builds(
+    Sighting,
+    message_id=st.none() | st.just("m"),
+    index=st.none() | st.integers(0, 4),
+    seq=st.none() | st.integers(0, 6),
+    text=st.none() | st.sampled_from(["a", "b", "ab", "c", ""]),
+)
+
+
+def of_pieces(name: str, seen: list[Sighting], ended: bool) -> ReadRecording:
+    pieces = tuple(RecordedPiece(n, None, False, one) for n, one in enumerate(seen, 1))
+    return ReadRecording(Recording(Path(name), "jsonl", Frames(())), "rules", pieces, ended)
+
+
+@given(
+    st.lists(SEEN, min_size=1, max_size=8),
+    st.lists(SEEN, min_size=1, max_size=8),
+    st.integers(0, 8),
+    st.booleans(),
+)
+def test_the_account_of_two_recordings_cross_foots_whatever_they_say(
+    expected: list[Sighting], received: list[Sighting], after: int, ended: bool
+) -> None:
+    found = judge_recordings(
+        of_pieces("expected", expected, True), of_pieces("received", received, ended), after
+    )
+    if found.judged:
+        assert found.delivered is not None
+        lost, undetermined = found.count("lost"), found.count("undetermined")
+        assert found.chunks == found.delivered + lost + undetermined
+    else:
+        assert found.because
