@@ -2,6 +2,8 @@
 # make test          set up, then lint, types and every test
 # make check         lint and types only
 # make test-quick    the tests that start no cluster; make test-clusters: the others
+# make gallery       measure the relays of examples/ beside what docs/gallery.md says of them; MEMBER=
+# make gallery-env   what they need: .venv-gallery, and node_modules of those in Node
 # make notebooks     execute the notebooks' sources into .ipynb (docs/notebooks.md)
 # make pictures      draw the pictures of README and docs, and photograph the pages (with Chromium)
 # make examples      write Python's answers into the examples of the docs
@@ -13,8 +15,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+GALLERY := .venv-gallery
+NODE_LOCKS := $(wildcard examples/$(or $(MEMBER),*)/package-lock.json)
 
-.PHONY: run test test-quick test-clusters check notebooks pictures examples sample-run sample-sweep lock clean
+.PHONY: run test test-quick test-clusters check gallery gallery-env notebooks pictures examples sample-run sample-sweep lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
@@ -35,10 +39,11 @@ test: check
 endif
 
 test-quick: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto -m "not (live or docker)"
+	$(BIN)/python -m pytest -n auto -m "not (live or docker or gallery)"
 
 test-clusters: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 3 --dist loadfile --durations 12 -m "live and not ($(ALONE))"
+	$(BIN)/python -m pytest -n 3 --durations 12 -m gallery
 	$(BIN)/python -m pytest --durations 12 -m "$(ALONE)"
 
 check: $(VENV)/dev.stamp
@@ -58,6 +63,20 @@ $(VENV)/run.stamp: $(VENV)/python.stamp requirements.lock pyproject.toml
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+gallery: $(VENV)/run.stamp gallery-env
+	$(BIN)/python examples/gallery.py $(MEMBER) $(ARGS)
+
+gallery-env: $(GALLERY)/stamp $(NODE_LOCKS:package-lock.json=node_modules/stamp)
+
+$(GALLERY)/stamp: examples/requirements.txt
+	$(PYTHON) -m venv $(GALLERY)
+	$(GALLERY)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+examples/%/node_modules/stamp: examples/%/package-lock.json
+	cd examples/$* && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 notebooks: $(VENV)/dev.stamp
@@ -91,5 +110,5 @@ lock:
 	rm -rf build/lock
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GALLERY) examples/*/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
