@@ -69,9 +69,12 @@ class SocketIo:
         pid, _, offset = str(after or "").partition("/")
         fields = ({"pid": pid, "offset": offset} if offset else {}) | (auth or {})
         self._socket.send(b"40" + (msgspec.json.encode(fields) if fields else b""))
+        missed: list[bytes] = []  # comes first: the server lets a recovered client in only then
         while not (packet := self._next(deadline_s)).startswith(b"40"):
             if packet.startswith(b"44"):
                 raise Refused(403, f"socket.io refuses the connection: {_shown(packet[2:])}")
+            missed.append(packet)
+        self._packets.extendleft(reversed(missed))
         self._pid = msgspec.json.decode(packet[2:] or b"{}").get("pid")
         self.recovered = bool(offset) and self._pid == pid
 

@@ -122,6 +122,27 @@ def test_a_recovered_client_says_what_it_has_and_sends_nothing_else() -> None:
     assert len(sent) == 3
 
 
+def test_what_a_recovered_client_missed_comes_before_it_is_let_in() -> None:
+    """So socket.io 4.8 does it. What came before the connect packet was once thrown away, and every
+    recovery looked like a hole."""
+
+    def script(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send('42["chunk",{"i":1},"2-0"]')
+        connection.send('42["chunk",{"i":2},"3-0"]')
+        connection.send('40{"sid":"x","pid":"p1"}')
+        connection.send('42["chunk",{"i":3},"4-0"]')
+        connection.send("41")
+        with contextlib.suppress(Exception):
+            connection.recv()
+
+    with scripted(script) as url:
+        adapter = make_adapter(url, framing="socket.io", resume={"by": "frame"})
+        place = TargetJoin("s1", 1, 3, after="p1/1-0")
+        messages, _ = receive_all(open_target(adapter, place, soon()))
+    assert [message.id for message in messages] == ["p1/2-0", "p1/3-0", "p1/4-0"]
+
+
 def test_a_client_that_was_forgotten_joins_as_a_new_one() -> None:
     sent: list[object] = []
 
