@@ -1,12 +1,14 @@
 """Server-sent events as a load-test user reads them: a streamed HTTP response, event by event."""
 
-from chunk7.loadtest.targets.errors import ABNORMAL_CLOSURE, Closed, WrongAnswer
+from chunk7.loadtest.targets.errors import ABNORMAL_CLOSURE, END_OF_STREAM, Closed, WrongAnswer
 from chunk7.loadtest.targets.events import EventParser
 from chunk7.loadtest.targets.http import Request, Response, fetch
 from chunk7.loadtest.targets.paths import Message
 from chunk7.loadtest.targets.transport import Opening, as_bytes
 
 CONTENT_TYPE = "text/event-stream"
+NO_MORE = 204
+"""The standard's way to say to a client that comes back that there is nothing more for it."""
 
 
 def open_connection(opening: Opening, deadline_s: float) -> "EventStream":
@@ -30,7 +32,9 @@ def open_connection(opening: Opening, deadline_s: float) -> "EventStream":
 
 
 def _check_type(response: Response, deadline_s: float) -> None:
-    if response.status != 200:  # e.g. 204: the standard's way to say, do not come back
+    if response.status == NO_MORE:
+        raise Closed(END_OF_STREAM, f"{response.url}: HTTP 204, no more events, do not come back")
+    if response.status != 200:
         raise WrongAnswer(f"{response.url}: HTTP {response.status}, which brings no events")
     found = response.headers.get("content-type", "no content-type")
     if found.partition(";")[0].strip().lower() != CONTENT_TYPE:

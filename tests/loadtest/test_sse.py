@@ -17,6 +17,7 @@ from target_kit import make_adapter, receive_all, soon
 from chunk7.delivery.errors import UsageError
 from chunk7.loadtest.targets.client import TargetJoin, open_target
 from chunk7.loadtest.targets.errors import (
+    END_OF_STREAM,
     Closed,
     ConnectFailed,
     Refused,
@@ -196,7 +197,7 @@ def test_a_redirect_in_a_circle_ends() -> None:
         (http(b"slow down", "429 Too Many Requests"), Refused, "HTTP 429: slow down"),
         (http(b"oops", "500 Oops"), Refused, "HTTP 500: oops"),
         (http(b"", "302 Found"), Refused, "HTTP 302: Found"),
-        (http(b"", "204 No Content"), WrongAnswer, "HTTP 204, which brings no events"),
+        (http(b"", "202 Accepted"), WrongAnswer, "HTTP 202, which brings no events"),
         (
             http(b"<!doctype html>\n", headers="Content-Type: text/html\r\n"),
             WrongAnswer,
@@ -215,6 +216,15 @@ def test_what_is_no_stream_is_one_clear_error(
         open_target(make_adapter(f"http://{server.address}"), JOIN, soon())
     assert words in str(caught.value)
     assert type(caught.value) is error
+
+
+def test_who_is_told_not_to_come_back_has_had_all_there_is() -> None:
+    """HTTP 204 is how an answer that is over is said to be over. Once it counted as a connection
+    that never came about, and the end of the answer, which nobody got, as undetermined.
+    """
+    with answering(http(b"", "204 No Content")) as server, pytest.raises(Closed) as caught:
+        open_target(make_adapter(f"http://{server.address}"), JOIN, soon())
+    assert caught.value.code == END_OF_STREAM
 
 
 def test_content_that_is_not_packed_as_it_says_breaks_the_stream() -> None:
