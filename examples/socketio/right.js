@@ -1,6 +1,6 @@
 // No recovery to believe in: whoever comes, new or again, enters the room, and only then is read
-// what was saved after the client's last chunk. Saved before it is emitted. The client drops what it
-// has already.
+// what was saved after the client's last chunk. Saved before it is emitted. What the client has
+// already, it drops.
 import { createAdapter } from '@socket.io/redis-streams-adapter'
 import Redis from 'ioredis'
 import { Server } from 'socket.io'
