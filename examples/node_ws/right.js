@@ -35,8 +35,8 @@ server.on('connection', async (socket, request) => {
   let newest = Number(url.searchParams.get('after'))
   let held = []
   const send = (chunk) => {
-    if (chunk.n <= newest) return
-    newest = chunk.n
+    if (chunk.seq <= newest) return
+    newest = chunk.seq
     socket.send(JSON.stringify(chunk))
   }
   const receive = (chunk) => (held ? held.push(chunk) : send(chunk))
@@ -44,7 +44,7 @@ server.on('connection', async (socket, request) => {
 
   await follow(`chat:${session}`, receive)
   const history = await redis.lrange(`chat:${session}:history`, 0, -1)
-  const chunks = [...history.map(JSON.parse), ...held].sort((a, b) => a.n - b.n)
+  const chunks = [...history.map(JSON.parse), ...held].sort((a, b) => a.seq - b.seq)
   held = null
   chunks.forEach(send)
 })
