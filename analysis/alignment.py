@@ -249,12 +249,16 @@ _Span = tuple[_Part, int, int]
 """A part, and where in the session's text it begins and ends."""
 
 
-def align(session: SessionText, pieces: Sequence[ReceivedPiece], after: int = 0) -> Alignment:
+def align(
+    session: SessionText, pieces: Sequence[ReceivedPiece], after: int = 0, owed: int | None = None
+) -> Alignment:
     """Explain what one connection received.
 
-    `after`: how many characters of the session's text the client said it has. Whatever the pieces
-    are, there is an answer.
+    `after`: how many characters of the session's text the client said it has. `owed`: the first
+    chunk that it has not, where chunks without text leave that open. Whatever the pieces are,
+    there is an answer.
     """
+    owed = bisect_left(session.bounds, after) if owed is None else owed
     parts, unexpected = _parts(session, pieces)
     spans = _on_borders(session, _explain(session, parts, after))
     completed, ends = _completed(session, spans, len(pieces), after)
@@ -262,7 +266,7 @@ def align(session: SessionText, pieces: Sequence[ReceivedPiece], after: int = 0)
     by = next((means for means in ("text", "index", "seq") if means in used), "text")
     holes, repeats, swaps = (
         tuple(_stretch(session, *run, by_text=by == "text") for run in _runs(places))
-        for places in _misplaced(session, completed, after)
+        for places in _misplaced(completed, owed)
     )
     return Alignment(
         completed=tuple(tuple(places) for places in completed),
@@ -530,9 +534,7 @@ _Places = list[tuple[int, int]]
 """(place of a chunk, piece at which it showed)."""
 
 
-def _misplaced(
-    session: SessionText, completed: list[list[int]], after: int
-) -> tuple[_Places, _Places, _Places]:
+def _misplaced(completed: list[list[int]], owed: int) -> tuple[_Places, _Places, _Places]:
     """What is missing, came again, came late."""
     seen: set[int] = set()
     highest, repeats, swaps = _Places(), _Places(), _Places()
@@ -545,9 +547,8 @@ def _misplaced(
             else:
                 highest.append((place, piece))
             seen.add(place)
-    first = bisect_left(session.bounds, after)
     end = highest[-1][0] if highest else 0
-    missing = [place for place in range(first, end) if place not in seen]
+    missing = [place for place in range(owed, end) if place not in seen]
     holes = [(place, highest[bisect_left(highest, (place, 0))][1]) for place in missing]
     return holes, repeats, swaps
 

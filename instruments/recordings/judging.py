@@ -61,7 +61,7 @@ def compare_recordings(
     undetermined. Raises NotJudged.
     """
     usable = _usable(expected.pieces, received.pieces)
-    chunks = _chunks(expected)
+    chunks = _chunks(expected, usable)
     if after > len(chunks):
         raise NotJudged(f"--after {after}: the expected recording has {len(chunks)} chunks")
     pieces = tuple(_piece(piece, usable) for piece in received.pieces)
@@ -73,7 +73,7 @@ def compare_recordings(
             f"{expected.recording.path} has, too"
         )
     text = SessionText([_chunk(n, piece, usable) for n, piece in enumerate(chunks, 1)])
-    found = align(text, pieces, text.bounds[after])
+    found = align(text, pieces, text.bounds[after], owed=after)
     if not any(found.completed):
         raise NotJudged("not one chunk of the expected recording is in the received one")
     ended = whole or received.ended
@@ -97,10 +97,15 @@ def _usable(expected: Sequence[RecordedPiece], received: Sequence[RecordedPiece]
     }
 
 
-def _chunks(expected: ReadRecording) -> tuple[RecordedPiece, ...]:
-    """Each expected chunk once, in the order of their numbers if they have any."""
+def _chunks(expected: ReadRecording, usable: set[str]) -> tuple[RecordedPiece, ...]:
+    """Each expected chunk once, in the order of their numbers if they have any.
+
+    One without text that no name tells apart cannot be missed, and is none.
+    """
     by_name: dict[object, RecordedPiece] = {}
     for number, piece in enumerate(expected.pieces):
+        if not piece.seen.text and not usable & {"seq", "index"}:
+            continue
         name = tuple(getattr(piece.seen, name) for name in _NAMES)
         is_named = name[0] is not None or None not in name[1:]
         first = by_name.setdefault(name if is_named else number, piece)
