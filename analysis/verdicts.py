@@ -111,10 +111,16 @@ def judge(run: Run) -> Judgement:
     accounts["timed"] = np.concatenate([kept[row][1] for row in sorted(kept)])
     missing = pd.concat([missing for _, missing in parts], ignore_index=True)
     latency_ms = {row: kept[row][0] for row in sorted(kept)}
-    if run.manifest.target is not None:
+    if _is_joined_target(run):
         certain_ns = listeners.certain_ns - _slowest_ns(cells, latency_ms)
         _leave_open(run, accounts, missing, certain_ns)
     return Judgement(accounts, missing, latency_ms)
+
+
+def _is_joined_target(run: Run) -> bool:
+    """Somebody else's back end, joined by our users; a recording's end is told apart by itself."""
+    target = run.manifest.target
+    return target is not None and target.reference != "recording"
 
 
 def _slowest_ns(cells: Ints, latency_ms: dict[int, NDArray[np.float32]]) -> Instants:
@@ -261,7 +267,7 @@ def _listeners(run: Run, sessions: pd.Index) -> Listeners:
     recorded_ns = known_until.reindex(frame["process"]).to_numpy()
     certain_ns = np.where(ended, until_ns, np.fmin(until_ns, recorded_ns)) - settle_ns
     certain_ns[~ended & np.isnan(recorded_ns)] = -np.inf
-    if run.manifest.target is not None:
+    if _is_joined_target(run):
         certain_ns[by_server] = np.inf  # it was told that this is all: nothing is on its way
     return Listeners(
         session=sessions.get_indexer(frame["session_id"]).astype(np.int64),

@@ -56,6 +56,7 @@ _KNOWS = {
     "connection": "a client that was there from the beginning",
     "request": "the response to the request that asked",
     "answer": "the finished answer, fetched afterwards",
+    "recording": "another recording of the answer",
 }
 
 

@@ -7,7 +7,7 @@ node, so there are no joins, and no window is known.
 from pathlib import Path
 
 from chunk7.analysis.gather import gather
-from chunk7.analysis.manifest import SETTLE_MS, Manifest, Traits, write_manifest
+from chunk7.analysis.manifest import SETTLE_MS, Manifest, TargetFacts, Traits, write_manifest
 from chunk7.delivery.chunk import digest
 from chunk7.delivery.errors import UsageError
 from chunk7.instruments.recordings.judging import ComparedRecordings
@@ -52,7 +52,7 @@ def write_run_folder(folder: Path, compared: ComparedRecordings) -> None:
             came = digest("", 0, compared.received.pieces[n].seen.text or "", False)
             recorder.add_row("receipts", (_CONNECTION, 0, came, via, at_ns))
     recorder.close()
-    write_manifest(folder, _manifest(published_ns))
+    write_manifest(folder, _manifest(compared, published_ns))
     gather(folder)
 
 
@@ -111,7 +111,10 @@ def _digest(compared: ComparedRecordings, place: int) -> int:
     return digest(RECORDED, place, compared.text.chunks[place].text, False)
 
 
-def _manifest(published_ns: list[int]) -> Manifest:
+def _manifest(compared: ComparedRecordings, published_ns: list[int]) -> Manifest:
+    received, expected = (
+        str(read.recording.path) for read in (compared.received, compared.expected)
+    )
     plan = Plan(
         run=RECORDED,
         cells=[Cell(RECORDED, RECORDED)],
@@ -123,4 +126,9 @@ def _manifest(published_ns: list[int]) -> Manifest:
         save_lag_ms=0.0,
         settle_ms=SETTLE_MS,
     )
-    return Manifest(plan=plan, traits={RECORDED: Traits()}, extra={"recordings": True})
+    return Manifest(
+        plan=plan,
+        traits={RECORDED: Traits()},
+        target=TargetFacts(RECORDED, url=received, file=expected, reference="recording"),
+        extra={"recordings": True},
+    )

@@ -72,10 +72,16 @@ class ForeignVisit:
             previous = connection.connection_id
             gevent.sleep(min(self._away_s(), max(0.0, (leave_ns - now_ns()) / 1e9)))
 
+    def said(self) -> Sighting:
+        """What the user says it has: its newest chunk, if it may say anything."""
+        resume = self.adapter.resume
+        silent = resume is None or resume.by == "nothing"
+        return Sighting() if silent or self.newest is None else self.newest
+
     def after(self) -> str | int | None:
-        """What the user says it has; None: nothing."""
-        resume, newest = self.adapter.resume, self.newest
-        return None if resume is None or newest is None else getattr(newest, resume.value)
+        """The same, in the one value that the adapter's target wants to hear; None: nothing."""
+        resume = self.adapter.resume
+        return None if resume is None else getattr(self.said(), resume.value)
 
     def _away_s(self) -> float:
         resume = self.adapter.resume
@@ -109,7 +115,7 @@ class ForeignConnection:
         self.connection_id = self._record.connection_id
         self.comes_back = False
         if previous is not None:
-            has = visit.newest or Sighting()
+            has = visit.said()
             self._worker.recorder.add(
                 "resumes",
                 connection_id=self.connection_id,

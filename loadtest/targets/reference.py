@@ -48,6 +48,7 @@ class Reference:
         self._until_ns = until_ns
         self._reader = FrameReader(adapter)
         self._count = 0
+        self._known: set[object] = set()
 
     def run(self, start_ns: int, end_ns: int, named: Callable[[str], None]) -> None:
         """Ask at `start_ns`, and keep what comes.
@@ -134,7 +135,11 @@ class Reference:
             connection.close(0.0)
 
     def _write_down(self, seen: Sighting, at_ns: int) -> None:
-        """A row in `published` and one in `texts`."""
+        """A row in `published` and one in `texts`; none for a chunk that is here already."""
+        named = seen.seq if seen.index is None else (seen.message_id, seen.index)
+        if named is not None and named in self._known:
+            return
+        self._known.add(named)
         self._count += 1
         session_id = self._session.session_id
         message_id = seen.message_id or f"{session_id}-answer"
