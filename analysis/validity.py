@@ -1,6 +1,7 @@
 """Whether a run may be believed. Every reason against it is one line with its numbers."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -173,10 +174,25 @@ def _broken_off(run: Run, limits: ValidityLimits) -> Iterator[str]:
     broken = run.connections["close_code"].notna() & ~run.connections["by_server"].fillna(True)
     for name, part in _by_cell(run, run.connections, broken):
         if part.mean() > limits.never_opened:
+            codes = run.connections.loc[part.index[part], "close_code"].value_counts()
+            how = ", ".join(f"{int(code)} {_CLOSED[int(code)]}" for code in codes.index)
             yield (
                 f"{part.sum()} of {len(part)} connections of {name} were broken off by the target "
-                f"(limit {limits.never_opened:.0%}): it died, or was started again"
+                f"(limit {limits.never_opened:.0%}): {how}"
             )
+
+
+_CLOSED = defaultdict(
+    lambda: "(its own code)",
+    {
+        1001: "(it went away)",
+        1006: "(without a word: it died, or was killed)",
+        1011: "(an error of its own, which its log may tell)",
+        1012: "(it was started again)",
+        1013: "(it was too busy)",
+    },
+)
+"""What a target says by closing with a code (RFC 6455, 7.4.1, and IANA's registry)."""
 
 
 def _saturated(run: Run, limits: ValidityLimits) -> Iterator[str]:

@@ -74,7 +74,9 @@ def test_a_target_that_cuts_its_clients_off_makes_the_run_not_valid(story: Story
     study = analyse(story.end())
     [line] = [line for line in study.summary.invalid_because if "broken off" in line]
     assert line.startswith("1 of 1 connections of ")
-    assert line.endswith("were broken off by the target (limit 1%): it died, or was started again")
+    assert line.endswith(
+        "were broken off by the target (limit 1%): 1006 (without a word: it died, or was killed)"
+    )
 
 
 def test_what_nobody_can_know_of_a_target_is_null(story: Story) -> None:

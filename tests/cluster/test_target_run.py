@@ -129,7 +129,7 @@ def test_what_a_target_that_dies_did_not_send_is_not_lost(tmp_path: Path) -> Non
     assert result["chunks_lost"] == 0
     broken = [line for line in ended.document["invalid_because"] if "broken off" in line]
     assert len(broken) == 1, ended.document["invalid_because"]
-    assert broken[0].endswith("it died, or was started again")
+    assert broken[0].endswith("1006 (without a word: it died, or was killed)")
 
 
 @pytest.mark.live
