@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chunk7.cluster.options import Subparsers, add_json, add_out, names, whole
+from chunk7.cluster.options import Subparsers, add_fail_on, add_json, add_out, fail_on, whole
 from chunk7.commands.run import CROSSED, NOT_VALID
-from chunk7.delivery.errors import UsageError
 from chunk7.wire.options import Parser
 
 if TYPE_CHECKING:
@@ -60,13 +59,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         help="the receiving client stayed until the end: what is missing there is lost, even if "
         "no frame says that the answer is over",
     )
-    parser.add_argument(
-        "--fail-on",
-        action="append",
-        metavar="NAME",
-        help=f"end in exit code 99 if there is such a chunk: {', '.join(FAILURES)}; repeatable, "
-        "or commas",
-    )
+    add_fail_on(parser, FAILURES, "chunk")
     add_out(parser, "nowhere; with it, a run folder, if both recordings have instants")
     add_json(parser)
 
@@ -125,10 +118,7 @@ def run(args: argparse.Namespace) -> int:
     # Imported here, because it takes a while: the help should not wait for that.
     from chunk7.instruments.recordings import judging
 
-    failures = names(args.fail_on)
-    for name in failures:
-        if name not in FAILURES:
-            raise UsageError(f"--fail-on {name}: one of {', '.join(FAILURES)}")
+    failures = fail_on(args.fail_on, FAILURES)
     expected = read(
         args.expected,
         args.expected_format or args.format,

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from rich.console import Console
 
 from chunk7.cluster.options import Subparsers, add_json, number
+from chunk7.console import stdout_console
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.loadtest.targets.samples import SAMPLES, sample
 from chunk7.wire.options import Parser
@@ -128,8 +128,7 @@ def _session(adapter: "Adapter", args: argparse.Namespace) -> Iterator[str]:
 
 
 def _show(document: "CheckDocument") -> None:
-    plain = Console(highlight=False, width=_WIDTH)
-    console = Console(highlight=False) if plain.is_terminal else plain
+    console = stdout_console(_WIDTH)
 
     def say(line: str, style: str | None = None) -> None:
         console.print(line, style=style, markup=False, no_wrap=True, overflow="ellipsis")
