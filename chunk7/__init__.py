@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from chunk7.analysis import timelines as timelines
     from chunk7.analysis.comparison import compare_orderings as compare_orderings
     from chunk7.analysis.conclusion import conclusion as conclusion
+    from chunk7.analysis.conclusion import proof as proof
     from chunk7.analysis.fits import fits as fits
     from chunk7.analysis.manifest import Manifest as Manifest
     from chunk7.analysis.report import Report as Report
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "chunk7.analysis": ("tables", "timelines"),
     "chunk7.analysis.comparison": ("compare_orderings",),
-    "chunk7.analysis.conclusion": ("conclusion",),
+    "chunk7.analysis.conclusion": ("conclusion", "proof"),
     "chunk7.analysis.fits": ("fits",),
     "chunk7.analysis.manifest": ("Manifest",),
     "chunk7.analysis.report": ("Report",),

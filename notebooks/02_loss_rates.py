@@ -23,7 +23,7 @@ import os
 
 import pandas as pd
 
-from chunk7 import compare_orderings, conclusion, open_study, tables
+from chunk7 import compare_orderings, conclusion, open_study, proof, tables
 from chunk7.analysis.figures.loss_rate import loss_rate
 from chunk7.analysis.figures.over_time import over_time
 from chunk7.analysis.statistics.proportions import connections_needed, one_in
@@ -54,7 +54,7 @@ cells.set_index("name")[columns]
 
 # %%
 for result in study.summary.results:
-    print(conclusion(result), end="\n\n")
+    print(conclusion(result), proof(result), end="\n\n")
 
 # %% [markdown]
 # ## What no loss proves

@@ -24,7 +24,7 @@ import os
 import pandas as pd
 from IPython.display import display
 
-from chunk7 import conclusion, open_study, tables, timelines
+from chunk7 import conclusion, open_study, proof, tables, timelines
 from chunk7.analysis.figures.connection import connection
 from chunk7.analysis.figures.loss_rate import loss_rate
 from chunk7.analysis.figures.over_time import over_time
@@ -72,7 +72,7 @@ tables.processes(study).set_index("process")
 
 # %%
 for result in study.summary.results:
-    print(conclusion(result), end="\n\n")
+    print(conclusion(result), proof(result), end="\n\n")
 
 # %%
 loss_rate(tables.cells(study))

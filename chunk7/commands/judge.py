@@ -9,6 +9,7 @@ import msgspec
 
 from chunk7.cluster.options import Subparsers, add_fail_on, add_json, add_out, fail_on, whole
 from chunk7.commands.run import CROSSED, NOT_VALID
+from chunk7.delivery.errors import UsageError
 from chunk7.wire.options import Parser
 
 if TYPE_CHECKING:
