@@ -60,11 +60,11 @@ def view(answer: DeliveryAnswer, failure: str, now_unix_s: float) -> View:
         return View("bad", "NOT VALID: these numbers are not to be relied on", reasons, about, rows)
     if not any(result.connections for result in document.results):
         return View("none", "Nothing judged yet", (), about, rows)
-    return View(_tone(rows), _found(document.results), (), about, rows)
+    return View(_tone(rows), _found(document.results), (), f"valid; {about}", rows)
 
 
 def _found(results: list[Account]) -> str:
-    """What came out; that it is valid is said by the absence of reasons against it."""
+    """What came out. That it is valid is no news by itself, and stands below."""
     lossy = sum(result.lossy_connections > 0 for result in results)
     unknown = sum(not _is_known(result) for result in results)
     yet = f", {unknown} cannot be judged yet" if unknown else ""

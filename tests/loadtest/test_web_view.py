@@ -23,7 +23,7 @@ def test_a_valid_test_says_what_each_ordering_came_to() -> None:
         tone="bad",
         headline="1 of 2 orderings lost chunks",
         reasons=(),
-        about="rounds 2 to 3, running; judged 2 s ago, with records 0.8 s old",
+        about="valid; rounds 2 to 3, running; judged 2 s ago, with records 0.8 s old",
         rows=(
             Row("history_then_subscribe", "publish_then_save", "bad", BUG_CELLS),
             Row('own "fix", <b>', "atomic_lua", "good", FIX_CELLS, "not explored"),
@@ -94,4 +94,4 @@ def test_an_ordering_of_which_nothing_is_known_never_looks_good() -> None:
 )
 def test_the_age_is_told(age_s: float, told: str) -> None:
     seen = view(DeliveryAnswer(document=document(round=2, rounds=1)), "", 1_000.0 + age_s)
-    assert seen.about == f"round 2, running; judged {told}, with records 0.8 s old"
+    assert seen.about == f"valid; round 2, running; judged {told}, with records 0.8 s old"
