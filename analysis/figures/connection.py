@@ -1,5 +1,6 @@
 """One connection's handover, T1 to T5."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -144,13 +145,23 @@ def _draw_chunks(axes: Any, timeline: pd.DataFrame, span: tuple[float, float]) -
             if span[0] <= bounds[event][0] <= span[1]:
                 placed.append((bounds[event][0], int(seq), lost))
     _number(axes, CHANNEL, 9, "T2", marks["publish"])
-    _number(axes, HISTORY, -9, "T3", marks["save"])
+    # What the filling is called stands there, too, in small letters: in the history.
+    named = (span[0], handover.per_character(axes) * 13)
+    _number(axes, HISTORY, -9, "T3", marks["save"], [named])
 
 
 def _number(
-    axes: Any, lane: float, shift_pt: float, step: str, marks: list[tuple[float, int, bool]]
+    axes: Any,
+    lane: float,
+    shift_pt: float,
+    step: str,
+    marks: list[tuple[float, int, bool]],
+    beside: Sequence[tuple[float, float]] = (),
 ) -> None:
-    """Numbers by the chunks; the lost first, close ones together, others where there is room."""
+    """Numbers by the chunks; the lost first, close ones together, others where there is room.
+
+    `beside`: (middle, half its width) of what else stands there, in ms.
+    """
     per_char = handover.per_character(axes)
     lost: list[tuple[float, list[int]]] = []
     for at, seq, _ in sorted(mark for mark in marks if mark[2]):
@@ -158,7 +169,7 @@ def _number(
             lost[-1][1].append(seq)
         else:
             lost.append((at, [seq]))
-    taken: list[tuple[float, float]] = []
+    taken = [*beside]
     named = [(at, f"{step} {_chunks(seqs)} lost", True) for at, seqs in lost]
     named += [(at, str(seq), False) for at, seq, is_lost in marks if not is_lost]
     for at, text, is_lost in named:

@@ -18,6 +18,9 @@ COVERED, COVERED_TEXT = "#CFE0D8", "#3C6B57"
 CHAR_IN, PLOT_IN = 0.056, 6.0
 """Width of a letter of a label, and of the axes: near enough to keep labels apart."""
 
+ROW_PT = 10
+"""From one row of labels to the next: their letters, and a little air."""
+
 LANE = 0.3
 """Half a lane's height, in lanes."""
 
@@ -86,7 +89,7 @@ def label_above(axes: Any, lane: float, said: Iterable[tuple[float, str]]) -> No
     width, ends = per_character(axes), [-np.inf] * 4
     for at, text in sorted(said):
         row = next((k for k, end in enumerate(ends) if at >= end), len(ends) - 1)
-        ends[row] = at + width * (len(text) + 1)
+        ends[row] = at + width * (len(text) + 1.4)
         axes.annotate(
-            text, (at, lane), (-2, 5 + 8 * row), textcoords="offset points", fontsize=SMALL_PT
+            text, (at, lane), (-2, 5 + ROW_PT * row), textcoords="offset points", fontsize=SMALL_PT
         )

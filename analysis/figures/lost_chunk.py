@@ -43,7 +43,7 @@ def lost_chunk(loss: Mapping[str, Any], instants: Mapping[str, Any]) -> Figure:
     `loss`: a row of `Study.losses`; `instants`: the same row of `timelines.loss_instants`.
     Green is what the client got; bars are how uncertain an instant is.
     """
-    figure, axes = new_figure(WIDTH_IN, 1.55)
+    figure, axes = new_figure(WIDTH_IN, 1.7)
     axes.set_title(f"{_who(loss)}: {IN_WORDS[Cause(loss['cause'])]}", loc="left", fontsize=BODY_PT)
     read, subscribe, publish, save = (
         tuple(float(instants[f"{name}{end}_ms"]) for end in ("", "_least", "_most"))
@@ -51,7 +51,7 @@ def lost_chunk(loss: Mapping[str, Any], instants: Mapping[str, Any]) -> Figure:
     )
     first_ms, last_ms = _view((read[0], subscribe[0], publish[0], save[0]))
     axes.set_xlim(first_ms, last_ms)
-    axes.set_ylim(HISTORY + 0.5, CHANNEL - 1.0)
+    axes.set_ylim(HISTORY + 0.5, CHANNEL - 1.35)
     axes.set_yticks([CHANNEL, HISTORY], ["channel", "history"])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

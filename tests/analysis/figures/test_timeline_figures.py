@@ -1,14 +1,19 @@
 """Figures of one connection and of one lost chunk: instants where the table has them."""
 
 import re
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from figure_kit import cut_off, marks, texts
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from chunk7.analysis.figures.connection import CHANNEL, CLIENT, HISTORY, NODE, connection, view
 from chunk7.analysis.figures.lost_chunk import IN_WORDS, lost_chunk
@@ -183,3 +188,40 @@ def test_nothing_is_received_live_after_the_connections_end() -> None:
     assert covers(axes)[1] == (3, 390, 0)
     assert "connection ended at 390 ms (dotted)" in texts(axes)
     assert cut_off(figure) == []
+
+
+# labels
+
+JOIN = ("accepted", "read", "subscribe", "history", "welcome")
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.lists(st.floats(0, 10), min_size=len(JOIN), max_size=len(JOIN)), st.floats(0, 10))
+def test_no_two_labels_touch_however_close_their_instants(at: list[float], lost_at: float) -> None:
+    """Two rows of labels had no air between them, and a number stood on "in the history"."""
+    join = [event(name, when) for name, when in zip(JOIN, at, strict=True)]
+    chunks = [event(name, lost_at + k, 7, lost=True) for k, name in enumerate(("publish", "save"))]
+    later = [event(name, 20.0 + k, 8) for k, name in enumerate(("publish", "save"))]
+    table = pd.DataFrame([event("opens", 0), *join, *chunks, *later])
+    assert touching(connection(table.sort_values("at_ms", ignore_index=True))) == []
+
+
+def test_no_two_labels_of_a_lost_chunk_touch() -> None:
+    close = {"read": 2.0, "subscribe": 2.4, "publish": 2.2, "save": 2.6}
+    assert touching(lost_chunk(loss(Cause.SAVE_LAG), instants(**close))) == []
+
+
+def touching(figure: Figure) -> list[tuple[str, str]]:
+    """Labels with less than a point and a half between them, or three from side to side."""
+    FigureCanvasAgg(figure).draw()
+    point = figure.dpi / 72
+    found = [text for axes in figure.axes for text in axes.texts if text.get_text()]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in found]
+    return [
+        (a, b)
+        for (a, one), (b, other) in combinations(boxes, 2)
+        if one.x0 - 3 * point < other.x1
+        and other.x0 - 3 * point < one.x1
+        and one.y0 - 1.5 * point < other.y1
+        and other.y0 - 1.5 * point < one.y1
+    ]
