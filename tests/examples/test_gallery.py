@@ -1,17 +1,13 @@
 """Every variant of every member of the gallery is found as its file and docs/gallery.md say."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from examples.gallery import EXAMPLES, PROGRAMS, Case, cases
+from examples.gallery import PROGRAMS, Case, cases, measure
 
 pytestmark = [pytest.mark.gallery, pytest.mark.timeout(240)]
-
-DRIVER = EXAMPLES / "gallery.py"
 
 
 def missing(case: Case) -> str | None:
@@ -25,13 +21,8 @@ def missing(case: Case) -> str | None:
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.label)
-def test_it_loses_or_keeps_as_recorded(case: Case, tmp_path: Path) -> None:
+async def test_it_loses_or_keeps_as_recorded(case: Case, tmp_path: Path) -> None:
     if (reason := missing(case)) is not None:
         pytest.skip(reason)
-    done = subprocess.run(
-        [sys.executable, DRIVER, case.label, "--out", tmp_path / "gallery"],
-        capture_output=True,
-        text=True,
-        timeout=220,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    found = await measure(case, tmp_path)
+    assert not [*found.strange(case.variant)], found
