@@ -63,7 +63,10 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One folder of the gallery. `watch`: options of `chunk7 watch`; empty: it can see nothing."""
+    """One folder of the gallery. In `start`, {variant}, {folder} and {port} are filled in.
+
+    `watch`: options of `chunk7 watch`; empty: it can see nothing of this member.
+    """
 
     start: list[str]
     variants: dict[str, Variant]
@@ -211,7 +214,11 @@ def _differ(run_dir: Path, joins: list[dict[str, Any]]) -> int:
 
 def _program(case: Case, place: Path, port: int, store: str) -> Part:
     """The member's program: of .venv-gallery, of the member's node_modules, or of PATH."""
-    values = {"variant": case.variant.program or case.name, "port": str(port)}
+    values = {
+        "variant": case.variant.program or case.name,
+        "folder": str(case.folder),
+        "port": str(port),
+    }
     name, *words = (word.format(**values) for word in case.member.start)
     places = (PROGRAMS, case.folder / "node_modules" / ".bin")
     path = os.pathsep.join([*map(str, places), os.environ["PATH"]])
