@@ -39,8 +39,8 @@ HOST, WRITTEN_PORT = "127.0.0.1", "127.0.0.1:8000"
 """What a target.yaml says; the copy that is run has the port that was free."""
 RUN = {"users": 24, "sessions": 3, "chunk_rate": 100, "duration": 3}
 """Options of `chunk7 run` where a member's file has no others."""
-ATTEMPTS = 2
-"""A machine that was busy with something else makes a run not valid: once more, then."""
+ATTEMPTS = 3
+"""A machine that was busy with something else makes a run not valid: again, then."""
 NOT_VALID, NO_JOINS = 98, 98
 RUN_WITHIN_S, WATCH_ENDS_WITHIN_S = 120.0, 20.0
 
@@ -145,7 +145,7 @@ def cases(wanted: Sequence[str] = ()) -> list[Case]:
 
 
 async def measure(case: Case, folder: Path) -> Measured:
-    """Start everything, run, watch, stop everything. Once more if the run was not valid."""
+    """Start everything, run, watch, stop everything. Again if the run was not valid."""
     for attempt in range(1, ATTEMPTS + 1):
         place = folder / f"{case.folder.name}-{case.name}-{attempt}"
         place.mkdir(parents=True)
