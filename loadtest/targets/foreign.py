@@ -67,10 +67,11 @@ class ForeignVisit:
         for _ in range(MAX_CONNECTIONS):
             connection = ForeignConnection(self, previous)
             connection.run()
-            if not connection.comes_back or now_ns() >= leave_ns:
+            away_s = self._away_s()
+            if not connection.comes_back or now_ns() + away_s * 1e9 >= leave_ns:
                 return
             previous = connection.connection_id
-            gevent.sleep(min(self._away_s(), max(0.0, (leave_ns - now_ns()) / 1e9)))
+            gevent.sleep(away_s)
 
     def said(self) -> Sighting:
         """What the user says it has: its newest chunk, if it may say anything."""
