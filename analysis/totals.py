@@ -17,7 +17,7 @@ from chunk7.analysis.results import COUNTS, sums
 from chunk7.analysis.statistics.quantiles import quantiles
 from chunk7.analysis.study import Study
 from chunk7.delivery.verdicts import Cause
-from chunk7.wire.account import Account, Explored, Quantiles
+from chunk7.wire.account import MOST_UNDETERMINED, Account, Explored, Quantiles
 from chunk7.wire.live import Moment
 from chunk7.wire.plan import Cell
 
@@ -144,8 +144,13 @@ def _moment(at_s: float, pair: Any, rows: pd.DataFrame, growing: bool) -> Moment
         chunks_lost=int(rows["lost"].sum()),
         window_ms_p50=window_ms.p50,
         window_ms_p95=window_ms.p95,
-        finished=not growing and bool(rows["ended"].all()),
+        finished=not growing and bool(rows["ended"].all()) and _is_known(rows),
     )
+
+
+def _is_known(rows: pd.DataFrame) -> bool:
+    """Those who were stopped in the middle leave chunks of which nobody can know."""
+    return bool(rows["undetermined"].sum() <= MOST_UNDETERMINED * rows["expected"].sum())
 
 
 def _losses(rows: pd.DataFrame) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from chunk7.wire.account import Account, Quantiles
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """The connections of one pair that opened in one bin of time; `at_s` is the bin's middle.
 
-    `finished`: no more will open in it, and all have ended. Until then losses may come to it.
+    `finished`: no more will open in it, all have ended, and at most 5% of their chunks are
+    undetermined. Until then losses may come to it, or it hides some.
     """
 
     at_s: float

@@ -75,3 +75,5 @@ def test_a_bin_is_not_finished_while_losses_may_come_to_it(kept: Kept) -> None:
     assert finished(*both, running=False) == [True] * 4
     first_open = kept.connections.assign(ended=[False, True])
     assert finished(Kept(first_open, kept.causes), running=False) == [False, True]
+    first_cut_off = kept.connections.assign(undetermined=[3, 0])
+    assert finished(Kept(first_cut_off, kept.causes), running=False) == [False, True]
