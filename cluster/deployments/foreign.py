@@ -16,7 +16,6 @@ from chunk7.cluster.deployments.probes import answers_http, free_ports
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.settings import RunSettings
 from chunk7.loadtest.targets.adapter import Adapter, ProduceRule
-from chunk7.wire.store.layout import Templates
 from chunk7.wire.store.option import ENVIRONMENT
 
 
@@ -34,20 +33,10 @@ async def start(
     )
 
 
-def templates(production: ProduceRule) -> Templates:
-    """The layout that an adapter describes; what it leaves out is chunk7's own."""
-    given = {
-        name: value
-        for name in Templates.__struct_fields__
-        if (value := getattr(production, name)) is not None
-    }
-    return Templates(**given)
-
-
 def _producer(production: ProduceRule, settings: RunSettings, folder: Path, port: int) -> Part:
     assert settings.redis is not None, "settings have been checked"
     layout = folder / "layout.json"
-    layout.write_bytes(msgspec.json.encode(templates(production)))
+    layout.write_bytes(msgspec.json.encode(production.templates()))
     options: dict[str, object] = {
         "--listen": f"{HOST}:{port}",
         "--name": "producer",

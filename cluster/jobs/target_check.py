@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from chunk7.cluster.deployments.foreign import templates
 from chunk7.cluster.deployments.local import python
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.loadtest.targets.adapter import ProduceRule
@@ -27,7 +26,7 @@ def written_for(produce: ProduceRule, redis: str, seconds: float) -> Iterator[st
     run = f"check-{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="chunk7-") as folder:
         layout = Path(folder, "layout.json")
-        layout.write_bytes(msgspec.json.encode(templates(produce)))
+        layout.write_bytes(msgspec.json.encode(produce.templates()))
         options = {
             "--layout": layout,
             "--write": produce.write[0],

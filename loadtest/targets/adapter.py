@@ -19,10 +19,10 @@ from chunk7.delivery.registry import load_file
 from chunk7.loadtest.targets.explained import explain
 from chunk7.loadtest.targets.paths import compile_path
 from chunk7.loadtest.targets.transports import BY_SCHEME
+from chunk7.wire.store.layout import TemplateLayout, Templates
 from chunk7.wire.templates import braced, placeholders, texts, without_secrets
 
 JOIN_PLACEHOLDERS = ("session_id", "after", "user", "connection_id")
-CHUNK_PLACEHOLDERS = ("session_id", "message_id", "index", "seq", "text", "final", "payload")
 VALUE_PATHS = ("session", "message", "index", "seq", "id", "text")
 """Fields of a rule that say where a chunk's values stand."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -78,7 +78,13 @@ class ProduceRule(_Record, frozen=True, kw_only=True):
     counter: str | None = None
     payload: Any = None
     fields: dict[str, str] | None = None
-    ttl_s: int = 3600
+    ttl_s: Annotated[int, msgspec.Meta(ge=1, le=31_536_000)] = 3600
+
+    def templates(self) -> Templates:
+        """The layout that is described; what is left out is chunk7's own."""
+        names = Templates.__struct_fields__
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return Templates(**given)
 
 
 class FinishedAnswer(_Record, frozen=True, kw_only=True):
@@ -285,7 +291,10 @@ def _check_placeholders(adapter: Adapter) -> None:
         for place, value in filled.items():
             _check_known(value, place, JOIN_PLACEHOLDERS)
     if adapter.produce is not None:
-        _check_known(msgspec.to_builtins(adapter.produce), "produce", CHUNK_PLACEHOLDERS)
+        try:
+            TemplateLayout(adapter.produce.templates())
+        except UsageError as error:
+            raise UsageError(f"produce.{error}") from error
 
 
 def _check_known(value: Any, place: str, known: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
+import gevent
 import msgspec
 
 from chunk7.loadtest.targets.adapter import Adapter
@@ -81,6 +82,7 @@ def check(adapter: Adapter, session_id: str, seconds: float) -> CheckDocument:
 
     Raises UsageError for what only filling in shows: a placeholder that is none.
     """
+    gevent.get_hub().NOT_ERROR += (KeyboardInterrupt,)  # it prints all others that end a wait
     document = CheckDocument(adapter=adapter.name, session_id=session_id)
     began_s = time.monotonic()
     try:
@@ -173,6 +175,11 @@ def _fault(document: CheckDocument, seconds: float) -> str | None:
             f"{what}: does session {document.session_id} stream just now (--session ID names one "
             "that does, ask in the adapter starts one)? Does send say what the target waits for?"
         )
+    if all(frame.kind == "history" and not frame.sightings for frame in document.frames):
+        return (
+            f"session {document.session_id} is empty: a history without chunks, and nothing else "
+            f"in {seconds:g} s; --session ID names one that streams"
+        )
     if not any(frame.sightings for frame in document.frames):
         kinds = sorted({str(frame.kind) for frame in document.frames})
         return (
@@ -192,7 +199,7 @@ def _notes(adapter: Adapter, document: CheckDocument) -> list[str]:
         notes.append("no text: that a chunk was altered cannot be seen")
     if seen and not any(frame.kind == "end" for frame in document.frames):
         notes.append("no frame was read as end: a run waits for the producer's instead")
-    if not any(frame.kind == "history" for frame in document.frames):
+    if seen and not any(frame.kind == "history" for frame in document.frames):
         notes.append("no frame was read as history: what a late client gets is not told apart")
     resume = adapter.resume
 

@@ -94,6 +94,7 @@ def never(connection: socket.socket, _: bytes) -> None:
     [
         (events(b"data: {}\n\n"), 2, "frames.2 (chunk): seq: nothing at n; there is nothing; rec"),
         (events(b"data: hello\n\n"), 2, "no JSON ("),
+        (events(b'event: history\ndata: {"all": []}\n\n'), 2, "session chunk7-check is empty: a h"),
         (events(b"data: [DONE]\n\n"), 2, "no rule read a chunk: 1 frames were read as end"),
         (events(b""), 2, "the target closed with 1000 end of stream before it sent anything"),
         (never, 2, "nothing was received in 0.2 s: does session chunk7-check stream just now"),
@@ -107,8 +108,8 @@ def never(connection: socket.socket, _: bytes) -> None:
         (b"", 1, "hung up without an answer; is the target running, and url its address?"),
     ],
     ids=[
-        *("path not found", "not JSON", "nothing read", "closes at once", "never sends", "HTML"),
-        *("404", "401", "429", "circle", "418", "503", "hangs up"),
+        *("path not found", "not JSON", "empty", "nothing read", "closes at once"),
+        *("never sends", "HTML", "404", "401", "429", "circle", "418", "503", "hangs up"),
     ],
 )
 def test_a_wrong_adapter_is_one_line_that_says_what_to_change(
