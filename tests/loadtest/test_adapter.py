@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,6 +177,14 @@ def test_a_wrong_python_adapter_is_one_line_too(
 ) -> None:
     with pytest.raises(UsageError, match=line.replace("{", "\\{")):
         read(tmp_path, PYTHON.replace(before, after, 1), "a.py")
+
+
+def test_who_only_reads_adapters_and_frames_waits_for_no_gevent() -> None:
+    """Processes of asyncio read them, too, and a command's help should not wait."""
+    imports = "import sys, chunk7.loadtest.targets.frame_reader, chunk7.loadtest.targets.samples"
+    check = "print({'gevent', 'locust'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", f"{imports}; {check}"], capture_output=True)
+    assert (done.stdout, done.stderr) == (b"set()\n", b"")
 
 
 def test_no_file_is_one_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 from call_kit import Call
 from http_kit import Answer, answering, events, http
+from store_kit import certificate
 from websockets.sync.server import ServerConnection, serve
 
 from chunk7.loadtest.targets.adapter import read_adapter
@@ -139,6 +141,24 @@ def test_nobody_there_and_no_websocket_are_told_apart(call: Call, adapter: Path)
     said = call("target", "check", file)
     assert (said.returncode, said.stdout) == (1, "")
     assert "Connection refused; is the target running" in said.stderr
+
+
+def test_a_certificate_that_is_not_trusted_is_the_adapters_fault(
+    call: Call, adapter: Path, tmp_path: Path
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate(tmp_path))
+    with answering(events(CHUNKS), context) as server:
+        port = server.address.partition(":")[2]
+        said = call("target", "check", write(adapter, f"https://{server.address}"))
+        assert said.returncode == 2
+        assert "tls.ca names a file of authorities, tls.verify: false trusts anyone" in said.stderr
+        trusted = f"{RULES}tls: {{ca: {tmp_path / 'certificate.pem'}}}\n"
+        said = call("target", "check", write(adapter, f"https://{server.address}", trusted))
+        assert said.returncode == 0
+        said = call("target", "check", write(adapter, f"https://localhost:{port}", trusted))
+        assert said.returncode == 2
+        assert "Hostname mismatch" in said.stderr
 
 
 def test_a_binary_websocket_is_named(call: Call, adapter: Path) -> None:
