@@ -4,6 +4,8 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,9 +137,12 @@ def _show(document: "CheckDocument") -> None:
 
     if document.opened_ms is not None:
         say(f"{document.adapter}: session {document.session_id}, open after {_ms(document)}")
-    for frame in document.frames[:FRAMES]:
-        say(f"{frame.at_ms:8.1f} ms  {_read_as(frame)}", "red" if frame.error else "bold")
-        say(f"             {_received(frame)}", "dim")
+    for connection, frames in groupby(document.frames[:FRAMES], attrgetter("connection")):
+        if document.frames[0].connection == "ask":  # so there are two
+            say("the request's own response:" if connection == "ask" else "a join by url:")
+        for frame in frames:
+            say(f"{frame.at_ms:8.1f} ms  {_read_as(frame)}", "red" if frame.error else "bold")
+            say(f"             {_received(frame)}", "dim")
     if len(document.frames) > FRAMES:
         say(f"and {len(document.frames) - FRAMES} more frames: --json has them all")
     if document.opened_ms is not None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
 
 import gevent
 import msgspec
@@ -45,9 +44,11 @@ ADVICE = {
 
 
 class FrameSeen(msgspec.Struct, frozen=True):
-    """One message, and what became of it. `at_ms` after the connection began to open."""
+    """One message, and what became of it. `at_ms` after the check began."""
 
     at_ms: float
+    connection: str
+    """`join`, by the adapter's url; `ask`, the response to its request."""
     received: str
     event: str | None
     id: str | None
@@ -86,9 +87,11 @@ def check(adapter: Adapter, session_id: str, seconds: float) -> CheckDocument:
     document = CheckDocument(adapter=adapter.name, session_id=session_id)
     began_s = time.monotonic()
     try:
-        with _opened(adapter, document, began_s + seconds) as connection:
+        with contextlib.ExitStack() as stack:
+            opened = _opened(adapter, document, began_s + seconds, stack)
             document.opened_ms = _ms_since(began_s)
-            _read(adapter, connection, document, began_s, began_s + seconds)
+            for name, connection in opened:
+                _read(adapter, name, connection, document, began_s, time.monotonic() + seconds)
             if adapter.ask is not None and not isinstance(adapter.ask.reference, str):
                 place = TargetJoin(document.session_id, 1, 1)
                 text = fetch_finished(adapter, place, time.monotonic() + seconds)
@@ -102,30 +105,31 @@ def check(adapter: Adapter, session_id: str, seconds: float) -> CheckDocument:
     return document
 
 
-@contextlib.contextmanager
 def _opened(
-    adapter: Adapter, document: CheckDocument, deadline_s: float
-) -> Iterator[TargetConnection]:
-    """Joined and asked, in the order that the adapter implies."""
-    place = TargetJoin(document.session_id, 1, 1)
-    ask = adapter.ask
-    if ask is not None and ask.session_id is not None:
+    adapter: Adapter, document: CheckDocument, deadline_s: float, stack: contextlib.ExitStack
+) -> list[tuple[str, TargetConnection]]:
+    """Joined and asked, in the order that the adapter implies; closed with the stack."""
+    opened: list[tuple[str, TargetConnection]] = []
+
+    def keep(name: str, connection: TargetConnection) -> None:
+        stack.callback(connection.close, CLOSE_WAIT_S)
+        opened.append((name, connection))
+
+    ask, place = adapter.ask, TargetJoin(document.session_id, 1, 1)
+    if ask is not None and ask.reference == "request":
+        keep("ask", open_request(adapter, place, deadline_s))
+    elif ask is not None and ask.session_id is not None:
         document.session_id = session_of(adapter, place, request_once(adapter, place, deadline_s))
         place = TargetJoin(document.session_id, 1, 1)
-    if ask is not None and ask.reference == "request":
-        connection = open_request(adapter, place, deadline_s)
-    else:
-        connection = open_target(adapter, place, deadline_s)
-    try:
-        if ask is not None and ask.reference != "request" and ask.session_id is None:
-            request_once(adapter, place, deadline_s)
-        yield connection
-    finally:
-        connection.close(CLOSE_WAIT_S)
+    keep("join", open_target(adapter, place, deadline_s))
+    if ask is not None and ask.reference != "request" and ask.session_id is None:
+        request_once(adapter, place, deadline_s)
+    return opened
 
 
 def _read(
     adapter: Adapter,
+    name: str,
     connection: TargetConnection,
     document: CheckDocument,
     began_s: float,
@@ -142,22 +146,20 @@ def _read(
             document.closed = str(closed)
             return
         for message in messages:
-            frame = _seen(reader, message, _ms_since(began_s))
+            frame = _seen(reader, name, message, _ms_since(began_s))
             document.frames.append(frame)
             document.error = document.error or frame.error
         if document.frames[-1].kind == "end":
             return
 
 
-def _seen(reader: FrameReader, message: Message, at_ms: float) -> FrameSeen:
-    received = text_of(message.data)
+def _seen(reader: FrameReader, name: str, message: Message, at_ms: float) -> FrameSeen:
+    came = (at_ms, name, text_of(message.data), message.event, message.id)
     try:
         reading = reader.read(message)
     except UnreadFrame as error:
-        return FrameSeen(at_ms, received, message.event, message.id, None, None, (), str(error))
-    return FrameSeen(
-        at_ms, received, message.event, message.id, reading.rule, reading.kind, reading.sightings
-    )
+        return FrameSeen(*came, None, None, (), str(error))
+    return FrameSeen(*came, reading.rule, reading.kind, reading.sightings)
 
 
 # --- what it comes to ---
@@ -201,6 +203,8 @@ def _notes(adapter: Adapter, document: CheckDocument) -> list[str]:
         notes.append("no frame was read as end: a run waits for the producer's instead")
     if seen and not any(frame.kind == "history" for frame in document.frames):
         notes.append("no frame was read as history: what a late client gets is not told apart")
+    if document.frames and not any(frame.connection == "join" for frame in document.frames):
+        notes.append("the join by url received nothing; only the request's own response was read")
     resume = adapter.resume
 
     def lacks(one: Sighting) -> bool:

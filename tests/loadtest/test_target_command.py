@@ -194,9 +194,11 @@ def test_the_target_is_asked_for_an_answer_and_its_session_joined(
         said = call("target", "check", file, "--json")
     assert said.returncode == 0
     document = json.loads(said.stdout)
-    assert len(document["frames"]) == 3
+    assert [frame["connection"] for frame in document["frames"]] == (
+        ["ask"] * 3 + ["join"] * 3 if reference == "request" else ["join"] * 3
+    )
     paths = [request.split(b" ")[1].decode() for request in server.requests]
-    joined = {"request": ["/ask"], "connection": ["/ask", "/join/s9"]}
+    joined = {"request": ["/ask", "/join/chunk7-check"], "connection": ["/ask", "/join/s9"]}
     assert paths == joined.get(reference, ["/ask", "/join/s9", "/done"])
     assert document["finished_characters"] == (11 if "/done" in paths else None)
 
