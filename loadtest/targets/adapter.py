@@ -145,6 +145,9 @@ def read_adapter(path: Path) -> Adapter:
             module = load_file(path, "adapter")
             written = getattr(module, "TARGET", None)
             functions = {name: getattr(module, name, None) for name in ("read", "values")}
+            for name, function in functions.items():
+                if function is not None and not callable(function):
+                    raise UsageError(f"{name}: is no function")
         else:
             written = _read_yaml(path)
         if not isinstance(written, dict):

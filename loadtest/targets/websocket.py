@@ -183,5 +183,7 @@ _DATA = frozenset((Opcode.TEXT, Opcode.BINARY, Opcode.CONT))
 
 
 def _first_line(response: Response) -> str:
+    if location := response.headers.get("Location"):
+        return f"{response.reason_phrase}, to {without_secrets(location)}"
     body = bytes(response.body or b"").decode(errors="replace").strip()
     return body.splitlines()[0][:200] if body else response.reason_phrase

@@ -169,6 +169,7 @@ def test_a_python_adapter_has_the_same_content_and_two_functions(tmp_path: Path)
         ('"p"', '"p", "frames": [{"is": "chunk", "text": "$"}]', "frames: the function read is"),
         ("def read", "def reads", "frames: no rule"),
         ("def values", "def value", "url: {room} is none of {session_id}"),
+        ("def values", "values = 1\ndef value", "values: is no function"),
         ("def read", "raise KeyError('x')\ndef read", "does not load"),
     ],
 )

@@ -130,6 +130,12 @@ def test_nobody_there_and_no_websocket_are_told_apart(call: Call, adapter: Path)
     with answering(http(b"no upgrade", "426 Upgrade")) as server:
         file = write(adapter, f"ws://{server.address}", RULES.partition("resume")[0])
         assert call("target", "check", file).returncode == 2
+    moved = http(b"", "308 Moved", "Location: wss://elsewhere/ws?key=k\r\n")
+    with answering(moved) as server:
+        file = write(adapter, f"ws://{server.address}", RULES.partition("resume")[0])
+        said = call("target", "check", file)
+        assert said.returncode == 2
+        assert "HTTP 308: Moved, to wss://elsewhere/ws; url should be where" in said.stderr
     with answering(http(b"<html>")) as server:
         file = write(adapter, f"ws://{server.address}", RULES.partition("resume")[0])
         said = call("target", "check", file)
