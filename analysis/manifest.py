@@ -29,9 +29,9 @@ class TargetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str
     """As the adapter has it, places in braces and all."""
     file: str
-    reference: Literal["producer", "connection", "request", "answer", "recording"]
+    reference: Literal["producer", "connection", "request", "log", "answer", "recording"]
     """Who knows what was sent: our producer; a client that was there from the beginning; the
-    request that asked; the finished answer; another recording."""
+    request that asked; the log of who makes the answers; the finished answer; a recording."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

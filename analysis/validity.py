@@ -60,6 +60,7 @@ def reasons(
         *_nothing_happened(run),
         *against,
         *_one_sided(run),
+        *_not_asked(run),
         *_broken_off(run, limits),
         *_undetermined(run, judgement, limits.undetermined),
     ]
@@ -164,6 +165,13 @@ def _never_opened(run: Run, limits: ValidityLimits, running: bool) -> Iterator[s
                 f"{part.sum()} of {len(part)} connections of {name} never opened "
                 f"(limit {limits.never_opened:.0%})"
             )
+
+
+def _not_asked(run: Run) -> Iterator[str]:
+    """Answers of a target of which nobody knows what they should have said."""
+    failed = run.events[run.events["kind"] == "ask_failed"]
+    if len(failed):
+        yield f"{len(failed)} answers were not begun, or not kept: {failed['detail'].iloc[0]}"
 
 
 def _broken_off(run: Run, limits: ValidityLimits) -> Iterator[str]:

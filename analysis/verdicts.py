@@ -25,6 +25,9 @@ ACCOUNTS = (
     "unexpected", "unrecorded", "fetched", "receipts", "before_opened", "before_published", "timed",
 )  # fmt: skip
 
+LOG_LATE_NS = 50e6
+"""How much later than its chunk a line of a producer's log may be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
@@ -298,7 +301,13 @@ def _of_batch(listeners: Listeners, receipts: Receipts) -> Listeners:
 
 
 def _clocks_off_ns(run: Run) -> float:
-    """How far two hosts' clocks may be apart once aligned; 0 for one host."""
+    """How far two hosts' clocks may be apart once aligned; 0 for one host.
+
+    Somebody's log says when a line was written, which may be a little after its chunk was sent.
+    """
+    target = run.manifest.target
+    if target is not None and target.reference == "log":
+        return LOG_LATE_NS
     several = run.processes.loc[run.processes["boot_id"] != "", "boot_id"].nunique() > 1
     uncertain_ns = run.clocks["uncertainty_ns"].to_numpy(dtype=float).max(initial=0)
     return 2.0 * uncertain_ns if several else 0.0

@@ -30,6 +30,7 @@ from gevent.pywsgi import WSGIServer  # noqa: E402
 from chunk7.delivery.errors import Chunk7Error, UsageError  # noqa: E402
 from chunk7.loadtest.health import HubLag  # noqa: E402
 from chunk7.loadtest.targets.adapter import Adapter, read_adapter  # noqa: E402
+from chunk7.loadtest.targets.producer_log import ProducerLog  # noqa: E402
 from chunk7.loadtest.targets.reference import Reference, WrongAdapter  # noqa: E402
 from chunk7.wire.clock import boot_id, now_ns  # noqa: E402
 from chunk7.wire.options import Parser, listen_address  # noqa: E402
@@ -39,7 +40,9 @@ from chunk7.wire.records import Recorder  # noqa: E402
 STAGGER = 0.1
 """Sessions start in this first part of the cell, as the producer's do."""
 FLUSH_S = 1.0
-log = logging.getLogger("asking")
+POLL_S = 0.02
+"""How often a producer's log is looked at."""
+logger = logging.getLogger("asking")
 
 Respond = Callable[[str, list[tuple[str, str]]], object]
 
@@ -74,9 +77,15 @@ class Asking:
         self._recorder.add(
             "events", at_ns=now_ns(), kind="order", detail=msgspec.json.encode(plan).decode()
         )
+        assert self._adapter.ask is not None, "main has seen to it"
+        rule = self._adapter.ask.log
+        log = None if rule is None else ProducerLog(rule)
         self._asked = [
-            gevent.spawn(self._ask, self.timetable, session) for session in self.timetable.sessions
+            gevent.spawn(self._ask, self.timetable, session, log)
+            for session in self.timetable.sessions
         ]
+        if log is not None:
+            self._asked.append(gevent.spawn(_poll, log))
         return self.timetable
 
     def stop(self) -> None:
@@ -84,10 +93,10 @@ class Asking:
         gevent.killall(self._asked)
         self._asked, self.timetable = [], None
 
-    def _ask(self, timetable: Timetable, session: SessionPlan) -> None:
+    def _ask(self, timetable: Timetable, session: SessionPlan, log: ProducerLog | None) -> None:
         cell = timetable.plan.cells[session.cell]
         until_ns = _instant_ns(timetable, timetable.plan.cell_gone_ms(session.cell))
-        reference = Reference(self._adapter, self._recorder, session, cell.write, until_ns)
+        reference = Reference(self._adapter, self._recorder, session, cell.write, until_ns, log)
         try:
             reference.run(
                 _instant_ns(timetable, session.start_ms),
@@ -97,7 +106,7 @@ class Asking:
         except WrongAdapter as error:
             self.failed = str(error)
         except Chunk7Error as error:
-            log.warning("%s: %s", session.session_id, error)
+            logger.warning("%s: %s", session.session_id, error)
             self._recorder.add(
                 "events",
                 at_ns=now_ns(),
@@ -135,6 +144,12 @@ class Asking:
         if self.timetable is None:
             return "404 Not Found", b"no timetable\n"
         return "200 OK", msgspec.json.encode(self.timetable)
+
+
+def _poll(log: ProducerLog) -> None:
+    while True:  # until killed
+        log.poll()
+        gevent.sleep(POLL_S)
 
 
 def _session(plan: Plan, cell: int, session: int) -> SessionPlan:

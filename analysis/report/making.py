@@ -55,6 +55,7 @@ _KNOWS = {
     "producer": "chunk7's producer, which wrote it",
     "connection": "a client that was there from the beginning",
     "request": "the response to the request that asked",
+    "log": "the log of whoever makes the answers",
     "answer": "the finished answer, fetched afterwards",
     "recording": "another recording of the answer",
 }

@@ -94,6 +94,19 @@ class FinishedAnswer(_Record, frozen=True, kw_only=True):
     text: str
 
 
+class LogRule(_Record, frozen=True, kw_only=True):
+    """A log in which whoever makes the answers writes a line of JSON a chunk; PATHs of a line."""
+
+    file: str
+    session: str
+    text: str | None = None
+    message: str | None = None
+    index: str | None = None
+    seq: str | None = None
+    time: str | None = None
+    """When it was sent: Unix time in s, ms, us or ns, or ISO 8601."""
+
+
 class Ask(_Record, frozen=True, kw_only=True):
     """The request that makes the target start an answer."""
 
@@ -103,7 +116,8 @@ class Ask(_Record, frozen=True, kw_only=True):
     body: Any = None
     session_id: str | None = None
     """PATH into the answer's JSON, where the target names the session."""
-    reference: Literal["connection", "request"] | FinishedAnswer = "connection"
+    reference: Literal["connection", "request", "log"] | FinishedAnswer = "connection"
+    log: LogRule | None = None
 
 
 class AdapterFile(_Record, frozen=True, kw_only=True):
@@ -238,6 +252,22 @@ def _check(adapter: Adapter) -> None:
         _check_url("ask.url", adapter.ask.url, ("http", "https"))
         if isinstance(adapter.ask.reference, FinishedAnswer):
             _check_url("ask.reference.url", adapter.ask.reference.url, ("http", "https"))
+        _check_log(adapter.ask)
+
+
+def _check_log(ask: Ask) -> None:
+    if (ask.reference == "log") != (ask.log is not None):
+        raise UsageError("ask.log: goes with reference: log, and that with it")
+    if ask.log is None:
+        return
+    if not (ask.log.text or ask.log.index or ask.log.seq):
+        raise UsageError("ask.log: needs text, index or seq to tell chunks apart")
+    for name in ("session", "text", "message", "index", "seq", "time"):
+        if (path := getattr(ask.log, name)) is not None:
+            try:
+                compile_path(path)
+            except UsageError as error:
+                raise UsageError(f"ask.log.{name}: {error}") from error
 
 
 def _check_url(place: str, url: str, schemes: tuple[str, ...]) -> str:

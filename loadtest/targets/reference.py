@@ -16,9 +16,17 @@ from chunk7.loadtest.targets.client import (
     request_once,
     session_of,
 )
-from chunk7.loadtest.targets.errors import Closed, Refused, TargetError, TimedOut, WrongAnswer
+from chunk7.loadtest.targets.errors import (
+    END_OF_STREAM,
+    Closed,
+    Refused,
+    TargetError,
+    TimedOut,
+    WrongAnswer,
+)
 from chunk7.loadtest.targets.foreign import WRONG_ADAPTER
 from chunk7.loadtest.targets.frame_reader import FrameReader, Sighting, UnreadFrame
+from chunk7.loadtest.targets.producer_log import ProducerLog
 from chunk7.loadtest.targets.transport import TargetConnection
 from chunk7.wire.clock import now_ns
 from chunk7.wire.plan import SessionPlan
@@ -37,7 +45,13 @@ class Reference:
     """One session's reference. `write` is the cell's write side, as records name it."""
 
     def __init__(
-        self, adapter: Adapter, recorder: Recorder, session: SessionPlan, write: str, until_ns: int
+        self,
+        adapter: Adapter,
+        recorder: Recorder,
+        session: SessionPlan,
+        write: str,
+        until_ns: int,
+        log: ProducerLog | None = None,
     ) -> None:
         assert adapter.ask is not None, "without a question there is no answer"
         self._adapter = adapter
@@ -46,6 +60,7 @@ class Reference:
         self._session = session
         self._write = write
         self._until_ns = until_ns
+        self._log = log
         self._reader = FrameReader(adapter)
         self._count = 0
         self._known: set[object] = set()
@@ -59,6 +74,8 @@ class Reference:
         try:
             if isinstance(self._ask.reference, FinishedAnswer):
                 self._fetch(start_ns, end_ns, named)
+            elif self._log is not None:
+                self._follow(self._log, start_ns, named)
             elif self._ask.reference == "request":
                 _wait_until(start_ns)
                 asked = open_request(self._adapter, self._join(), self._deadline_s)
@@ -115,6 +132,20 @@ class Reference:
         for word in _WORD.findall(text):
             self._write_down(Sighting(text=word), at_ns)
 
+    def _follow(self, log: ProducerLog, start_ns: int, named: Callable[[str], None]) -> None:
+        """What the log says of the session, until its clients are gone."""
+        _wait_until(start_ns)
+        name = self._request()
+
+        def take(seen: Sighting, sent_ns: int | None) -> None:
+            self._write_down(seen, now_ns(), sent_ns)
+            named(name)
+
+        log.claim(name, take)
+        _wait_until(self._until_ns)
+        if not self._count:
+            raise Chunk7Error(f"the log has no line of the session {name}")
+
     def _keep(self, connection: TargetConnection, begun: Callable[[], None]) -> None:
         """Read until the answer's end, or until it is time to go; the first chunk tells `begun`."""
         try:
@@ -129,13 +160,19 @@ class Reference:
                             begun()
                     if reading.kind == "end":
                         return
-        except (TimedOut, Closed):
+        except TimedOut:
             return
+        except Closed as closed:
+            if closed.code != END_OF_STREAM:
+                raise  # what came after that nobody knows
         finally:
             connection.close(0.0)
 
-    def _write_down(self, seen: Sighting, at_ns: int) -> None:
-        """A row in `published` and one in `texts`; none for a chunk that is here already."""
+    def _write_down(self, seen: Sighting, at_ns: int, sent_ns: int | None = None) -> None:
+        """A row in `published` and one in `texts`; none for a chunk that is here already.
+
+        It was there no later than `at_ns`; `sent_ns` is when it was sent, if that is known.
+        """
         named = seen.seq if seen.index is None else (seen.message_id, seen.index)
         if named is not None and named in self._known:
             return
@@ -158,8 +195,10 @@ class Reference:
             final=False,
             intended_ns=at_ns,
             started_ns=at_ns,
-            save_sent_ns=at_ns,
-            save_done_ns=at_ns,
+            publish_sent_ns=sent_ns,
+            publish_done_ns=sent_ns,
+            save_sent_ns=at_ns if sent_ns is None else None,
+            save_done_ns=at_ns if sent_ns is None else None,
         )
         self._recorder.add_row("texts", (cell, session_id, message_id, index, seq, False, text))
 

@@ -1,15 +1,17 @@
-"""Somebody else's back end, for tests: `python foreign_app.py PORT MODE REDIS_URL`.
+"""Somebody else's back end, for tests: `python foreign_app.py PORT MODE REDIS_URL LOG`.
 
 MODE `wrong` reads what there was and then begins to listen; `right` listens first, holds back what
 comes live, and drops of it what it had read. `/ws/SESSION` relays what somebody writes into a
 store (list `h:SESSION`, channel `c:SESSION`); `POST /ask/SESSION` starts an answer of the app's
-own, which `/sse/SESSION` streams.
+own, which `/sse/SESSION` streams, and of which every part is a line of LOG.
 """
 
 import asyncio
 import json
 import sys
+import time
 from collections import defaultdict
+from pathlib import Path
 
 import redis.asyncio as redis
 from aiohttp import web
@@ -23,7 +25,8 @@ Part = dict[str, object]
 
 
 class App:
-    def __init__(self, wrong: bool, url: str) -> None:
+    def __init__(self, wrong: bool, url: str, log: Path) -> None:
+        self.log = log.open("a", buffering=1)
         self.wrong = wrong
         self.store = redis.from_url(url)
         self.said: dict[str, list[Part]] = defaultdict(list)
@@ -65,6 +68,7 @@ class App:
     async def answer(self, session: str) -> None:
         for number, word in enumerate(WORDS):
             part: Part = {"i": number, "t": word, "last": number == len(WORDS) - 1}
+            self.log.write(json.dumps({"room": session, "at": time.time()} | part) + "\n")
             self.said[session].append(part)
             for listener in self.listeners[session]:
                 listener.put_nowait(part)
@@ -96,8 +100,8 @@ class App:
         await response.write(f"id: {part['i']}\ndata: {json.dumps(part)}\n\n".encode())
 
 
-def main(port: int, mode: str, url: str) -> None:
-    app, routes = App(mode == "wrong", url), web.Application()
+def main(port: int, mode: str, url: str, log: Path) -> None:
+    app, routes = App(mode == "wrong", url, log), web.Application()
     routes.add_routes(
         [
             web.get("/ws/{session}", app.join),
@@ -109,4 +113,4 @@ def main(port: int, mode: str, url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4]))

@@ -47,15 +47,19 @@ def app(folder: Path, mode: str, content: dict[str, Any]) -> Iterator[tuple[Path
     if "produce" in content:
         address = {"url": f"ws://{HOST}:{port}/ws/{{session_id}}"}
     else:
-        asked = {"ask": {"url": f"http://{HOST}:{port}/ask/{{session_id}}"}}
-        address = {"url": f"http://{HOST}:{port}/sse/{{session_id}}"} | asked
+        ask = {"url": f"http://{HOST}:{port}/ask/{{session_id}}"} | content.get("ask", {})
+        if "log" in ask:
+            ask["log"] = ask["log"] | {"file": str(folder / "app.log")}
+        asked = {"ask": ask}
+        address = {"url": f"http://{HOST}:{port}/sse/{{session_id}}"}
+        content = content | asked
     (folder / "store").mkdir()
     with server(folder / "store") as store:
         url = f"redis://{HOST}:{store.port}/0"
         adapter = folder / "adapter.yaml"
         stored = {"store": url} if "produce" in content else {}
         adapter.write_text(yaml.safe_dump({"name": "theirs", **address, **content, **stored}))
-        words = [sys.executable, str(APP), str(port), mode, url]
+        words = [sys.executable, str(APP), str(port), mode, url, str(folder / "app.log")]
         process = subprocess.Popen(words)
         try:
             _wait_for(port)
@@ -63,6 +67,11 @@ def app(folder: Path, mode: str, content: dict[str, Any]) -> Iterator[tuple[Path
         finally:
             process.kill()
             process.wait(10)
+
+
+LOGGED = ASKED | {
+    "ask": {"reference": "log", "log": {"session": "room", "text": "t", "index": "i", "time": "at"}}
+}
 
 
 def with_numbers(content: dict[str, Any], name: str, path: str) -> dict[str, Any]:
@@ -79,8 +88,9 @@ def with_numbers(content: dict[str, Any], name: str, path: str) -> dict[str, Any
         (with_numbers(RELAYED, "seq", "n"), "seq"),
         (RELAYED, "text"),
         (with_numbers(ASKED, "index", "i"), "index"),
+        (LOGGED, "text"),
     ],
-    ids=["websocket by numbers", "websocket by text", "server-sent events that are asked for"],
+    ids=["websocket by numbers", "websocket by text", "events that are asked for", "a log"],
 )
 def test_a_back_end_that_reads_and_then_subscribes_loses(
     tmp_path: Path, content: dict[str, Any], by: str
