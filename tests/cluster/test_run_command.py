@@ -39,7 +39,9 @@ def short(run_folder: Path) -> Ended:
 
 def test_stdout_is_one_document_of_the_promised_shape(short: Ended, run_folder: Path) -> None:
     document = short.document
-    assert document.keys() == {"schema", "valid", "invalid_because", "seed", "run_dir", "results"}
+    assert document.keys() == {
+        "schema", "valid", "invalid_because", "seed", "run_dir", "results", "told_apart_by",
+    }  # fmt: skip
     assert (document["schema"], document["seed"]) == (1, 7)
     assert document["run_dir"] == str(run_folder)
     assert all(result.keys() >= RESULT_KEYS for result in document["results"])
