@@ -269,7 +269,20 @@ def _undetermined(
             yield (
                 f"{row['undetermined']} of {row['expected']} chunks expected in "
                 f"{_cell_name(run, cell)} are undetermined (limit {limit:.0%})"
+                f"{_slowness(run, judgement, cell)}"
             )
+
+
+def _slowness(run: Run, judgement: Judgement, cell: Any) -> str:
+    """What a target's own pace has to do with it."""
+    if run.manifest.target is None:
+        return ""
+    cells = run.connections["cell"].to_numpy()
+    of_cell = [ms for row, ms in judgement.latency_ms.items() if cells[row] == cell and len(ms)]
+    slowest_ms = max((float(ms.max()) for ms in of_cell), default=0.0)
+    if slowest_ms < run.manifest.settle_ms:
+        return ""
+    return f": the target took up to {slowest_ms:,.0f} ms for a chunk, so more may have been coming"
 
 
 def _by_cell(run: Run, frame: pd.DataFrame, values: pd.Series) -> Iterator[tuple[str, pd.Series]]:

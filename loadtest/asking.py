@@ -85,7 +85,7 @@ class Asking:
             for session in self.timetable.sessions
         ]
         if log is not None:
-            self._asked.append(gevent.spawn(_poll, log))
+            self._asked.append(gevent.spawn(self._poll, log))
         return self.timetable
 
     def stop(self) -> None:
@@ -114,6 +114,14 @@ class Asking:
                 session_id=session.session_id,
                 detail=str(error),
             )
+
+    def _poll(self, log: ProducerLog) -> None:
+        try:
+            while True:  # until killed
+                log.poll()
+                gevent.sleep(POLL_S)
+        except OSError as error:
+            self.failed = f"{self._adapter.file}: ask.log.file: {error.strerror or error}"
 
     # --- the control API ---
 
@@ -146,12 +154,6 @@ class Asking:
         return "200 OK", msgspec.json.encode(self.timetable)
 
 
-def _poll(log: ProducerLog) -> None:
-    while True:  # until killed
-        log.poll()
-        gevent.sleep(POLL_S)
-
-
 def _session(plan: Plan, cell: int, session: int) -> SessionPlan:
     """From a seeded moment in the first tenth of its cell until the cell's end."""
     draw = random.Random(f"{plan.seed} ask {session}").random()
@@ -181,17 +183,14 @@ def main() -> int:
         adapter = read_adapter(given.target)
         if adapter.ask is None:
             raise UsageError(f"{given.target}: ask: is needed, to ask")
-        return _serve(Asking(adapter, recorder := _recorder(given.records)), recorder, given.listen)
+        return _serve(adapter, Recorder(given.records, "reference"), given.listen)
     except Chunk7Error as error:
         sys.stderr.write(f"asking: error: {error}\n")
         return error.exit_code
 
 
-def _recorder(folder: Path) -> Recorder:
-    return Recorder(folder, "reference")
-
-
-def _serve(asking: Asking, recorder: Recorder, listen: str) -> int:
+def _serve(adapter: Adapter, recorder: Recorder, listen: str) -> int:
+    asking = Asking(adapter, recorder)
     stop = gevent.event.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop.set)

@@ -6,6 +6,7 @@ goes. worker or local runner: a WorkerState has what the users of the process sh
 
 import gc
 import logging
+import re
 import sys
 import time
 from pathlib import Path
@@ -110,11 +111,19 @@ def _follow_controller(environment: Any, controller: RoundController) -> None:
     environment.events.spawning_complete.add_listener(lambda **_: controller.begin())
     environment.events.test_stop.add_listener(lambda **_: controller.stop())
     environment.events.quitting.add_listener(quit_)
+    environment.events.quit.add_listener(lambda **_: _say(controller.failure))
 
 
 def _exit(error: UsageError) -> NoReturn:
-    print(f"chunk7: {error}", file=sys.stderr)  # noqa: T201 - the one clear line
+    _say(str(error))
     sys.exit(error.exit_code)
+
+
+def _say(line: str) -> None:
+    """The one clear line, after all of Locust's."""
+    if line:
+        sys.stderr.write(f"chunk7: {line}\n")
+        sys.stderr.flush()
 
 
 def _exit_code(environment: Any, controller: RoundController) -> int:
@@ -125,6 +134,17 @@ def _exit_code(environment: Any, controller: RoundController) -> int:
     tried, failed = (connects.num_requests, connects.num_failures) if connects else (0, 0)
     none_made = tried == failed and (tried > 0 or controller.rounds_over > 0)
     if none_made:
-        logger.error("not one connection was made (%d tried)", tried)
+        controller.failure = f"not one connection was made ({tried} tried){_why(environment.stats)}"
+        logger.error(controller.failure)
     broken = environment.runner.exceptions or log.unhandled_greenlet_exception
     return 1 if none_made or broken else 0
+
+
+def _why(stats: Any) -> str:
+    """The commonest error of those that connected, as they said it."""
+    errors = [error for error in stats.errors.values() if error.name == "connect"]
+    if not errors:
+        return ""
+    commonest = str(max(errors, key=lambda error: error.occurrences).error)
+    quoted = re.fullmatch(r"""\w+\((['"])(.*)\1\)""", commonest)  # as Python shows an exception
+    return f": {quoted[2] if quoted else commonest}"

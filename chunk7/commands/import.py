@@ -11,6 +11,7 @@ import msgspec
 from chunk7.cluster.options import Subparsers, add_json, number
 from chunk7.commands.judge import add_reading, read
 from chunk7.delivery.errors import UsageError
+from chunk7.wire.folders import make_empty
 from chunk7.wire.options import Parser
 
 if TYPE_CHECKING:
@@ -70,10 +71,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write(folder: Path, stem: str, answers: "list[TimedAnswer]") -> None:
+    make_empty(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise UsageError(f"--out {folder}: exists and is not empty")
         for n, answer in enumerate(answers, 1):
             lines = [
                 msgspec.json.encode({"text": text, "at_ms": at_ms}) for text, at_ms in answer.chunks

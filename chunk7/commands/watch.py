@@ -21,6 +21,7 @@ from chunk7.delivery.errors import UsageError
 from chunk7.instruments.watch.document import JoinSeen, WatchDocument, document_of, sentences
 from chunk7.instruments.watch.log import Log, watched
 from chunk7.instruments.watch.patterns import Patterns, patterns
+from chunk7.wire.folders import make_empty
 from chunk7.wire.options import Parser
 from chunk7.wire.store.option import add_redis
 
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--redis URL or --from FILE is needed: what to watch")
     named = patterns(args.history, args.channel, args.stream)
     if args.out:
-        _make_empty(args.out)
+        make_empty(args.out)  # before anything is watched: afterwards it would be a pity
     outcome = _watch(args, named)
     document = document_of(outcome.watched, outcome.stopped)
     if args.out:
@@ -116,16 +117,6 @@ def run(args: argparse.Namespace) -> int:
     if outcome.error is not None:
         raise outcome.error
     return _exit_code(document, failures)
-
-
-def _make_empty(folder: Path) -> None:
-    """Before anything is watched: afterwards it would be a pity."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise UsageError(f"--out {folder}: exists and is not empty")
-    except OSError as error:
-        raise UsageError(f"--out {folder}: {error.strerror or error}") from error
 
 
 def _exit_code(document: WatchDocument, failures: list[str]) -> int:

@@ -10,18 +10,20 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chunk7.delivery.errors import Chunk7Error, PartDied
+from chunk7.delivery.errors import Chunk7Error, PartDied, UsageError
 
 Probe = Callable[[], Awaitable[bool]]
 """Whether a part is ready now. Answers soon, raises nothing."""
 
 QUOTED_LINES = 15
+_OWN_WORDS = re.compile(r"(?:chunk7|[a-z0-9]+: error): (.+)")
 _PROBE_EVERY_S = 0.05
 _KILL_WITHIN_S = 2.0
 _PR_SET_PDEATHSIG = 1
@@ -109,8 +111,19 @@ class Process:
         await self._ended_within(_KILL_WITHIN_S)
 
     def death(self) -> PartDied:
-        """The error that says how it ended, with its last log lines."""
-        return PartDied(f"{self.part.name} {_how(self._process.returncode)}{self.last_lines()}")
+        """The error that says how it ended, with its last log lines.
+
+        Or in its own words, and with its exit code, where it ended with the one clear line that
+        every process of ours has for what it cannot do or use.
+        """
+        code, name = self._process.returncode, self.part.name
+        said = [_OWN_WORDS.match(line) for line in _tail(self.part.log, QUOTED_LINES)]
+        own = next((found[1] for found in reversed(said) if found), None)
+        if own is None or code not in (Chunk7Error.exit_code, UsageError.exit_code):
+            return PartDied(f"{name} {_how(code)}{self.last_lines()}")
+        error = PartDied(f"{own} ({name}'s log: {self.part.log})")
+        error.exit_code = code
+        return error
 
     def last_lines(self) -> str:
         """Where its log is, and the end of it: an indented line each."""

@@ -30,6 +30,7 @@ from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.producer.answers import SHIPPED, read_answers
+from chunk7.wire.folders import make_empty
 from chunk7.wire.store.option import without_password
 
 FOREIGN_SETTLE_MS = 1_000
@@ -92,10 +93,7 @@ def prepare(settings: RunSettings, out: Path | None) -> tuple[Path, str]:
 def new_folder(folder: Path) -> Path:
     """Make an empty run folder; raises UsageError if there is something in it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise UsageError(f"--out {folder}: exists and is not empty")
-        (folder / "logs").mkdir()
+        (make_empty(folder) / "logs").mkdir()
     except OSError as error:
         raise UsageError(f"--out {folder}: {error.strerror}") from error
     return folder

@@ -46,6 +46,10 @@ def written_for(produce: ProduceRule, redis: str, seconds: float) -> Iterator[st
             yield f"{run}-0-0"
         finally:
             process.terminate()
-            _, said = process.communicate(timeout=_ENDS_WITHIN_S)
+            try:
+                _, said = process.communicate(timeout=_ENDS_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                _, said = process.communicate()
     if process.returncode > 0:
         raise Chunk7Error(said.strip().splitlines()[-1])

@@ -12,6 +12,7 @@ from chunk7.delivery.chunk import digest
 from chunk7.delivery.errors import UsageError
 from chunk7.instruments.recordings.judging import ComparedRecordings
 from chunk7.instruments.recordings.reading import ReadRecording, RecordedPiece
+from chunk7.wire.folders import make_empty
 from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import Recorder, Via
 
@@ -25,7 +26,7 @@ def write_run_folder(folder: Path, compared: ComparedRecordings) -> None:
     has no instants."""
     published_ns = _instants(compared.expected, compared.chunks)
     received_ns = _instants(compared.received, compared.received.pieces)
-    _make_empty(folder)
+    make_empty(folder)
     recorder = Recorder(folder / "raw", RECORDED)
     for place, at_ns in enumerate(published_ns):
         recorder.add(
@@ -96,15 +97,6 @@ def _instants(read: ReadRecording, pieces: tuple[RecordedPiece, ...]) -> list[in
             f"--out: {read.recording.path} has no instants, and a run folder is made of them"
         )
     return instants
-
-
-def _make_empty(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise UsageError(f"--out {folder}: exists and is not empty")
-    except OSError as error:
-        raise UsageError(f"--out {folder}: {error.strerror or error}") from error
 
 
 def _digest(compared: ComparedRecordings, place: int) -> int:

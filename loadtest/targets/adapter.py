@@ -177,9 +177,14 @@ def read_adapter(path: Path) -> Adapter:
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}: {explain(str(error), AdapterFile)}") from error
     except UsageError as error:
-        line = str(error)
-        raise UsageError(line if line.startswith(str(path)) else f"{path}: {line}") from error
+        raise UsageError(in_file(str(path), error)) from error
     return adapter
+
+
+def in_file(file: str, error: Exception) -> str:
+    """The error's line, with the adapter's file before it, once."""
+    line = str(error)
+    return line if line.startswith(file) else f"{file}: {line}"
 
 
 # --- reading ---

@@ -6,10 +6,11 @@ is found out afterwards, when all that was sent is known (`chunk7.analysis.sight
 
 import gevent
 
+from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.loadtest.join_schedule import Visit
 from chunk7.loadtest.producer_api import asked_session
 from chunk7.loadtest.rounds import Round
-from chunk7.loadtest.targets.adapter import Adapter
+from chunk7.loadtest.targets.adapter import Adapter, in_file
 from chunk7.loadtest.targets.client import TargetJoin, open_target
 from chunk7.loadtest.targets.errors import (
     ABNORMAL_CLOSURE,
@@ -29,6 +30,8 @@ from chunk7.wire.records import Via
 CLOSE_WAIT_S = 0.5
 WRONG_ADAPTER = (400, 401, 403, 404, 405, 406, 415, 422)
 """HTTP answers that every other join would get, too: the adapter is wrong, not the moment."""
+AWAY_S = 0.1
+"""How long a user stays away that is not told: one that is cut off at once must not storm."""
 MAX_CONNECTIONS = 100
 """Of one visit, which comes back whenever it is cut off."""
 
@@ -57,6 +60,14 @@ class ForeignVisit:
 
     def run(self) -> None:
         """Connect, and come back until it is time to leave or there is nothing to come back to."""
+        try:
+            self._visit()
+        except UsageError as error:  # what its own functions made, every other visit meets, too
+            self.worker.fail(in_file(self.adapter.file, error), error.exit_code)
+        except Chunk7Error as error:
+            self.worker.fail(str(error), error.exit_code)
+
+    def _visit(self) -> None:
         leave_ns = self.round.instant_ns(self.visit.leave_ms)
         if self.adapter.ask is not None:  # there may be no answer yet, and nothing to be joined
             asked = asked_session(self.worker.options.producer, self.visit.session_id, leave_ns)
@@ -86,7 +97,8 @@ class ForeignVisit:
 
     def _away_s(self) -> float:
         resume = self.adapter.resume
-        return ((resume and resume.away_ms) or 0) / 1_000
+        away_ms = None if resume is None else resume.away_ms
+        return AWAY_S if away_ms is None else away_ms / 1_000
 
 
 class ForeignConnection:
@@ -153,7 +165,8 @@ class ForeignConnection:
             visit.fire("connect", self._record.since_opening_ms(now_ns()), error)
             self._closed["error"] = str(error)
             if isinstance(error, Refused) and error.status in WRONG_ADAPTER:
-                self._worker.fail(f"{visit.adapter.file}: url: the target answers {error}", 2)
+                line = f"{visit.adapter.file}: url: the target answers {error}"
+                self._worker.fail(f"{line}; `chunk7 target check` says what to look at", 2)
             return None
         self._closed["connected_ns"] = now_ns()
         visit.fire("connect", self._record.since_opening_ms(self._closed["connected_ns"]))
@@ -172,7 +185,7 @@ class ForeignConnection:
             failure = error
             self._closed["error"] = str(error)
             if isinstance(error, UnreadFrame):
-                self._worker.fail(f"{self._visit.adapter.file}: {error}", 2)
+                self._worker.fail(in_file(self._visit.adapter.file, error), 2)
         finally:  # also when Locust stops the user
             self._closed["closed_ns"] = now_ns()
             connection.close(close_wait_s)

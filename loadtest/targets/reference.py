@@ -6,8 +6,8 @@ from collections.abc import Callable
 import gevent
 
 from chunk7.delivery.chunk import digest
-from chunk7.delivery.errors import Chunk7Error
-from chunk7.loadtest.targets.adapter import Adapter, Ask, FinishedAnswer
+from chunk7.delivery.errors import Chunk7Error, UsageError
+from chunk7.loadtest.targets.adapter import Adapter, Ask, FinishedAnswer, in_file
 from chunk7.loadtest.targets.client import (
     TargetJoin,
     fetch_finished,
@@ -82,8 +82,8 @@ class Reference:
                 self._keep(asked, lambda: named(self._session.session_id))
             else:
                 self._listen(start_ns, named)
-        except (UnreadFrame, WrongAnswer) as error:
-            raise WrongAdapter(f"{self._adapter.file}: {error}") from error
+        except (UnreadFrame, WrongAnswer, UsageError) as error:
+            raise WrongAdapter(in_file(self._adapter.file, error)) from error
         except TargetError as error:
             if isinstance(error, Refused) and error.status in WRONG_ADAPTER:
                 line = f"{self._adapter.file}: ask: the target answers {error}"

@@ -46,6 +46,15 @@ def test_what_may_still_be_on_its_way_from_a_slow_one_is_undetermined(story: Sto
     assert account(story.end()) == (3, 2, 0, 1)
 
 
+def test_a_slow_target_is_named_as_the_reason(story: Story) -> None:
+    story.connection(1, [(2_010, 1), (2_020, 2)])
+    [line] = [one for one in analyse(story.end()).summary.invalid_because if "undetermined" in one]
+    assert line.startswith("1 of 3 chunks expected in ")
+    assert line.endswith(
+        "(limit 5%): the target took up to 2,000 ms for a chunk, so more may have been coming"
+    )
+
+
 def test_a_hole_in_what_a_slow_one_sent_is_still_lost(story: Story) -> None:
     story.connection(1, [(2_010, 1), (4_900, 3)])
     assert account(story.end()) == (3, 2, 1, 0)

@@ -99,6 +99,19 @@ async def test_a_part_that_dies_at_start_is_not_waited_for(tmp_path: Path) -> No
             await cluster.start(broken)
 
 
+@pytest.mark.parametrize("words", ["chunk7: --host is none", "asking: error: --host is none"])
+async def test_one_that_says_what_it_cannot_use_is_quoted_alone_with_its_code(
+    tmp_path: Path, words: str
+) -> None:
+    """A wrong adapter was found by Locust, whose last fifteen lines of statistics came instead."""
+    code = f"import sys; print('statistics'); print({words!r}, file=sys.stderr); sys.exit(2)"
+    with pytest.raises(PartDied) as caught:
+        async with Cluster(tmp_path) as cluster:
+            await cluster.start(part(tmp_path, "locust", code))
+    assert str(caught.value) == f"--host is none (locust's log: {tmp_path}/locust.log)"
+    assert caught.value.exit_code == 2
+
+
 async def test_a_part_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
     async def never() -> bool:
         return False

@@ -143,6 +143,31 @@ def test_what_a_target_that_dies_did_not_send_is_not_lost(tmp_path: Path) -> Non
 
 
 @pytest.mark.live
+def test_an_adapter_that_reads_nothing_ends_the_run_in_one_line(tmp_path: Path) -> None:
+    wrong = with_numbers(ASKED, "text", "words")
+    with app(tmp_path, "right", wrong) as (adapter, _):
+        ended = chunk7("run", "--target", adapter, *LOAD, "--json", "--out", tmp_path / "run")
+    assert ended.code == 2
+    line = ended.stderr.splitlines()[-1]
+    assert line.startswith(
+        f"chunk7 run: error: {adapter}: frames.1 (chunk): text: nothing at words"
+    )
+    assert "there is i, t, last" in line
+    assert ended.document["invalid_because"][0] in line
+
+
+@pytest.mark.live
+def test_a_target_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with app(tmp_path, "right", RELAYED) as (adapter, pid):
+        os.kill(pid, signal.SIGKILL)
+        ended = chunk7("run", "--target", adapter, *LOAD, "--json", "--no-report")
+    assert ended.code == 1
+    line = ended.stderr.splitlines()[-1]
+    assert "error: not one connection was made (30 tried): 127.0.0.1" in line
+    assert "Connection refused" in line
+
+
+@pytest.mark.live
 def test_a_check_lets_the_producer_write_what_it_reads(tmp_path: Path) -> None:
     """Once it joined a session for which nobody wrote, and a right adapter read nothing."""
     numbered = with_numbers(RELAYED, "seq", "n")

@@ -4,8 +4,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from target_kit import make_adapter
 
+from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.loadtest.targets import foreign
 from chunk7.wire.clock import now_ns
 
@@ -40,6 +42,38 @@ def connections_of(monkeypatch: pytest.MonkeyPatch, away_ms: int) -> int:
 
 def test_a_user_comes_back_as_often_as_it_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connections_of(monkeypatch, away_ms=0) == foreign.MAX_CONNECTIONS
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "code"),
+    [
+        (UsageError("{room} is none of {session_id}"), "a.yaml: {room} is none of {session_id}", 2),
+        (
+            UsageError("a.yaml: values() raised KeyError: 1"),
+            "a.yaml: values() raised KeyError: 1",
+            2,
+        ),
+        (Chunk7Error("--producer does not answer"), "--producer does not answer", 1),
+    ],
+)
+def test_what_every_visit_would_meet_ends_the_test_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, error: Chunk7Error, line: str, code: int
+) -> None:
+    """A placeholder that only `values` could fill was a traceback a visit, and the run went on."""
+    failed: list[tuple[str, int]] = []
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(foreign, "ForeignConnection", fails)
+    adapter = structs.replace(make_adapter("ws://there"), file="a.yaml")
+    worker: Any = SimpleNamespace(
+        options=SimpleNamespace(adapter=adapter), fail=lambda *said: failed.append(said)
+    )
+    round_: Any = SimpleNamespace(instant_ns=lambda ms: now_ns() + int(ms * 1e6))
+    visit: Any = SimpleNamespace(session_id="s1", leave_ms=LEAVE_MS)
+    foreign.ForeignVisit(worker, round_, 0, visit, lambda *_: None).run()
+    assert failed == [(line, code)]
 
 
 def test_a_user_who_would_be_back_too_late_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
