@@ -37,7 +37,8 @@ class Kept:
     `connections`: a row a connection that opened. Columns: connect, write, session_id,
         join_ms, window_ms, gap_ms, the COUNTS of a Study, lost_expected, lost_least,
         lost_least_variance, lost_most, lost_most_variance (as in Study.connections), opened_ns
-        on the records' clock, and ended (bool): no more of it will be recorded.
+        on the records' clock, and ended (bool): it stayed as long as it meant to, or until its
+        server ended it.
     `causes`: lost chunks by cause. Columns: connect, write, cause, chunks.
     `explored`: as in the manifest.
     """
@@ -47,15 +48,17 @@ class Kept:
     explored: Mapping[str, Explored] = field(default_factory=dict)
 
 
-def keep(study: Study, over: bool = True) -> Kept:
+def keep(study: Study) -> Kept:
     """What `totals` and `history` need of a judged run: a few numbers a connection.
 
-    `over`: nothing of the run will be recorded any more.
+    Of a client that was stopped before it meant to leave, a loss may be what nobody knows.
     """
     opened_ns = study.run.origin_ns + (study.connections["opened_s"] * 1e9).round()
-    closed = study.run.connections["closed_ns"].notna().loc[study.connections.index]
+    rows = study.run.connections.loc[study.connections.index]
+    settle_ns = study.run.manifest.settle_ms * 1_000_000  # less than that changes no verdict
+    stayed = (rows["closed_ns"] >= rows["leave_ns"] - settle_ns) | rows["by_server"]
     connections = study.connections[list(_COLUMNS)].assign(
-        opened_ns=opened_ns.astype(np.int64), ended=over | closed.astype(bool)
+        opened_ns=opened_ns.astype(np.int64), ended=stayed.fillna(False).astype(bool)
     )
     cells = study.run.manifest.plan.cells
     tally = study.losses.groupby(["cell", "cause"]).size()

@@ -199,7 +199,7 @@ class Live:
                     round_.judge(against, clocks)
                 )  # fmt: skip
                 lines = tuple(found.summary.invalid_because)
-                judged = replace(judged, kept=keep(found, over), invalid_because=lines)
+                judged = replace(judged, kept=keep(found), invalid_because=lines)
         except (RecordError, pa.ArrowException, OSError) as error:
             judged = replace(judged, invalid_because=(*against, str(error).split("\n")[0]))
         if over:

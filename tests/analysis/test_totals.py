@@ -1,11 +1,13 @@
 """Totals over runs are of all their connections together, as if they had been one run."""
 
+from pathlib import Path
+
 import pytest
 from race import EMPTY, FIXED, judged
-from story import CELL, ns
+from story import CELL, Story, ns
 
 from chunk7.analysis.statistics.proportions import wilson
-from chunk7.analysis.study import Study
+from chunk7.analysis.study import Study, analyse
 from chunk7.analysis.totals import Kept, history, keep, totals
 from chunk7.wire.account import Account
 
@@ -77,3 +79,18 @@ def test_a_bin_is_not_finished_while_losses_may_come_to_it(kept: Kept) -> None:
     assert finished(Kept(first_open, kept.causes), running=False) == [False, True]
     first_cut_off = kept.connections.assign(undetermined=[3, 0])
     assert finished(Kept(first_cut_off, kept.causes), running=False) == [False, True]
+
+
+def test_a_bin_of_clients_that_were_stopped_is_never_finished(tmp_path: Path) -> None:
+    """Stop was pressed 0.3 s after they joined: nothing was undetermined to speak of, as they had a
+    long history, and the chart's line fell from 60% to 0."""
+    story = Story(tmp_path / "run")
+    for seq in range(1, 101):
+        story.chunk(seq, seq * 10)
+    all_of_it = [(seq * 10 + 1, seq) for seq in range(1, 101)]
+    story.connection(1, all_of_it, leave_ms=2_000)
+    story.connection(2, all_of_it, open_ms=1_000, leave_ms=5_000, closed_ns=ns(1_300))
+    kept = keep(analyse(story.end()))
+    assert kept.connections["ended"].tolist() == [True, False]
+    moments = history([kept], ns(0) or 0, 1.0, most=10)
+    assert [moment.finished for moment in moments] == [True, False]
