@@ -6,9 +6,9 @@ is found out afterwards, when all that was sent is known (`chunk7.analysis.sight
 
 import gevent
 
-from chunk7.delivery.errors import Chunk7Error, UsageError
+from chunk7.delivery.errors import UsageError
 from chunk7.loadtest.join_schedule import Visit
-from chunk7.loadtest.producer_api import asked_session
+from chunk7.loadtest.producer_api import ProducerUnreachable, asked_session
 from chunk7.loadtest.rounds import Round
 from chunk7.loadtest.targets.adapter import Adapter, in_file
 from chunk7.loadtest.targets.client import TargetJoin, open_target
@@ -64,8 +64,10 @@ class ForeignVisit:
             self._visit()
         except UsageError as error:  # what its own functions made, every other visit meets, too
             self.worker.fail(in_file(self.adapter.file, error), error.exit_code)
-        except Chunk7Error as error:
-            self.worker.fail(str(error), error.exit_code)
+        except ProducerUnreachable:
+            # Who asks has ended. It knows why, and says so to whoever started it; were we to end
+            # the test first, nobody would hear of it.
+            return
 
     def _visit(self) -> None:
         leave_ns = self.round.instant_ns(self.visit.leave_ms)

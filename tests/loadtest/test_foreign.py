@@ -8,6 +8,7 @@ from msgspec import structs
 from target_kit import make_adapter
 
 from chunk7.delivery.errors import Chunk7Error, UsageError
+from chunk7.loadtest.producer_api import ProducerUnreachable
 from chunk7.loadtest.targets import foreign
 from chunk7.wire.clock import now_ns
 
@@ -44,22 +45,8 @@ def test_a_user_comes_back_as_often_as_it_is_cut_off(monkeypatch: pytest.MonkeyP
     assert connections_of(monkeypatch, away_ms=0) == foreign.MAX_CONNECTIONS
 
 
-@pytest.mark.parametrize(
-    ("error", "line", "code"),
-    [
-        (UsageError("{room} is none of {session_id}"), "a.yaml: {room} is none of {session_id}", 2),
-        (
-            UsageError("a.yaml: values() raised KeyError: 1"),
-            "a.yaml: values() raised KeyError: 1",
-            2,
-        ),
-        (Chunk7Error("--producer does not answer"), "--producer does not answer", 1),
-    ],
-)
-def test_what_every_visit_would_meet_ends_the_test_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, error: Chunk7Error, line: str, code: int
-) -> None:
-    """A placeholder that only `values` could fill was a traceback a visit, and the run went on."""
+def failed_by(monkeypatch: pytest.MonkeyPatch, error: Chunk7Error) -> list[tuple[str, int]]:
+    """How a visit whose connection meets this error ends the test: line and exit code."""
     failed: list[tuple[str, int]] = []
 
     def fails(*_: object) -> None:
@@ -73,7 +60,22 @@ def test_what_every_visit_would_meet_ends_the_test_in_one_line(
     round_: Any = SimpleNamespace(instant_ns=lambda ms: now_ns() + int(ms * 1e6))
     visit: Any = SimpleNamespace(session_id="s1", leave_ms=LEAVE_MS)
     foreign.ForeignVisit(worker, round_, 0, visit, lambda *_: None).run()
-    assert failed == [(line, code)]
+    return failed
+
+
+@pytest.mark.parametrize("said", ["{room} is none of {session_id}", "a.yaml: values() raised X"])
+def test_what_every_visit_would_meet_ends_the_test_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """A placeholder that only `values` could fill was a traceback a visit, and the run went on."""
+    line = f"a.yaml: {said.removeprefix('a.yaml: ')}"
+    assert failed_by(monkeypatch, UsageError(said)) == [(line, 2)]
+
+
+def test_who_asks_says_itself_why_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had found the adapter wrong; a user that met its closed door first ended the run with
+    "--producer does not answer" and exit code 1."""
+    assert failed_by(monkeypatch, ProducerUnreachable("--producer does not answer")) == []
 
 
 def test_a_user_who_would_be_back_too_late_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
