@@ -103,9 +103,18 @@ def test_an_ordering_is_started_watched_replaced_by_a_better_one_and_downloaded(
     expect(page.locator("#loss circle").first).to_be_visible()
     expect(page.locator("#window circle").first).to_be_visible()
     expect(page.locator("#loss text").filter(has_text="Test")).to_have_text(["Test 1", "Test 2"])
-    # The first test was stopped under its clients, the second came to its end.
-    expect(page.locator("#loss circle.open").first).to_be_visible()
-    expect(page.locator("#loss circle:not(.open)").first).to_be_visible()
+    # Stop may find all clients of a round gone, or in the middle of their answers: which bins are
+    # hollow is the judge's to say.
+    judged = page.request.get(page.url.rstrip("/") + "/data").json()
+    finished = [
+        moment["finished"]
+        for test in (judged, *judged["earlier"])
+        for moment in test["document"]["history"]
+        if moment["loss_rate"] is not None
+    ]
+    expect(page.locator("#loss circle.open")).to_have_count(finished.count(False))
+    expect(page.locator("#loss circle:not(.open)")).to_have_count(finished.count(True))
+    assert True in finished, "the second test came to its end"
     page.locator("#window").hover()
     expect(page.locator("#reading")).to_contain_text("window p50")
 
