@@ -1,0 +1,251 @@
+"""A proxy before a Redis-protocol server, whose interceptor may hold any command, reply or message.
+
+Without an interceptor bytes pass unparsed. With one every frame's end is found, and nothing of a
+byte is changed, ever. AUTH, HELLO, RESP 2 and 3, MULTI, scripts, blocking commands and Pub/Sub
+pass as they are. After CLIENT REPLY, MONITOR, SYNC and what is no RESP a connection passes
+unparsed; `ProxiedConnection.unseen` says why.
+"""
+
+import asyncio
+import ssl
+from types import TracebackType
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from chunk7.delivery.errors import StoreUnreachable, UsageError
+from chunk7.instruments.steer.connection import Passage, ProxiedConnection, Push, Reply
+from chunk7.wire.store.address import StoreAddress, parse_address
+
+__all__ = ["Interceptor", "Passage", "ProxiedConnection", "Proxy", "Push", "Reply"]
+
+MAX_CONNECTIONS = 10_000
+CONNECT_WITHIN_S = 5.0
+_CLOSE_WITHIN_S = 1.0
+
+
+class Interceptor(Protocol):
+    """Sees everything in the order in which it comes. Its methods must not block."""
+
+    def command(self, passage: Passage) -> bool:
+        """True: hold it, and all behind it on its connection."""
+
+    def push(self, push: Push) -> bool:
+        """True: hold this message, and all behind it."""
+
+    def closed(self, connection: int) -> None:
+        """The connection has ended."""
+
+
+class Proxy:
+    """Listens while its block lasts.
+
+    >>> async with Proxy("redis://127.0.0.1:6379/0", interceptor) as proxy:
+    ...     application = start(REDIS_URL=proxy.url)
+
+    store_url: any of `--redis` but Sentinel. listen: host and port, 0 for any that is free. tls: of
+    the
+    listening side. Raises UsageError, also if it cannot listen there.
+    """
+
+    def __init__(
+        self,
+        store_url: str,
+        interceptor: Interceptor | None,
+        *,
+        listen: tuple[str, int] = ("127.0.0.1", 0),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._store_url = store_url
+        self._address = parse_address(store_url)
+        if self._address.service:
+            raise UsageError("--redis: Sentinel names addresses of its own; give the primary's URL")
+        self._interceptor = interceptor
+        self._listen = listen
+        self._tls = tls
+        self._server: asyncio.Server | None = None
+        self._count = 0
+        self.connections: dict[int, ProxiedConnection] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        host, port = self._listen
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: _AppSide(self), host, port, ssl=self._tls
+            )
+        except OSError as error:
+            raise UsageError(f"--listen {host}:{port}: {error.strerror or error}") from error
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None, "the block was entered"
+        self._server.close()
+        for connection in list(self.connections.values()):
+            connection.cut()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.sleep(0)
+
+    @property
+    def url(self) -> str:
+        """The store's URL, user, password and database included, with the proxy's address."""
+        assert self._server is not None, "it listens only within its block"
+        host, port = self._server.sockets[0].getsockname()[:2]
+        parts = urlsplit(self._store_url)
+        login, at, _ = parts.netloc.rpartition("@")
+        scheme = "rediss" if self._tls else "redis"
+        where = f"[{host}]" if ":" in host else host
+        path = parts.path if parts.scheme != "unix" else f"/{self._address.options.get('db', 0)}"
+        return urlunsplit((scheme, f"{login}{at}{where}:{port}", path, "", ""))
+
+    @property
+    def shown_url(self) -> str:
+        """The same without a password."""
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+    async def connect(self, side: "_StoreSide") -> None:
+        """Open the store's side of a connection. Raises OSError."""
+        loop, options = asyncio.get_running_loop(), self._address.options
+        async with asyncio.timeout(CONNECT_WITHIN_S):
+            if "path" in options:
+                await loop.create_unix_connection(lambda: side, options["path"])
+                return
+            await loop.create_connection(
+                lambda: side, options["host"], options.get("port", 6379), ssl=_tls(self._address)
+            )
+
+    def begin(self) -> ProxiedConnection | None:
+        """A new connection; None if there are too many."""
+        if len(self.connections) >= MAX_CONNECTIONS:
+            return None
+        self._count += 1
+        connection = ProxiedConnection(self._count, self._interceptor, self._end)
+        self.connections[connection.number] = connection
+        return connection
+
+    def _end(self, connection: ProxiedConnection) -> None:
+        self.connections.pop(connection.number, None)
+
+
+def _tls(address: StoreAddress) -> ssl.SSLContext | None:
+    connection: Any = address.kind(**address.options)
+    context = getattr(connection, "ssl_context", None)
+    return None if context is None else context.get()
+
+
+class _Side(asyncio.Protocol):
+    """One socket of a connection. `other` is the socket that its bytes go to."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.other: _Side | None = None
+
+    def pause_writing(self) -> None:
+        """Who writes to us must wait."""
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on, unless a gate holds it up."""
+        way = self.way_here()
+        if self.other is not None and self.other.transport is not None and way.idle:
+            self.other.transport.resume_reading()
+
+    def way_here(self) -> Any:
+        """The way that ends in this socket."""
+        raise NotImplementedError
+
+
+class _AppSide(_Side):
+    def __init__(self, proxy: Proxy) -> None:
+        super().__init__()
+        self._proxy = proxy
+        self._connection: ProxiedConnection | None = None
+
+    def way_here(self) -> Any:
+        assert self._connection is not None, "it has been made"
+        return self._connection.to_app
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport), "it is a socket's"
+        self.transport = transport
+        self._connection = self._proxy.begin()
+        if self._connection is None:
+            transport.abort()
+            return
+        transport.pause_reading()  # until there is somebody to pass it to
+        task = asyncio.get_running_loop().create_task(self._connect(self._connection))
+        self._proxy.tasks.add(task)
+        task.add_done_callback(self._proxy.tasks.discard)
+
+    async def _connect(self, connection: ProxiedConnection) -> None:
+        side = _StoreSide(self, connection)
+        self.other = side
+        try:
+            await self._proxy.connect(side)
+        except (OSError, TimeoutError, StoreUnreachable):
+            connection.end()
+            assert self.transport is not None, "it was made"
+            self.transport.abort()
+            return
+        assert self.transport is not None, "it was made"
+        assert side.transport is not None, "it is connected"
+        for way, source, sink in (
+            (connection.to_store, self.transport, side.transport),
+            (connection.to_app, side.transport, self.transport),
+        ):
+            way.source, way.sink = source, sink
+        if self.transport.is_closing():
+            side.transport.close()
+            connection.end()
+            return
+        connection.address = _name_of(side.transport)
+        self.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        assert self._connection is not None, "nothing is read before"
+        self._connection.feed(self._connection.to_store, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.close()  # after what is on its way
+        if self._connection is not None:
+            self._connection.end()
+
+
+class _StoreSide(_Side):
+    def __init__(self, app: _AppSide, connection: ProxiedConnection) -> None:
+        super().__init__()
+        self.other = app
+        self._connection = connection
+
+    def way_here(self) -> Any:
+        return self._connection.to_store
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport), "it is a socket's"
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._connection.feed(self._connection.to_app, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        assert self.other is not None, "the application's side came first"
+        if self.other.transport is not None:
+            self.other.transport.close()
+        self._connection.end()
+
+
+def _name_of(transport: asyncio.Transport) -> str:
+    name = transport.get_extra_info("sockname")
+    if isinstance(name, str):
+        return name
+    host, port = name[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
