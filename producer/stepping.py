@@ -1,6 +1,5 @@
 """A producer that writes one chunk when it is told to, through the real store, by any ordering."""
 
-import asyncio
 from types import TracebackType
 from typing import Any, Self
 
@@ -66,13 +65,14 @@ class SteppedProducer:
         assert store is not None, "it writes only within its block"
         match effect:
             case Pause():
-                return await asyncio.sleep(0), chunk
+                return None, chunk
             case NextSeq():
                 return await store.next_seq(self._session_id), chunk
             case Publish():
                 return await store.publish(effect.chunk), effect.chunk
             case Save():
-                return await store.save(effect.chunk), effect.chunk
+                await store.save(effect.chunk)
+                return None, effect.chunk
             case SaveAndPublish():
                 return await store.save_and_publish(effect.chunk), effect.chunk
             case NumberSaveAndPublish():

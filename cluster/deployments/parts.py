@@ -50,6 +50,8 @@ class Part:
     """What the kernel sends it when chunk7 is gone. SIGTERM for a part that has children."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to our own."""
+    folder: Path | None = None
+    """Where it is started, if not where we are."""
 
 
 class Process:
@@ -71,6 +73,7 @@ class Process:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
+                    cwd=part.folder,
                     env={**os.environ, **part.environment},
                     start_new_session=True,
                     preexec_fn=_tie_to_parent(part.orphan_signal),

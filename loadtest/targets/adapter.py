@@ -120,6 +120,19 @@ class Ask(_Record, frozen=True, kw_only=True):
     log: LogRule | None = None
 
 
+class StartRule(_Record, frozen=True, kw_only=True):
+    """How the target is started, with `$PORT` and `$REDIS_URL` in its environment; `{port}` in the
+    command's words is the port, too. It then listens there, whatever port the URLs name."""
+
+    command: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    processes: Annotated[int, msgspec.Meta(ge=1, le=2)] = 1
+    """2: clients join at the first, answers are asked for at the second."""
+    environment: dict[str, str] = {}
+    folder: str = "."
+    """Where it is started, from the adapter's own folder."""
+    ready_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 10.0
+
+
 class AdapterFile(_Record, frozen=True, kw_only=True):
     """The content of an adapter file, field by field."""
 
@@ -133,7 +146,9 @@ class AdapterFile(_Record, frozen=True, kw_only=True):
     send: tuple[Any, ...] = ()
     framing: Literal["json", "text", "socket.io"] = "json"
     tls: Tls = Tls()
-    start: str | int = "0"
+    first_after: str | int = "0"
+    """What {after} is at a first join."""
+    start: StartRule | None = None
     frames: tuple[FrameRule, ...] = ()
     resume: ResumeRule | None = None
     store: str | None = None

@@ -160,7 +160,7 @@ def _values(adapter: Adapter, place: TargetJoin) -> dict[str, Any]:
     """What placeholders stand for. Raises UsageError if the adapter's own function fails."""
     values: dict[str, Any] = {
         "session_id": place.session_id,
-        "after": adapter.start if place.after is None else place.after,
+        "after": adapter.first_after if place.after is None else place.after,
         "user": place.user,
         "connection_id": place.connection_id,
     }

@@ -53,7 +53,7 @@ def test_what_is_written_is_read_and_the_rest_has_its_default(tmp_path: Path) ->
     assert adapter.name == "my-chat"
     assert [rule.kind for rule in adapter.frames] == ["history", "end"]
     assert adapter.frames[1].when == {"@data": "[DONE]"}
-    assert (adapter.method, adapter.framing, adapter.start) == ("GET", "json", "0")
+    assert (adapter.method, adapter.framing, adapter.first_after) == ("GET", "json", "0")
     assert adapter.tls.verify
     assert adapter.resume is not None
     assert adapter.resume.value == "seq"
