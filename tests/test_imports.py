@@ -17,8 +17,8 @@ ALLOWED = {
     "producer": {"delivery", "wire", "faults"},
     "loadtest": {"delivery", "wire", "faults"},
     "analysis": {"delivery", "wire"},
-    "instruments": {"delivery", "wire", "analysis", "loadtest"},
 }
+ALLOWED["instruments"] = {*ALLOWED}
 ALLOWED["cluster"] = {*ALLOWED}
 ALLOWED["chunk7"] = {*ALLOWED}
 

@@ -1,4 +1,6 @@
-"""A RESP proxy with gates: every interleaving made to happen on somebody's unmodified system.
+"""Force each interleaving on a system as it is, by holding its store's commands on their way.
 
-May import delivery, wire, faults, producer, loadtest, simulator and analysis.
+Pure: `rules` (which command is whose read, subscription, publication), `plan` (the orders to
+force), `schedule` (one as a file), `outcome` (what the tries come to), `drawing`, `conditions`
+(thresholds, JUnit). docs/steer.md says what it can see.
 """
