@@ -6,6 +6,7 @@ known shape does is taken from its form (of XREAD: to wait is to follow), as `wa
 """
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -44,7 +45,7 @@ class Rule:
     @property
     def option(self) -> str:
         """As the command line states it."""
-        return f"--{self.role} '{self}'"
+        return f"--{self.role} {shlex.quote(str(self))}"
 
     @cached_property
     def _regex(self) -> "re.Pattern[bytes]":
@@ -145,6 +146,17 @@ def parse_rule(option: str, role: Role, text: str) -> Rule:
     if not name.replace(SESSION, "").strip(ANY):
         raise UsageError(f"{option} {text!r}: a name needs more than {SESSION} and *")
     return Rule(role, command.upper(), name)
+
+
+def parse_option(text: str) -> Rule:
+    """What `Rule.option` wrote. Raises UsageError."""
+    try:
+        option, rule = shlex.split(text)
+        role = Role(option.removeprefix("--"))
+    except ValueError:
+        roles = ", ".join(f"--{role}" for role in Role)
+        raise UsageError(f"rule {text!r}: want one of {roles} and a rule in quotes") from None
+    return parse_rule(option, role, rule)
 
 
 # --- what commands of a known shape do, and with which of their arguments ---

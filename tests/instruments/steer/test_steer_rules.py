@@ -1,10 +1,12 @@
 """Rules say which command is whose read, subscription or publication."""
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from chunk7.delivery.errors import UsageError
-from chunk7.instruments.steer.rules import Match, Role, Rule, Rules, parse_rule
-from chunk7.instruments.watch.patterns import Patterns, patterns
+from chunk7.instruments.steer.rules import Match, Role, Rule, Rules, parse_option, parse_rule
+from chunk7.instruments.watch.patterns import SESSION, Patterns, patterns
 
 NAMED = Rules.of_patterns(patterns(["h:{session_id}"], ["c:{session_id}:live"], ["s:{session_id}"]))
 
@@ -128,6 +130,23 @@ def test_a_match_names_the_rule_that_would_state_it() -> None:
     rule = parse_rule("--read", Role.READ, "lrange  h:{session_id} ")
     assert rule == match.rule
     assert Rules().plus([rule, rule]).options() == ["--read 'LRANGE h:{session_id}'"]
+
+
+@given(
+    st.sampled_from(Role),
+    st.text("AZ*.", min_size=1),
+    st.from_regex(r"[ -~]*(\{session_id\})?\S+", fullmatch=True),
+)
+def test_an_option_is_read_as_it_was_written(role: Role, command: str, name: str) -> None:
+    assume(name.strip("* ") not in ("", SESSION) and name.count(SESSION) < 2)
+    rule = parse_rule("--rule", role, f"{command} {name}")
+    assert parse_option(rule.option) == rule
+
+
+@pytest.mark.parametrize("text", ["", "--read", "--read a b c", "--write 'SET a'", "--read 'SET"])
+def test_what_is_no_option_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="want one of --read, --subscribe"):
+        parse_option(text)
 
 
 def test_bytes_that_are_no_text_are_a_session_all_the_same() -> None:
