@@ -198,16 +198,18 @@ class SteerResult:
     def losing(self) -> "SteerRow | None":
         """The schedule that is drawn: it lost in most tries, and is the shortest of these."""
         lossy = [row for row in self.rows if row.lossy]
-        worst = min(
+        return min(
             lossy, key=lambda row: (-row.counts["lossy"], len(row.schedule.steps)), default=None
         )
-        return worst
 
     @property
     def pair(self) -> tuple[str, str] | None:
         """The connect and the write ordering of ours that it behaves like; None without one."""
         connect, write = _connect_like(self), _write_like(self)
-        return (connect, write) if connect and write else None
+        if connect is None or write is None:
+            return None
+        one_feed = (connect == "redis_streams") == (write == "stream_append")
+        return (connect, write) if one_feed else None
 
     @property
     def equals(self) -> str | None:
