@@ -9,30 +9,18 @@ number to hold is `loss_rate_high`, the upper end of the interval. A limit on `l
 interval does not keep to is said to be unproven.
 """
 
-import operator
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
+from chunk7.analysis.conditions import OPERATORS, parse_condition
 from chunk7.analysis.results import Result
-from chunk7.delivery.errors import UsageError
 from chunk7.delivery.verdicts import Cause
 from chunk7.wire.account import Explored, Quantiles
 from chunk7.wire.intervals import units_needed
 
-_OPERATORS: dict[str, Callable[[float, float], bool]] = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "<": operator.lt,
-    ">": operator.gt,
-}
-_FORM = re.compile(
-    r"^(?:(?P<cell>[^:<>=]+(?:\.py:\w+)?(?: x [^:<>=]+(?:\.py:\w+)?)?):\s*)?"
-    r"(?P<metric>[a-z0-9_.]+)\s*(?P<operator><=|>=|==|<|>)\s*(?P<limit>[^\s<>=]+)$"
-)
+_EXAMPLES = "'loss_rate_high<=0.05' or 'buffered_merge x atomic_lua: chunks_lost==0'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +78,13 @@ def metrics() -> list[str]:
 
 def parse_threshold(text: str) -> Threshold:
     """Parse one; raises UsageError in one line that says what is wrong."""
-    form = _FORM.match(text.strip())
-    if form is None:
-        raise UsageError(
-            f"threshold {text!r}: write METRIC, one of {' '.join(_OPERATORS)}, and a number, "
-            "such as 'loss_rate_high<=0.05' or 'buffered_merge x atomic_lua: chunks_lost==0'"
-        )
-    metric = form["metric"]
-    if metric not in metrics():
-        raise UsageError(f"threshold {text!r}: no metric {metric!r}; one of {', '.join(metrics())}")
-    connect, _, write = (form["cell"] or "").partition(" x ")
+    said = parse_condition(text, metrics(), _EXAMPLES)
+    connect, _, write = said.cell.partition(" x ")
     return Threshold(
-        text=text.strip(),
-        metric=metric,
-        operator=form["operator"],
-        limit=_limit(text, form["limit"]),
+        text=said.text,
+        metric=said.metric,
+        operator=said.operator,
+        limit=said.limit,
         connect=connect.strip() or None,
         write=write.strip() or None,
     )
@@ -124,7 +104,7 @@ def evaluate(thresholds: Sequence[Threshold], results: Iterable[Result]) -> Thre
             value = _value(result, threshold.metric)
             if value is None:
                 unknown.append(f"{result.name}: {threshold.metric} is unknown ({threshold.text})")
-            elif not _OPERATORS[threshold.operator](value, threshold.limit):
+            elif not OPERATORS[threshold.operator](value, threshold.limit):
                 crossed.append(f"{result.name}: {threshold.metric} is {value:g} ({threshold.text})")
             elif doubt := _doubt(threshold, result):
                 unproven.append(f"{result.name}: {doubt} ({threshold.text})")
@@ -150,16 +130,6 @@ def _doubt(threshold: Threshold, result: Result) -> str:
     needed = units_needed(threshold.bound)
     more = f"; {needed:,} connections without a loss would do" if not result.chunks_lost else ""
     return f"loss_rate is {result.loss_rate:g}, but may be {high:.2g}{more}"
-
-
-def _limit(text: str, number: str) -> float:
-    try:
-        limit = float(number)
-    except ValueError:
-        limit = float("nan")
-    if limit != limit:
-        raise UsageError(f"threshold {text!r}: {number!r} is not a number")
-    return limit
 
 
 def _value(result: Result, metric: str) -> float | None:

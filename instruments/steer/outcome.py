@@ -230,6 +230,7 @@ class SteerResult:
             "undetermined_schedules": len(self.rows) - infeasible - told,
             "infeasible_schedules": infeasible,
             "natural_loss_rate": self.natural.rate if self.natural else None,
+            "natural_loss_rate_high": self.natural.high if self.natural else None,
         }
 
 
