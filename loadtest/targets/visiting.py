@@ -1,6 +1,8 @@
-"""A client of a target for asyncio: it lives in a thread of its own, as its sockets are gevent's.
+"""A client of somebody else's back end in a thread of its own, for programs of asyncio.
 
-What it saw is looked at from the event loop: `Visit.sightings` grows, and `wait_for` waits for it.
+The client is gevent's, as in the load generator, and needs no monkey patching: each thread has a
+hub of its own, which is destroyed with the client. What it sees is looked at from the event loop:
+`TargetVisit.sightings` grows, and `wait_for` waits for it.
 """
 
 import asyncio
@@ -26,33 +28,36 @@ from chunk7.loadtest.targets.errors import Closed, TargetError, TimedOut, WrongA
 from chunk7.loadtest.targets.frame_reader import FrameReader, Sighting, UnreadFrame
 from chunk7.loadtest.targets.transport import TargetConnection
 
-LOOK_EVERY_S = 0.02
-"""How often a client that receives nothing looks whether it should leave."""
+LOOK_EVERY_S = 0.01
+"""How often a client that waits looks whether it should leave."""
 CLOSE_WITHIN_S = 0.2
 MAX_SIGHTINGS = 100_000
 LEFT, END, LATE = "left", "end", "the client's time was over"
+TOO_MANY = f"more than {MAX_SIGHTINGS} chunks, or parts of one"
 Result = TypeVar("Result")
 Open = Callable[[Adapter, TargetJoin, float], TargetConnection]
 
 
-class Visit:
+class TargetVisit:
     """One client from its connection to its end.
 
     opened: done when the connection is open and the first frames are sent; raises TargetError.
     finished: done when the client is gone, with `end` (of the answer), `left`, or why it closed.
-    sightings: what it has seen of chunks so far, in order.
+    sightings: what it has seen of chunks so far, in order; `kinds`: for each, the kind of its
+    frame.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._leaving = threading.Event()
         self._changed = asyncio.Event()
+        self._leaving = threading.Event()
         self.opened: asyncio.Future[None] = self._loop.create_future()
         self.finished: asyncio.Future[str] = self._loop.create_future()
         self.sightings: list[Sighting] = []
+        self.kinds: list[str] = []
 
     def leave(self) -> None:
-        """The client closes, soon."""
+        """The client closes soon, whatever it waits for."""
         self._leaving.set()
 
     async def wait_for(
@@ -73,38 +78,58 @@ class Visit:
 
     def run(self, open_: Open, adapter: Adapter, place: TargetJoin, deadline_s: float) -> None:
         """Be the client; the body of its thread."""
+        try:
+            why = self._visit(open_, adapter, place, deadline_s)
+        except Exception as error:  # a fault of ours: whoever waits must be told, not hang
+            self._tell(self._finish, error)
+        else:
+            self._tell(self._finish, why)
+        finally:
+            gevent.get_hub().destroy(destroy_loop=True)
+
+    def _visit(self, open_: Open, adapter: Adapter, place: TargetJoin, deadline_s: float) -> str:
+        """From the first packet to the last; why it ended."""
         connection = None
+        look = gevent.get_hub().loop.timer(LOOK_EVERY_S, repeat=LOOK_EVERY_S)
+        look.start(self._look, gevent.getcurrent())
         try:
             connection = open_(adapter, place, deadline_s)
             self._tell(_settle, self.opened, None)
-            why = self._receive(connection, FrameReader(adapter), deadline_s)
+            return self._receive(connection, FrameReader(adapter), deadline_s)
+        except _Left:
+            return LEFT
         except (TargetError, Chunk7Error, UnreadFrame, OSError) as error:
-            why = str(error) or type(error).__name__
             self._tell(_fail, self.opened, error)
+            return str(error) or type(error).__name__
         finally:
+            look.stop()
+            look.close()
             if connection is not None:
                 with contextlib.suppress(TargetError, OSError):
                     connection.close(CLOSE_WITHIN_S)
-            gevent.get_hub().destroy(destroy_loop=True)
-        self._tell(self._finish, why)
 
     def _receive(self, connection: TargetConnection, reader: FrameReader, deadline_s: float) -> str:
-        while not self._leaving.is_set():
-            now_s = time.monotonic()
-            if now_s > deadline_s:
-                return LATE
+        seen = 0
+        while seen <= MAX_SIGHTINGS:
             try:
-                messages = connection.receive(now_s + LOOK_EVERY_S)
+                messages = connection.receive(deadline_s)
             except TimedOut:
-                continue
+                return LATE
             except Closed as closed:
                 return str(closed)
             for message in messages:
                 reading = reader.read(message)
-                self._tell(self._see, reading.sightings)
+                seen += len(reading.sightings)
+                self._tell(self._see, reading.kind, reading.sightings)
                 if reading.kind == "end":
                     return END
-        return LEFT
+        return TOO_MANY
+
+    def _look(self, client: Any) -> None:
+        """In the thread's hub, while the client waits. A loop that has ended needs nobody, and the
+        thread must be gone before the interpreter is."""
+        if self._leaving.is_set() or self._loop.is_closed():
+            client.throw(_Left)
 
     def _tell(self, what: Callable[..., object], *args: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know
@@ -112,22 +137,30 @@ class Visit:
 
     # --- in the event loop ---
 
-    def _see(self, sightings: Sequence[Sighting]) -> None:
-        if len(self.sightings) < MAX_SIGHTINGS:
-            self.sightings += sightings
-            self._changed.set()
+    def _see(self, kind: str, sightings: Sequence[Sighting]) -> None:
+        self.sightings += sightings
+        self.kinds += [kind] * len(sightings)
+        self._changed.set()
 
-    def _finish(self, why: str) -> None:
-        _settle(self.finished, why)
+    def _finish(self, why: str | Exception) -> None:
+        _fail(self.opened, WrongAnswer(f"not opened: {why}"))
+        if isinstance(why, str):
+            _settle(self.finished, why)
+        else:
+            _fail(self.finished, why)
         self._changed.set()
 
 
-def start_visit(adapter: Adapter, place: TargetJoin, within_s: float) -> Visit:
+class _Left(Exception):
+    """The client was told to leave while it waited."""
+
+
+def start_visit(adapter: Adapter, place: TargetJoin, within_s: float) -> TargetVisit:
     """A client that joins the session now, and is gone after `within_s`. In a running loop."""
     return _start(open_target, adapter, place, within_s)
 
 
-def start_request(adapter: Adapter, place: TargetJoin, within_s: float) -> Visit:
+def start_request(adapter: Adapter, place: TargetJoin, within_s: float) -> TargetVisit:
     """A client that asks for an answer, which its response streams (`ask.reference: request`)."""
     return _start(open_request, adapter, place, within_s)
 
@@ -139,24 +172,17 @@ async def ask(adapter: Adapter, place: TargetJoin, within_s: float) -> str:
         answer = request_once(adapter, place, time.monotonic() + within_s)
         return session_of(adapter, place, answer)
 
-    return await _in_thread(request)
+    return await in_thread(request)
 
 
 async def finished_answer(adapter: Adapter, place: TargetJoin, within_s: float) -> str:
     """The text of the finished answer. Raises TargetError."""
-    return await _in_thread(lambda: fetch_finished(adapter, place, time.monotonic() + within_s))
+    return await in_thread(lambda: fetch_finished(adapter, place, time.monotonic() + within_s))
 
 
-def _start(open_: Open, adapter: Adapter, place: TargetJoin, within_s: float) -> Visit:
-    visit = Visit()
-    deadline_s = time.monotonic() + within_s
-    threading.Thread(
-        target=visit.run, args=(open_, adapter, place, deadline_s), name="visit", daemon=True
-    ).start()
-    return visit
+async def in_thread(work: Callable[[], Result]) -> Result:
+    """What gevent's work comes to, done in a thread, whose hub goes with it."""
 
-
-async def _in_thread(work: Callable[[], Result]) -> Result:
     def run() -> Result:
         try:
             return work()
@@ -166,14 +192,22 @@ async def _in_thread(work: Callable[[], Result]) -> Result:
     return await asyncio.to_thread(run)
 
 
+def _start(open_: Open, adapter: Adapter, place: TargetJoin, within_s: float) -> TargetVisit:
+    visit = TargetVisit()
+    deadline_s = time.monotonic() + within_s
+    threading.Thread(
+        target=visit.run, args=(open_, adapter, place, deadline_s), name="visit"
+    ).start()
+    return visit
+
+
 def _settle(future: "asyncio.Future[Any]", result: Any) -> None:
     if not future.done():
         future.set_result(result)
 
 
-def _fail(future: "asyncio.Future[None]", error: Exception) -> None:
+def _fail(future: "asyncio.Future[Any]", error: Exception) -> None:
     """Whoever does not ask need not be told."""
     if not future.done():
-        kept = error if isinstance(error, TargetError) else WrongAnswer(str(error))
-        future.set_exception(kept)
+        future.set_exception(error)
         future.exception()
