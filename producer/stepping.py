@@ -17,14 +17,16 @@ from chunk7.delivery.effects import (
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.ordering import WriteOrdering
 from chunk7.delivery.stepping import Steps
+from chunk7.producer.writing import carry_out, check_chunk
 from chunk7.wire.store.layout import Layout
 from chunk7.wire.store.store import Store
 
 
-class SteppedProducer:
+class ChunkProducer:
     """Writes the chunks of one session's one message. Opens its connection with its block.
 
-    ttl_s: of what is saved. Raises as `chunk7.wire.store.link.Link.open` and `send`.
+    ttl_s: of what is saved. Raises as `chunk7.wire.store.link.Link.open` and `send`, and
+    OrderingError for what an ordering yields that is no effect of one.
     """
 
     def __init__(
@@ -55,30 +57,23 @@ class SteppedProducer:
         self._index += 1
         steps = Steps(self._ordering.steps(chunk))
         while steps.effect is not None:
-            answer, chunk = await self._perform(steps.effect, chunk)
+            answer, seq = await self._perform(steps.effect, chunk.seq)
+            chunk = chunk.numbered(seq)
             steps.advance(answer)
         return chunk
 
-    async def _perform(self, effect: WriteEffect, chunk: Chunk) -> tuple[Any, Chunk]:
-        """The effect's answer, and the chunk as far as it is known now."""
+    async def _perform(self, effect: WriteEffect, seq: int) -> tuple[Any, int]:
+        """The effect's answer, and the chunk's number as far as it is known now."""
         store = self._store
         assert store is not None, "it writes only within its block"
         match effect:
             case Pause():
-                return None, chunk
+                return None, seq
             case NextSeq():
-                return await store.next_seq(self._session_id), chunk
-            case Publish():
-                return await store.publish(effect.chunk), effect.chunk
-            case Save():
-                await store.save(effect.chunk)
-                return None, effect.chunk
-            case SaveAndPublish():
-                return await store.save_and_publish(effect.chunk), effect.chunk
-            case NumberSaveAndPublish():
-                seq, receivers = await store.number_save_and_publish(effect.chunk)
-                return receivers, effect.chunk.numbered(seq)
-            case Append():
-                return await store.append(effect.chunk), effect.chunk
+                seq = await store.next_seq(self._session_id)
+                return seq, seq
+            case Publish() | Save() | SaveAndPublish() | NumberSaveAndPublish() | Append():
+                check_chunk(effect.chunk, self._session_id)
+                return await carry_out(store, effect)
             case _:
                 raise OrderingError(f"{effect!r} is no effect of a write ordering")

@@ -126,7 +126,8 @@ ChunkEffect = Publish | Save | SaveAndPublish | NumberSaveAndPublish | Append
 
 async def _write(store: Store, effect: ChunkEffect, written: Written) -> Any:
     """One command, or transaction, that carries the chunk; notes its instants."""
-    _check(effect.chunk, written)
+    check_chunk(effect.chunk, written.session_id)
+    written.seq = effect.chunk.seq
     publishes = not isinstance(effect, Save)
     saves = not isinstance(effect, Publish)
     sent_ns = now_ns()
@@ -134,7 +135,7 @@ async def _write(store: Store, effect: ChunkEffect, written: Written) -> Any:
         written.publish_sent_ns = sent_ns
     if saves and written.save_sent_ns is None:
         written.save_sent_ns = sent_ns
-    answer = await _command(store, effect, written)
+    answer, written.seq = await carry_out(store, effect)
     done_ns = store.link.heard_ns
     if publishes and written.publish_done_ns is None:
         written.publish_done_ns = done_ns
@@ -144,28 +145,29 @@ async def _write(store: Store, effect: ChunkEffect, written: Written) -> Any:
     return answer
 
 
-async def _command(store: Store, effect: ChunkEffect, written: Written) -> Any:
+async def carry_out(store: Store, effect: ChunkEffect) -> tuple[Any, int]:
+    """The effect's answer, as chunk7.delivery.effects names it, and the chunk's number."""
     chunk = effect.chunk
     match effect:
         case Publish():
-            return await store.publish(chunk)
+            return await store.publish(chunk), chunk.seq
         case Save():
-            return await store.save(chunk)
+            await store.save(chunk)
+            return None, chunk.seq
         case SaveAndPublish():
-            return await store.save_and_publish(chunk)
+            return await store.save_and_publish(chunk), chunk.seq
         case NumberSaveAndPublish():
-            written.seq, receivers = await store.number_save_and_publish(chunk)
-            return receivers
+            seq, receivers = await store.number_save_and_publish(chunk)
+            return receivers, seq
         case Append():
-            return await store.append(chunk)
+            return await store.append(chunk), chunk.seq
         case _:
             assert_never(effect)
 
 
-def _check(chunk: Chunk, written: Written) -> None:
-    """An ordering of somebody else's may hand us anything."""
-    if not isinstance(chunk, Chunk) or chunk.session_id != written.session_id:
-        raise OrderingError(f"{chunk!r} is no chunk of the session {written.session_id}")
+def check_chunk(chunk: Chunk, session_id: str) -> None:
+    """An ordering of somebody else's may hand us anything. Raises OrderingError."""
+    if not isinstance(chunk, Chunk) or chunk.session_id != session_id:
+        raise OrderingError(f"{chunk!r} is no chunk of the session {session_id}")
     if type(chunk.seq) is not int or not 0 <= chunk.seq < 2**31:
         raise OrderingError(f"seq {chunk.seq!r} is not an integer of 0 to 2^31 - 1")
-    written.seq = chunk.seq
