@@ -23,6 +23,7 @@ from chunk7.instruments.recordings.judgement import (
     UnexpectedPiece,
 )
 from chunk7.instruments.recordings.reading import ReadRecording, RecordedPiece
+from chunk7.loadtest.targets.frame_reader import Sighting
 
 _SHOWN = 80
 """Characters of a text in the document."""
@@ -60,11 +61,13 @@ def compare_recordings(
     answer was over; without that, and without a frame that says so, what is missing at the end is
     undetermined. Raises NotJudged.
     """
-    usable = _usable(expected.pieces, received.pieces)
+    usable = usable_names(
+        [piece.seen for piece in expected.pieces], [piece.seen for piece in received.pieces]
+    )
     chunks = _chunks(expected, usable)
     if after > len(chunks):
         raise NotJudged(f"--after {after}: the expected recording has {len(chunks)} chunks")
-    pieces = tuple(_piece(piece, usable) for piece in received.pieces)
+    pieces = tuple(as_received(piece.seen, usable) for piece in received.pieces)
     silent = next((n for n, one in enumerate(pieces) if one == ReceivedPiece()), None)
     if silent is not None:
         frame = received.pieces[silent].frame
@@ -72,7 +75,7 @@ def compare_recordings(
             f"frame {frame} of {received.recording.path} has no text, and no number that "
             f"{expected.recording.path} has, too"
         )
-    text = SessionText([_chunk(n, piece, usable) for n, piece in enumerate(chunks, 1)])
+    text = SessionText([as_expected(n, one.seen, usable) for n, one in enumerate(chunks, 1)])
     found = align(text, pieces, text.bounds[after], owed=after)
     if not any(found.completed):
         raise NotJudged("not one chunk of the expected recording is in the received one")
@@ -87,13 +90,13 @@ def not_judged(
     return JudgeDocument(False, str(reason), _described(expected), _described(received))
 
 
-def _usable(expected: Sequence[RecordedPiece], received: Sequence[RecordedPiece]) -> set[str]:
+def usable_names(expected: Sequence[Sighting], received: Sequence[Sighting]) -> set[str]:
     """The names that every expected piece has, and some received one: the others tell nothing."""
     return {
         name
         for name in _NAMES
-        if all(getattr(piece.seen, name) is not None for piece in expected)
-        and any(getattr(piece.seen, name) is not None for piece in received)
+        if all(getattr(seen, name) is not None for seen in expected)
+        and any(getattr(seen, name) is not None for seen in received)
     }
 
 
@@ -120,15 +123,15 @@ def _chunks(expected: ReadRecording, usable: set[str]) -> tuple[RecordedPiece, .
     return tuple(pieces)
 
 
-def _chunk(number: int, piece: RecordedPiece, usable: set[str]) -> ExpectedChunk:
+def as_expected(number: int, seen: Sighting, usable: set[str]) -> ExpectedChunk:
     """Where numbers tell nothing, one that no piece can have."""
-    received = _piece(piece, usable)
+    received = as_received(seen, usable)
     seq = -number if received.seq is None else received.seq
     return ExpectedChunk(seq, received.message_id, received.index, received.text or "")
 
 
-def _piece(piece: RecordedPiece, usable: set[str]) -> ReceivedPiece:
-    seen = piece.seen
+def as_received(seen: Sighting, usable: set[str]) -> ReceivedPiece:
+    """With the names alone that tell something."""
     return ReceivedPiece(
         text=seen.text,
         seq=seen.seq if "seq" in usable else None,
