@@ -1,9 +1,4 @@
-"""One connection through the proxy: both ways, what waits, and which reply is whose.
-
-A way passes whole frames, and those parts of a frame that is longer than MAX_KEPT. When a frame is
-held, nothing behind it is read until it is let go; the sockets' own flow control holds up whoever
-writes.
-"""
+"""One connection through the proxy: which reply is whose, and what is a Pub/Sub message."""
 
 import asyncio
 from collections import deque
@@ -11,24 +6,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from chunk7.instruments.steer.resp import Frame, ProtocolFault, Scanner
+from chunk7.instruments.steer.gate import Way
+from chunk7.instruments.steer.resp import (
+    ARRAY,
+    BLOB_ERROR,
+    ERROR,
+    PUSH,
+    Frame,
+    ProtocolFault,
+    Scanner,
+)
 
 if TYPE_CHECKING:
     from chunk7.instruments.steer.proxy import Interceptor
 
-MAX_KEPT = 1024 * 1024
-"""Of a frame, before it is decided whether it waits: a longer one passes as it comes."""
 HEAD = 256
-_CONFIRMED = {
-    name.lower(): name
-    for name in (
-        b"SUBSCRIBE", b"UNSUBSCRIBE", b"PSUBSCRIBE", b"PUNSUBSCRIBE",
-        b"SSUBSCRIBE", b"SUNSUBSCRIBE",
-    )
+MAX_BLOCK = 4 * 1024 * 1024
+"""Bytes of a transaction's commands that its EXEC shows; what is queued beyond is left out."""
+_REPLY_PARTS = 8
+_FAMILIES = {
+    b"subscribe": "", b"unsubscribe": "", b"psubscribe": "P", b"punsubscribe": "P",
+    b"ssubscribe": "S", b"sunsubscribe": "S",
 }  # fmt: skip
-_MESSAGES = (b"message", b"pmessage", b"smessage")
-_QUEUED = frozenset(("MULTI", "EXEC", "DISCARD", "WATCH", "RESET", "QUIT"))
+"""First words of confirmations, and what stands before SUBSCRIBE in the command."""
+_SUBSCRIPTIONS = frozenset(word.decode().upper() for word in _FAMILIES)
+_CHANNEL_AT = {b"message": 1, b"smessage": 1, b"pmessage": 2}
+_NOT_QUEUED = frozenset(("MULTI", "EXEC", "DISCARD", "WATCH", "RESET", "QUIT"))
 _UNPARSED = frozenset(("MONITOR", "SYNC", "PSYNC"))
+_SECRET = {"AUTH": 0, "HELLO": 1}
+"""How many of a command's arguments are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +46,35 @@ class Reply:
 
 
 class Passage:
-    """One command on its way to the store; at EXEC, the whole transaction's."""
+    """One command on its way to the store; at EXEC, the whole transaction's. Arguments are cut."""
 
     __slots__ = (
-        "_connection", "_replies", "address", "answered", "args", "block", "connection",
-        "forwarded", "hold_reply", "name", "replacement",
+        "_connection", "_free", "_replacement", "_replies", "address", "answered", "args", "block",
+        "connection", "forwarded", "hold_reply", "name",
     )  # fmt: skip
 
-    def __init__(
-        self, connection: "ProxiedConnection", name: str, args: tuple[bytes, ...], replies: int
-    ) -> None:
-        loop = connection.loop
+    def __init__(self, connection: "ProxiedConnection", name: str, args: tuple[bytes, ...]) -> None:
         self._connection = connection
-        self._replies = replies
+        self._replies = 1
+        self._free = False
+        self._replacement: bytes | None = None
         self.connection = connection.number
         self.address = connection.address
         self.name = name
         self.args = args
         self.block: tuple[tuple[str, tuple[bytes, ...]], ...] = ()
-        self.forwarded: asyncio.Future[None] = loop.create_future()
-        self.answered: asyncio.Future[Reply] = loop.create_future()
-        """Cancelled if the connection ends first."""
+        self.forwarded: asyncio.Future[None] = connection.loop.create_future()
+        self.answered: asyncio.Future[Reply] = connection.loop.create_future()
+        """When the proxy has it whole, or so much that it is too long to be kept. Both futures are
+        cancelled if the connection ends first."""
         self.hold_reply = False
-        """Set before the reply comes: it waits at the proxy, and all that is behind it."""
-        self.replacement: bytes | None = None
+        """Set before the reply comes: it waits at the proxy, and all that is behind it. Of a
+        SUBSCRIBE to several channels the last confirmation waits."""
 
     def forward(self) -> None:
         """Let the command go."""
-        if not self.forwarded.done():
-            self._connection.to_store.release(self)
+        self._free = True
+        self._connection.to_store.release(self)
 
     def pass_reply(self) -> None:
         """Let a withheld reply go."""
@@ -76,147 +82,84 @@ class Passage:
         self._connection.to_app.release(self)
 
     def replace_reply(self, data: bytes) -> None:
-        """The application gets these bytes instead of the reply; to be set before it comes."""
-        self.replacement = data
+        """The application gets these bytes instead of the reply; to be set before it comes, or
+        while it is withheld."""
+        self._replacement = data
 
     def cut(self) -> None:
-        """End the connection on both sides."""
+        """End the connection on both sides, at once."""
         self._connection.cut()
 
+    def sent(self, way: Way) -> bytes | None:
+        """The gate has let it go: the command, or its reply."""
+        if way is self._connection.to_app:
+            return self._replacement
+        self.went()
+        return None
+
+    def went(self) -> None:
+        """It is on its way to the store."""
+        if not self.forwarded.done():
+            self.forwarded.set_result(None)
+
+    @property
+    def free(self) -> bool:
+        """Whether somebody has let it go before it was held."""
+        return self._free
+
+    @property
+    def steered(self) -> bool:
+        """Whether its reply does not just pass."""
+        return self.hold_reply or self._replacement is not None
+
+    def expect(self, replies: int) -> None:
+        """So many frames answer it; 0: that will be known when the first of them comes."""
+        self._replies = replies
+
+    @property
+    def expects(self) -> int:
+        """How many frames still answer it; 0 before that is known."""
+        return self._replies
+
     def confirm(self, reply: Reply) -> bool:
-        """One of its replies has come; whether it was the last."""
+        """One of its frames has come; whether it was the last. An error is the only one."""
         self._replies -= 1
-        if self._replies > 0:
+        if self._replies > 0 and reply.kind == "ok":
             return False
+        self._replies = 0
         if not self.answered.done():
             self.answered.set_result(reply)
         return True
+
+    def lost(self) -> None:
+        """No answer will be seen."""
+        self.answered.cancel()
 
 
 class Push:
     """A Pub/Sub message on its way to the application."""
 
-    __slots__ = ("_connection", "channel", "connection", "data")
+    __slots__ = ("_connection", "_free", "channel", "connection", "data")
 
     def __init__(self, connection: "ProxiedConnection", channel: bytes, data: bytes) -> None:
         self._connection = connection
+        self._free = False
         self.connection = connection.number
         self.channel = channel
         self.data = data
 
     def deliver(self) -> None:
         """Let a held message go."""
+        self._free = True
         self._connection.to_app.release(self)
 
-
-class _Way:
-    """One direction. `decide` says of a frame who is holding it, None for nobody. One that was too
-    long to be kept is decided before it has ended, and shown once more, with True, when it has."""
-
-    def __init__(
-        self, scanner: Scanner, decide: "Callable[[Frame, bool], Passage | Push | None]"
-    ) -> None:
-        self._scanner = scanner
-        self._decide = decide
-        self._kept: list[bytes] = []
-        self._kept_size = 0
-        self._streaming = False
-        self._held: Passage | Push | None = None
-        self._held_bytes = b""
-        self._behind: list[bytes] = []
-        self.source: asyncio.ReadTransport | None = None
-        self.sink: asyncio.WriteTransport | None = None
-        self.on_sent: Callable[[Passage | Push], bytes | None] = lambda _: None
-        self.raw = False
-
     @property
-    def idle(self) -> bool:
-        """Nothing is held here."""
-        return self._held is None
+    def free(self) -> bool:
+        """Whether somebody has let it go before it was held."""
+        return self._free
 
-    def feed(self, data: bytes) -> None:
-        """Pass, or keep, what has come. Raises ProtocolFault, with nothing of `data` passed."""
-        if self._held is not None:
-            self._behind.append(data)
-            self._pause()
-        elif self.raw:
-            self._write(data)
-        else:
-            self._scan(data)
-
-    def give_up(self) -> None:
-        """From now on everything passes unparsed."""
-        self.raw = True
-        self._flush()
-
-    def _scan(self, data: bytes) -> None:
-        at, length = 0, len(data)
-        while at < length and not self.raw:
-            end = self._scanner.scan(data, at)
-            if end < 0:
-                break
-            if self._streaming:
-                self._streaming = False
-                self._decide(self._scanner.frame, True)
-            elif (holder := self._decide(self._scanner.frame, False)) is not None:
-                self._hold(holder, data, at, end)
-                return
-            if self._kept:
-                self._flush()
-            at = end
-        if at == length or self._streaming or self.raw:
-            self._write(data)
-        else:
-            self._write(data[:at])
-            self._keep(data[at:])
-
-    def _hold(self, holder: "Passage | Push", data: bytes, at: int, end: int) -> None:
-        """What was kept is the beginning of this frame, or nothing."""
-        self._write(data[:at])
-        self._held = holder
-        self._held_bytes = b"".join((*self._kept, data[at:end]))
-        self._kept, self._kept_size = [], 0
-        if end < len(data):
-            self._behind.append(data[end:])
-
-    def _keep(self, data: bytes) -> None:
-        """The beginning of a frame, until it can be decided."""
-        self._kept.append(data)
-        self._kept_size += len(data)
-        if self._kept_size <= MAX_KEPT:
-            return
-        holder = self._decide(self._scanner.frame, False)
-        self._streaming = True
-        if holder is None:
-            self._flush()
-        else:
-            self._hold(holder, b"", 0, 0)
-            self._pause()
-
-    def _flush(self) -> None:
-        kept, self._kept, self._kept_size = self._kept, [], 0
-        self._write(b"".join(kept))
-
-    def release(self, holder: "Passage | Push") -> None:
-        """Let go what this one holds, and go on with what came behind it."""
-        if self._held is not holder:
-            return
-        data, self._held_bytes, self._held = self._held_bytes, b"", None
-        instead = self.on_sent(holder)
-        self._write(data if instead is None else instead)
-        behind, self._behind = self._behind, []
-        for more in behind:
-            self.feed(more)
-        if self._held is None and self.source is not None and not self.source.is_closing():
-            self.source.resume_reading()
-
-    def _write(self, data: bytes) -> None:
-        if data and self.sink is not None and not self.sink.is_closing():
-            self.sink.write(data)
-
-    def _pause(self) -> None:
-        if self.source is not None and not self.source.is_closing():
-            self.source.pause_reading()
+    def sent(self, way: Way) -> None:
+        """The gate has let it go, as it is."""
 
 
 class ProxiedConnection:
@@ -234,27 +177,21 @@ class ProxiedConnection:
         """Of the socket to the store, as CLIENT LIST has it."""
         self.unseen: str | None = None
         """Why nothing is known of this connection from some command on."""
+        self.ended = False
         self._interceptor = interceptor
         self._on_end = on_end
-        self._waiting: deque[Passage] = deque()
-        self._channels: dict[bytes, set[bytes]] = {}
-        self._queued: list[tuple[str, tuple[bytes, ...]]] | None = None
-        self._early: Passage | None = None
-        self.to_store = _Way(Scanner(inline=True), self._command)
-        self.to_app = _Way(Scanner(), self._reply)
-        self.to_store.on_sent = self._forwarded
-        self.to_app.on_sent = lambda one: getattr(one, "replacement", None)
-        self.ended = False
+        self._asked = _Asked()
+        self._answers = _Answers(self)
+        self._held: Passage | None = None
+        self.to_store = Way(Scanner(inline=True), self._command, lambda _: None, self._no_resp)
+        self.to_app = Way(
+            Scanner(most_parts=_REPLY_PARTS),
+            self._answers.decide,
+            self._answers.ended,
+            self._no_resp,
+        )
         if interceptor is None:
             self.to_store.raw = self.to_app.raw = True
-
-    def feed(self, way: _Way, data: bytes) -> None:
-        """Pass data on. Bytes that are no RESP pass as they are, from then on unparsed."""
-        try:
-            way.feed(data)
-        except ProtocolFault as fault:
-            self._stop_parsing(str(fault))
-            way.feed(data)
 
     def cut(self) -> None:
         """Both sockets closed at once; who waits for an answer is told that none comes."""
@@ -268,128 +205,189 @@ class ProxiedConnection:
         if self.ended:
             return
         self.ended = True
-        for passage in self._waiting:
-            passage.answered.cancel()
-        self._waiting.clear()
+        if self._held is not None:
+            self._held.forwarded.cancel()
+        self._answers.none_come()
         if self._interceptor is not None:
             self._interceptor.closed(self.number)
         self._on_end(self)
 
-    # --- to the store ---
+    def message(self, channel: bytes, data: bytes) -> Push | None:
+        """A Pub/Sub message has come; who holds it."""
+        assert self._interceptor is not None, "without one nothing is parsed"
+        if self.ended:
+            return None
+        push = Push(self, channel, data)
+        return push if self._interceptor.push(push) and not push.free else None
 
-    def _command(self, frame: Frame, ended: bool) -> Passage | None:
-        if ended or not frame.parts:
+    def _command(self, frame: Frame) -> Passage | None:
+        if self.ended or not frame.parts:
             return None
         name = frame.parts[0].decode("latin-1").upper()
         args = tuple(frame.parts[1:])
-        if name in _UNPARSED or (name == "CLIENT" and args[:1] and args[0].upper() == b"REPLY"):
-            self._stop_parsing(f"{name} {b' '.join(args[:2]).decode('latin-1')}".rstrip())
+        if name in _UNPARSED or (name == "CLIENT" and _silences(args)):
+            self.unseen = " ".join((name, *(word.decode("latin-1") for word in args[:2])))
+            self.to_store.give_up()
+            self._answers.stop_when_answered()
             return None
-        passage = Passage(self, name, args, self._replies(name, args))
-        self._waiting.append(passage)
-        if self._queued is not None and name not in _QUEUED:
-            self._queued.append((name, args))
-            self._go(passage)
-            return None
-        self._bracket(passage)
+        if name in _SECRET:
+            args = args[: _SECRET[name]]
+        passage = Passage(self, name, args)
+        queued = self._asked.queues(passage)
+        if name in _SUBSCRIPTIONS and not queued:
+            passage.expect(frame.count - 1)
+        self._answers.await_one(passage)
         assert self._interceptor is not None, "without one nothing is parsed"
-        if self._interceptor.command(passage):
+        if not queued and self._interceptor.command(passage) and not passage.free:
+            self._held = passage
             return passage
-        self._go(passage)
+        passage.went()
         return None
 
-    def _bracket(self, passage: Passage) -> None:
-        """The state of a transaction, and of a connection that begins anew."""
-        if passage.name == "MULTI":
-            self._queued = []
-        elif passage.name in ("EXEC", "DISCARD", "RESET"):
-            if passage.name == "EXEC":
-                passage.block = tuple(self._queued or ())
-            self._queued = None
-        if passage.name == "RESET":
-            self._channels.clear()
-
-    def _replies(self, name: str, args: tuple[bytes, ...]) -> int:
-        key = name.encode("latin-1", "replace")
-        if key not in _CONFIRMED.values():
-            return 1
-        family = key.replace(b"UNSUBSCRIBE", b"SUBSCRIBE")
-        had = self._channels.setdefault(family, set())
-        if key == family:
-            had.update(args)
-            return max(1, len(args))
-        count = len(args) or max(1, len(had))
-        had.difference_update(args or set(had))
-        return count
-
-    def _forwarded(self, holder: "Passage | Push") -> None:
-        if isinstance(holder, Passage):
-            self._go(holder)
-
-    def _go(self, passage: Passage) -> None:
-        if not passage.forwarded.done():
-            passage.forwarded.set_result(None)
-
-    # --- to the application ---
-
-    def _reply(self, frame: Frame, ended: bool) -> "Passage | Push | None":
-        """A frame that was decided early is answered when it has ended."""
-        if ended:
-            early, self._early = self._early, None
-            if early is not None:
-                early.confirm(_reply_of(frame))
-            return None
-        first = frame.parts[0] if frame.parts else b""
-        if (
-            frame.kind in (b">", b"*")
-            and first in _MESSAGES
-            and (frame.kind == b">" or any(self._channels.values()))
-        ):
-            return self._message(frame.parts)
-        if frame.kind in (b">", b"*") and first in _CONFIRMED:
-            return self._confirmation(_CONFIRMED[first].decode())
-        if frame.kind == b">" or not self._waiting:
-            return None
-        passage = self._waiting.popleft()
-        if not self.to_app._scanner.between:
-            self._early = passage
-            return None
-        passage.confirm(_reply_of(frame))
-        return self._withheld(passage)
-
-    def _withheld(self, passage: Passage) -> Passage | None:
-        if passage.replacement is not None and not passage.hold_reply:
-            # Held and let go in this turn: what is sent is chosen where it is let go.
-            self.loop.call_soon(self.to_app.release, passage)
-            return passage
-        return passage if passage.hold_reply else None
-
-    def _confirmation(self, name: str) -> Passage | None:
-        for passage in self._waiting:
-            if passage.name == name:
-                if passage.confirm(Reply("ok", b"")):
-                    self._waiting.remove(passage)
-                    return self._withheld(passage)
-                return None
-        return None
-
-    def _message(self, parts: list[bytes]) -> Push | None:
-        assert self._interceptor is not None, "without one nothing is parsed"
-        channel, data = parts[-2:] if len(parts) > 2 else (b"", b"")
-        push = Push(self, channel, data)
-        return push if self._interceptor.push(push) else None
-
-    def _stop_parsing(self, why: str) -> None:
-        self.unseen = why
+    def _no_resp(self, fault: ProtocolFault) -> None:
+        self.unseen = str(fault)
         self.to_store.give_up()
         self.to_app.give_up()
-        for passage in self._waiting:
-            passage.answered.cancel()
+        self._answers.none_come()
+
+
+class _Asked:
+    """The state of a connection's transaction, from its commands."""
+
+    def __init__(self) -> None:
+        self._block: list[tuple[str, tuple[bytes, ...]]] | None = None
+        self._room = 0
+
+    def queues(self, passage: Passage) -> bool:
+        """Whether the store will only queue it. An EXEC is given what was queued."""
+        name = passage.name
+        if self._block is not None and name not in _NOT_QUEUED:
+            size = sum(map(len, passage.args))
+            if size <= self._room:
+                self._room -= size + len(name)
+                self._block.append((name, passage.args))
+            return True
+        if name == "MULTI" and self._block is None:
+            self._block, self._room = [], MAX_BLOCK
+        elif name in ("EXEC", "DISCARD", "RESET"):
+            if name == "EXEC":
+                passage.block = tuple(self._block or ())
+            self._block = None
+        return False
+
+
+class _Answers:
+    """Whose reply it is, by counting: the store answers a connection's commands in their order."""
+
+    def __init__(self, connection: ProxiedConnection) -> None:
+        self._connection = connection
+        self._waiting: deque[Passage] = deque()
+        self._channels: dict[str, set[bytes]] = {"": set(), "P": set(), "S": set()}
+        self._resp3 = False
+        self._stopping = False
+        self._early: Passage | None = None
+        """Whose reply is too long to be kept, and is under way."""
+
+    def await_one(self, passage: Passage) -> None:
+        """A command that will be answered after all before it."""
+        if passage.name == "EXEC":
+            # In a transaction, too, each channel is confirmed for itself, but counted once.
+            passage.expect(1 + sum(max(0, len(args) - 1) for _, args in _subscribing(passage)))
+        self._waiting.append(passage)
+
+    def stop_when_answered(self) -> None:
+        """What comes after the replies still due is not looked at."""
+        self._stopping = True
+        self._stop_if_answered()
+
+    def none_come(self) -> None:
+        """No answer will be seen."""
+        for passage in (*self._waiting, *([self._early] if self._early else ())):
+            passage.lost()
         self._waiting.clear()
+
+    def decide(self, frame: Frame) -> Passage | Push | None:
+        """Who holds this reply, or message."""
+        first = frame.parts[0] if frame.parts else b""
+        if frame.kind == PUSH or (frame.kind == ARRAY and not self._resp3):
+            if first in _FAMILIES and (frame.kind == PUSH or self._is_confirmation(first)):
+                return self._confirmation(first, frame)
+            if first in _CHANNEL_AT and (frame.kind == PUSH or any(self._channels.values())):
+                at = _CHANNEL_AT[first]
+                return self._connection.message(*(*frame.parts[at : at + 2], b"", b"")[:2])
+        if frame.kind == PUSH or not self._waiting:
+            return None
+        return self._reply(self._waiting[0], _reply_of(frame))
+
+    def ended(self, frame: Frame) -> None:
+        """A reply that was decided before its end has come to it."""
+        early, self._early = self._early, None
+        if early is not None:
+            early.confirm(_reply_of(frame))
+        self._stop_if_answered()
+
+    def _reply(self, passage: Passage, reply: Reply) -> Passage | None:
+        if not self._connection.to_app.between and not passage.steered:
+            self._waiting.popleft()
+            self._early = passage
+        elif passage.confirm(reply):
+            self._waiting.popleft()
+            self._learn(passage, reply)
+        else:
+            return None
+        self._stop_if_answered()
+        if not passage.steered:
+            return None
+        if not passage.hold_reply:  # only replaced: held, and let go in this turn
+            self._connection.loop.call_soon(passage.pass_reply)
+        return passage
+
+    def _learn(self, passage: Passage, reply: Reply) -> None:
+        """What a command that was executed has made of the connection."""
+        if passage.name == "RESET":
+            self._resp3 = False
+            for channels in self._channels.values():
+                channels.clear()
+        elif passage.name == "HELLO" and passage.args and reply.kind == "ok":
+            self._resp3 = passage.args[0] == b"3"
+        elif passage.name == "EXEC" and reply.kind == "ok":
+            for name, args in _subscribing(passage):
+                channels = self._channels[_FAMILIES[name.lower().encode()]]
+                (channels.difference_update if "UNSUB" in name else channels.update)(args)
+
+    def _is_confirmation(self, first: bytes) -> bool:
+        """In RESP 2, whether an array that begins so answers what was asked."""
+        return bool(self._waiting) and self._waiting[0].name == first.decode().upper()
+
+    def _confirmation(self, first: bytes, frame: Frame) -> Passage | None:
+        channels = self._channels[_FAMILIES[first]]
+        passage = self._waiting[0] if self._waiting else None
+        if passage is not None and passage.name == "EXEC":
+            return self._reply(passage, Reply("ok", first))
+        if passage is not None and passage.name != first.decode().upper():
+            passage = None  # the store has ended a subscription of its own accord
+        leaves = b"unsubscribe" in first
+        if passage is not None and not passage.expects:  # it leaves all channels there are
+            passage.expect(max(1, len(channels)))
+        for channel in frame.parts[1:2]:
+            (channels.discard if leaves else channels.add)(channel)
+        return None if passage is None else self._reply(passage, Reply("ok", first))
+
+    def _stop_if_answered(self) -> None:
+        if self._stopping and not self._waiting and self._early is None:
+            self._connection.to_app.give_up()
+
+
+def _silences(args: tuple[bytes, ...]) -> bool:
+    return len(args) > 1 and args[0].upper() == b"REPLY" and args[1].upper() != b"ON"
+
+
+def _subscribing(passage: Passage) -> list[tuple[str, tuple[bytes, ...]]]:
+    return [(name, args) for name, args in passage.block if name in _SUBSCRIPTIONS]
 
 
 def _reply_of(frame: Frame) -> Reply:
     head = frame.parts[0][:HEAD] if frame.parts else b""
-    if frame.kind in (b"-", b"!"):
+    if frame.kind in (ERROR, BLOB_ERROR):
         return Reply("error", head)
     return Reply("nil" if frame.nil else "ok", head)

@@ -10,11 +10,12 @@ import asyncio
 import ssl
 from types import TracebackType
 from typing import Any, Protocol, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from chunk7.delivery.errors import StoreUnreachable, UsageError
+from chunk7.delivery.errors import UsageError
 from chunk7.instruments.steer.connection import Passage, ProxiedConnection, Push, Reply
-from chunk7.wire.store.address import StoreAddress, parse_address
+from chunk7.instruments.steer.gate import Way
+from chunk7.wire.store.address import PORT, StoreAddress, parse_address
 
 __all__ = ["Interceptor", "Passage", "ProxiedConnection", "Proxy", "Push", "Reply"]
 
@@ -43,8 +44,7 @@ class Proxy:
     ...     application = start(REDIS_URL=proxy.url)
 
     store_url: any of `--redis` but Sentinel. listen: host and port, 0 for any that is free. tls: of
-    the
-    listening side. Raises UsageError, also if it cannot listen there.
+    the listening side. Raises UsageError, also if it cannot listen there.
     """
 
     def __init__(
@@ -59,9 +59,10 @@ class Proxy:
         self._address = parse_address(store_url)
         if self._address.service:
             raise UsageError("--redis: Sentinel names addresses of its own; give the primary's URL")
+        self._store_tls = _tls(self._address)
         self._interceptor = interceptor
         self._listen = listen
-        self._tls = tls
+        self.tls = tls
         self._server: asyncio.Server | None = None
         self._count = 0
         self.connections: dict[int, ProxiedConnection] = {}
@@ -72,7 +73,7 @@ class Proxy:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: _AppSide(self), host, port, ssl=self._tls
+                lambda: _AppSide(self), host, port, ssl=self.tls
             )
         except OSError as error:
             raise UsageError(f"--listen {host}:{port}: {error.strerror or error}") from error
@@ -99,16 +100,17 @@ class Proxy:
         host, port = self._server.sockets[0].getsockname()[:2]
         parts = urlsplit(self._store_url)
         login, at, _ = parts.netloc.rpartition("@")
-        scheme = "rediss" if self._tls else "redis"
+        scheme = "rediss" if self.tls else "redis"
         where = f"[{host}]" if ":" in host else host
-        path = parts.path if parts.scheme != "unix" else f"/{self._address.options.get('db', 0)}"
-        return urlunsplit((scheme, f"{login}{at}{where}:{port}", path, "", ""))
+        path = f"/{self._address.options.get('db', 0)}"
+        kept = [one for one in parse_qsl(parts.query) if one[0] in ("username", "password")]
+        return urlunsplit((scheme, f"{login}{at}{where}:{port}", path, urlencode(kept), ""))
 
     @property
     def shown_url(self) -> str:
         """The same without a password."""
         parts = urlsplit(self.url)
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
     async def connect(self, side: "_StoreSide") -> None:
         """Open the store's side of a connection. Raises OSError."""
@@ -118,7 +120,7 @@ class Proxy:
                 await loop.create_unix_connection(lambda: side, options["path"])
                 return
             await loop.create_connection(
-                lambda: side, options["host"], options.get("port", 6379), ssl=_tls(self._address)
+                lambda: side, options["host"], options.get("port", PORT), ssl=self._store_tls
             )
 
     def begin(self) -> ProxiedConnection | None:
@@ -135,32 +137,34 @@ class Proxy:
 
 
 def _tls(address: StoreAddress) -> ssl.SSLContext | None:
+    """That of the store's side. Raises UsageError."""
+    address.check_certificates()
     connection: Any = address.kind(**address.options)
-    context = getattr(connection, "ssl_context", None)
+    context: Any = getattr(connection, "ssl_context", None)
     return None if context is None else context.get()
 
 
 class _Side(asyncio.Protocol):
-    """One socket of a connection. `other` is the socket that its bytes go to."""
+    """One socket of a connection. Its bytes go `away`, and what comes to it comes by `here`."""
+
+    away: Way
+    here: Way
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self.other: _Side | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport), "it is a socket's"
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.away.feed(data)
 
     def pause_writing(self) -> None:
-        """Who writes to us must wait."""
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.pause_reading()
+        self.here.fill(True)
 
     def resume_writing(self) -> None:
-        """Go on, unless a gate holds it up."""
-        way = self.way_here()
-        if self.other is not None and self.other.transport is not None and way.idle:
-            self.other.transport.resume_reading()
-
-    def way_here(self) -> Any:
-        """The way that ends in this socket."""
-        raise NotImplementedError
+        self.here.fill(False)
 
 
 class _AppSide(_Side):
@@ -168,78 +172,72 @@ class _AppSide(_Side):
         super().__init__()
         self._proxy = proxy
         self._connection: ProxiedConnection | None = None
-
-    def way_here(self) -> Any:
-        assert self._connection is not None, "it has been made"
-        return self._connection.to_app
+        self._store: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport), "it is a socket's"
-        self.transport = transport
-        self._connection = self._proxy.begin()
-        if self._connection is None:
-            transport.abort()
+        super().connection_made(transport)
+        connection = self._proxy.begin()
+        assert self.transport is not None, "it was made"
+        if connection is None:
+            self.transport.abort()
             return
-        transport.pause_reading()  # until there is somebody to pass it to
-        task = asyncio.get_running_loop().create_task(self._connect(self._connection))
+        self._connection = connection
+        self.away, self.here = connection.to_store, connection.to_app
+        self.transport.pause_reading()  # until there is somebody to pass it to
+        task = asyncio.get_running_loop().create_task(self._connect(connection, self.transport))
         self._proxy.tasks.add(task)
         task.add_done_callback(self._proxy.tasks.discard)
 
-    async def _connect(self, connection: ProxiedConnection) -> None:
-        side = _StoreSide(self, connection)
-        self.other = side
+    async def _connect(self, connection: ProxiedConnection, app: asyncio.Transport) -> None:
+        side = _StoreSide(connection, app)
         try:
             await self._proxy.connect(side)
-        except (OSError, TimeoutError, StoreUnreachable):
-            connection.end()
-            assert self.transport is not None, "it was made"
-            self.transport.abort()
+        except (OSError, TimeoutError):
+            app.abort()
             return
-        assert self.transport is not None, "it was made"
         assert side.transport is not None, "it is connected"
-        for way, source, sink in (
-            (connection.to_store, self.transport, side.transport),
-            (connection.to_app, side.transport, self.transport),
-        ):
-            way.source, way.sink = source, sink
-        if self.transport.is_closing():
-            side.transport.close()
-            connection.end()
+        self._store = side.transport
+        if app.is_closing():
+            self._store.close()
             return
-        connection.address = _name_of(side.transport)
-        self.transport.resume_reading()
+        connection.address = _name_of(self._store)
+        app.resume_reading()
 
-    def data_received(self, data: bytes) -> None:
-        assert self._connection is not None, "nothing is read before"
-        self._connection.feed(self._connection.to_store, data)
+    def eof_received(self) -> bool:
+        """It sends no more, but may still read. Over TLS there is no such thing."""
+        if self._store is None or self._proxy.tls is not None:
+            return False
+        self.away.end()
+        if self._store.can_write_eof():
+            self._store.write_eof()
+            return True
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.close()  # after what is on its way
-        if self._connection is not None:
-            self._connection.end()
+        if self._connection is None:
+            return
+        self.away.end()
+        if self._store is not None:
+            self._store.close()  # after what is on its way
+        self._connection.end()
 
 
 class _StoreSide(_Side):
-    def __init__(self, app: _AppSide, connection: ProxiedConnection) -> None:
+    def __init__(self, connection: ProxiedConnection, app: asyncio.Transport) -> None:
         super().__init__()
-        self.other = app
         self._connection = connection
-
-    def way_here(self) -> Any:
-        return self._connection.to_store
+        self._app = app
+        self.away, self.here = connection.to_app, connection.to_store
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport), "it is a socket's"
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._connection.feed(self._connection.to_app, data)
+        super().connection_made(transport)
+        assert self.transport is not None, "it was made"
+        self.away.source = self.here.sink = self.transport
+        self.here.source = self.away.sink = self._app
 
     def connection_lost(self, exc: Exception | None) -> None:
-        assert self.other is not None, "the application's side came first"
-        if self.other.transport is not None:
-            self.other.transport.close()
+        self.away.end()
+        self._app.close()
         self._connection.end()
 
 
