@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from chunk7.instruments.steer.gate import Way
 from chunk7.instruments.steer.resp import (
@@ -16,9 +16,6 @@ from chunk7.instruments.steer.resp import (
     ProtocolFault,
     Scanner,
 )
-
-if TYPE_CHECKING:
-    from chunk7.instruments.steer.proxy import Interceptor
 
 HEAD = 256
 MAX_BLOCK = 4 * 1024 * 1024
@@ -162,13 +159,26 @@ class Push:
         """The gate has let it go, as it is."""
 
 
+class Interceptor(Protocol):
+    """Sees everything in the order in which it comes. Its methods must not block."""
+
+    def command(self, passage: Passage) -> bool:
+        """True: hold it, and all behind it on its connection."""
+
+    def push(self, push: Push) -> bool:
+        """True: hold this message, and all behind it."""
+
+    def closed(self, connection: int) -> None:
+        """The connection has ended."""
+
+
 class ProxiedConnection:
     """An application's connection and ours to the store."""
 
     def __init__(
         self,
         number: int,
-        interceptor: "Interceptor | None",
+        interceptor: Interceptor | None,
         on_end: Callable[["ProxiedConnection"], None],
     ) -> None:
         self.number = number

@@ -9,11 +9,11 @@ unparsed; `ProxiedConnection.unseen` says why.
 import asyncio
 import ssl
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from chunk7.delivery.errors import UsageError
-from chunk7.instruments.steer.connection import Passage, ProxiedConnection, Push, Reply
+from chunk7.instruments.steer.connection import Interceptor, Passage, ProxiedConnection, Push, Reply
 from chunk7.instruments.steer.gate import Way
 from chunk7.wire.store.address import PORT, StoreAddress, parse_address
 
@@ -22,19 +22,6 @@ __all__ = ["Interceptor", "Passage", "ProxiedConnection", "Proxy", "Push", "Repl
 MAX_CONNECTIONS = 10_000
 CONNECT_WITHIN_S = 5.0
 _CLOSE_WITHIN_S = 1.0
-
-
-class Interceptor(Protocol):
-    """Sees everything in the order in which it comes. Its methods must not block."""
-
-    def command(self, passage: Passage) -> bool:
-        """True: hold it, and all behind it on its connection."""
-
-    def push(self, push: Push) -> bool:
-        """True: hold this message, and all behind it."""
-
-    def closed(self, connection: int) -> None:
-        """The connection has ended."""
 
 
 class Proxy:

@@ -21,6 +21,8 @@ from chunk7.instruments.steer.connection import Reply
 EXCHANGES = int(os.environ.get("STEER_EXCHANGES", "240"))
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1_200)]
 
+OPTIONS = ("--enable-debug-command", "yes", "--hz", 500)
+"""With more ticks a second a blocking command that waits 1 ms waits no 100 ms."""
 KEYS = st.sampled_from([b"k", b"list", b"stream", b"other"])
 CHANNELS = st.sampled_from([b"c", b"d", b"message", b"subscribe"])
 VALUES = st.one_of(
@@ -84,7 +86,7 @@ class Ways:
 @pytest.fixture(scope="module")
 def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
     looking, restless = Looking(), Restless()
-    with server(tmp_path_factory.mktemp("store"), "--enable-debug-command", "yes") as store:
+    with server(tmp_path_factory.mktemp("store"), *OPTIONS) as store:
         url = f"redis://127.0.0.1:{store.port}/0"
         with (
             proxy_thread(url, None) as unparsed,
