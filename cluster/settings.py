@@ -106,10 +106,10 @@ def _plan_of_target(plan: Plan) -> Plan:
 
 
 def _store_of(adapter: Adapter, redis: str | None) -> str | None:
-    """Where our producer writes, if it does."""
-    if adapter.produce is None:
+    """Where our producer writes, if it does, and what a target that we start is given."""
+    if adapter.produce is None and adapter.start is None:
         return None
-    if not (redis or adapter.store):
+    if adapter.produce is not None and not (redis or adapter.store):
         raise UsageError(
             f"--redis URL, or store: in {adapter.file}, is needed: where the producer writes"
         )

@@ -176,11 +176,12 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     parser = Parser(prog="asking", description="Asks a target for answers, and keeps them.")
     parser.add_argument("--target", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--target-ports", default="", metavar="P[,P]")
     parser.add_argument("--listen", required=True, metavar="HOST:PORT")
     parser.add_argument("--records", type=Path, required=True, metavar="DIR")
     try:
         given = parser.parse_args()
-        adapter = read_adapter(given.target)
+        adapter = read_adapter(given.target, given.target_ports)
         if adapter.ask is None:
             raise UsageError(f"{given.target}: ask: is needed, to ask")
         return _serve(adapter, Recorder(given.records, "reference"), given.listen)

@@ -91,6 +91,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="connect orderings whose clients fetch what they miss, separated by commas",
     )
     add("--target", default="", metavar="FILE", help="adapter of somebody else's back end")
+    add("--target-ports", default="", metavar="P[,P]", help="where it was started, if we did so")
     add("--run-name", default=time.strftime("load-%Y%m%d-%H%M%S"), help="prefix of session ids")
     add(
         "--once",
@@ -110,7 +111,9 @@ def read_options(parsed: Any, host: str | None) -> LoadOptions:
     others = _text(host).startswith(("http://", "https://", "wss://"))
     if not _RUN_NAME.fullmatch(run_name):
         raise UsageError(f"--run-name: {run_name!r} is not 1 to 56 letters, digits, - or _")
-    adapter = read_adapter(Path(parsed.target)) if _text(parsed.target) else None
+    adapter = None
+    if target := _text(parsed.target):
+        adapter = read_adapter(Path(target), _text(parsed.target_ports))
     return LoadOptions(
         host=adapter.url
         if adapter

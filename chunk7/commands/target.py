@@ -53,7 +53,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         metavar="ID",
         help="the session to join (default: one that is written or asked for, as the adapter says)",
     )
-    add_redis(check, "the target's store, where the adapter has produce (default: its store)")
+    add_redis(check, "the store, where produce or start needs it (default: the adapter's)")
     check.add_argument(
         "--seconds",
         type=number("--seconds", 0.1, 3_600),
@@ -99,9 +99,19 @@ def _check(args: argparse.Namespace) -> int:
     from chunk7.loadtest.targets.adapter import read_adapter
     from chunk7.loadtest.targets.check import check
 
+    def look(adapter: "Adapter") -> "CheckDocument":
+        with _session(adapter, args) as session_id:
+            return check(adapter, session_id, args.seconds)
+
     adapter = read_adapter(args.file)
-    with _session(adapter, args) as session_id:
-        document = check(adapter, session_id, args.seconds)
+    if adapter.start is None:
+        document = look(adapter)
+    else:
+        from chunk7.cluster.deployments.started import starting
+        from chunk7.cluster.jobs.target_check import with_started
+
+        sys.stderr.write(f"{starting(adapter)}\n")
+        document = with_started(adapter, args.redis or adapter.store, look)
     if args.json:
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
         sys.stdout.flush()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from chunk7.cluster.deployments.load import target_options
 from chunk7.cluster.deployments.local import HOST, Endpoints, python
 from chunk7.cluster.deployments.parts import Part
 from chunk7.cluster.deployments.probes import answers_http, free_ports
@@ -60,7 +61,7 @@ def _producer(production: ProduceRule, settings: RunSettings, folder: Path, port
 
 def _asking(adapter: Adapter, folder: Path, port: int) -> Part:
     options: dict[str, object] = {
-        "--target": adapter.file,
+        **target_options(adapter),
         "--listen": f"{HOST}:{port}",
         "--records": folder / "raw",
     }

@@ -12,6 +12,7 @@ from chunk7.cluster.deployments.parts import Part
 from chunk7.cluster.deployments.probes import answers_http, free_ports
 from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.ordering import pair
+from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.wire.plan import OPTIONS, Cell
 
 _LOCUSTFILE = Path(loadtest.__file__).with_name("locustfile.py")
@@ -78,7 +79,7 @@ def load_options(
     gap_fillers = [name for name, traits in settings.cells.traits.items() if traits.fills_gaps]
     adapter = settings.adapter
     return {
-        **({} if adapter is None else {"--target": Path(adapter.file).resolve()}),
+        **({} if adapter is None else target_options(adapter)),
         "--host": endpoints.websocket,
         "--producer": endpoints.producer,
         "--cells": "; ".join(cell.name for cell in plan.cells),
@@ -88,6 +89,14 @@ def load_options(
         "--spawn-rate": _spawn_rate(plan.users),
         **{found.option: found.spelled(getattr(plan, name)) for name, found in OPTIONS.items()},
     }
+
+
+def target_options(adapter: Adapter) -> dict[str, object]:
+    """Of whoever reads the adapter's file again in a process of its own."""
+    options: dict[str, object] = {"--target": Path(adapter.file).resolve()}
+    if adapter.ports:
+        options["--target-ports"] = ",".join(map(str, adapter.ports))
+    return options
 
 
 def _spawn_rate(users: int) -> float:

@@ -1,43 +1,60 @@
 """A target that chunk7 starts itself, as `start:` of its adapter says; again as often as wanted."""
 
-import asyncio
 import os
+import shlex
 import signal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import urlsplit, urlunsplit
-
-import msgspec
+from typing import Self
 
 from chunk7.cluster.deployments.local import HOST
-from chunk7.cluster.deployments.parts import Part, Process
+from chunk7.cluster.deployments.parts import Part
 from chunk7.cluster.deployments.probes import accepts, free_ports
+from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.delivery.errors import UsageError
-from chunk7.loadtest.targets.adapter import Adapter, StartRule
+from chunk7.loadtest.targets.adapter import Adapter, StartRule, at_ports
 
 STOP_WITHIN_S = 2.0
 
 
-class StartedTarget:
-    """The processes of a target, stopped with the block.
+def starting(adapter: Adapter) -> str:
+    """The line that says so: the command as it is written, without the environment's secrets."""
+    rule = adapter.written["start"]
+    twice = ", twice" if rule.get("processes") == 2 else ""
+    return f"starting {adapter.name}{twice}: {shlex.join(rule['command'])}"
 
-    folder: of its log. Raises PartDied, with its own last lines, when it ends or does not listen
-    within `ready_s`; UsageError for a folder that is none.
+
+async def start(cluster: Cluster, adapter: Adapter, redis_url: str | None, folder: Path) -> Adapter:
+    """Start the target's processes; the adapter, its URLs led to them. `folder` gets their logs.
+
+    Raises PartDied, with its own last lines, when one ends or does not listen within `ready_s`;
+    Chunk7Error for a command that cannot be executed; UsageError for a folder that is none.
     """
+    assert adapter.start is not None, "only an adapter with start is started"
+    place = _place(adapter, adapter.start)
+    ports = free_ports(adapter.start.processes)
+    names = ["target"] if len(ports) == 1 else ["target-1", "target-2"]
+    await cluster.start(
+        *(
+            _part(adapter.start, name, port, redis_url, place, folder)
+            for name, port in zip(names, ports, strict=True)
+        )
+    )
+    return at_ports(adapter, ports)
 
-    def __init__(self, adapter: Adapter, redis_url: str, folder: Path) -> None:
-        assert adapter.start is not None, "only an adapter with start is started"
-        self._written = adapter
-        self._rule: StartRule = adapter.start
-        self._redis_url = redis_url
-        self._folder = folder
-        self._processes: list[Process] = []
+
+class StartedTarget:
+    """A target alone, stopped with the block. Raises as `start`."""
+
+    def __init__(self, adapter: Adapter, redis_url: str | None, folder: Path) -> None:
         self.adapter = adapter
         """With the addresses of the processes that run now."""
+        self._redis_url = redis_url
+        self._folder = folder
+        self._cluster = Cluster(folder)
 
     async def __aenter__(self) -> Self:
-        await self._start()
+        await self.restart()
         return self
 
     async def __aexit__(
@@ -46,66 +63,51 @@ class StartedTarget:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._stop()
+        await self._cluster.stop()
 
     async def restart(self, redis_url: str | None = None) -> None:
         """Stop it and start it anew, with another store if one is named."""
-        await self._stop()
+        await self._cluster.stop()
         self._redis_url = redis_url or self._redis_url
-        await self._start()
+        try:
+            self.adapter = await start(self._cluster, self.adapter, self._redis_url, self._folder)
+        except BaseException:  # the block may not even have begun
+            await self._cluster.stop()
+            raise
 
     def check(self) -> None:
         """Raise PartDied if one of its processes has ended."""
-        for process in self._processes:
+        for process in self._cluster.processes:
             if not process.alive:
                 raise process.death()
 
-    async def _start(self) -> None:
-        ports = free_ports(self._rule.processes)
-        for number, port in enumerate(ports, 1):
-            self._processes.append(await Process.start(self._part(number, port)))
-        await asyncio.gather(*(process.wait_ready() for process in self._processes))
-        self.adapter = moved(self._written, ports[0], ports[-1])
 
-    async def _stop(self) -> None:
-        processes, self._processes = self._processes, []
-        await asyncio.gather(*(process.stop(STOP_WITHIN_S) for process in processes))
-
-    def _part(self, number: int, port: int) -> Part:
-        rule = self._rule
-        folder = Path(self._written.file).resolve().parent / rule.folder
-        if not folder.is_dir():
-            raise UsageError(f"{self._written.file}: start.folder: no folder {folder}")
-        command = tuple(word.replace("{port}", str(port)) for word in rule.command)
-        paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
-        return Part(
-            "target" if rule.processes == 1 else f"target-{number}",
-            command,
-            self._folder / "logs" / f"target-{number}.log",
-            ready=lambda: accepts(HOST, port),
-            ready_within_s=rule.ready_s,
-            stop_within_s=STOP_WITHIN_S,
-            orphan_signal=signal.SIGTERM,
-            environment={
-                "PYTHONPATH": os.pathsep.join(paths),
-                **rule.environment,
-                "PORT": str(port),
-                "REDIS_URL": self._redis_url,
-            },
-            folder=folder,
-        )
+def _place(adapter: Adapter, rule: StartRule) -> Path:
+    place = Path(adapter.file).resolve().parent / rule.folder
+    if not place.is_dir():
+        raise UsageError(f"{adapter.file}: start.folder: no folder {place}")
+    return place
 
 
-def moved(adapter: Adapter, port: int, ask_port: int) -> Adapter:
-    """The adapter with its URLs led to these ports of this machine."""
-    changed: dict[str, Any] = {"url": _at(adapter.url, port)}
-    if adapter.ask is not None:
-        asking = msgspec.structs.replace(adapter.ask, url=_at(adapter.ask.url, ask_port))
-        changed["ask"] = asking
-    return msgspec.structs.replace(adapter, **changed)
-
-
-def _at(url: str, port: int) -> str:
-    parts = urlsplit(url)
-    login, at, _ = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{login}{at}{HOST}:{port}"))
+def _part(
+    rule: StartRule, name: str, port: int, redis_url: str | None, place: Path, folder: Path
+) -> Part:
+    # A program that is installed looks for modules where it is, not where it is started.
+    modules = [str(place), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        "PYTHONPATH": os.pathsep.join(modules),
+        **rule.environment,
+        "PORT": str(port),
+        **({} if redis_url is None else {"REDIS_URL": redis_url}),
+    }
+    return Part(
+        name,
+        tuple(word.replace("{port}", str(port)) for word in rule.command),
+        folder / "logs" / f"{name}.log",
+        ready=lambda: accepts(HOST, port),
+        ready_within_s=rule.ready_s,
+        stop_within_s=STOP_WITHIN_S,
+        orphan_signal=signal.SIGTERM,  # it may have children
+        environment=environment,
+        folder=place,
+    )

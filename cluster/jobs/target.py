@@ -1,10 +1,11 @@
 """A run against somebody else's back end: the same users, records and verdicts, no nodes."""
 
+import dataclasses
 from pathlib import Path
 
 from rich.console import Console
 
-from chunk7.cluster.deployments import foreign, local
+from chunk7.cluster.deployments import foreign, local, started
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.cluster.jobs.run import ClusterKind, load_and_follow
@@ -22,8 +23,13 @@ def check(settings: RunSettings) -> None:
 async def _drive(settings: RunSettings, folder: Path, run_name: str, console: Console) -> None:
     adapter = settings.adapter
     assert adapter is not None, "this kind of cluster is that of an adapter"
-    console.print(f"joining {adapter.name} at {adapter.written['url']}", highlight=False)
     async with Cluster(folder) as cluster:
+        if adapter.start is None:
+            console.print(f"joining {adapter.name} at {adapter.written['url']}", highlight=False)
+        else:
+            console.print(started.starting(adapter), highlight=False)
+            adapter = await started.start(cluster, adapter, settings.redis, folder)
+            settings = dataclasses.replace(settings, adapter=adapter)
         endpoints = await foreign.start(cluster, adapter, settings, folder)
         await load_and_follow(cluster, settings, endpoints, folder, run_name, console)
 

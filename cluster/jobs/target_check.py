@@ -1,20 +1,41 @@
-"""A producer beside `chunk7 target check`, so that there is something to be received."""
+"""What runs beside `chunk7 target check`: a producer, so that there is something to be received,
+and the target itself, where its adapter says how it is started.
+"""
 
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from chunk7.cluster.deployments.local import python
+from chunk7.cluster.deployments.started import StartedTarget
+from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.delivery.errors import Chunk7Error
-from chunk7.loadtest.targets.adapter import ProduceRule
+from chunk7.loadtest.targets.adapter import Adapter, ProduceRule
+from chunk7.loadtest.targets.visiting import in_thread
 from chunk7.wire.store.option import ENVIRONMENT
 
 _ENDS_WITHIN_S = 5.0
+Result = TypeVar("Result")
+
+
+def with_started(adapter: Adapter, redis: str | None, look: Callable[[Adapter], Result]) -> Result:
+    """What a look at the target comes to, which is started for it, and stopped after it.
+
+    Raises as `chunk7.cluster.deployments.started.start`, and Interrupted.
+    """
+
+    async def looked() -> Result:
+        with tempfile.TemporaryDirectory(prefix="chunk7-") as folder:
+            async with StartedTarget(adapter, redis, Path(folder)) as target:
+                return await in_thread(lambda: look(target.adapter))
+
+    return run_interruptibly(looked())
 
 
 @contextmanager

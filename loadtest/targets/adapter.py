@@ -6,10 +6,10 @@ optional functions. What is wrong is one line: file, place, what it may be.
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 import yaml
@@ -164,10 +164,13 @@ class Adapter(AdapterFile, frozen=True, kw_only=True):
     """The content as written, before the environment's secrets came in: what may be recorded."""
     read: Callable[[str | bytes, str | None, str | None], list[dict[str, Any]]] | None = None
     values: Callable[[str, int], dict[str, str]] | None = None
+    ports: tuple[int, ...] = ()
+    """At which its started processes listen; the URLs lead there."""
 
 
-def read_adapter(path: Path) -> Adapter:
-    """The adapter in a `.yaml` or `.py` file. Raises UsageError in one line."""
+def read_adapter(path: Path, ports: str = "") -> Adapter:
+    """The adapter in a `.yaml` or `.py` file; at these ports, `8001` or `8001,8002`, if there are
+    some. Raises UsageError in one line."""
     try:
         functions: dict[str, Any] = {}
         if path.suffix == ".py":
@@ -189,11 +192,34 @@ def read_adapter(path: Path) -> Adapter:
         }
         adapter = Adapter(**fields, **functions, file=str(path), written=written)
         _check(adapter)
+        adapter = at_ports(adapter, [int(port) for port in ports.split(",") if port])
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}: {explain(str(error), AdapterFile)}") from error
     except UsageError as error:
         raise UsageError(in_file(str(path), error)) from error
     return adapter
+
+
+def at_ports(adapter: Adapter, ports: Sequence[int]) -> Adapter:
+    """The adapter with its URLs led to processes of this machine: clients join at the first, and
+    the last is asked for answers. As it is for no ports."""
+    if not ports:
+        return adapter
+    ask = adapter.ask
+    if ask is not None:
+        finished = ask.reference
+        if isinstance(finished, FinishedAnswer):
+            finished = msgspec.structs.replace(finished, url=_led_to(finished.url, ports[-1]))
+        ask = msgspec.structs.replace(ask, url=_led_to(ask.url, ports[-1]), reference=finished)
+    return msgspec.structs.replace(
+        adapter, url=_led_to(adapter.url, ports[0]), ask=ask, ports=tuple(ports)
+    )
+
+
+def _led_to(url: str, port: int) -> str:
+    parts = urlsplit(url)
+    login, at, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{login}{at}127.0.0.1:{port}"))
 
 
 def in_file(file: str, error: Exception) -> str:

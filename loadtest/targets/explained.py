@@ -28,7 +28,7 @@ def _plain(what: str, kinds: list[msgspec.inspect.Type]) -> str:
         return f"{missing[1]} is missing"
     if value := re.match(r"Invalid enum value (.*)", what):
         return f"{value[1]} is none of {', '.join(_literals(kinds))}"
-    return re.sub(r"`(\w+)`", lambda name: _NAMES.get(name[1], name[1]), what).lower()
+    return re.sub(r"`(\w+)(?: \| null)?`", lambda name: _NAMES.get(name[1], name[1]), what).lower()
 
 
 def _kinds(root: msgspec.inspect.Type, steps: list[str]) -> list[msgspec.inspect.Type]:

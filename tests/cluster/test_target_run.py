@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 from call_kit import Call
-from command import Running, chunk7
+from command import CHUNK7, Running, chunk7
 
 from chunk7.cluster.deployments.probes import free_ports
 from tests.store_kit import HOST, server
@@ -188,6 +188,87 @@ def test_a_check_without_its_store_says_what_the_producer_says(tmp_path: Path) -
     assert ended.code == 1
     assert f"no store at {HOST}:{nowhere}" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def started(folder: Path, content: dict[str, Any], words: str) -> Path:
+    """An adapter whose target chunk7 starts by these words of a shell; its URLs lead nowhere."""
+    address = {"url": f"ws://{HOST}:1/ws/{{session_id}}"}
+    if "produce" not in content:
+        ask = {"url": f"http://{HOST}:1/ask/{{session_id}}"}
+        address = {"url": f"http://{HOST}:1/sse/{{session_id}}", "ask": ask}
+    start = {"start": {"command": ["sh", "-c", words]}}
+    adapter = folder / "adapter.yaml"
+    adapter.write_text(yaml.safe_dump({"name": "theirs", **content, **address, **start}))
+    return adapter
+
+
+SERVES = f'exec "{sys.executable}" "{APP}" $PORT right $REDIS_URL app.log'
+FAILS = "echo my own last line; exit 5"
+SHORT = ("--users", "6", "--sessions", "2", "--duration", "1", "--json", "--no-report")
+
+
+@pytest.mark.live
+@pytest.mark.measured
+@pytest.mark.parametrize("content", [RELAYED, ASKED], ids=["relayed", "asked"])
+def test_a_run_starts_the_target_and_stops_it(tmp_path: Path, content: dict[str, Any]) -> None:
+    adapter = started(tmp_path, content, f"echo $$ > pid; {SERVES}")
+    with server(tmp_path / "store") as store:
+        words = ("--redis", f"redis://{HOST}:{store.port}/0", "--out", tmp_path / "run")
+        ended = chunk7("run", "--target", adapter, *SHORT, *words)
+    assert ended.code == 0, ended.stderr
+    assert "starting theirs: sh -c " in ended.stderr
+    [result] = ended.document["results"]
+    assert (result["connections"], result["chunks_lost"]) == (6, 0)
+    assert result["chunks_delivered"] > 20
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.live
+def test_a_target_that_cannot_start_ends_run_and_check_with_its_last_line(
+    tmp_path: Path, call: Call
+) -> None:
+    adapter = started(tmp_path, ASKED, FAILS)
+    for ended in (
+        call("run", "--target", adapter, *SHORT, "--out", tmp_path / "run"),
+        call("target", "check", adapter),
+    ):
+        assert ended.returncode == 1
+        assert "target ended by itself with exit code 5" in ended.stderr
+        assert ended.stderr.splitlines()[-1] == "  my own last line"
+
+
+@pytest.mark.live
+def test_a_check_starts_the_target_too(tmp_path: Path) -> None:
+    adapter = started(tmp_path, RELAYED, SERVES)
+    with server(tmp_path / "store") as store:
+        redis = f"redis://{HOST}:{store.port}/0"
+        ended = chunk7("target", "check", adapter, "--seconds", "1.5", "--json", "--redis", redis)
+    assert ended.code == 0, ended.stderr
+    assert ended.stderr.startswith("starting theirs: sh -c ")
+    assert ended.document["error"] is None
+    assert len(ended.document["frames"]) > 2
+
+
+@pytest.mark.live
+def test_an_interrupted_check_stops_the_target(tmp_path: Path) -> None:
+    """Its join is read in a thread, which no signal reaches; it ends because the target does."""
+    adapter = started(tmp_path, ASKED, SERVES.replace("$REDIS_URL", "redis://127.0.0.1:1"))
+    words = [*CHUNK7, "target", "check", str(adapter), "--seconds", "600"]
+    log = tmp_path / "app.log"
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 20
+        while not (log.exists() and log.stat().st_size):  # the answer has begun
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)  # poll, bounded by the deadline
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(

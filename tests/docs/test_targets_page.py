@@ -16,6 +16,7 @@ from chunk7.loadtest.targets.adapter import (
     FrameRule,
     ProduceRule,
     ResumeRule,
+    StartRule,
     Tls,
     read_adapter,
 )
@@ -27,7 +28,10 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "targets.md").read_text()
 
 
-@pytest.mark.parametrize("record", [AdapterFile, FrameRule, ResumeRule, ProduceRule, Ask, Tls])
+RECORDS = [AdapterFile, FrameRule, ResumeRule, ProduceRule, Ask, StartRule, Tls]
+
+
+@pytest.mark.parametrize("record", RECORDS)
 def test_every_key_is_explained(record: type[msgspec.Struct]) -> None:
     code = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", PAGE))))
     assert {field.encode_name for field in msgspec.structs.fields(record)} <= code

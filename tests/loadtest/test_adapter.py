@@ -104,6 +104,11 @@ def test_a_secret_comes_from_the_environment_and_is_not_in_what_may_be_recorded(
         ("name:", "tls: {ca: no.pem}\nname:", "tls.ca: no file no.pem"),
         ("name:", "framing: socket.io\nname:", "send.0: a socket.io event is a list"),
         ("name:", "ask: {url: 'http://h'}\nname:", "ask: produce is there too"),
+        ("name:", "start: -1\nname:", "start: expected a mapping, got a number"),
+        ("name:", "start: {command: []}\nname:", "start.command: expected a list of length >= 1"),
+        ("name:", "start: {command: run it}\nname:", "start.command: expected a list, got a text"),
+        ("name:", "start: {command: [a], processes: 3}\nname:", "start.processes: expected a num"),
+        ("name:", "start: {command: [a], port: 1}\nname:", "start: port is unknown; allowed: com"),
     ],
 )
 def test_what_is_wrong_is_one_line_with_its_place(
