@@ -259,13 +259,12 @@ class Orders:
     def forbidden(self, order: Sequence[int]) -> str:
         """Which orders that the app keeps it breaks; '' if none."""
         steps = [self.steps[number] for number in order]
-        return "; ".join(
-            dict.fromkeys(
-                f"{later.event} comes only after {earlier.event}"
-                for later, earlier in combinations(steps, 2)
-                if _kept(earlier, later, self._keeps)
-            )
-        )
+        broken = {
+            (earlier.event, later.event)
+            for later, earlier in combinations(steps, 2)
+            if _kept(earlier, later, self._keeps)
+        }
+        return "; ".join(sorted(f"{b} comes only after {a}" for a, b in broken))
 
     def first(self, order: Sequence[int]) -> tuple[int, ...]:
         """The first order of the order's class."""
