@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": "compare two runs: better, worse, or no evidence",
     "sweep": "loss against chunk rate, store latency, node work and concurrent joins",
     "target": "write and try an adapter for somebody else's back end",
+    "steer": "force every interleaving on an unmodified system, through a proxy with gates",
     "watch": "read a store's MONITOR: the handover of every join of any system",
     "import": "make answers for --answers of recordings and timed exports",
     "judge": "hold one recording of an answer against another, no system running",

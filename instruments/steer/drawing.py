@@ -25,6 +25,7 @@ _WORDS = {
     SteerEvent.READ: "read history",
     SteerEvent.SUBSCRIBE: "subscribe, confirmed",
     SteerEvent.FOLLOW: "follow the stream",
+    SteerEvent.ANSWER: "get the answer",
     SteerEvent.LEAVE: "unsubscribe",
     SteerEvent.PUBLISH: "publish {chunk}",
     SteerEvent.SAVE: "save {chunk}",
@@ -36,7 +37,7 @@ _APP = "app"
 _COLUMNS = (PRODUCER, NETWORK, _APP, LEAVER)
 _SENT = frozenset(("publish", "write", "append"))
 _STORED = frozenset(("save", "write", "append"))
-_LISTENS = frozenset(("subscribe", "follow"))
+_LISTENS = frozenset(("subscribe", "follow", "answer"))
 _GAP = "   "
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from chunk7.instruments.steer.plan import (
     JOINS,
+    NETWORK,
     PRODUCER,
     Keeps,
     PlannedSchedule,
@@ -79,6 +80,11 @@ class SteerRow:
     def schedule(self) -> SteerSchedule:
         """What was to be forced."""
         return self.planned.schedule
+
+    @property
+    def struck(self) -> bool:
+        """Whether a fault is among its steps."""
+        return any(step.actor == NETWORK for step in self.schedule.steps)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -186,18 +192,25 @@ class SteerResult:
 
     @property
     def verdict(self) -> SteerVerdict:
-        """A schedule that none of the tries could tell leaves the verdict open."""
-        if any(row.lossy for row in self.rows):
+        """Of the orders alone: what a fault brings about stands for itself. A schedule that none of
+        the tries could tell leaves the verdict open.
+        """
+        if any(row.lossy for row in self.orders):
             return SteerVerdict.LOSES
-        feasible = [row for row in self.rows if row.infeasible is None]
+        feasible = [row for row in self.orders if row.infeasible is None]
         if feasible and all(row.kept for row in feasible):
             return SteerVerdict.SURVIVES
         return SteerVerdict.UNKNOWN
 
     @property
+    def orders(self) -> tuple[SteerRow, ...]:
+        """The rows in which no fault strikes."""
+        return tuple(row for row in self.rows if not row.struck)
+
+    @property
     def losing(self) -> "SteerRow | None":
         """The schedule that is drawn: it lost in most tries, and is the shortest of these."""
-        lossy = [row for row in self.rows if row.lossy]
+        lossy = [row for row in self.orders if row.lossy]
         return min(
             lossy, key=lambda row: (-row.counts["lossy"], len(row.schedule.steps)), default=None
         )
@@ -219,16 +232,17 @@ class SteerResult:
     @property
     def metrics(self) -> dict[str, float | None]:
         """What a threshold may be on; null where nobody knows."""
-        counts = sum((Counter(row.counts) for row in self.rows), Counter())
-        infeasible = sum(row.infeasible is not None for row in self.rows)
-        told = sum(row.kept or row.lossy for row in self.rows)
+        counts = sum((Counter(row.counts) for row in self.orders), Counter())
+        infeasible = sum(row.infeasible is not None for row in self.orders)
+        told = sum(row.kept or row.lossy for row in self.orders)
         return {
-            "lossy_schedules": sum(row.lossy for row in self.rows),
+            "lossy_schedules": sum(row.lossy for row in self.orders),
             "lossy_tries": counts["lossy"],
             "doubled_tries": counts["doubled"],
             "out_of_order_tries": counts["out_of_order"],
-            "undetermined_schedules": len(self.rows) - infeasible - told,
+            "undetermined_schedules": len(self.orders) - infeasible - told,
             "infeasible_schedules": infeasible,
+            "lossy_faults": sum(row.lossy for row in self.rows if row.struck),
             "natural_loss_rate": self.natural.rate if self.natural else None,
             "natural_loss_rate_high": self.natural.high if self.natural else None,
         }
@@ -252,7 +266,7 @@ def _connect_like(result: SteerResult) -> str | None:
         loses = verdict is SteerVerdict.LOSES
         return "history_then_subscribe" if loses else "sequence_gap_fill"
     if order == (subscribe, read):
-        plain = any(row.counts["doubled"] or row.counts["out_of_order"] for row in result.rows)
+        plain = any(row.counts["doubled"] or row.counts["out_of_order"] for row in result.orders)
         return "subscribe_then_history" if plain else "buffered_merge"
     return None
 

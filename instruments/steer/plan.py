@@ -41,6 +41,9 @@ class SteerEvent(StrEnum):
     READ = "read"
     SUBSCRIBE = "subscribe"
     FOLLOW = "follow"
+    ANSWER = "answer"
+    """The read's answer reaches an app that passes live chunks on inside its process: who joined
+    is among those that get them only then."""
     LEAVE = "leave"
     PUBLISH = "publish"
     SAVE = "save"
@@ -49,7 +52,7 @@ class SteerEvent(StrEnum):
 
 
 READ, PUBLISH, LEAVE = SteerEvent.READ, SteerEvent.PUBLISH, SteerEvent.LEAVE
-_LISTENS = frozenset((SteerEvent.SUBSCRIBE, SteerEvent.FOLLOW))
+_LISTENS = frozenset((SteerEvent.SUBSCRIBE, SteerEvent.FOLLOW, SteerEvent.ANSWER))
 _WIRED = _LISTENS | {SteerEvent.LEAVE}
 _SENT = frozenset((SteerEvent.PUBLISH, SteerEvent.WRITE, SteerEvent.APPEND))
 _STORED = frozenset((SteerEvent.SAVE, SteerEvent.WRITE, SteerEvent.APPEND))

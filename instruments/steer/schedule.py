@@ -38,12 +38,14 @@ SCHEMA = 1
 KIND = "steer"
 MAX_STEPS = 64
 
-STALE_READ = "stale_read"
+STALE_READ, REPLY_LOST, CONNECTION_CUT = "stale_read", "reply_lost", "connection_cut"
 NETWORK_EVENTS: dict[str, str] = {
     "store_reconnect": faults.EFFECTS["store_reconnect"].drawn,
     "timeout_not_executed": faults.EFFECTS["timeout_not_executed"].drawn,
     "timeout_executed": faults.EFFECTS["timeout_executed"].drawn,
-    STALE_READ: "THE NEXT READ is answered as if nothing were saved",
+    STALE_READ: "THE NEXT READ is answered as of now",
+    REPLY_LOST: "THE READ'S ANSWER is lost with its connection",
+    CONNECTION_CUT: "THE READ'S CONNECTION ends",
 }
 """What may happen to commands on their way, and how it is drawn. As in `faults`, where it is there:
 the time-outs are of the chunk's next command, which is no other step.

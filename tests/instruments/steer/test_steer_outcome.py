@@ -105,7 +105,8 @@ def test_metrics_count_schedules_and_tries() -> None:
     assert metrics.pop("natural_loss_rate_high") == Natural.of(1, 50).high
     assert metrics == {
         "lossy_schedules": 1, "lossy_tries": 3, "doubled_tries": 0, "out_of_order_tries": 0,
-        "undetermined_schedules": 0, "infeasible_schedules": 13, "natural_loss_rate": 0.02,
+        "undetermined_schedules": 0, "infeasible_schedules": 13, "lossy_faults": 0,
+        "natural_loss_rate": 0.02,
     }  # fmt: skip
     hung = steered(FIX, {"save 1, subscribe, read, publish 1": (HUNG, DOUBLED)})
     assert hung.metrics["undetermined_schedules"] == 1
