@@ -26,7 +26,7 @@ from chunk7.wire.store.link import Link
 from chunk7.wire.store.option import ENVIRONMENT
 
 HOST = "127.0.0.1"
-_STARTS = 3
+STARTS = 3
 _TAKEN = ("address already in use", "address in use", "eaddrinuse")
 
 
@@ -98,15 +98,20 @@ async def start(cluster: Cluster, local: Local, folder: Path) -> Endpoints:
     A port that was free when it was looked for may be taken a moment later; then all is started
     again on others. Raises PartDied as `Cluster.start`.
     """
-    for left in reversed(range(_STARTS)):
+    for left in reversed(range(STARTS)):
         try:
             return await _start_once(cluster, local, folder)
         except PartDied as error:
-            if left == 0 or not any(taken in str(error).lower() for taken in _TAKEN):
+            if left == 0 or not port_was_taken(error):
                 raise
             await cluster.stop()
             shutil.rmtree(folder / "raw", ignore_errors=True)  # nothing was streamed yet
     raise AssertionError("the last start returns or raises")
+
+
+def port_was_taken(error: PartDied) -> bool:
+    """Whether a part ended because somebody else has its port: by its own last lines."""
+    return any(taken in str(error).lower() for taken in _TAKEN)
 
 
 async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints:

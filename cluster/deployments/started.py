@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from chunk7.cluster.deployments.local import HOST
+from chunk7.cluster.deployments.local import HOST, STARTS, port_was_taken
 from chunk7.cluster.deployments.parts import Part
 from chunk7.cluster.deployments.probes import accepts, free_ports
 from chunk7.cluster.deployments.supervise import Cluster
-from chunk7.delivery.errors import UsageError
+from chunk7.delivery.errors import PartDied, UsageError
 from chunk7.loadtest.targets.adapter import Adapter, StartRule, at_ports
 
 STOP_WITHIN_S = 2.0
@@ -25,21 +25,28 @@ def starting(adapter: Adapter) -> str:
 
 
 async def start(cluster: Cluster, adapter: Adapter, redis_url: str | None, folder: Path) -> Adapter:
-    """Start the target's processes; the adapter, its URLs led to them. `folder` gets their logs.
+    """Start the target's processes as the cluster's first; the adapter, its URLs led to them.
 
+    `folder` gets their logs. A port that somebody else took meanwhile is another at the next start.
     Raises PartDied, with its own last lines, when one ends or does not listen within `ready_s`;
     Chunk7Error for a command that cannot be executed; UsageError for a folder that is none.
     """
     assert adapter.start is not None, "only an adapter with start is started"
     place = _place(adapter, adapter.start)
-    ports = free_ports(adapter.start.processes)
-    names = ["target"] if len(ports) == 1 else ["target-1", "target-2"]
-    await cluster.start(
-        *(
+    names = ["target"] if adapter.start.processes == 1 else ["target-1", "target-2"]
+    for left in reversed(range(STARTS)):
+        ports = free_ports(len(names))
+        parts = [
             _part(adapter.start, name, port, redis_url, place, folder)
             for name, port in zip(names, ports, strict=True)
-        )
-    )
+        ]
+        try:
+            await cluster.start(*parts)
+            break
+        except PartDied as error:
+            if left == 0 or not port_was_taken(error):
+                raise
+            await cluster.stop()
     return at_ports(adapter, ports)
 
 

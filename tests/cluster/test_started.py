@@ -21,6 +21,9 @@ import json, os, socket, sys
 print("no such table: users", flush=True)
 if "dies" in sys.argv:
     sys.exit(3)
+if "late" in sys.argv and len(os.listdir()) < 3:  # the program, and how often it was started
+    open(os.environ["PORT"], "w").close()
+    sys.exit("Error: listen EADDRINUSE: address already in use")
 told = {"words": sys.argv[1:], "folder": os.getcwd(), "pid": os.getpid()}
 told |= {name: os.environ.get(name) for name in ("PORT", "REDIS_URL", "MODE")}
 with open(f"told-{told['PORT']}.json", "w") as file:
@@ -113,6 +116,12 @@ async def test_one_that_dies_ends_with_its_own_last_line(tmp_path: Path) -> None
     with pytest.raises(PartDied, match=r"(?s)target ended by itself with exit code 3.*no such tab"):
         async with StartedTarget(adapter_of(tmp_path, "dies"), None, tmp_path / "run"):
             pass
+
+
+async def test_one_whose_port_somebody_else_was_given_gets_another(tmp_path: Path) -> None:
+    async with StartedTarget(adapter_of(tmp_path, "late"), None, tmp_path / "run") as target:
+        assert target.adapter.ports
+    assert len(list((tmp_path / "server").iterdir())) == 4
 
 
 async def test_one_that_dies_later_is_seen(tmp_path: Path) -> None:
