@@ -91,7 +91,7 @@ def test_the_matrix_has_a_row_a_schedule_and_one_a_reason() -> None:
         ["subscribe", "4", "loses", "3/3", "2", "0", "0", "0", "1"],
         ["1", "1", "keeps", "3/3", "0", "0", "0", "0", "0"],
     ]
-    assert text.splitlines()[5].split()[-2:] == ["7", "infeasible"]
+    assert text.splitlines()[5].split()[-2:] == ["6", "infeasible"]
 
 
 def test_in_a_narrow_terminal_names_are_folded_and_nothing_is_cut() -> None:
