@@ -8,7 +8,7 @@ known shape does is taken from its form (of XREAD: to wait is to follow), as `wa
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -52,22 +52,25 @@ class Rule:
         parts = (".*".join(map(re.escape, part.split(ANY))) for part in self.name.split(SESSION))
         return re.compile("(.+)".join(parts).encode(), re.DOTALL)
 
+    @cached_property
+    def _sample(self) -> bytes:
+        """A name that fits."""
+        return self.name.replace(SESSION, "0").replace(ANY, "0").encode()
+
     def match(self, use: "_Use") -> "Match | None":
         """What the command does with the name, if this rule speaks of it."""
         possible = use.roles if self.command == ANY else use.stated
         if self.command not in (ANY, use.command) or self.role not in possible:
             return None
-        exact = Rule(self.role, use.command, self.name)
-        wide = glob(use.name) if use.is_glob else None
         found = self._regex.fullmatch(use.name)
-        if found is not None:
-            session = found[1] if self._regex.groups else None
-            if session is None or (wide is not None and glob(session) is not None):
-                return Match(self.role, None, exact)
-            return Match(self.role, session.decode("utf-8", "backslashreplace"), exact)
-        sample = self.name.replace(SESSION, "0").replace(ANY, "0").encode()
-        covered = wide is not None and wide.fullmatch(sample)
-        return Match(self.role, None, exact) if covered else None
+        wide = glob(use.name) if use.is_glob else None
+        if found is None and not (wide is not None and wide.fullmatch(self._sample)):
+            return None
+        session = found[1] if found is not None and self._regex.groups else None
+        if session is not None and wide is not None and glob(session) is not None:
+            session = None
+        text = None if session is None else session.decode("utf-8", "backslashreplace")
+        return Match(self.role, text, Rule(self.role, use.command, self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +112,18 @@ class Rules:
 
     def _of_use(self, use: "_Use") -> list[Match]:
         """A rule that names the command goes before those for any."""
-        found = [(rule, m) for rule in self.rules if (m := rule.match(use))]
+        found = self._found(use)
+        if not found and use.roles == {Role.FOLLOW} and Role.READ in use.stated:
+            found = self._found(replace(use, roles=frozenset([Role.READ])))  # nobody follows it
         named = [m for rule, m in found if rule.command != ANY]
         matches = named or [m for _, m in found]
         if use.command in SCRIPTS and any(m.role is Role.PUBLISH for m in matches):
             # A name of both a channel and a stream: a script that publishes does not append.
             matches = [m for m in matches if m.role is not Role.APPEND]
         return matches
+
+    def _found(self, use: "_Use") -> list[tuple[Rule, Match]]:
+        return [(rule, m) for rule in self.rules if (m := rule.match(use))]
 
     def of_passage(
         self,

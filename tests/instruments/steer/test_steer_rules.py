@@ -40,6 +40,7 @@ def said(rules: Rules, command: str) -> list[Match]:
         ("XREADGROUP GROUP g c STREAMS s:7 >", Role.FOLLOW),
         ("XREADGROUP GROUP g c STREAMS s:7 0", Role.READ),
         ("XGROUP CREATE s:7 g $", Role.FOLLOW),
+        ("XREAD COUNT 9 STREAMS h:7 5-1", Role.READ),  # of a stream that nobody follows
         ("EVAL_RO script 1 h:7", Role.READ),
     ],
 )
@@ -52,7 +53,7 @@ def test_a_command_is_what_its_form_says(command: str, role: Role) -> None:
     [
         *("LRANGE other:7 0 -1", "GET c:7:live", "RPUSH c:7:live text", "PUBLISH h:7 text"),
         *("DEL h:7", "EXPIRE h:7 60", "PING", "XREAD", "XREAD STREAMS", "EVALSHA sha", "SUBSCRIBE"),
-        *("RPUSH other h:7", "XINFO HELP", "XADD", "HELLO 3"),
+        *("RPUSH other h:7", "XINFO HELP", "XREAD BLOCK 0 STREAMS h:7 5-1", "XADD", "HELLO 3"),
     ],
 )
 def test_what_is_nothing_to_a_join_or_a_chunk_matches_nothing(command: str) -> None:
