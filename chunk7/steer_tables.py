@@ -184,6 +184,9 @@ def _verdict(result: SteerResult) -> str:
     feasible = [row for row in result.rows if row.infeasible is None]
     if result.verdict is SteerVerdict.SURVIVES:
         tries = sum(row.counts["forced"] for row in feasible)
+        if result.replayed:
+            keys = "; ".join(row.schedule.key for row in feasible)
+            return f"{result.target} keeps everything in {tries} forced tries of: {keys}."
         return (
             f"{result.target} {result.verdict}: {len(feasible)}, forced in {tries} tries; "
             f"{infeasible} infeasible."

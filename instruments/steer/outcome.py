@@ -179,7 +179,8 @@ class SteerLearning:
 class SteerResult:
     """All that a steering found. `write`: the order in which our own producer wrote, or None.
 
-    `explored`: what the explorer says of the pair that it is like, or None.
+    `explored`: what the explorer says of the pair that it is like, or None. `replayed`: the rows
+    are schedules that somebody named, not all that there are.
     """
 
     target: str
@@ -189,6 +190,7 @@ class SteerResult:
     natural: Natural | None = None
     notes: tuple[str, ...] = ()
     explored: str | None = None
+    replayed: bool = False
 
     @property
     def verdict(self) -> SteerVerdict:
@@ -308,6 +310,7 @@ def document(result: SteerResult) -> dict[str, Any]:
         "target": result.target,
         "write": result.write,
         "verdict": str(result.verdict),
+        "replayed": result.replayed,
         "equals": result.equals,
         "explored": result.explored,
         "metrics": result.metrics,

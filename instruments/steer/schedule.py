@@ -17,9 +17,11 @@ from typing import Any
 
 from chunk7 import faults
 from chunk7.delivery.errors import UsageError
+from chunk7.instruments.steer.outcome import SteerResult, SteerRow
 from chunk7.instruments.steer.plan import (
     ACTORS,
     JOIN_EVENTS,
+    JOINS,
     LEAVER,
     MAX_CHUNKS,
     MAX_JOINERS,
@@ -64,6 +66,26 @@ class KeptSchedule:
     leaver: bool = False
     write: str | None = None
     found: Mapping[str, int] = field(default_factory=dict)
+
+
+def kept_of(result: SteerResult, row: SteerRow) -> KeptSchedule:
+    """One of the result's rows, to be forced again."""
+    steps = row.schedule.steps
+    return KeptSchedule(
+        row.schedule,
+        result.target,
+        result.learned.rules,
+        chunks=max((step.chunk or 1 for step in steps), default=1),
+        joiners=max((JOINS.index(s.actor) + 1 for s in steps if s.actor in JOINS), default=1),
+        leaver=any(step.actor == LEAVER for step in steps),
+        write=result.write,
+        found=row.counts,
+    )
+
+
+def file_name(schedule: SteerSchedule) -> str:
+    """Such as `read-publish_1-save_1-subscribe.json`."""
+    return schedule.key.replace(", ", "-").replace(" ", "_") + ".json"
 
 
 def document(kept: KeptSchedule) -> dict[str, Any]:

@@ -115,6 +115,13 @@ def test_a_survival_says_how_much_was_forced() -> None:
     )
 
 
+def test_a_schedule_that_was_named_says_nothing_of_the_others() -> None:
+    one = replace(MENDED, rows=MENDED.rows[:1], replayed=True)
+    assert next(sentences(one)) == (
+        "relay keeps everything in 3 forced tries of: save 1, publish 1, subscribe, read."
+    )
+
+
 def test_what_is_unknown_says_why() -> None:
     assert list(sentences(OPEN)) == [
         "relay: unknown: 3 of 4 feasible schedules kept everything, of the others nobody knows; "

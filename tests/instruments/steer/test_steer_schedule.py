@@ -9,16 +9,20 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from steer_kit import NAIVE
 
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import pair
-from chunk7.instruments.steer.plan import SteerSchedule, SteerStep
+from chunk7.instruments.steer.outcome import SteerRow
+from chunk7.instruments.steer.plan import SteerSchedule, SteerStep, plan
 from chunk7.instruments.steer.rules import Role, Rules, parse_rule
 from chunk7.instruments.steer.schedule import (
     KeptSchedule,
     document,
     dump,
+    file_name,
     from_explored,
+    kept_of,
     load,
     parse,
 )
@@ -51,6 +55,27 @@ def test_a_schedule_is_read_as_it_was_written(tmp_path: Path) -> None:
         '  {"actor": "join1", "event": "read", "chunk": null},\n'
         in (tmp_path / "losing.json").read_text()
     )
+
+
+def test_a_losing_row_becomes_a_schedule_to_be_forced_again() -> None:
+    assert NAIVE.losing is not None
+    kept = kept_of(NAIVE, NAIVE.losing)
+    assert kept.schedule == LOSING
+    assert (kept.target, kept.write, kept.chunks, kept.joiners) == ("relay", None, 1, 1)
+    assert kept.rules == NAIVE.learned.rules
+    assert kept.found["lossy"] == kept.found["forced"] == 3
+    assert parse(json.loads(json.dumps(document(kept)))) == kept
+    assert file_name(kept.schedule) == "read-publish_1-save_1-subscribe.json"
+
+
+def test_chunks_joins_and_who_leaves_are_those_of_the_steps() -> None:
+    app = NAIVE.learned
+    planned = plan(
+        app.join, app.join_keeps, app.write, app.write_keeps, chunks=2, joiners=2, leaver=True
+    )
+    kept = kept_of(NAIVE, SteerRow(planned[0]))
+    assert (kept.chunks, kept.joiners, kept.leaver) == (2, 2, True)
+    assert parse(json.loads(json.dumps(document(kept)))) == kept
 
 
 def changed(**fields: Any) -> dict[str, Any]:
