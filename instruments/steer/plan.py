@@ -9,8 +9,8 @@ other.
 
 So an order is told from others by the directions of its dependent pairs alone, a class is all the
 linear extensions of these, and its first, in the order of `_steps`, is the only one that has no
-step which could be swapped forward past a later one (the lexicographic normal form of a trace;
-V. Diekert and Y. Metivier, Partial commutation and traces, 1997, section 2.3).
+step which could be swapped forward past a later one (A. V. Anisimov and D. E. Knuth, Inhomogeneous
+sorting, Int. J. Comput. Inf. Sci. 8 (1979) 255).
 """
 
 from collections.abc import Iterator, Sequence, Set

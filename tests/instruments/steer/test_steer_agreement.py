@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
+from mutants.unconfirmed_subscribe import unconfirmed_subscribe
 
-from chunk7.delivery.ordering import ClientPolicy, pair
+from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, pair
 from chunk7.instruments.steer.plan import Orders, SteerEvent, SteerStep, plan
 from chunk7.instruments.steer.schedule import from_explored
 from chunk7.nodes.connect import CONNECT_ORDERINGS
@@ -67,14 +68,30 @@ def mapped(steps: tuple[Step, ...]) -> tuple[SteerStep, ...]:
 def test_every_schedule_of_the_explorer_is_planned_and_each_class_loses_or_keeps_as_one(
     connect: str, write: str, chunks: int
 ) -> None:
-    cell = ExploreCell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write], chunks)
-    join, chunk = JOIN[connect], CHUNK[write]
-    kept = {join} | ({chunk} if len(chunk) > 1 else set())
+    agree(CONNECT_ORDERINGS[connect], JOIN[connect], {JOIN[connect]}, write, chunks)
+
+
+@pytest.mark.parametrize("write", ["publish_then_save", "save_then_publish", "atomic_lua"])
+def test_who_reads_before_its_subscription_is_confirmed_orders_nothing(write: str) -> None:
+    """Its SUBSCRIBE is always sent first, and reading MONITOR calls it safe."""
+    agree(unconfirmed_subscribe, (READ, SUBSCRIBE), set(), write, 1)
+
+
+def agree(
+    connect: ConnectOrdering,
+    join: tuple[SteerEvent, ...],
+    join_keeps: set[tuple[SteerEvent, ...]],
+    write: str,
+    chunks: int,
+) -> None:
+    """Explore all, and hold it against the plan."""
+    chunk = CHUNK[write]
+    kept = join_keeps | ({chunk} if len(chunk) > 1 else set())
     planned = plan(join, kept, chunk, kept, chunks=chunks)  # type: ignore[arg-type]
     feasible = [one.schedule.steps for one in planned if one.infeasible is None]
     orders = Orders(feasible[0], kept)  # type: ignore[arg-type]
     known = {orders.first([*map(feasible[0].index, steps)]) for steps in feasible}
-    world = World(cell)
+    world = World(ExploreCell(connect, WRITE_ORDERINGS[write], chunks))
     lost = defaultdict(set)
     for steps in complete(world, world.initial(), ()):
         state = world.initial()
