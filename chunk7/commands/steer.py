@@ -1,7 +1,6 @@
 """`chunk7 steer`: force every interleaving on an unmodified system, through a proxy with gates."""
 
 import argparse
-import re
 import sys
 import tempfile
 from contextlib import nullcontext
@@ -154,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
     with nullcontext(args.out) if args.out else tempfile.TemporaryDirectory() as folder:
         results = run_interruptibly(steer(settings, Path(folder).resolve(), _Story(console)))
     if args.out:
-        _write(args.out, results, settings, conditions)
+        _write(args.out, results, conditions)
     if args.json:
         documents = {"schema": 1, "results": [document(result) for result in results]}
         sys.stdout.buffer.write(msgspec.json.encode(documents) + b"\n")
@@ -238,12 +237,7 @@ class _Story:
             )
 
 
-def _write(
-    folder: Path,
-    results: "list[SteerResult]",
-    settings: "SteerSettings",
-    conditions: "list[Condition]",
-) -> None:
+def _write(folder: Path, results: "list[SteerResult]", conditions: "list[Condition]") -> None:
     """steer.json; by write ordering a junit.xml; each losing schedule, and its drawing."""
     from chunk7.instruments.steer.conditions import junit
     from chunk7.instruments.steer.outcome import document
@@ -254,29 +248,18 @@ def _write(
         for result in results:
             suffix = f"-{result.write}" if len(results) > 1 else ""
             (folder / f"junit{suffix}.xml").write_bytes(junit(result, conditions))
-            _write_losing(folder, result, settings)
+            _write_losing(folder, result)
     except OSError as error:
         raise UsageError(f"--out {folder}: {error.strerror}") from error
 
 
-def _write_losing(folder: Path, result: "SteerResult", settings: "SteerSettings") -> None:
+def _write_losing(folder: Path, result: "SteerResult") -> None:
     from chunk7.instruments.steer.drawing import drawn
-    from chunk7.instruments.steer.schedule import KeptSchedule, dump
+    from chunk7.instruments.steer.schedule import dump, file_name, kept_of
 
     for row in result.rows:
-        if not row.lossy:
-            continue
-        words = [result.target, *([result.write] if result.write else []), row.schedule.key]
-        name = re.sub(r"[^\w-]+", "_", "-".join(words))
-        kept = KeptSchedule(
-            schedule=row.schedule,
-            target=result.target,
-            rules=result.learned.rules,
-            chunks=settings.chunks,
-            joiners=settings.joiners,
-            leaver=settings.leaver,
-            write=result.write,
-            found=row.counts,
-        )
-        dump(kept, folder / f"{name}.json")
-        (folder / f"{name}.txt").write_text(drawn(row, result.target).text())
+        if row.lossy:
+            write = f"{result.write}-" if result.write else ""
+            name = write + file_name(row.schedule)
+            dump(kept_of(result, row), folder / f"{name}.json")
+            (folder / f"{name}.txt").write_text(drawn(row, result.target).text())

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from chunk7.cluster.cells import cells_of, orderings
 from chunk7.cluster.deployments.local import HOST, store_part
 from chunk7.cluster.deployments.probes import accepts, free_ports
-from chunk7.cluster.deployments.started import StartedTarget
+from chunk7.cluster.deployments.started import StartedTarget, starting
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.proof import explored_pair
 from chunk7.delivery.errors import Chunk7Error, UsageError
@@ -162,7 +162,7 @@ class _Stage:
                 return
             async with StartedTarget(adapter, self._proxy.url, self._folder) as target:
                 self._target = target
-                self._report.say(f"started {adapter.name} with the proxy as its REDIS_URL")
+                self._report.say(f"{starting(adapter)}, with the proxy as its REDIS_URL")
                 yield self
 
     async def _wait_for_target(self) -> None:
@@ -203,6 +203,7 @@ class _Stage:
             write=write if ordering is not None else None,
             natural=await self._natural(ordering),
             notes=learned.notes,
+            replayed=settings.schedule is not None,
         )
         return replace(result, explored=_explored(result.pair))
 
