@@ -260,6 +260,6 @@ def _write_losing(folder: Path, result: "SteerResult") -> None:
     for row in result.rows:
         if row.lossy:
             write = f"{result.write}-" if result.write else ""
-            name = write + file_name(row.schedule)
-            dump(kept_of(result, row), folder / f"{name}.json")
-            (folder / f"{name}.txt").write_text(drawn(row, result.target).text())
+            file = folder / (write + file_name(row.schedule))
+            dump(kept_of(result, row), file)
+            file.with_suffix(".txt").write_text(drawn(row, result.target).text())

@@ -130,8 +130,8 @@ async def _natural(bench: Bench, session: str) -> _Natural:
 
     def look(passage: Passage, matches: list[Match]) -> None:
         """Answers of earlier tries may go on for a while."""
-        others = [m for m in matches if m.session not in (None, session)]
-        if len(came) < MAX_COMMANDS and not others:
+        own = not matches or any(m.session in (None, session) for m in matches)
+        if own and len(came) < MAX_COMMANDS:
             came.append(passage)
 
     bench.gates.onlooker = look
