@@ -1,6 +1,7 @@
 """`chunk7 steer`: force every interleaving on an unmodified system, through a proxy with gates."""
 
 import argparse
+import ssl
 import sys
 import tempfile
 from contextlib import nullcontext
@@ -61,6 +62,10 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         metavar="HOST:PORT",
         help="where the proxy listens: the back end's REDIS_URL (default: any free port here)",
     )
+    for option, what in (("--listen-cert", "certificate"), ("--listen-key", "its private key")):
+        parser.add_argument(
+            option, type=Path, metavar="PEM", help=f"the proxy speaks TLS: {what} of its own side"
+        )
     _add_extent(parser)
     for role in ROLES:
         parser.add_argument(
@@ -195,6 +200,7 @@ def _settings(args: argparse.Namespace) -> "SteerSettings":
         adapter=adapter,
         redis=redis,
         listen=args.listen,
+        tls=_tls(args.listen_cert, args.listen_key),
         rules=stated if stated.rules or kept is None else kept.rules,
         writes=tuple(names(args.write)) or ((kept.write,) if kept and kept.write else ()),
         tries=args.tries,
@@ -207,6 +213,19 @@ def _settings(args: argparse.Namespace) -> "SteerSettings":
         patience=Patience(hold_s=args.hold_ms / 1_000, settle_s=args.settle_ms / 1_000),
         i_know=args.i_know,
     )
+
+
+def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if cert is None and key is None:
+        return None
+    if cert is None:
+        raise UsageError(f"--listen-key {key}: needs --listen-cert")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(cert, key)
+    except OSError as error:  # ssl.SSLError is one
+        raise UsageError(f"--listen-cert {cert}: {error.strerror or error}") from error
+    return context
 
 
 class _Story:

@@ -8,6 +8,7 @@ One try at a time; the application is started anew for each schedule, because ap
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -58,6 +59,8 @@ class SteerSettings:
     listen: tuple[str, int] | None
     rules: Rules
     """Stated by options, beside those that the adapter's layout gives."""
+    tls: ssl.SSLContext | None = None
+    """Of the proxy's listening side."""
     writes: tuple[str, ...] = ()
     tries: int = 20
     natural: int = 50
@@ -146,7 +149,9 @@ class _Stage:
         self._control = control
         self._report = report
         self._gates = Gates(_rules(settings))
-        self._proxy = Proxy(store, self._gates, listen=settings.listen or (HOST, 0))
+        self._proxy = Proxy(
+            store, self._gates, listen=settings.listen or (HOST, 0), tls=settings.tls
+        )
         self._target: StartedTarget | None = None
         self._sessions = 0
         self._run = f"steer-{time.time_ns() // 1_000_000 % 10**9}"
@@ -189,7 +194,7 @@ class _Stage:
         settings = self._settings
         if self._target is not None:
             await self._target.restart(redis_url=self._proxy.url)
-        bench = self._bench(ordering, self._proxy.url)
+        bench = self._bench(ordering, self._near_url())
         if not self._gates.rules.rules:
             self._gates.rules = await guessed_rules(bench, self.new_session)
         learned = await learn(bench, self.new_session)
@@ -250,6 +255,11 @@ class _Stage:
         """A name that nobody has used."""
         self._sessions += 1
         return f"{self._run}-{self._sessions}"
+
+    def _near_url(self) -> str:
+        """The proxy for our own producer, which need not be shown that the proxy is ours."""
+        trusting = "?ssl_cert_reqs=none&ssl_check_hostname=false" if self._settings.tls else ""
+        return self._proxy.url + trusting
 
     def _bench(self, ordering: WriteOrdering | None, url: str) -> Bench:
         return Bench(

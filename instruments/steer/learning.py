@@ -13,7 +13,7 @@ from chunk7.instruments.steer.gates import JOIN_EVENTS, PRODUCER, WRITE_EVENTS
 from chunk7.instruments.steer.outcome import SteerLearning
 from chunk7.instruments.steer.plan import SteerEvent, SteerStep
 from chunk7.instruments.steer.proxy import Passage
-from chunk7.instruments.steer.rules import Match, Rule, Rules
+from chunk7.instruments.steer.rules import Match, Rules
 from chunk7.instruments.watch.guess import Traffic
 from chunk7.instruments.watch.monitor_line import Command
 from chunk7.instruments.watch.patterns import patterns
@@ -201,13 +201,14 @@ async def _waiting(
 
 def _used(rules: Rules, seen: Sequence[_Natural]) -> Rules:
     """Without those that no command of any natural join was recognised by."""
-    passages = [passage for one in seen for passage in one.passages]
-
-    def spoke(rule: Rule) -> bool:
-        alone = Rules((rule,))
-        return any(alone.of_passage(p.name, p.args, p.block) for p in passages)
-
-    return Rules(tuple(filter(spoke, rules.rules)))
+    spoke = {
+        (match.role, match.rule.name)
+        for one in seen
+        for passage in one.passages
+        for match in rules.of_passage(passage.name, passage.args, passage.block)
+        if match.rule is not None
+    }
+    return Rules(tuple(rule for rule in rules.rules if (rule.role, rule.name) in spoke))
 
 
 def _connections(commands: Sequence[SeenCommand]) -> dict[SteerEvent, str]:
