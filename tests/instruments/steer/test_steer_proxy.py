@@ -104,6 +104,12 @@ async def over(interceptor: Looking) -> bool:
     return bool(interceptor.ended)
 
 
+async def blocked(direct: Redis, address: str) -> bool:
+    """Whether the connection waits in a blocking command, as CLIENT LIST flags it."""
+    listed = {entry["addr"]: entry["flags"] for entry in await direct.client_list()}
+    return "b" in listed.get(address, "")
+
+
 async def both_saved(direct: Redis) -> bool:
     return bool(await direct.llen("k") == 2)
 
@@ -213,6 +219,21 @@ async def test_a_held_command_goes_when_its_application_hangs_up(
         await asyncio.wait_for(command.forwarded, DEADLINE_S)
         await eventually(lambda: both_saved(direct))
         await eventually(lambda: over(steering))
+
+
+async def test_who_hangs_up_while_it_waits_is_gone_at_the_store_too(
+    store: Server, direct: Redis
+) -> None:
+    steering = Steering()
+    async with before(store, steering) as proxy:
+        client = await raw(proxy)
+        client.writer.write(resp("BLPOP", "none", 0))
+        command = await steering.see("BLPOP")
+        await eventually(lambda: blocked(direct, command.address))
+        client.writer.close()
+        await eventually(lambda: over(steering))
+        assert command.answered.cancelled()
+        assert not await blocked(direct, command.address)
 
 
 async def test_a_subscription_has_happened_with_its_last_confirmation(store: Server) -> None:
