@@ -199,7 +199,7 @@ class _Stage:
             self._gates.rules = await guessed_rules(bench, self.new_session)
         learned = await learn(bench, self.new_session)
         self._report.learned(learned)
-        bench = replace(bench, read_like=learned.read_like)
+        bench = replace(bench, read_like=learned.read_like, patience=learned.patience)
         rows = [await self._row(bench, planned) for planned in self._planned(learned.system)]
         result = SteerResult(
             target=settings.adapter.name,

@@ -136,7 +136,7 @@ class Attempt:
         if self._has_gate(PRODUCER):
             await self._come(PRODUCER)
         for number, actor in enumerate(self._joins, 1):
-            self._trial.joins = number
+            self._trial.begin_join(number)
             self._visits.append(self._bench.join(self._trial.session, number))
             if self._has_gate(actor):
                 await self._come(actor)

@@ -57,6 +57,8 @@ class Trial:
         self._again: list[Passage] = []
         self.seen: list[tuple[SteerStep, Passage]] = []
         """All that were recognised, in the order in which they came."""
+        self.begun_s = self.latest_s = asyncio.get_running_loop().time()
+        """When the last join began, and when the last recognised command came."""
         self._written = Counter[SteerEvent]()
         self._had: set[SteerStep] = set()
         self._free = False
@@ -70,6 +72,8 @@ class Trial:
         if step is None or event is None:
             return self._wait_again(passage, event)
         self._had.add(step)
+        if step.event in JOIN_EVENTS or step.chunk == 1:
+            self.latest_s = asyncio.get_running_loop().time()
         if len(self.seen) < MAX_SEEN:
             self.seen.append((step, passage))
         passage.answered.add_done_callback(lambda answered: self._answered(step, event, answered))
@@ -116,6 +120,11 @@ class Trial:
             if event in WRITE_EVENTS:
                 self._written[event] -= 1
         self._changed.set()
+
+    def begin_join(self, number: int) -> None:
+        """From now on its commands may come."""
+        self.joins = number
+        self.begun_s = asyncio.get_running_loop().time()
 
     async def wait(self, condition: Callable[[], bool], within_s: float) -> bool:
         """Whether it came true in time; looked at whenever a command comes or is answered."""

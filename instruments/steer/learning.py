@@ -5,10 +5,10 @@ event is held, and what does not come meanwhile waits for it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chunk7.delivery.errors import Chunk7Error
-from chunk7.instruments.steer.forcing import Bench, attempting
+from chunk7.instruments.steer.forcing import Bench, Patience, attempting
 from chunk7.instruments.steer.gates import JOIN_EVENTS, PRODUCER, WRITE_EVENTS
 from chunk7.instruments.steer.outcome import SteerLearning
 from chunk7.instruments.steer.plan import SteerEvent, SteerStep
@@ -20,6 +20,8 @@ from chunk7.instruments.watch.patterns import patterns
 
 JOINS = 3
 """Natural joins that are looked at."""
+SLOW, MAX_HOLD_S = 5.0, 30.0
+"""An event that is waited for may take so many times as long as a natural join's events did."""
 MAX_COMMANDS = 400
 """Of a natural join, that are kept to be shown."""
 JOIN = "join1"
@@ -46,6 +48,8 @@ class LearnedJoin:
     notes: tuple[str, ...]
     read_like: tuple[str, tuple[bytes, ...], str] | None
     """The read: command, arguments, and the session in them."""
+    patience: Patience
+    """`hold_s` is long enough for this system: what comes late by itself waits for nothing."""
 
 
 class NothingLearned(Chunk7Error):
@@ -60,6 +64,10 @@ async def learn(bench: Bench, new_session: Callable[[], str]) -> LearnedJoin:
         raise NothingLearned(f"a join that nothing holds does not work: {last.undetermined}")
     join = tuple(event for event in last.join if all(event in one.join for one in seen))
     _check_known(join, last)
+    slowest_s = max(one.took_s for one in seen)
+    hold_s = min(MAX_HOLD_S, max(bench.patience.hold_s, SLOW * slowest_s))
+    patience = replace(bench.patience, hold_s=hold_s)
+    bench = replace(bench, patience=patience)
     notes = [*_notes(seen, join)]
     if SteerEvent.READ in join and not {SteerEvent.SUBSCRIBE, SteerEvent.FOLLOW} & {*join}:
         join = (*join, SteerEvent.ANSWER)
@@ -79,7 +87,7 @@ async def learn(bench: Bench, new_session: Callable[[], str]) -> LearnedJoin:
         write=last.write,
         write_keeps=await _kept(bench, new_session, writes),
     )
-    return LearnedJoin(system, last.commands, tuple(notes), last.read_like)
+    return LearnedJoin(system, last.commands, tuple(notes), last.read_like, patience)
 
 
 def _check_known(join: Sequence[SteerEvent], last: "_Natural") -> None:
@@ -119,9 +127,12 @@ class _Natural:
 
     join: tuple[SteerEvent, ...]
     write: tuple[SteerEvent, ...]
+    rules: Rules
     passages: tuple[Passage, ...]
     commands: tuple[SeenCommand, ...]
     undetermined: str | None
+    took_s: float
+    """From the join's beginning to its last event."""
     read_like: tuple[str, tuple[bytes, ...], str] | None
 
 
@@ -147,9 +158,11 @@ async def _natural(bench: Bench, session: str) -> _Natural:
     return _Natural(
         join=_once(s.event for s, _ in seen if s.actor == JOIN),
         write=_once(s.event for s, _ in seen if s.actor == PRODUCER and s.chunk == 1),
+        rules=bench.gates.rules,
         passages=tuple(came),
         commands=tuple(_command(passage, steps.get(id(passage))) for passage in came),
         undetermined=found.undetermined,
+        took_s=one.trial.latest_s - one.trial.begun_s,
         read_like=(reads[0].name, reads[0].args, session) if reads else None,
     )
 
@@ -224,6 +237,15 @@ def _notes(seen: Sequence[_Natural], join: Sequence[SteerEvent]) -> Iterable[str
     rare = sorted({event for one in seen for event in one.join} - {*join})
     if rare:
         yield f"not every join has {', '.join(rare)}: left out"
+    without = {
+        str(m.rule)
+        for one in seen
+        for passage in one.passages
+        for m in one.rules.of_passage(passage.name, passage.args, passage.block)
+        if m.session is None
+    }
+    if without:
+        yield f"no session in {', '.join(sorted(without))}: whose they are, one try at a time tells"
     of_join, of_write = (
         {c.connection for c in seen[-1].commands if c.event in events}
         for events in (JOIN_EVENTS, WRITE_EVENTS)
