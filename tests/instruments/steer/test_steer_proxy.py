@@ -169,11 +169,15 @@ async def test_a_reply_of_any_length_can_be_withheld_and_replaced(
         client.writer.write(resp("GET", "k") + resp("PING"))
         command = await steering.see("GET")
         await answer(command)
+        first = asyncio.create_task(client.reader.readexactly(1))
+        await (await raw(proxy)).ask(resp("PING"), b"+PONG\r\n")
+        assert not first.done()
         if replaced:
             command.replace_reply(b"$5\r\nstale\r\n")
         command.pass_reply()
         real = b"$%d\r\n%s\r\n" % (size, b"x" * size)
-        await client.get((b"$5\r\nstale\r\n" if replaced else real) + b"+PONG\r\n")
+        assert await asyncio.wait_for(first, DEADLINE_S) == b"$"
+        await client.get((b"5\r\nstale\r\n" if replaced else real[1:]) + b"+PONG\r\n")
 
 
 async def test_a_reply_can_be_replaced_before_it_comes(store: Server, direct: Redis) -> None:
