@@ -191,7 +191,7 @@ class ProxiedConnection:
         self._interceptor = interceptor
         self._on_end = on_end
         self._asked = _Asked()
-        self._answers = _Answers(self)
+        self._answers = _Answers(self, self._asked)
         self._held: Passage | None = None
         self.to_store = Way(Scanner(inline=True), self._command, lambda _: None, self._no_resp)
         self.to_app = Way(
@@ -266,7 +266,13 @@ class _Asked:
 
     def __init__(self) -> None:
         self._block: list[tuple[str, tuple[bytes, ...]]] | None = None
+        self._begun_by: Passage | None = None
         self._room = 0
+
+    def refused(self, multi: Passage) -> None:
+        """This one has begun nothing. What came behind it, before its reply, was not shown."""
+        if multi is self._begun_by:  # and not one within a transaction, which goes on
+            self._block = None
 
     def queues(self, passage: Passage) -> bool:
         """Whether the store will only queue it. An EXEC is given what was queued."""
@@ -278,7 +284,7 @@ class _Asked:
                 self._block.append((name, passage.args))
             return True
         if name == "MULTI" and self._block is None:
-            self._block, self._room = [], MAX_BLOCK
+            self._block, self._begun_by, self._room = [], passage, MAX_BLOCK
         elif name in ("EXEC", "DISCARD", "RESET"):
             if name == "EXEC":
                 passage.block = tuple(self._block or ())
@@ -289,8 +295,9 @@ class _Asked:
 class _Answers:
     """Whose reply it is, by counting: the store answers a connection's commands in their order."""
 
-    def __init__(self, connection: ProxiedConnection) -> None:
+    def __init__(self, connection: ProxiedConnection, asked: _Asked) -> None:
         self._connection = connection
+        self._asked = asked
         self._waiting: deque[Passage] = deque()
         self._channels: dict[str, set[bytes]] = {"": set(), "P": set(), "S": set()}
         self._resp3 = False
@@ -360,6 +367,8 @@ class _Answers:
                 channels.clear()
         elif passage.name == "HELLO" and passage.args and reply.kind == "ok":
             self._resp3 = passage.args[0] == b"3"
+        elif passage.name == "MULTI" and reply.kind == "error":
+            self._asked.refused(passage)
         elif passage.name == "EXEC" and reply.kind == "ok":
             for name, args in _subscribing(passage):
                 channels = self._channels[_FAMILIES[name.lower().encode()]]

@@ -316,6 +316,24 @@ async def test_transactions_are_shown_whole_and_an_aborted_one_is_nil(
         assert await answer(looking.last("EXEC")) == Reply("nil", b"")
 
 
+async def test_a_transaction_that_is_refused_has_not_begun(store: Server, direct: Redis) -> None:
+    """All that came after it was taken for queued, and never shown. A MULTI within a transaction is
+    refused, too, but changes nothing."""
+    await direct.execute_command("ACL", "SETUSER", "plain", "on", "nopass", "+@all", "-multi", "~*")
+    looking = Looking()
+    async with before(store, looking) as proxy:
+        client = await raw(proxy)
+        await client.ask(resp("MULTI") + resp("MULTI"), b"+OK\r\n-ERR")
+        await client.reader.readline()
+        await client.ask(resp("GET", "a") + resp("EXEC"), b"+QUEUED\r\n-EXECABORT")
+        await client.reader.readline()
+        assert looking.last("EXEC").block == (("GET", (b"a",)),)
+        await client.ask(resp("AUTH", "plain", "x") + resp("MULTI"), b"+OK\r\n-NOPERM")
+        await client.reader.readline()
+        await client.ask(resp("GET", "b"), b"$-1\r\n")
+        assert looking.last("GET").args == (b"b",)
+
+
 async def test_a_null_within_a_reply_is_no_aborted_transaction(store: Server) -> None:
     looking = Looking()
     async with before(store, looking) as proxy, Redis.from_url(proxy.url) as client:
