@@ -3,6 +3,7 @@
 # make check         lint and types only
 # make test-quick    the tests that start no cluster; make test-clusters: the others
 # make gallery       measure the relays of examples/ beside what docs/gallery.md says of them; MEMBER=
+# make steer         force every interleaving on the naive FastAPI relay of examples/, and on the mended one
 # make gallery-env   what they need: .venv-gallery, and node_modules of those in Node
 # make notebooks     execute the notebooks' sources into .ipynb (docs/notebooks.md)
 # make pictures      draw the pictures of README and docs, and photograph the pages (with Chromium)
@@ -18,7 +19,7 @@ BIN := $(VENV)/bin
 GALLERY := .venv-gallery
 NODE_LOCKS := $(wildcard examples/$(or $(MEMBER),*)/package-lock.json)
 
-.PHONY: run test test-quick test-clusters check gallery gallery-env notebooks pictures examples sample-run sample-sweep lock clean
+.PHONY: run test test-quick test-clusters check gallery gallery-env steer notebooks pictures examples sample-run sample-sweep lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
@@ -67,6 +68,10 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock
 
 gallery: $(VENV)/run.stamp gallery-env
 	$(BIN)/python examples/gallery.py $(MEMBER) $(ARGS)
+
+steer: $(VENV)/run.stamp $(GALLERY)/stamp
+	PATH="$(CURDIR)/$(GALLERY)/bin:$$PATH" $(BIN)/chunk7 steer --target examples/fastapi_websocket/steer_wrong.yaml $(ARGS)
+	PATH="$(CURDIR)/$(GALLERY)/bin:$$PATH" $(BIN)/chunk7 steer --target examples/fastapi_websocket/steer_right.yaml $(ARGS)
 
 gallery-env: $(GALLERY)/stamp $(NODE_LOCKS:package-lock.json=node_modules/stamp)
 

@@ -286,7 +286,7 @@ def test_the_first_messages_are_sent_texts_as_they_are_and_json_as_json() -> Non
 
     with serving(handler) as url:
         adapter = make_adapter(
-            url, send=("hello {session_id}", {"after": "{after}", "user": "{user}"}), start=0
+            url, send=("hello {session_id}", {"after": "{after}", "user": "{user}"}), first_after=0
         )
         receive_all(open_target(adapter, TargetJoin("s", 7, 1), soon()))
     assert heard == ["hello s", '{"after":0,"user":7}']
