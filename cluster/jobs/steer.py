@@ -90,13 +90,14 @@ class SteerReport(Protocol):
 
 async def steer(settings: SteerSettings, folder: Path, report: SteerReport) -> list[SteerResult]:
     """One result a write ordering. Raises Chunk7Error for what cannot be steered."""
+    writes = _writes(settings)
     async with Cluster(folder) as cluster:
         store = settings.redis or await _own_store(cluster, folder)
         control = await Link.open(store, "chunk7-steer")
         try:
             await _check(control, settings.i_know)
             async with _Stage(settings, folder, store, control, report).open() as stage:
-                return [await stage.steer(write) for write in _writes(settings)]
+                return [await stage.steer(write) for write in writes]
         finally:
             await control.close()
 
