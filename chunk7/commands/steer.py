@@ -196,6 +196,10 @@ def _settings(args: argparse.Namespace) -> "SteerSettings":
     for name in faults:
         if name not in STEER_FAULTS:
             raise UsageError(f"--faults {name}: one of {', '.join(STEER_FAULTS)}")
+        if name == "producer_timeout" and adapter.ask is None:
+            raise UsageError(
+                "--faults producer_timeout: only for a target that makes its answers itself (ask)"
+            )
     return SteerSettings(
         adapter=adapter,
         redis=redis,

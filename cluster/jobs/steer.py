@@ -30,7 +30,7 @@ from chunk7.instruments.steer.forcing import Bench, Patience, attempt
 from chunk7.instruments.steer.gates import Gates
 from chunk7.instruments.steer.learning import LearnedJoin, guessed_rules, learn
 from chunk7.instruments.steer.natural import natural_rate
-from chunk7.instruments.steer.outcome import Natural, SteerLearning, SteerResult, SteerRow, Try
+from chunk7.instruments.steer.outcome import Natural, SteerResult, SteerRow, Try
 from chunk7.instruments.steer.plan import PlannedSchedule, SteerSchedule, plan
 from chunk7.instruments.steer.proxy import Proxy
 from chunk7.instruments.steer.rules import Rules
@@ -198,10 +198,11 @@ class _Stage:
         bench = self._bench(ordering, self._near_url())
         if not self._gates.rules.rules:
             self._gates.rules = await guessed_rules(bench, self.new_session)
-        learned = await learn(bench, self.new_session)
+        joiners, leaver = settings.joiners, settings.leaver
+        learned = await learn(bench, self.new_session, joiners=joiners, leaver=leaver)
         self._report.learned(learned)
         bench = replace(bench, read_like=learned.read_like, patience=learned.patience)
-        rows = [await self._row(bench, planned) for planned in self._planned(learned.system)]
+        rows = [await self._row(bench, planned) for planned in self._planned(learned)]
         result = SteerResult(
             target=settings.adapter.name,
             learned=learned.system,
@@ -213,8 +214,8 @@ class _Stage:
         )
         return replace(result, explored=_explored(result.pair))
 
-    def _planned(self, learned: SteerLearning) -> Sequence[PlannedSchedule]:
-        settings = self._settings
+    def _planned(self, found: LearnedJoin) -> Sequence[PlannedSchedule]:
+        settings, learned = self._settings, found.system
         if settings.schedule is not None:
             return (PlannedSchedule(settings.schedule),)
         faults = with_faults(settings.faults, learned.join, learned.write)
@@ -226,6 +227,7 @@ class _Stage:
             chunks=settings.chunks,
             joiners=settings.joiners,
             leaver=settings.leaver,
+            second=found.second or None,
         )
         return (*orders, *map(PlannedSchedule, faults))
 

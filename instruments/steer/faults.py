@@ -9,7 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.instruments.steer.gates import Trial
-from chunk7.instruments.steer.plan import NETWORK, PRODUCER, SteerEvent, SteerSchedule, SteerStep
+from chunk7.instruments.steer.plan import (
+    NETWORK,
+    PRODUCER,
+    WRITE_EVENTS,
+    SteerEvent,
+    SteerSchedule,
+    SteerStep,
+)
 
 JOIN = "join1"
 CUT_WITHIN_S = 1.0
@@ -65,7 +72,13 @@ def _around(
 
 
 async def prepare(steps: Sequence[SteerStep], trial: Trial) -> None:
-    """What a fault needs before anything happens: the read's answer must not slip through."""
+    """What a fault needs before anything happens: what it strikes must not slip through."""
+    trial.wanted |= {
+        SteerStep(PRODUCER, event, step.chunk)
+        for step in steps
+        if step.event in _TIMEOUTS
+        for event in WRITE_EVENTS
+    }
     if SteerStep(NETWORK, "reply_lost") in steps:
         trial.withheld.add(JOIN)
 

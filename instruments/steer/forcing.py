@@ -15,22 +15,19 @@ from chunk7.delivery.errors import Chunk7Error
 from chunk7.instruments.recordings.judging import NotJudged
 from chunk7.instruments.steer.faults import ReadAgain, prepare, strike
 from chunk7.instruments.steer.gates import JOIN_EVENTS, LEAVER, PRODUCER, Gates, Trial
-from chunk7.instruments.steer.judging import JudgedVisit, judge
 from chunk7.instruments.steer.outcome import Try
 from chunk7.instruments.steer.plan import NETWORK, SteerEvent, SteerSchedule, SteerStep
 from chunk7.instruments.steer.proxy import Passage
 from chunk7.instruments.steer.systems import BASE, Answers
+from chunk7.instruments.steer.visitors import ANSWERED_WITHIN_S, Visitors
 from chunk7.loadtest.targets.errors import TargetError
-from chunk7.loadtest.targets.frame_reader import Sighting
 from chunk7.loadtest.targets.visiting import TargetVisit
 
 POLL_S = 0.005
 TAKEN_S = 0.01
 """What the application is given to take a message that the proxy has passed on."""
-ANSWERED_WITHIN_S = 2.0
-AFTER, AFTER_S = 40, 0.05
-"""At most so many chunks, and so far apart, show after those of the schedule that the client is
-being served."""
+MAX_REFUSALS = 5
+"""How often the store may refuse an event before the application is given up on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +101,9 @@ class Attempt:
         self._bench = bench
         self._steps = steps
         self.trial = self._trial = Trial(session, steps, BASE)
-        self._answers = bench.open_answers(session)
-        self._visits: list[TargetVisit] = []
-        self._leaver: TargetVisit | None = None
         self._chunks = max((step.chunk or 0 for step in steps), default=1)
+        self.visitors = Visitors(bench.open_answers(session), self._chunks, bench.patience.settle_s)
+        self._leaver: TargetVisit | None = None
         self._joins = sorted({s.actor for s in steps if s.actor.startswith("join")}) or ["join1"]
 
     async def run(self) -> Try:
@@ -125,46 +121,63 @@ class Attempt:
         self._bench.gates.trial = self._trial
         self._trial.read_like = self._bench.read_like
         await prepare(self._steps, self._trial)
-        await self._answers.begin()
+        answers = self.visitors.answers
+        await answers.begin()
         for _ in range(BASE):
-            self._answers.write()
-        await self._answers.written()
-        if any(step.actor == LEAVER for step in self._steps):
-            await self._begin_leaver()
+            answers.write()
+        await answers.written()
+        leaver = await self._begin_leaver() if self._has_gate(LEAVER) else None
         for _ in range(self._chunks):
-            self._answers.write()
-        if self._has_gate(PRODUCER):
-            await self._come(PRODUCER)
-        for number, actor in enumerate(self._joins, 1):
-            self._trial.begin_join(number)
-            self._visits.append(self._bench.join(self._trial.session, number))
-            if self._has_gate(actor):
-                await self._come(actor)
-        if self._leaver is not None:
+            answers.write()
+        await self._come(PRODUCER)
+        if leaver is not None:  # before the join: who shares its subscription would keep it
             self._trial.leaving = True
-            self._leaver.leave()
+            leaver.leave()
+            await self._come(LEAVER)
+        for number, actor in enumerate(self._joins, 1):
+            self._trial.joins = number
+            await self._come(actor, self.join(number))
+
+    def join(self, number: int) -> TargetVisit:
+        """A client that joins now, and is judged in the end."""
+        visit = self._bench.join(self._trial.session, number)
+        self.visitors.visits.append(visit)
+        return visit
 
     def _has_gate(self, actor: str) -> bool:
-        return any(step.actor == actor for step in self._steps)
+        return any(step.actor == actor for step in self._trial.wanted)
 
-    async def _begin_leaver(self) -> None:
+    async def _begin_leaver(self) -> TargetVisit:
         """A client that has joined, freely, and will leave."""
         self._leaver = self._bench.join(self._trial.session, 0)
         if not await self._leaver.wait_for(lambda seen: bool(seen), self._bench.patience.first_s):
             raise Chunk7Error("the client that is to leave received nothing")
+        return self._leaver
 
-    async def _come(self, actor: str) -> None:
+    async def _come(self, actor: str, visit: TargetVisit | None = None) -> None:
+        """Wait for the first of an actor's events.
+
+        While others are held, these may be what it waits for: then it comes in its turn, or is
+        found not to. Raises Chunk7Error when nothing comes though nothing is held.
+        """
+        if not self._has_gate(actor):
+            return
+        patience, trial = self._bench.patience, self._trial
+
         def waits() -> bool:
-            return any(step.actor == actor for step in self._trial.held)
+            gone = visit is not None and visit.finished.done()
+            return gone or any(step.actor == actor for step in trial.held)
 
-        if not await self._trial.wait(waits, self._bench.patience.first_s):
-            raise Chunk7Error(f"nothing of {actor} came to the store: {self._opened()}")
-
-    def _opened(self) -> str:
-        for visit in self._visits:
-            if visit.opened.done() and (error := visit.opened.exception()) is not None:
-                return str(error)
-        return "do the rules name its commands?"
+        if visit is not None:
+            visit.finished.add_done_callback(lambda _: trial.look())
+        among_others = bool(trial.held)
+        came = await trial.wait(waits, patience.hold_s if among_others else patience.first_s)
+        if visit is not None and visit.finished.done():
+            raise Chunk7Error(f"the client of {actor} is gone: {visit.finished.result()}")
+        if not came and not among_others:
+            raise Chunk7Error(
+                f"nothing of {actor} came to the store: do the rules name its commands?"
+            )
 
     async def _force(self, step: SteerStep, later: Sequence[SteerStep]) -> None:
         if step.actor == NETWORK:
@@ -175,16 +188,24 @@ class Attempt:
             await asyncio.sleep(TAKEN_S)  # whatever was pushed meanwhile is taken first
             read.pass_reply()
             return
-        if not await self._trial.wait(
-            lambda: step in self._trial.held, self._bench.patience.hold_s
-        ):
-            raise NotForced(step, [s for s in self._trial.held if s in (step, *later)])
-        passage = self._trial.held[step]
-        passage.forward()
-        await self._happened(step, passage)
+        for _ in range(MAX_REFUSALS):
+            if not await self._trial.wait(
+                lambda: step in self._trial.held, self._bench.patience.hold_s
+            ):
+                raise NotForced(step, [s for s in self._trial.held if s in (step, *later)])
+            passage = self._trial.held[step]
+            passage.forward()
+            await self._answered(step, passage)
+            if step in self._trial.held:
+                break  # else refused by the store: the application tries again
+        else:
+            raise Chunk7Error(f"the store refused {named(step)} {MAX_REFUSALS} times")
+        if step.event in (SteerEvent.PUBLISH, SteerEvent.WRITE, SteerEvent.APPEND):
+            await asyncio.sleep(TAKEN_S)
         await self._followed(step, later)
 
-    async def _happened(self, step: SteerStep, passage: Passage) -> None:
+    async def _answered(self, step: SteerStep, passage: Passage) -> None:
+        """Until the event has happened, or was refused."""
         if step.event == SteerEvent.FOLLOW:
             until_s = time.monotonic() + ANSWERED_WITHIN_S
             while not passage.answered.done() and time.monotonic() < until_s:
@@ -194,10 +215,6 @@ class Attempt:
         await asyncio.wait([passage.answered], timeout=ANSWERED_WITHIN_S)
         if not passage.answered.done() or passage.answered.cancelled():
             raise Chunk7Error(f"{named(step)} was sent, and no answer came")
-        if step not in self._trial.held:  # refused by the store: the application tries again
-            await self._force(step, ())
-        if step.event in (SteerEvent.PUBLISH, SteerEvent.WRITE, SteerEvent.APPEND):
-            await asyncio.sleep(TAKEN_S)
 
     async def _followed(self, step: SteerStep, later: Sequence[SteerStep]) -> None:
         """With two joins, wait for what this one does next: whose it is must be certain."""
@@ -208,89 +225,45 @@ class Attempt:
             )
 
     async def _not_forced(self, error: NotForced) -> Try:
-        """The application orders these itself, if what did not come comes once nothing waits."""
+        """The application orders these itself, if what did not come comes once nothing waits, and
+        a join works then."""
+        step, trial = error.step, self._trial
         self._trial.release()
-        came = await self._trial.wait(
-            lambda: self._trial.came(error.step), self._bench.patience.first_s
-        )
-        if not came:
-            return Try(False, undetermined=f"{named(error.step)} never came")
+        await trial.wait(lambda: trial.came(step), self._bench.patience.hold_s)
         found = await self.judged()
         if found.undetermined is not None:
             return found
-        waited = ", ".join(map(named, error.held)) or "nothing"
-        return Try(False, infeasible=f"{named(error.step)} comes only after {waited}")
+        if not trial.came(step):
+            return Try(False, undetermined=f"{named(step)} never came, and a free join worked")
+        if sharing := self._sharing(step, error.held):
+            why = f"{named(step)} came only after {_listed(sharing)}, on the connection of both"
+            if PRODUCER in {step.actor, *(one.actor for one in sharing)}:
+                why += "; processes: 2 in start gives each its own"
+            return Try(False, undetermined=why)
+        return Try(False, infeasible=f"{named(step)} comes only after {_listed(error.held)}")
+
+    def _sharing(self, step: SteerStep, held: Sequence[SteerStep]) -> tuple[SteerStep, ...]:
+        """Those of other parties that may have held it up only because it shares their connection.
+        Who leaves began before the join: the order of these two is the application's."""
+        own = next(passage.connection for seen, passage in self._trial.seen if seen == step)
+        return tuple(
+            one
+            for one in held
+            if one.actor not in (step.actor, LEAVER) and self._trial.held[one].connection == own
+        )
 
     async def judged(self) -> Try:
-        """What each joiner has in the end; the first that lost something speaks for all."""
+        """What each joiner has in the end, when nothing waits any more."""
         self._trial.release()
-        await self._answers.written()
-        under_test = BASE + self._chunks
-        settle_s = self._bench.patience.settle_s
-        for visit in self._visits:
-            await visit.wait_for(lambda seen: not self._missing(seen, under_test), settle_s)
-        before = [self._missing(v.sightings, under_test) for v in self._visits]
-        if (silent := await self._go_on(under_test)) is not None:
-            return Try(False, undetermined=f"no chunk came after those held: {_why(silent)}")
-        for visit in self._visits:
-            await visit.wait_for(lambda seen: not self._missing(seen, under_test), settle_s)
-        found = [self._judge(visit) for visit in self._visits]
-        return self._try(before, found)
-
-    async def _go_on(self, under_test: int) -> TargetVisit | None:
-        """Write until every client is being served; one that is not, however long."""
-        silent: TargetVisit | None = None
-        for _ in range(AFTER):
-            self._answers.write()
-            await self._answers.written()
-            for silent in self._visits:
-                if not await silent.wait_for(lambda s: self._served(s, under_test), AFTER_S):
-                    break
-            else:
-                return None
-        return silent
-
-    def _missing(self, seen: Sequence[Sighting], until: int) -> set[int]:
-        judged = self._look(seen)
-        expected = len(self._answers.expected(seen))
-        lacks = {n + 1 for n in judged.missing if n < until}
-        return lacks | set(range(expected + 1, until + 1))
-
-    def _served(self, seen: Sequence[Sighting], until: int) -> bool:
-        """Whether a chunk came that is later than all of the schedule."""
-        judged = self._look(seen)
-        return any(n >= until for n in range(judged.expected) if n not in judged.missing)
-
-    def _look(self, seen: Sequence[Sighting]) -> JudgedVisit:
-        return judge(self._answers.expected(seen), seen)
-
-    def _judge(self, visit: TargetVisit) -> JudgedVisit:
-        return self._look(list(visit.sightings))
-
-    def _try(self, before: list[set[int]], found: list[JudgedVisit]) -> Try:
-        lost = {n + 1 for judged in found for n in judged.missing}
-        tested = range(BASE + 1, BASE + self._chunks + 1)
-        late = set().union(*before) - lost
-        served = BASE + self._chunks + 1
-        return Try(
-            forced=True,
-            lost=tuple(n - BASE for n in sorted(lost) if n in tested),
-            lost_other=sum(n not in tested and n <= served for n in lost),
-            late=len(late),
-            duplicates=sum(len(judged.duplicates) for judged in found),
-            out_of_order=sum(len(judged.out_of_order) for judged in found),
-            unexpected=sum(judged.unexpected for judged in found),
-        )
+        return await self.visitors.judged()
 
     async def close(self) -> None:
         self._trial.release()
         self._bench.gates.trial = None
-        for visit in (*self._visits, *([self._leaver] if self._leaver else [])):
-            visit.leave()
-        for visit in self._visits:
-            await asyncio.wait([visit.finished], timeout=ANSWERED_WITHIN_S)
-        await self._answers.end()
+        if self._leaver is not None:
+            self._leaver.leave()
+        await self.visitors.close()
 
 
-def _why(visit: TargetVisit) -> str:
-    return visit.finished.result() if visit.finished.done() else "the connection is open"
+def _listed(steps: Sequence[SteerStep]) -> str:
+    return ", ".join(map(named, steps)) or "nothing"

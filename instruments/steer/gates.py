@@ -76,7 +76,9 @@ class Trial:
             self.latest_s = asyncio.get_running_loop().time()
         if len(self.seen) < MAX_SEEN:
             self.seen.append((step, passage))
-        passage.answered.add_done_callback(lambda answered: self._answered(step, event, answered))
+        passage.answered.add_done_callback(
+            lambda answered: self._answered(step, event, passage.name, answered)
+        )
         waits = step in self.wanted and not self._free
         if waits:
             self.held[step] = passage
@@ -107,14 +109,14 @@ class Trial:
         return None
 
     def _answered(
-        self, step: SteerStep, event: SteerEvent, answered: "asyncio.Future[Reply]"
+        self, step: SteerStep, event: SteerEvent, name: str, answered: "asyncio.Future[Reply]"
     ) -> None:
         """What was refused (NOSCRIPT, an aborted EXEC) has not happened and is sent again."""
         if answered.cancelled():  # with its connection: executed or not, who knows
             self._changed.set()
             return
-        failed = answered.result().kind != "ok"
-        if failed and event not in (SteerEvent.READ, SteerEvent.FOLLOW):
+        kind = answered.result().kind
+        if kind == "error" or (kind == "nil" and name == "EXEC"):  # other nulls are answers
             self._had.discard(step)
             self.held.pop(step, None)
             if event in WRITE_EVENTS:
@@ -140,6 +142,10 @@ class Trial:
             except TimeoutError:
                 return condition()
         return True
+
+    def look(self) -> None:
+        """Something else has happened, for which somebody may wait."""
+        self._changed.set()
 
     def came(self, step: SteerStep) -> bool:
         """Whether the command has reached the proxy."""

@@ -9,22 +9,22 @@ from dataclasses import dataclass, replace
 
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.instruments.steer.forcing import Bench, Patience, attempting
-from chunk7.instruments.steer.gates import JOIN_EVENTS, PRODUCER, WRITE_EVENTS
+from chunk7.instruments.steer.gates import JOIN_EVENTS, LEAVER, PRODUCER, WRITE_EVENTS
 from chunk7.instruments.steer.outcome import SteerLearning
-from chunk7.instruments.steer.plan import SteerEvent, SteerStep
+from chunk7.instruments.steer.plan import JOINS, SteerEvent, SteerStep
 from chunk7.instruments.steer.proxy import Passage
 from chunk7.instruments.steer.rules import Match, Rules
 from chunk7.instruments.watch.guess import Traffic
 from chunk7.instruments.watch.monitor_line import Command
 from chunk7.instruments.watch.patterns import patterns
 
-JOINS = 3
+NATURAL_JOINS = 3
 """Natural joins that are looked at."""
 SLOW, MAX_HOLD_S = 5.0, 30.0
 """An event that is waited for may take so many times as long as a natural join's events did."""
 MAX_COMMANDS = 400
 """Of a natural join, that are kept to be shown."""
-JOIN = "join1"
+JOIN, SECOND = JOINS
 Orders = frozenset[tuple[SteerEvent, SteerEvent]]
 
 
@@ -50,15 +50,23 @@ class LearnedJoin:
     """The read: command, arguments, and the session in them."""
     patience: Patience
     """`hold_s` is long enough for this system: what comes late by itself waits for nothing."""
+    second: tuple[SteerEvent, ...] = ()
+    """The events of a join while another client of the session is there, if that was asked."""
 
 
 class NothingLearned(Chunk7Error):
     """The natural joins did not show what has to be held."""
 
 
-async def learn(bench: Bench, new_session: Callable[[], str]) -> LearnedJoin:
-    """Look at JOINS joins, then hold each event once. Raises NothingLearned and Chunk7Error."""
-    seen = [await _natural(bench, new_session()) for _ in range(JOINS)]
+async def learn(
+    bench: Bench, new_session: Callable[[], str], *, joiners: int = 1, leaver: bool = False
+) -> LearnedJoin:
+    """Look at NATURAL_JOINS joins, then hold each event once.
+
+    With two joiners or a leaver, see what is different when somebody is there already. Raises
+    NothingLearned and Chunk7Error.
+    """
+    seen = [await _natural(bench, new_session()) for _ in range(NATURAL_JOINS)]
     last = seen[-1]
     if last.undetermined is not None:
         raise NothingLearned(f"a join that nothing holds does not work: {last.undetermined}")
@@ -87,7 +95,43 @@ async def learn(bench: Bench, new_session: Callable[[], str]) -> LearnedJoin:
         write=last.write,
         write_keeps=await _kept(bench, new_session, writes),
     )
-    return LearnedJoin(system, last.commands, tuple(notes), last.read_like, patience)
+    second: tuple[SteerEvent, ...] = ()
+    if joiners > 1 or leaver:
+        second = await _beside_another(bench, new_session(), join, leaver)
+        notes += [
+            f"a join while another client of its session is there sends no {event} of its own"
+            for event in join
+            if event not in second
+        ]
+    return LearnedJoin(system, last.commands, tuple(notes), last.read_like, patience, second)
+
+
+async def _beside_another(
+    bench: Bench, session: str, join: Sequence[SteerEvent], leaver: bool
+) -> tuple[SteerEvent, ...]:
+    """The events of a second join. Raises NothingLearned if nothing is seen of a leave."""
+    async with attempting(bench, (), session) as one:
+        await one.begin()
+        first = await one.judged()
+        one.trial.joins = 2
+        one.join(2)
+        found = await one.judged()
+        why = first.undetermined or found.undetermined
+        if why is not None:
+            raise NothingLearned(f"a second join of a session does not work: {why}")
+        one.trial.leaving = True
+        for visit in one.visitors.visits:
+            visit.leave()
+        left = SteerStep(LEAVER, SteerEvent.LEAVE)
+        if leaver and not await one.trial.wait(
+            lambda: any(step == left for step, _ in one.trial.seen), bench.patience.first_s
+        ):
+            raise NothingLearned(
+                "--leaver: clients that leave send no command that --leave names; what ends with "
+                "its connection alone cannot be held"
+            )
+    came = {step.event for step, _ in one.trial.seen if step.actor == SECOND}
+    return tuple(e for e in join if e in came or e is SteerEvent.ANSWER)
 
 
 def _check_known(join: Sequence[SteerEvent], last: "_Natural") -> None:
@@ -104,9 +148,9 @@ def _check_known(join: Sequence[SteerEvent], last: "_Natural") -> None:
 
 
 async def guessed_rules(bench: Bench, new_session: Callable[[], str]) -> Rules:
-    """What the names in the traffic of JOINS joins might mean. Raises NothingLearned."""
+    """What the names in the traffic of NATURAL_JOINS joins might mean. Raises NothingLearned."""
     traffic = Traffic()
-    for _ in range(JOINS):
+    for _ in range(NATURAL_JOINS):
         last = await _natural(bench, new_session())
         for passage in last.passages:
             for name, args in ((passage.name, passage.args), *passage.block):

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.instruments.recordings.judging import NotJudged
-from chunk7.instruments.steer.forcing import ANSWERED_WITHIN_S, Bench
+from chunk7.instruments.steer.forcing import Bench
 from chunk7.instruments.steer.judging import ExpectedPiece, judge
 from chunk7.instruments.steer.outcome import Natural
+from chunk7.instruments.steer.visitors import ANSWERED_WITHIN_S
 from chunk7.loadtest.targets.errors import TargetError
 from chunk7.loadtest.targets.visiting import TargetVisit
 

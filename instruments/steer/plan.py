@@ -129,13 +129,15 @@ def plan(
     chunks: int = 1,
     joiners: int = 1,
     leaver: bool = False,
+    second: Sequence[SteerEvent] | None = None,
 ) -> tuple[PlannedSchedule, ...]:
     """A schedule for each class of equivalent orders that the app allows, in a fixed order.
 
     Behind them those that it does not, for one chunk and one join, as more of either add none.
     `join` and `write`: the events of one join and of one chunk, each once. With `leaver`, somebody
-    who has been there before ends the subscription. Raises UsageError for more than MAX_CHUNKS,
-    MAX_JOINERS, or MAX_SCHEDULES that the app allows.
+    who has been there before ends the subscription. `second`: the events of the second join, where
+    it has fewer: one that shares the first's subscription sends none. Raises UsageError for more
+    than MAX_CHUNKS, MAX_JOINERS, or MAX_SCHEDULES that the app allows.
     """
     _check("--chunks", chunks, MAX_CHUNKS)
     _check("--joiners", joiners, MAX_JOINERS)
@@ -143,14 +145,15 @@ def plan(
         if not events or len(set(events)) < len(events) or not possible.issuperset(events):
             raise ValueError(f"{events}: want each once, of {sorted(possible)}")
     keeps = frozenset((*join_keeps, *write_keeps))
-    orders = Orders(_steps(join, write, chunks, joiners, leaver), keeps)
+    joins = (join, join if second is None else second)[:joiners]
+    orders = Orders(_steps(joins, write, chunks, leaver), keeps)
     allowed = list(islice(filter(orders.is_told, orders.firsts()), MAX_SCHEDULES + 1))
     if len(allowed) > MAX_SCHEDULES:
         raise UsageError(
             f"--chunks {chunks} --joiners {joiners}: more than {MAX_SCHEDULES} schedules; "
             "fewer of either"
         )
-    one = Orders(_steps(join, write, 1, 1, False), keeps)
+    one = Orders(_steps((join,), write, 1, False), keeps)
     forbidden = (order for order in one.firsts(free=True) if one.forbidden(order))
     return (*map(orders.planned, allowed), *map(one.planned, forbidden))
 
@@ -161,15 +164,11 @@ def _check(option: str, value: int, high: int) -> None:
 
 
 def _steps(
-    join: Sequence[SteerEvent],
-    write: Sequence[SteerEvent],
-    chunks: int,
-    joiners: int,
-    leaver: bool,
+    joins: Sequence[Sequence[SteerEvent]], write: Sequence[SteerEvent], chunks: int, leaver: bool
 ) -> tuple[SteerStep, ...]:
     """In the order by which classes are named: what is read and written as early as can be."""
     steps = (
-        *(SteerStep(actor, event) for actor in JOINS[:joiners] for event in join),
+        *(SteerStep(actor, e) for actor, events in zip(JOINS, joins, strict=False) for e in events),
         *(SteerStep(PRODUCER, event, n) for n in range(1, chunks + 1) for event in write),
         *((SteerStep(LEAVER, LEAVE),) if leaver else ()),
     )
@@ -197,11 +196,16 @@ class Orders:
         self._mirror = [*map(steps.index, mirrored)] if set(mirrored) == set(steps) else []
 
     def _listens(self, join: str) -> frozenset[int]:
-        return frozenset(
-            number
-            for number, step in enumerate(self.steps)
-            if step.actor == join and step.event in _LISTENS
+        """Its own subscriptions; the first join's, if it shares these."""
+        by_actor = (
+            frozenset(
+                number
+                for number, step in enumerate(self.steps)
+                if step.actor == actor and step.event in _LISTENS
+            )
+            for actor in (join, JOINS[0])
         )
+        return next(filter(None, by_actor), frozenset())
 
     def firsts(self, *, free: bool = False) -> Iterator[tuple[int, ...]]:
         """The first order of each class that the app allows, in order; `free`: or does not."""
