@@ -2,7 +2,9 @@
 
 A rule is written as COMMAND NAME, as in `LRANGE chat:{session_id}:history`. `*` in a name stands
 for anything; `*` as the command for every one that does what the rule is for. What a command of a
-known shape does is taken from its form (of XREAD: to wait is to follow), as `watch` takes it.
+known shape does is taken from its form (of XREAD: to wait is to follow), as `watch` takes it. What
+is written behind the name must fit all that the command has behind it: `XADD all *"{session_id}"*`
+is one stream of all sessions, whose entries say whose they are.
 """
 
 import re
@@ -33,14 +35,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """`command`, upper case or ANY, on a name that fits `name` has the role."""
+    """`command`, upper case or ANY, on a name that fits `name` has the role; and, if `rest` is not
+    empty, only when its further arguments, with blanks between them, fit that.
+    """
 
     role: Role
     command: str
     name: str
+    rest: str = ""
 
     def __str__(self) -> str:
-        return f"{self.command} {self.name}"
+        return " ".join(filter(None, (self.command, self.name, self.rest)))
 
     @property
     def option(self) -> str:
@@ -49,8 +54,11 @@ class Rule:
 
     @cached_property
     def _regex(self) -> "re.Pattern[bytes]":
-        parts = (".*".join(map(re.escape, part.split(ANY))) for part in self.name.split(SESSION))
-        return re.compile("(.+)".join(parts).encode(), re.DOTALL)
+        return _compiled(self.name, "(.+)")
+
+    @cached_property
+    def _rest_regex(self) -> "re.Pattern[bytes]":
+        return _compiled(self.rest, "(.+?)")
 
     @cached_property
     def _sample(self) -> bytes:
@@ -67,10 +75,20 @@ class Rule:
         if found is None and not (wide is not None and wide.fullmatch(self._sample)):
             return None
         session = found[1] if found is not None and self._regex.groups else None
+        if self.rest:
+            behind = self._rest_regex.fullmatch(use.rest)
+            if behind is None:
+                return None
+            session = behind[1] if self._rest_regex.groups else session
         if session is not None and wide is not None and glob(session) is not None:
             session = None
         text = None if session is None else session.decode("utf-8", "backslashreplace")
-        return Match(self.role, text, Rule(self.role, use.command, self.name))
+        return Match(self.role, text, Rule(self.role, use.command, self.name, self.rest))
+
+
+def _compiled(text: str, session: str) -> "re.Pattern[bytes]":
+    parts = (".*".join(map(re.escape, part.split(ANY))) for part in text.split(SESSION))
+    return re.compile(session.join(parts).encode(), re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +159,19 @@ class Rules:
 
 
 def parse_rule(option: str, role: Role, text: str) -> Rule:
-    """COMMAND NAME, as a user writes it. Raises UsageError naming the option."""
-    command, _, name = text.strip().partition(" ")
-    name = name.strip()
+    """COMMAND NAME [REST], as a user writes it. Raises UsageError naming the option."""
+    command, name, rest = (*text.split(None, 2), "", "", "")[:3]
+    rest = rest.strip()
     if not name:
         raise UsageError(
             f"{option} {text!r}: write COMMAND NAME, such as 'LRANGE chat:{SESSION}:history'; "
             "* is any command that does it"
         )
-    if name.count(SESSION) > 1:
+    if (name + rest).count(SESSION) > 1:
         raise UsageError(f"{option} {text!r}: {SESSION} at most once")
     if not name.replace(SESSION, "").strip(ANY):
         raise UsageError(f"{option} {text!r}: a name needs more than {SESSION} and *")
-    return Rule(role, command.upper(), name)
+    return Rule(role, command.upper(), name, rest)
 
 
 def parse_option(text: str) -> Rule:
@@ -204,6 +222,12 @@ class _Use:
     roles: frozenset[Role]
     stated: frozenset[Role] = frozenset(Role)
     is_glob: bool = False
+    args: Sequence[bytes] = ()
+
+    @property
+    def rest(self) -> bytes:
+        """What stands behind the name."""
+        return b" ".join(self.args[self.args.index(self.name) + 1 :])
 
 
 def _uses(command: str, args: Sequence[bytes]) -> Iterator[_Use]:
@@ -215,7 +239,7 @@ def _uses(command: str, args: Sequence[bytes]) -> Iterator[_Use]:
     if roles == {Role.LEAVE} and not args:  # all that it has
         args, is_glob = [b"*"], True
     for name in _names(command, args):
-        yield _Use(command, name, roles, is_glob=is_glob)
+        yield _Use(command, name, roles, is_glob=is_glob, args=args)
 
 
 def _names(command: str, args: Sequence[bytes]) -> Sequence[bytes]:
