@@ -189,9 +189,7 @@ class Attempt:
             read.pass_reply()
             return
         for _ in range(MAX_REFUSALS):
-            if not await self._trial.wait(
-                lambda: step in self._trial.held, self._bench.patience.hold_s
-            ):
+            if not await self._comes(step):
                 raise NotForced(step, [s for s in self._trial.held if s in (step, *later)])
             passage = self._trial.held[step]
             passage.forward()
@@ -203,6 +201,13 @@ class Attempt:
         if step.event in (SteerEvent.PUBLISH, SteerEvent.WRITE, SteerEvent.APPEND):
             await asyncio.sleep(TAKEN_S)
         await self._followed(step, later)
+
+    async def _comes(self, step: SteerStep) -> bool:
+        hold_s = self._bench.patience.hold_s
+        return await self._trial.wait(lambda: step in self._trial.held, hold_s) or (
+            self._trial.release_later()
+            and await self._trial.wait(lambda: step in self._trial.held, hold_s)
+        )
 
     async def _answered(self, step: SteerStep, passage: Passage) -> None:
         """Until the event has happened, or was refused."""

@@ -47,6 +47,7 @@ class Trial:
         self.wanted = set(steps)
         self.withheld = {step.actor for step in self.wanted if step.event == SteerEvent.ANSWER}
         """Joins whose read's answer waits, too."""
+        self._chunks = max((step.chunk or 0 for step in self.wanted), default=0)
         self.held: dict[SteerStep, Passage] = {}
         self.hold_again = False
         """A second subscription waits for the try's end: the first one's connection was cut."""
@@ -55,6 +56,9 @@ class Trial:
         self.stale: bytes | None = None
         """What the join's read is answered with, instead of what the store says."""
         self._again: list[Passage] = []
+        self._later: list[Passage] = []
+        """Writes of chunks behind those of the schedule, by a producer that does not wait for us:
+        between the schedule's steps they would be a race of their own."""
         self.seen: list[tuple[SteerStep, Passage]] = []
         """All that were recognised, in the order in which they came."""
         self.begun_s = self.latest_s = asyncio.get_running_loop().time()
@@ -85,6 +89,9 @@ class Trial:
             passage.hold_reply = event is SteerEvent.READ and step.actor in self.withheld
             if event is SteerEvent.READ and self.stale is not None:
                 passage.replace_reply(self.stale)
+        if self._chunks and (step.chunk or 0) > self._chunks and not self._free:
+            self._later.append(passage)
+            waits = True
         self._changed.set()
         return waits
 
@@ -151,9 +158,21 @@ class Trial:
         """Whether the command has reached the proxy."""
         return step in self._had
 
+    def release_later(self) -> bool:
+        """Let go the chunks behind the schedule's, whose connection somebody else may need.
+
+        Whether there were any.
+        """
+        waited, self._later = self._later, []
+        self._chunks = 0
+        for passage in waited:
+            passage.forward()
+        return bool(waited)
+
     def release(self) -> None:
         """From now on nothing waits."""
         self._free = True
+        self.release_later()
         for passage in (*self.held.values(), *self._again):
             passage.forward()
             passage.pass_reply()
