@@ -263,14 +263,15 @@ def _connect_like(result: SteerResult) -> str | None:
         return None
     if SteerEvent.FOLLOW in result.learned.join:
         return "redis_streams" if verdict is SteerVerdict.SURVIVES else None
+    plain = any(row.counts["doubled"] or row.counts["out_of_order"] for row in result.orders)
+    merged = "subscribe_then_history" if plain else "buffered_merge"
+    loses = verdict is SteerVerdict.LOSES
+    if SteerEvent.ANSWER in result.learned.join:  # who is among the listeners when, nobody sees
+        return "history_then_subscribe" if loses else merged
     order = _order(result, JOINS[0], (read, subscribe), result.learned.join_keeps)
     if order == (read, subscribe):
-        loses = verdict is SteerVerdict.LOSES
         return "history_then_subscribe" if loses else "sequence_gap_fill"
-    if order == (subscribe, read):
-        plain = any(row.counts["doubled"] or row.counts["out_of_order"] for row in result.orders)
-        return "subscribe_then_history" if plain else "buffered_merge"
-    return None
+    return merged if order == (subscribe, read) else None
 
 
 def _write_like(result: SteerResult) -> str | None:

@@ -36,7 +36,7 @@ from chunk7.instruments.steer.outcome import (
     Try,
     document,
 )
-from chunk7.instruments.steer.plan import PlannedSchedule, SteerSchedule, SteerStep
+from chunk7.instruments.steer.plan import PlannedSchedule, SteerEvent, SteerSchedule, SteerStep
 
 SCHEDULE = PlannedSchedule(SteerSchedule((SteerStep("join1", "read"),)))
 
@@ -124,6 +124,13 @@ def test_a_natural_rate_has_its_interval() -> None:
 NEITHER = learned((READ, SUBSCRIBE), frozenset(), (PUBLISH, SAVE), frozenset())
 
 
+INSIDE = replace(  # live chunks are passed on inside the process
+    BUG,
+    join=(READ, SteerEvent.ANSWER),
+    join_keeps=frozenset([(READ, SteerEvent.ANSWER)]),
+)
+
+
 @pytest.mark.parametrize(
     ("result", "equals"),
     [
@@ -132,6 +139,15 @@ NEITHER = learned((READ, SUBSCRIBE), frozenset(), (PUBLISH, SAVE), frozenset())
         (
             steered(FIX, {"save 1, subscribe, read, publish 1": (DOUBLED,)}),
             "subscribe_then_history x save_then_publish",
+        ),
+        (steered(INSIDE, {}), "buffered_merge x publish_then_save"),
+        (
+            steered(INSIDE, {"read, publish 1, save 1, answer": (DOUBLED,) * 3}),
+            "subscribe_then_history x publish_then_save",
+        ),
+        (
+            steered(INSIDE, {"read, publish 1, save 1, answer": (LOST,) * 3}),
+            "history_then_subscribe x publish_then_save",
         ),
         (steered(BUG, {}), "sequence_gap_fill x publish_then_save"),  # it repairs what it missed
         (steered(BUG, {LOSING: (HUNG,)}), None),
