@@ -32,7 +32,7 @@ from chunk7.instruments.steer.learning import LearnedJoin, guessed_rules, learn
 from chunk7.instruments.steer.natural import natural_rate
 from chunk7.instruments.steer.outcome import Natural, SteerResult, SteerRow, Try
 from chunk7.instruments.steer.plan import PlannedSchedule, SteerSchedule, plan
-from chunk7.instruments.steer.proxy import Proxy
+from chunk7.instruments.steer.proxy import Proxy, one_address
 from chunk7.instruments.steer.rules import Rules
 from chunk7.instruments.steer.systems import Answers, Asked, Produced
 from chunk7.instruments.watch.patterns import patterns
@@ -91,6 +91,8 @@ class SteerReport(Protocol):
 async def steer(settings: SteerSettings, folder: Path, report: SteerReport) -> list[SteerResult]:
     """One result a write ordering. Raises Chunk7Error for what cannot be steered."""
     writes = _writes(settings)
+    if settings.redis is not None:
+        one_address(settings.redis)
     async with Cluster(folder) as cluster:
         store = settings.redis or await _own_store(cluster, folder)
         control = await Link.open(store, "chunk7-steer")
@@ -112,7 +114,7 @@ async def _check(control: Link, i_know: bool) -> None:
     """Raise UsageError for a store that must not, or cannot, be steered."""
     info = (await control.send("INFO", "server")).decode(errors="replace")
     facts = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
-    mode = facts.get("redis_mode", "standalone")
+    mode = facts.get("redis_mode") or facts.get("server_mode", "standalone")
     if mode != "standalone":
         raise UsageError(f"--redis: the store is a {mode}; steer is for a single server")
     clients = (await control.send("CLIENT", "LIST")).decode(errors="replace").splitlines()

@@ -43,9 +43,7 @@ class Proxy:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._store_url = store_url
-        self._address = parse_address(store_url)
-        if self._address.service:
-            raise UsageError("--redis: Sentinel names addresses of its own; give the primary's URL")
+        self._address = one_address(store_url)
         self._store_tls = _tls(self._address)
         self._interceptor = interceptor
         self._listen = listen
@@ -121,6 +119,14 @@ class Proxy:
 
     def _end(self, connection: ProxiedConnection) -> None:
         self.connections.pop(connection.number, None)
+
+
+def one_address(store_url: str) -> StoreAddress:
+    """Where the store is. Raises UsageError, also for Sentinel."""
+    address = parse_address(store_url)
+    if address.service:
+        raise UsageError("--redis: Sentinel names addresses of its own; give the primary's URL")
+    return address
 
 
 def _tls(address: StoreAddress) -> ssl.SSLContext | None:

@@ -285,3 +285,16 @@ def test_a_schedule_reads_as_a_line() -> None:
     assert SteerSchedule(steps).key == "read, write 2, leave, store_reconnect"
     second = (*steps, SteerStep("join2", READ))
     assert SteerSchedule(second).key.startswith("join1 read, write 2")
+
+
+def test_the_second_join_of_a_shared_subscription_has_only_a_read() -> None:
+    """Its read is told apart from a publication only once the first join has subscribed."""
+    planned = plan(
+        (READ, SUBSCRIBE), {(READ, SUBSCRIBE)}, (PUBLISH,), set(), joiners=2, second=(READ,)
+    )
+    keys = [one.schedule.key for one in planned if one.infeasible is None]
+    assert keys == [
+        "join1 read, join2 read, publish 1, join1 subscribe",
+        "join1 read, join2 read, join1 subscribe, publish 1",
+        "join1 read, join1 subscribe, publish 1, join2 read",
+    ]
