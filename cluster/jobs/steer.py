@@ -10,7 +10,7 @@ One try at a time; the application is started anew for each schedule, because ap
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -157,6 +157,8 @@ class _Stage:
         )
         self._target: StartedTarget | None = None
         self._sessions = 0
+        self._unseen: set[str] = set()
+        """From what on some connection passed unparsed."""
         self._run = f"steer-{time.time_ns() // 1_000_000 % 10**9}"
 
     @asynccontextmanager
@@ -211,7 +213,7 @@ class _Stage:
             rows=tuple(rows),
             write=write if ordering is not None else None,
             natural=await self._natural(ordering),
-            notes=learned.notes,
+            notes=(*learned.notes, *_unseen_notes(self._unseen)),
             replayed=settings.schedule is not None,
         )
         return replace(result, explored=_explored(result.pair))
@@ -242,6 +244,8 @@ class _Stage:
                 await attempt(bench, planned.schedule, self.new_session())
                 for _ in range(self._settings.tries)
             ]
+        seen = self._proxy.connections.values()
+        self._unseen |= {connection.unseen for connection in seen if connection.unseen}
         row = SteerRow(planned, tuple(tries))
         self._report.row(row)
         return row
@@ -300,6 +304,11 @@ class _Stage:
             if facts.get("addr") == address:
                 return "b" in facts.get("flags", "")
         return False
+
+
+def _unseen_notes(unseen: set[str]) -> Iterator[str]:
+    for why in sorted(unseen):
+        yield f"a connection passed unseen after: {why}; what it did later was not held, nor seen"
 
 
 def _explored(pair: tuple[str, str] | None) -> str | None:

@@ -135,7 +135,7 @@ class Attempt:
             leaver.leave()
             await self._come(LEAVER)
         for number, actor in enumerate(self._joins, 1):
-            self._trial.joins = number
+            self._trial.begin_join(number)
             await self._come(actor, self.join(number))
 
     def join(self, number: int) -> TargetVisit:
