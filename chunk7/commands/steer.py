@@ -118,6 +118,11 @@ def _add_extent(parser: Parser) -> None:
         "--leaver", action="store_true", help="another client leaves while the join is under way"
     )
     parser.add_argument(
+        "--comeback",
+        action="store_true",
+        help="the client that joins was there before, and comes back as the adapter's resume says",
+    )
+    parser.add_argument(
         "--write", action="append", metavar="NAME", help="write orderings of our producer"
     )
     parser.add_argument(
@@ -188,6 +193,8 @@ def _settings(args: argparse.Namespace) -> "SteerSettings":
         raise UsageError(
             f"--redis URL, or store: or start: in {args.target}, is needed: which store"
         )
+    if args.comeback and adapter.resume is None:
+        raise UsageError(f"--comeback: {args.target} has no resume: how does a client come back?")
     kept = load(args.schedule) if args.schedule else None
     stated = Rules(
         tuple(parse_rule(f"--{r}", Role(r), text) for r in ROLES for text in vars(args)[r])
@@ -212,6 +219,7 @@ def _settings(args: argparse.Namespace) -> "SteerSettings":
         chunks=args.chunks,
         joiners=args.joiners,
         leaver=args.leaver,
+        comeback=args.comeback,
         faults=tuple(faults),
         schedule=kept.schedule if kept else None,
         patience=Patience(hold_s=args.hold_ms / 1_000, settle_s=args.settle_ms / 1_000),

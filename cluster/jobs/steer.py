@@ -33,6 +33,7 @@ from chunk7.instruments.steer.natural import natural_rate
 from chunk7.instruments.steer.outcome import Natural, SteerResult, SteerRow, Try
 from chunk7.instruments.steer.plan import PlannedSchedule, SteerSchedule, plan
 from chunk7.instruments.steer.proxy import Proxy, one_address
+from chunk7.instruments.steer.returning import Returning
 from chunk7.instruments.steer.rules import Rules
 from chunk7.instruments.steer.systems import Answers, Asked, Produced
 from chunk7.instruments.watch.patterns import patterns
@@ -48,6 +49,8 @@ from chunk7.wire.store.link import Link
 VISIT_WITHIN_S = 60.0
 """A client's whole life."""
 REACHABLE_WITHIN_S = 60.0
+AWAY_S = 0.2
+"""How long a client that comes back is away where the adapter does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class SteerSettings:
     chunks: int = 1
     joiners: int = 1
     leaver: bool = False
+    comeback: bool = False
+    """The join is of a client that comes back, as the adapter's `resume` says."""
     faults: tuple[str, ...] = ()
     """Of `STEER_FAULTS`: each strikes once more than the orders."""
     schedule: SteerSchedule | None = None
@@ -159,6 +164,8 @@ class _Stage:
         self._sessions = 0
         self._unseen: set[str] = set()
         """From what on some connection passed unparsed."""
+        self._mixed = False
+        """What earlier tries left behind is among what a try reads: each has its own start."""
         self._run = f"steer-{time.time_ns() // 1_000_000 % 10**9}"
 
     @asynccontextmanager
@@ -206,6 +213,7 @@ class _Stage:
         learned = await learn(bench, self.new_session, joiners=joiners, leaver=leaver)
         self._report.learned(learned)
         bench = replace(bench, read_like=learned.read_like, patience=learned.patience)
+        self._mixed = any(rule.is_of_all for rule in learned.system.rules.rules)
         rows = [await self._row(bench, planned) for planned in self._planned(learned)]
         result = SteerResult(
             target=settings.adapter.name,
@@ -240,15 +248,19 @@ class _Stage:
         if planned.infeasible is None:
             if self._target is not None:
                 await self._target.restart()
-            tries = [
-                await attempt(bench, planned.schedule, self.new_session())
-                for _ in range(self._settings.tries)
-            ]
+            tries = [await self._attempt(bench, planned.schedule)]
+            while len(tries) < self._settings.tries:
+                if self._target is not None and self._mixed:
+                    await self._target.restart()
+                tries.append(await self._attempt(bench, planned.schedule))
         seen = self._proxy.connections.values()
         self._unseen |= {connection.unseen for connection in seen if connection.unseen}
         row = SteerRow(planned, tuple(tries))
         self._report.row(row)
         return row
+
+    async def _attempt(self, bench: Bench, schedule: SteerSchedule) -> Try:
+        return await attempt(bench, schedule, self.new_session())
 
     async def _natural(self, ordering: WriteOrdering | None) -> Natural | None:
         """Joins that nothing holds, without the proxy: only of an application that we start."""
@@ -278,6 +290,7 @@ class _Stage:
             is_blocked=self._is_blocked,
             read_again=self._read_again,
             patience=self._settings.patience,
+            returning=_returning(self._settings),
         )
 
     def _adapter(self) -> Adapter:
@@ -291,8 +304,9 @@ class _Stage:
         layout, ttl_s = TemplateLayout(adapter.produce.templates()), adapter.produce.ttl_s
         return Produced(lambda name: ChunkProducer(url, layout, ordering, name, ttl_s), session)
 
-    def _join(self, session: str, number: int) -> TargetVisit:
-        return start_visit(self._adapter(), TargetJoin(session, number, number + 1), VISIT_WITHIN_S)
+    def _join(self, session: str, number: int, after: str | int | None) -> TargetVisit:
+        place = TargetJoin(session, number, number + 1, after)
+        return start_visit(self._adapter(), place, VISIT_WITHIN_S)
 
     async def _read_again(self, name: str, args: tuple[bytes, ...]) -> object:
         return await self._control.send(name, *args)
@@ -309,6 +323,14 @@ class _Stage:
 def _unseen_notes(unseen: set[str]) -> Iterator[str]:
     for why in sorted(unseen):
         yield f"a connection passed unseen after: {why}; what it did later was not held, nor seen"
+
+
+def _returning(settings: SteerSettings) -> Returning | None:
+    resume = settings.adapter.resume
+    if not settings.comeback or resume is None:
+        return None
+    away_s = AWAY_S if resume.away_ms is None else resume.away_ms / 1_000
+    return Returning(None if resume.by == "nothing" else resume.value, away_s)
 
 
 def _explored(pair: tuple[str, str] | None) -> str | None:

@@ -18,6 +18,7 @@ from chunk7.instruments.steer.gates import JOIN_EVENTS, LEAVER, PRODUCER, Gates,
 from chunk7.instruments.steer.outcome import Try
 from chunk7.instruments.steer.plan import NETWORK, SteerEvent, SteerSchedule, SteerStep
 from chunk7.instruments.steer.proxy import Passage
+from chunk7.instruments.steer.returning import Returning, gone, joined
 from chunk7.instruments.steer.systems import BASE, Answers
 from chunk7.instruments.steer.visitors import ANSWERED_WITHIN_S, Visitors
 from chunk7.loadtest.targets.errors import TargetError
@@ -46,14 +47,16 @@ class Bench:
 
     gates: Gates
     open_answers: Callable[[str], Answers]
-    join: Callable[[str, int], TargetVisit]
-    """Begins join number n of a session."""
+    join: Callable[[str, int, str | int | None], TargetVisit]
+    """Begins join number n of a session, by a client that has what it says, if anything."""
     is_blocked: Callable[[str], Awaitable[bool]]
     """Whether the store waits for something to give to the connection of this address."""
     read_again: ReadAgain
     read_like: tuple[str, tuple[bytes, ...], str] | None = None
     """The read of a natural join: command, arguments, and the session in them."""
     patience: Patience = field(default_factory=Patience)
+    returning: Returning | None = None
+    """Whose join it is: a client that comes back; None: one that has never been there."""
 
 
 class NotForced(Exception):
@@ -104,6 +107,9 @@ class Attempt:
         self._chunks = max((step.chunk or 0 for step in steps), default=1)
         self.visitors = Visitors(bench.open_answers(session), self._chunks, bench.patience.settle_s)
         self._leaver: TargetVisit | None = None
+        self._earlier: TargetVisit | None = None
+        self._after: str | int | None = None
+        """What a client that comes back says that it has."""
         self._joins = sorted({s.actor for s in steps if s.actor.startswith("join")}) or ["join1"]
 
     async def run(self) -> Try:
@@ -122,6 +128,9 @@ class Attempt:
         self._trial.read_like = self._bench.read_like
         await prepare(self._steps, self._trial)
         answers = self.visitors.answers
+        if self._bench.returning is not None:
+            self._earlier = self._bench.join(self._trial.session, 0, None)
+            await joined(self._earlier, self._bench.patience.first_s)
         await answers.begin()
         for _ in range(BASE):
             answers.write()
@@ -134,13 +143,23 @@ class Attempt:
             self._trial.leaving = True
             leaver.leave()
             await self._come(LEAVER)
+        await self._go_away()
         for number, actor in enumerate(self._joins, 1):
             self._trial.begin_join(number)
             await self._come(actor, self.join(number))
 
+    async def _go_away(self) -> None:
+        """Who will come back has what there is, and is away."""
+        returning = self._bench.returning
+        if returning is not None and self._earlier is not None:
+            had = await gone(
+                self._earlier, self.visitors.has_base, self._bench.patience.first_s, returning
+            )
+            self.visitors.had, self._after = had, returning.after(had)
+
     def join(self, number: int) -> TargetVisit:
         """A client that joins now, and is judged in the end."""
-        visit = self._bench.join(self._trial.session, number)
+        visit = self._bench.join(self._trial.session, number, self._after)
         self.visitors.visits.append(visit)
         return visit
 
@@ -149,7 +168,7 @@ class Attempt:
 
     async def _begin_leaver(self) -> TargetVisit:
         """A client that has joined, freely, and will leave."""
-        self._leaver = self._bench.join(self._trial.session, 0)
+        self._leaver = self._bench.join(self._trial.session, 0, None)
         if not await self._leaver.wait_for(lambda seen: bool(seen), self._bench.patience.first_s):
             raise Chunk7Error("the client that is to leave received nothing")
         return self._leaver
@@ -265,8 +284,9 @@ class Attempt:
     async def close(self) -> None:
         self._trial.release()
         self._bench.gates.trial = None
-        if self._leaver is not None:
-            self._leaver.leave()
+        for visit in (self._leaver, self._earlier):
+            if visit is not None:
+                visit.leave()
         await self.visitors.close()
 
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.instruments.recordings.judging import NotJudged
 from chunk7.instruments.steer.forcing import Bench
-from chunk7.instruments.steer.judging import ExpectedPiece, judge
+from chunk7.instruments.steer.judging import JudgedVisit, judge
 from chunk7.instruments.steer.outcome import Natural
+from chunk7.instruments.steer.returning import gone, joined
 from chunk7.instruments.steer.visitors import ANSWERED_WITHIN_S
 from chunk7.loadtest.targets.errors import TargetError
+from chunk7.loadtest.targets.frame_reader import Sighting
 from chunk7.loadtest.targets.visiting import TargetVisit
 
 AT_ONCE = 5
@@ -44,23 +46,34 @@ async def natural_rate(bench: Bench, joins: int, new_session: Callable[[], str])
 async def _join(bench: Bench, session: str, at: float) -> bool | None:
     """Whether the join lost something; None if nobody can say."""
     answers = bench.open_answers(session)
+    returning = bench.returning
+    latest = LATEST_CHUNK + (0 if returning is None else round(returning.away_s / INTERVAL_S))
     visit: TargetVisit | None = None
     writing: asyncio.Task[None] | None = None
+    had: tuple[Sighting, ...] = ()
+
+    def look(seen: Sequence[Sighting]) -> JudgedVisit:
+        return judge(answers.expected((*had, *seen)), (*had, *seen))
+
+    def served(seen: Sequence[Sighting]) -> bool:
+        """Whether a chunk came that is later than any join."""
+        judged = look(seen)
+        return any(n not in judged.missing for n in range(latest + 2, judged.expected))
+
     try:
+        if returning is not None:
+            visit = await joined(bench.join(session, 0, None), bench.patience.first_s)
         await answers.begin()
-        writing = asyncio.create_task(_write(answers.write))
+        writing = asyncio.create_task(_write(answers.write, latest + 1 + AFTER))
         await asyncio.sleep((1 + at * LATEST_CHUNK) * INTERVAL_S)
-        visit = bench.join(session, 1)
-        seen = visit
-        await visit.wait_for(lambda _: _served(answers.expected(seen.sightings), seen), 5.0)
+        if returning is not None and visit is not None:
+            had = await gone(visit, bool, bench.patience.first_s, returning)
+        visit = bench.join(session, 1, None if returning is None else returning.after(had))
+        await visit.wait_for(served, 5.0)
         await writing
         await answers.written()
-        whole = await visit.wait_for(
-            lambda _: not judge(answers.expected(seen.sightings), seen.sightings).missing,
-            bench.patience.settle_s,
-        )
-        served = _served(answers.expected(seen.sightings), seen)
-        return not whole if served else None
+        whole = await visit.wait_for(lambda seen: not look(seen).missing, bench.patience.settle_s)
+        return not whole if served(visit.sightings) else None
     except (TargetError, NotJudged, Chunk7Error, TimeoutError, OSError):
         return None
     finally:
@@ -73,13 +86,7 @@ async def _join(bench: Bench, session: str, at: float) -> bool | None:
         await answers.end()
 
 
-async def _write(write: Callable[[], None]) -> None:
-    for _ in range(LATEST_CHUNK + 1 + AFTER):
+async def _write(write: Callable[[], None], chunks: int) -> None:
+    for _ in range(chunks):
         write()
         await asyncio.sleep(INTERVAL_S)
-
-
-def _served(expected: Sequence[ExpectedPiece], visit: TargetVisit) -> bool:
-    """Whether a chunk came that is later than any join."""
-    judged = judge(expected, visit.sightings)
-    return any(n not in judged.missing for n in range(LATEST_CHUNK + 2, len(expected)))

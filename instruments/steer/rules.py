@@ -52,6 +52,11 @@ class Rule:
         """As the command line states it."""
         return f"--{self.role} {shlex.quote(str(self))}"
 
+    @property
+    def is_of_all(self) -> bool:
+        """Whether what it names may be of any session."""
+        return SESSION not in self.name + self.rest
+
     @cached_property
     def _regex(self) -> "re.Pattern[bytes]":
         return _compiled(self.name, "(.+)")

@@ -21,6 +21,8 @@ class Visitors:
     def __init__(self, answers: Answers, chunks: int, settle_s: float) -> None:
         self.answers = answers
         self.visits: list[TargetVisit] = []
+        self.had: tuple[Sighting, ...] = ()
+        """What a client that comes back has from before."""
         self._chunks = chunks
         self._until = BASE + chunks
         self._settle_s = settle_s
@@ -59,12 +61,17 @@ class Visitors:
         lacks = {n + 1 for n in judged.missing if n < self._until}
         return lacks | set(range(judged.expected + 1, self._until + 1))
 
+    def has_base(self, seen: Sequence[Sighting]) -> bool:
+        """Whether everything before the chunks under test has come."""
+        return bool(seen) and not any(n <= BASE for n in self._missing(seen))
+
     def _served(self, seen: Sequence[Sighting]) -> bool:
         """Whether a chunk came that is later than all of the schedule."""
         judged = self._look(seen)
         return any(n not in judged.missing for n in range(self._until, judged.expected))
 
     def _look(self, seen: Sequence[Sighting]) -> JudgedVisit:
+        seen = (*self.had, *seen)
         return judge(self.answers.expected(seen), seen)
 
     def _try(self, before: set[int], found: Sequence[JudgedVisit]) -> Try:

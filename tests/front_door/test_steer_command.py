@@ -30,6 +30,15 @@ def refusal(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     return line.removeprefix("chunk7 steer: error: ")
 
 
+def test_a_client_comes_back_only_where_the_adapter_says_how(
+    target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--target", target, "--redis", "redis://127.0.0.1:1", "--comeback")
+    assert refusal(capsys, *words) == (
+        f"--comeback: {target} has no resume: how does a client come back?"
+    )
+
+
 def test_a_store_must_be_named_where_nothing_is_started(
     target: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -167,7 +167,9 @@ def _bench(proxy: Proxy, gates: Gates, adapter: Any, write: str, control: Any) -
     return Bench(
         gates=gates,
         open_answers=lambda session: Produced(producer, session),
-        join=lambda session, n: start_visit(adapter, TargetJoin(session, n, n + 1), 30),
+        join=lambda session, n, after: start_visit(
+            adapter, TargetJoin(session, n, n + 1, after), 30
+        ),
         is_blocked=is_blocked,
         read_again=read_again,
         patience=Patience(first_s=2.0, hold_s=0.2, settle_s=0.15),
