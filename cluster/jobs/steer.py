@@ -27,7 +27,6 @@ from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.delivery.ordering import WriteOrdering
 from chunk7.instruments.steer.faults import with_faults
 from chunk7.instruments.steer.forcing import Bench, Patience, attempt
-from chunk7.instruments.steer.gates import Gates
 from chunk7.instruments.steer.learning import LearnedJoin, guessed_rules, learn
 from chunk7.instruments.steer.natural import natural_rate
 from chunk7.instruments.steer.outcome import Natural, SteerResult, SteerRow, Try
@@ -36,6 +35,7 @@ from chunk7.instruments.steer.proxy import Proxy, one_address
 from chunk7.instruments.steer.returning import Returning
 from chunk7.instruments.steer.rules import Rules
 from chunk7.instruments.steer.systems import Answers, Asked, Produced
+from chunk7.instruments.steer.trial import Gates
 from chunk7.instruments.watch.patterns import patterns
 from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.loadtest.targets.client import TargetJoin

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from chunk7.delivery.errors import Chunk7Error
-from chunk7.instruments.steer.gates import Trial
 from chunk7.instruments.steer.plan import (
     NETWORK,
     PRODUCER,
@@ -17,6 +16,7 @@ from chunk7.instruments.steer.plan import (
     SteerSchedule,
     SteerStep,
 )
+from chunk7.instruments.steer.trial import Trial
 
 JOIN = "join1"
 CUT_WITHIN_S = 1.0

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.instruments.recordings.judging import NotJudged
 from chunk7.instruments.steer.faults import ReadAgain, prepare, strike
-from chunk7.instruments.steer.gates import JOIN_EVENTS, LEAVER, PRODUCER, Gates, Trial
 from chunk7.instruments.steer.outcome import Try
 from chunk7.instruments.steer.plan import NETWORK, SteerEvent, SteerSchedule, SteerStep
 from chunk7.instruments.steer.proxy import Passage
 from chunk7.instruments.steer.returning import Returning, gone, joined
 from chunk7.instruments.steer.systems import BASE, Answers
+from chunk7.instruments.steer.trial import JOIN_EVENTS, LEAVER, PRODUCER, Gates, Trial
 from chunk7.instruments.steer.visitors import ANSWERED_WITHIN_S, Visitors
 from chunk7.loadtest.targets.errors import TargetError
 from chunk7.loadtest.targets.visiting import TargetVisit

@@ -19,12 +19,12 @@ from websockets.exceptions import ConnectionClosed
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.instruments.steer.forcing import Bench, Patience, attempt
-from chunk7.instruments.steer.gates import Gates
 from chunk7.instruments.steer.outcome import Try
 from chunk7.instruments.steer.plan import ACTORS, SteerSchedule, SteerStep
 from chunk7.instruments.steer.proxy import Proxy
 from chunk7.instruments.steer.rules import Rules
 from chunk7.instruments.steer.systems import Produced
+from chunk7.instruments.steer.trial import Gates
 from chunk7.instruments.watch.patterns import patterns
 from chunk7.loadtest.targets.adapter import read_adapter
 from chunk7.loadtest.targets.client import TargetJoin

@@ -4,8 +4,8 @@ import pytest
 from steer_kit import PUBLISH, READ, SAVE, SUBSCRIBE
 
 from chunk7.instruments.steer.faults import STEER_FAULTS, encoded, prepare, with_faults
-from chunk7.instruments.steer.gates import Trial
 from chunk7.instruments.steer.plan import SteerEvent
+from chunk7.instruments.steer.trial import Trial
 
 
 @pytest.mark.parametrize(

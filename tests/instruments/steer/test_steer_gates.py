@@ -11,10 +11,10 @@ from redis.exceptions import ConnectionError as ClientLost
 from redis.exceptions import NoScriptError, RedisError, ResponseError, WatchError
 from store_kit import Server, eventually, server
 
-from chunk7.instruments.steer.gates import Gates, Trial, event_of
 from chunk7.instruments.steer.plan import SteerEvent, SteerStep
 from chunk7.instruments.steer.proxy import Proxy
 from chunk7.instruments.steer.rules import Match, Role
+from chunk7.instruments.steer.trial import Gates, Trial, event_of
 
 pytestmark = pytest.mark.live
 SCRIPT = "redis.call('RPUSH', KEYS[1], ARGV[1]) redis.call('PUBLISH', KEYS[2], ARGV[1])"

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from chunk7.instruments.steer.gates import Trial
 from chunk7.instruments.steer.plan import SteerEvent, SteerStep
 from chunk7.instruments.steer.rules import Match, Role
+from chunk7.instruments.steer.trial import Trial
 
 SAVE_1 = SteerStep("producer", SteerEvent.SAVE, 1)
 READ = SteerStep("join1", SteerEvent.READ)
