@@ -51,6 +51,8 @@ VISIT_WITHIN_S = 60.0
 REACHABLE_WITHIN_S = 60.0
 AWAY_S = 0.2
 """How long a client that comes back is away where the adapter does not say."""
+REFUSED_TRIES = 3
+"""A schedule that so many tries find infeasible is not tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,19 +250,22 @@ class _Stage:
         if planned.infeasible is None:
             if self._target is not None:
                 await self._target.restart()
-            tries = [await self._attempt(bench, planned.schedule)]
-            while len(tries) < self._settings.tries:
-                if self._target is not None and self._mixed:
-                    await self._target.restart()
-                tries.append(await self._attempt(bench, planned.schedule))
+            tries += await self._tries(bench, planned.schedule)
         seen = self._proxy.connections.values()
         self._unseen |= {connection.unseen for connection in seen if connection.unseen}
         row = SteerRow(planned, tuple(tries))
         self._report.row(row)
         return row
 
-    async def _attempt(self, bench: Bench, schedule: SteerSchedule) -> Try:
-        return await attempt(bench, schedule, self.new_session())
+    async def _tries(self, bench: Bench, schedule: SteerSchedule) -> list[Try]:
+        tries: list[Try] = []
+        while len(tries) < self._settings.tries:
+            if tries and self._mixed and self._target is not None:
+                await self._target.restart()
+            tries.append(await attempt(bench, schedule, self.new_session()))
+            if len(tries) == REFUSED_TRIES and all(one.infeasible for one in tries):
+                break
+        return tries
 
     async def _natural(self, ordering: WriteOrdering | None) -> Natural | None:
         """Joins that nothing holds, without the proxy: only of an application that we start."""

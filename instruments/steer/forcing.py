@@ -249,32 +249,55 @@ class Attempt:
             )
 
     async def _not_forced(self, error: NotForced) -> Try:
-        """The application orders these itself, if what did not come comes once nothing waits, and
-        a join works then."""
+        """The application orders these itself, if what did not come comes once the others of its
+        own party go, and a join works then."""
         step, trial = error.step, self._trial
-        self._trial.release()
+        cause = await self._cause(error)
+        trial.release()
         await trial.wait(lambda: trial.came(step), self._bench.patience.hold_s)
         found = await self.judged()
         if found.undetermined is not None:
             return found
         if not trial.came(step):
             return Try(False, undetermined=f"{named(step)} never came, and a free join worked")
-        if sharing := self._sharing(step, error.held):
-            why = f"{named(step)} came only after {_listed(sharing)}, on the connection of both"
-            if PRODUCER in {step.actor, *(one.actor for one in sharing)}:
-                why += "; processes: 2 in start gives each its own"
-            return Try(False, undetermined=why)
-        return Try(False, infeasible=f"{named(step)} comes only after {_listed(error.held)}")
+        if not cause:
+            return Try(False, undetermined=f"{named(step)} came late, whatever was held")
+        waited = ", ".join(map(named, cause))
+        if (why := self._shared(step, cause)) is not None:
+            return Try(False, undetermined=f"{named(step)} came only once {waited} went: {why}")
+        return Try(False, infeasible=f"{named(step)} comes only after {waited}")
 
-    def _sharing(self, step: SteerStep, held: Sequence[SteerStep]) -> tuple[SteerStep, ...]:
-        """Those of other parties that may have held it up only because it shares their connection.
-        Who leaves began before the join: the order of these two is the application's."""
-        own = next(passage.connection for seen, passage in self._trial.seen if seen == step)
-        return tuple(
-            one
-            for one in held
-            if one.actor not in (step.actor, LEAVER) and self._trial.held[one].connection == own
-        )
+    async def _cause(self, error: NotForced) -> list[SteerStep]:
+        """Let one party after the other go, until it comes; what was held of the one it waited for.
+
+        Its own first: what stands behind these is no news.
+        """
+        step, trial = error.step, self._trial
+        parties = dict.fromkeys((step.actor, LEAVER, *self._joins, PRODUCER))
+        for actor in parties:
+            held = [one for one in error.held if one.actor == actor]
+            if held:
+                trial.let_go(actor)
+                if await trial.wait(lambda: trial.came(step), self._bench.patience.hold_s):
+                    return held
+        return []
+
+    def _shared(self, step: SteerStep, cause: Sequence[SteerStep]) -> str | None:
+        """Why it may have waited only for what both use, and not for what was held; else None.
+
+        Who leaves began before the join: the order of these two is the application's.
+        """
+        other = cause[0].actor
+        if other in (step.actor, LEAVER):
+            return None
+        if PRODUCER in (step.actor, other):
+            return (
+                "join and producer share a connection or a lock in the process; processes: 2 in "
+                "start gives each its own"
+            )
+        passages = [p for seen, p in self._trial.seen if seen in (step, *cause)]
+        same = len({passage.connection for passage in passages}) == 1
+        return "the joins share a connection" if same else None
 
     async def judged(self) -> Try:
         """What each joiner has in the end, when nothing waits any more."""
@@ -288,7 +311,3 @@ class Attempt:
             if visit is not None:
                 visit.leave()
         await self.visitors.close()
-
-
-def _listed(steps: Sequence[SteerStep]) -> str:
-    return ", ".join(map(named, steps)) or "nothing"

@@ -66,6 +66,8 @@ class Trial:
         self._written = Counter[SteerEvent]()
         self._had: set[SteerStep] = set()
         self._free = False
+        self._let_go: set[str] = set()
+        """Actors of whom nothing waits any more."""
         self._changed = asyncio.Event()
 
     def take(self, passage: Passage, matches: list[Match]) -> bool:
@@ -83,7 +85,7 @@ class Trial:
         passage.answered.add_done_callback(
             lambda answered: self._answered(step, event, passage.name, answered)
         )
-        waits = step in self.wanted and not self._free
+        waits = step in self.wanted and not self._free and step.actor not in self._let_go
         if waits:
             self.held[step] = passage
             passage.hold_reply = event is SteerEvent.READ and step.actor in self.withheld
@@ -168,6 +170,14 @@ class Trial:
         for passage in waited:
             passage.forward()
         return bool(waited)
+
+    def let_go(self, actor: str) -> None:
+        """From now on nothing of this one waits."""
+        self._let_go.add(actor)
+        for step, passage in list(self.held.items()):  # what is behind may be held next
+            if step.actor == actor:
+                passage.forward()
+                passage.pass_reply()
 
     def release(self) -> None:
         """From now on nothing waits."""

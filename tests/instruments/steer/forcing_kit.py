@@ -78,11 +78,14 @@ class Steered:
         """Nobody's in the store before."""
         return secrets.token_hex(8)
 
-    def produce_by(self, client: Redis) -> None:
-        """Chunks are written by a client of the application's own."""
+    def produce_by(self, client: Redis, lock: asyncio.Lock | None = None) -> None:
+        """Chunks are written by a client of the application's own, each under its lock."""
+
+        def producer(name: str) -> ChunkProducer:
+            return cast(ChunkProducer, _ByClient(client, name, lock or asyncio.Lock()))
 
         def answers(session: str) -> Produced:
-            return Produced(lambda name: cast(ChunkProducer, _ByClient(client, name)), session)
+            return Produced(producer, session)
 
         self.bench = replace(self.bench, open_answers=answers)
 
@@ -93,8 +96,8 @@ class Steered:
 class _ByClient:
     """Publishes, then saves."""
 
-    def __init__(self, client: Redis, session: str) -> None:
-        self._client, self._session, self._index = client, session, 0
+    def __init__(self, client: Redis, session: str, lock: asyncio.Lock) -> None:
+        self._client, self._session, self._lock, self._index = client, session, lock, 0
 
     async def __aenter__(self) -> "_ByClient":
         return self
@@ -108,8 +111,9 @@ class _ByClient:
         data = json.dumps(
             {"type": "chunk", "index": chunk.index, "seq": chunk.seq, "text": chunk.text}
         )
-        await self._client.publish(f"chat:{self._session}", data)
-        await self._client.rpush(f"chat:{self._session}:history", data)  # type: ignore[misc]
+        async with self._lock:
+            await self._client.publish(f"chat:{self._session}", data)
+            await self._client.rpush(f"chat:{self._session}:history", data)  # type: ignore[misc]
         return chunk
 
 
