@@ -51,6 +51,10 @@ def test_a_store_must_be_named_where_nothing_is_started(
     ("words", "line"),
     [
         (
+            ["--faults", "producer_timeout"],
+            "--faults producer_timeout: only for a target that makes its answers itself (ask)",
+        ),
+        (
             ["--faults", "rain"],
             "--faults rain: one of reply_lost, connection_cut, store_reconnect, stale_read, "
             "producer_timeout",

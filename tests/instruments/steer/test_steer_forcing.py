@@ -22,10 +22,14 @@ from forcing_kit import (
     unconfirmed,
 )
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from store_kit import Server, eventually, server
 
+from chunk7.delivery.errors import Chunk7Error
 from chunk7.instruments.steer.forcing import Patience
 from chunk7.instruments.steer.learning import NothingLearned, learn
+from chunk7.instruments.steer.natural import natural_rate
 from chunk7.instruments.steer.plan import SteerEvent
 from chunk7.instruments.steer.rules import Role, Rules
 
@@ -317,6 +321,22 @@ async def test_a_read_whose_connection_ends_is_sent_again_by_a_client_that_retri
     assert found.kept
 
 
+@pytest.mark.parametrize(
+    ("fault", "duplicates"), [("timeout_not_executed", 0), ("timeout_executed", 1)]
+)
+async def test_a_producer_that_hears_nothing_writes_again(
+    store: Server, tmp_path: Path, fault: str, duplicates: int
+) -> None:
+    """Nothing of the producer was held for this fault, and so there was nothing to strike."""
+    async with (
+        steered(store, naive, tmp_path) as system,
+        Redis.from_url(system.proxy.url, retry=Retry(NoBackoff(), 3)) as client,
+    ):
+        system.produce_by(client)
+        found = await system.force(f"read, subscribe, network {fault} 1")
+    assert (found.forced, found.lost, found.duplicates) == (True, (), duplicates)
+
+
 # --- what waits is let go ---
 
 
@@ -352,3 +372,20 @@ async def test_an_app_that_dies_while_it_is_held_is_said_at_once(
         found = await system.force("read, subscribe, publish 1, save 1")
     assert found.undetermined is not None
     assert found.undetermined.startswith("the client of join1 is gone: ")
+
+
+# --- nothing is held ---
+
+
+async def test_ordinary_joins_are_counted_and_none_that_works_is_said(
+    store: Server, tmp_path: Path
+) -> None:
+    async def dying(redis: Any, session: str, send: Send) -> None:
+        raise ConnectionError("no more")
+
+    async with steered(store, merging, tmp_path) as system:
+        found = await natural_rate(system.bench, 3, system.new_session)
+    assert (found.lossy, found.joins) == (0, 3)
+    async with steered(store, dying, tmp_path) as system:
+        with pytest.raises(Chunk7Error, match="not one ordinary join received anything"):
+            await natural_rate(system.bench, 2, system.new_session)
