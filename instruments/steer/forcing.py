@@ -85,6 +85,19 @@ async def attempt(bench: Bench, schedule: SteerSchedule, session: str) -> Try:
     return replace(found, seconds=time.monotonic() - began_s)
 
 
+async def happened(bench: Bench, step: SteerStep, passage: Passage) -> None:
+    """Until the event has happened, or was refused. Raises Chunk7Error if no answer came."""
+    if step.event == SteerEvent.FOLLOW:
+        until_s = time.monotonic() + ANSWERED_WITHIN_S
+        while not passage.answered.done() and time.monotonic() < until_s:
+            if await bench.is_blocked(passage.address):
+                return
+            await asyncio.sleep(POLL_S)
+    await asyncio.wait([passage.answered], timeout=ANSWERED_WITHIN_S)
+    if not passage.answered.done() or passage.answered.cancelled():
+        raise Chunk7Error(f"{named(step)} was sent, and no answer came")
+
+
 @contextlib.asynccontextmanager
 async def attempting(
     bench: Bench, steps: Sequence[SteerStep], session: str
@@ -212,7 +225,7 @@ class Attempt:
                 raise NotForced(step, [s for s in self._trial.held if s in (step, *later)])
             passage = self._trial.held[step]
             passage.forward()
-            await self._answered(step, passage)
+            await happened(self._bench, step, passage)
             if step in self._trial.held:
                 break  # else refused by the store: the application tries again
         else:
@@ -227,18 +240,6 @@ class Attempt:
             self._trial.release_later()
             and await self._trial.wait(lambda: step in self._trial.held, hold_s)
         )
-
-    async def _answered(self, step: SteerStep, passage: Passage) -> None:
-        """Until the event has happened, or was refused."""
-        if step.event == SteerEvent.FOLLOW:
-            until_s = time.monotonic() + ANSWERED_WITHIN_S
-            while not passage.answered.done() and time.monotonic() < until_s:
-                if await self._bench.is_blocked(passage.address):
-                    return
-                await asyncio.sleep(POLL_S)
-        await asyncio.wait([passage.answered], timeout=ANSWERED_WITHIN_S)
-        if not passage.answered.done() or passage.answered.cancelled():
-            raise Chunk7Error(f"{named(step)} was sent, and no answer came")
 
     async def _followed(self, step: SteerStep, later: Sequence[SteerStep]) -> None:
         """With two joins, wait for what this one does next: whose it is must be certain."""
@@ -263,7 +264,7 @@ class Attempt:
         if not cause:
             return Try(False, undetermined=f"{named(step)} came late, whatever was held")
         waited = ", ".join(map(named, cause))
-        if (why := self._shared(step, cause)) is not None:
+        if (why := _shared(self._trial, step, cause)) is not None:
             return Try(False, undetermined=f"{named(step)} came only once {waited} went: {why}")
         return Try(False, infeasible=f"{named(step)} comes only after {waited}")
 
@@ -282,23 +283,6 @@ class Attempt:
                     return held
         return []
 
-    def _shared(self, step: SteerStep, cause: Sequence[SteerStep]) -> str | None:
-        """Why it may have waited only for what both use, and not for what was held; else None.
-
-        Who leaves began before the join: the order of these two is the application's.
-        """
-        other = cause[0].actor
-        if other in (step.actor, LEAVER):
-            return None
-        if PRODUCER in (step.actor, other):
-            return (
-                "join and producer share a connection or a lock in the process; processes: 2 in "
-                "start gives each its own"
-            )
-        passages = [p for seen, p in self._trial.seen if seen in (step, *cause)]
-        same = len({passage.connection for passage in passages}) == 1
-        return "the joins share a connection" if same else None
-
     async def judged(self) -> Try:
         """What each joiner has in the end, when nothing waits any more."""
         self._trial.release()
@@ -311,3 +295,21 @@ class Attempt:
             if visit is not None:
                 visit.leave()
         await self.visitors.close()
+
+
+def _shared(trial: Trial, step: SteerStep, cause: Sequence[SteerStep]) -> str | None:
+    """Why it may have waited only for what both use, and not for what was held; else None.
+
+    Who leaves began before the join: the order of these two is the application's.
+    """
+    other = cause[0].actor
+    if other in (step.actor, LEAVER):
+        return None
+    if PRODUCER in (step.actor, other):
+        return (
+            "join and producer share a connection or a lock in the process; processes: 2 in "
+            "start gives each its own"
+        )
+    passages = [p for seen, p in trial.seen if seen in (step, *cause)]
+    same = len({passage.connection for passage in passages}) == 1
+    return "the joins share a connection" if same else None
