@@ -33,9 +33,13 @@ if TYPE_CHECKING:
     from chunk7.cluster.jobs.steer import SteerSettings
     from chunk7.instruments.steer.learning import LearnedJoin
     from chunk7.instruments.steer.outcome import SteerResult, SteerRow
+    from chunk7.instruments.steer.schedule import KeptSchedule
+    from chunk7.loadtest.targets.adapter import Adapter
 
 FAILURES = ("loses", "unknown")
 ROLES = ("read", "subscribe", "follow", "leave", "publish", "save", "append")
+NATURAL = 50
+"""Ordinary joins, unless stated."""
 _WIDTH = 100
 """Of what goes to no terminal."""
 
@@ -55,6 +59,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         parser,
         "the store behind the proxy (default: the adapter's store, or one of our own where the "
         "adapter has start)",
+        sentinel=False,
     )
     parser.add_argument(
         "--listen",
@@ -62,10 +67,11 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         metavar="HOST:PORT",
         help="where the proxy listens: the back end's REDIS_URL (default: any free port here)",
     )
-    for option, what in (("--listen-cert", "certificate"), ("--listen-key", "its private key")):
-        parser.add_argument(
-            option, type=Path, metavar="PEM", help=f"the proxy speaks TLS: {what} of its own side"
-        )
+    for option, what in (
+        ("--listen-cert", "the proxy speaks TLS to the back end, with this certificate"),
+        ("--listen-key", "the certificate's private key (default: in the same file)"),
+    ):
+        parser.add_argument(option, type=Path, metavar="PEM", help=what)
     _add_extent(parser)
     for role in ROLES:
         parser.add_argument(
@@ -83,7 +89,8 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         "--schedule",
         type=Path,
         metavar="FILE",
-        help="force this schedule alone: a file of --out, or one that explore wrote",
+        help="force this schedule alone: a file of --out, or one that explore wrote; it says "
+        "how many chunks, joins and faults",
     )
     parser.add_argument(
         "--i-know", action="store_true", help="the store has other clients, and may be held up"
@@ -103,7 +110,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
 def _add_extent(parser: Parser) -> None:
     for option, low, high, default, what in (
         ("--tries", 1, 1_000, 20, "how often each schedule is forced"),
-        ("--natural", 0, 10_000, 50, "ordinary joins without the proxy, of a target with start"),
         ("--chunks", 1, 3, 1, "chunks whose writes are interleaved with the join"),
         ("--joiners", 1, 2, 1, "clients that join at once"),
     ):
@@ -115,6 +121,13 @@ def _add_extent(parser: Parser) -> None:
             help=f"{what} (default: %(default)s)",
         )
     parser.add_argument(
+        "--natural",
+        type=whole("--natural", 0, 10_000),
+        metavar="N",
+        help="ordinary joins without the proxy, of a target with start (default: "
+        f"{NATURAL}, with --schedule none)",
+    )
+    parser.add_argument(
         "--leaver", action="store_true", help="another client leaves while the join is under way"
     )
     parser.add_argument(
@@ -123,7 +136,10 @@ def _add_extent(parser: Parser) -> None:
         help="the client that joins was there before, and comes back as the adapter's resume says",
     )
     parser.add_argument(
-        "--write", action="append", metavar="NAME", help="write orderings of our producer"
+        "--write",
+        action="append",
+        metavar="NAME",
+        help="write orderings of our producer (default: the adapter's); repeatable, or commas",
     )
     parser.add_argument(
         "--faults",
@@ -196,6 +212,8 @@ def _settings(args: argparse.Namespace) -> "SteerSettings":
     if args.comeback and adapter.resume is None:
         raise UsageError(f"--comeback: {args.target} has no resume: how does a client come back?")
     kept = load(args.schedule) if args.schedule else None
+    _check_goes_together(args, starts=adapter.start is not None)
+    natural = args.natural if args.natural is not None else 0 if kept else NATURAL
     stated = Rules(
         tuple(parse_rule(f"--{r}", Role(r), text) for r in ROLES for text in vars(args)[r])
     )
@@ -213,9 +231,9 @@ def _settings(args: argparse.Namespace) -> "SteerSettings":
         listen=args.listen,
         tls=_tls(args.listen_cert, args.listen_key),
         rules=stated if stated.rules or kept is None else kept.rules,
-        writes=tuple(names(args.write)) or ((kept.write,) if kept and kept.write else ()),
+        writes=tuple(names(args.write) or _kept_write(args.schedule, kept, adapter)),
         tries=args.tries,
-        natural=0 if kept else args.natural,
+        natural=natural,
         chunks=args.chunks,
         joiners=args.joiners,
         leaver=args.leaver,
@@ -227,16 +245,54 @@ def _settings(args: argparse.Namespace) -> "SteerSettings":
     )
 
 
+def _check_goes_together(args: argparse.Namespace, starts: bool) -> None:
+    """Raise UsageError for options that would have no effect."""
+    if args.natural and not starts:
+        raise UsageError(
+            f"--natural {args.natural}: only with start: in {args.target}, for it is done without "
+            "the proxy"
+        )
+    stated = {
+        "--chunks": args.chunks > 1, "--joiners": args.joiners > 1, "--leaver": args.leaver,
+        "--faults": names(args.faults),
+    }  # fmt: skip
+    for option, is_stated in stated.items():
+        if args.schedule and is_stated:
+            raise UsageError(f"{option}: not with --schedule, whose file says it")
+
+
+def _kept_write(
+    file: Path | None, kept: "KeptSchedule | None", adapter: "Adapter"
+) -> tuple[str, ...]:
+    """The file's write ordering; a target that makes its answers itself has its own."""
+    from chunk7.producer.write import WRITE_ORDERINGS
+
+    if kept is None or kept.write is None or adapter.ask is not None:
+        return ()
+    if kept.write not in WRITE_ORDERINGS:
+        raise UsageError(
+            f"{file}: write {kept.write!r}: one of {', '.join(WRITE_ORDERINGS)}, unless --write "
+            "path/to/file.py:name says where it is"
+        )
+    return (kept.write,)
+
+
 def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
     if cert is None and key is None:
         return None
     if cert is None:
         raise UsageError(f"--listen-key {key}: needs --listen-cert")
+    for option, file in (("--listen-cert", cert), ("--listen-key", key)):
+        if file is not None and not file.is_file():
+            raise UsageError(f"{option} {file}: no such file")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(cert, key)
+        context.load_cert_chain(cert, key, password="")  # or OpenSSL asks for it
     except OSError as error:  # ssl.SSLError is one
-        raise UsageError(f"--listen-cert {cert}: {error.strerror or error}") from error
+        raise UsageError(
+            f"--listen-cert {cert}: no certificate with its private key, both PEM and the key "
+            f"without a password ({error.strerror or error})"
+        ) from error
     return context
 
 

@@ -196,7 +196,8 @@ class _Stage:
         while not await accepts(parts.hostname or "", port):
             if time.monotonic() > until_s:
                 raise Chunk7Error(
-                    f"nobody at {parts.hostname}:{port} within {REACHABLE_WITHIN_S:g} s"
+                    f"nobody listens at {parts.hostname}:{port} (url in "
+                    f"{self._settings.adapter.file}) within {REACHABLE_WITHIN_S:g} s"
                 )
             await asyncio.sleep(0.2)
 
@@ -223,7 +224,7 @@ class _Stage:
             rows=tuple(rows),
             write=write if ordering is not None else None,
             natural=await self._natural(ordering),
-            notes=(*learned.notes, *_unseen_notes(self._unseen)),
+            notes=(*learned.notes, *unheeded(settings, learned), *_unseen_notes(self._unseen)),
             replayed=settings.schedule is not None,
         )
         return replace(result, explored=_explored(result.pair))
@@ -336,6 +337,17 @@ def _returning(settings: SteerSettings) -> Returning | None:
         return None
     away_s = AWAY_S if resume.away_ms is None else resume.away_ms / 1_000
     return Returning(None if resume.by == "nothing" else resume.value, away_s)
+
+
+def unheeded(settings: SteerSettings, learned: LearnedJoin) -> Iterator[str]:
+    """A sentence for each thing that was asked for and has no effect on this system."""
+    system = learned.system
+    for rule in settings.rules.rules:
+        if rule not in system.rules.rules:
+            yield f"{rule.option}: no command of an ordinary join was this"
+    for name in settings.faults:
+        if not with_faults([name], system.join, system.write):
+            yield f"--faults {name}: has no moment in a join that is {', '.join(system.join)}"
 
 
 def _explored(pair: tuple[str, str] | None) -> str | None:

@@ -4,7 +4,7 @@ In which order the application does things is never taken from the order in whic
 event is held, and what does not come meanwhile waits for it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from chunk7.delivery.errors import Chunk7Error
@@ -88,7 +88,7 @@ async def learn(
         keeps |= {(SteerEvent.READ, SteerEvent.ANSWER)}
     writes = [SteerStep(PRODUCER, event, 1) for event in last.write]
     system = SteerLearning(
-        rules=_used(bench.gates.rules, seen),
+        rules=bench.gates.rules.used(_matches(bench.gates.rules, seen)),
         connections=_connections(last.commands),
         join=join,
         join_keeps=keeps,
@@ -256,16 +256,9 @@ async def _waiting(
         return [step for step in waiting if trial.came(step)]
 
 
-def _used(rules: Rules, seen: Sequence[_Natural]) -> Rules:
-    """Without those that no command of any natural join was recognised by."""
-    spoke = {
-        (match.role, match.rule.name)
-        for one in seen
-        for passage in one.passages
-        for match in rules.of_passage(passage.name, passage.args, passage.block)
-        if match.rule is not None
-    }
-    return Rules(tuple(rule for rule in rules.rules if (rule.role, rule.name) in spoke))
+def _matches(rules: Rules, seen: Sequence[_Natural]) -> Iterator[Match]:
+    for passage in (passage for one in seen for passage in one.passages):
+        yield from rules.of_passage(passage.name, passage.args, passage.block)
 
 
 def _connections(commands: Sequence[SeenCommand]) -> dict[SteerEvent, str]:

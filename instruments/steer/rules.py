@@ -158,6 +158,12 @@ class Rules:
         queued = [(name, args)] if name != "EXEC" else block
         return list(dict.fromkeys(m for one in queued for m in self.matches(*one)))
 
+    def used(self, matches: Iterable[Match]) -> "Rules":
+        """Those by which something was found; one for any command, by whichever it was."""
+        found = {match.rule for match in matches if match.rule is not None}
+        found |= {replace(rule, command=ANY) for rule in found}
+        return Rules(tuple(rule for rule in self.rules if rule in found))
+
     def options(self) -> list[str]:
         """As the command line would state them."""
         return [rule.option for rule in self.rules]

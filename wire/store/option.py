@@ -17,20 +17,22 @@ _LOGIN = re.compile(r"(\w://)\S*@")
 _SECRET = re.compile(r"([?&]\w*password=)[^&#\s]*")
 
 
-def add_redis(parser: argparse.ArgumentParser, text: str, required: bool = False) -> None:
+def add_redis(
+    parser: argparse.ArgumentParser, text: str, required: bool = False, sentinel: bool = True
+) -> None:
     """Add --redis; its value is a checked URL, None if there is none anywhere.
 
-    A bad one is a UsageError.
+    A bad one is a UsageError. `sentinel`: whether the help text speaks of it.
     """
     given = os.environ.get(ENVIRONMENT) or None
+    others = "unix:// and redis+sentinel:// are" if sentinel else "unix:// is"
     parser.add_argument(
         "--redis",
         metavar="URL",
         type=checked,
         default=given,
         required=required and given is None,
-        help=f"{text}; rediss:// is TLS, unix:// and redis+sentinel:// are taken, too (or "
-        f"{ENVIRONMENT} in the environment)",
+        help=f"{text}; rediss:// is TLS, {others} taken, too (or {ENVIRONMENT} in the environment)",
     )
 
 

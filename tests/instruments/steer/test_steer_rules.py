@@ -188,3 +188,14 @@ def test_a_wrong_rule_is_refused_in_a_line(text: str, reason: str) -> None:
         parse_rule("--read", Role.READ, text)
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_rules_are_used_by_what_they_found_and_not_by_what_others_of_their_name_did() -> None:
+    """`LRANG h:{session_id}` was shown as the read, because an LRANGE of that name had been."""
+    named = tuple(
+        parse_rule("--read", Role.READ, f"{command} h:{{session_id}}")
+        for command in ("*", "LRANG", "LRANGE")
+    )
+    for rules, used in ((named[:2], named[:1]), (named[1:], named[2:]), (named[1:2], ())):
+        of_them = Rules(rules)
+        assert of_them.used(said(of_them, "LRANGE h:7 0 -1")).rules == used
