@@ -4,7 +4,8 @@
 
 For each variant of a member (`examples/NAME/member.yaml`): a store of its own, the member's program
 on a free port, `chunk7 run --target` against it, and `chunk7 watch` beside it. Exit code 1 where
-something was found that the member's file and docs/gallery.md do not say.
+something was found that the member's file and docs/gallery.md do not say. `steer` is what
+`chunk7 steer` has to say of a variant; the tests call it.
 """
 
 import argparse
@@ -42,7 +43,19 @@ RUN = {"users": 24, "sessions": 3, "chunk_rate": 100, "duration": 3}
 ATTEMPTS = 3
 """A machine that was busy with something else makes a run not valid: again, then."""
 NOT_VALID, NO_JOINS = 98, 98
+STEER_WITHIN_S = 600.0
 RUN_WITHIN_S, WATCH_ENDS_WITHIN_S = 120.0, 20.0
+
+
+class Steering(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How `chunk7 steer` is told about a member: options with the rules that its layout does not
+    give, by role, and by how many `processes`: answers are then made in the second one. `start`:
+    how each of these is started, if not as the member is.
+    """
+
+    start: list[str] = []
+    rules: dict[str, list[str]] = {}
+    processes: int = 1
 
 
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +63,8 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     of what `rarely` loses nothing is asked but that it delivers.
 
     `watch`: what `chunk7 watch` must say of a join at least; None: nothing is asked of it.
+    `steer`: by write ordering, the verdict of `chunk7 steer`; empty: it cannot be steered. Of a
+    client that comes back, if `comeback`.
     `program`: what stands for `{variant}` in the member's `start`, if not the variant's name.
     """
 
@@ -60,6 +75,8 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     environment: dict[str, str] = {}
     run: dict[str, float] = {}
     watch: Literal["raced", "ordered", "unknown"] | None = None
+    steer: dict[str, Literal["loses", "survives", "unknown"]] = {}
+    comeback: bool = False
 
 
 class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,6 +89,7 @@ class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     variants: dict[str, Variant]
     watch: dict[str, list[str]] = {}
     run: dict[str, float] = {}
+    steer: Steering = Steering()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +162,16 @@ def cases(wanted: Sequence[str] = ()) -> list[Case]:
     return [c for c in every if not wanted or {c.label, c.folder.name} & {*wanted}]
 
 
+def missing(case: Case) -> str | None:
+    """What must be installed before the case can be measured."""
+    program = case.member.start[0]
+    if program == "node":
+        installed = shutil.which("node") and (case.folder / "node_modules").is_dir()
+    else:
+        installed = (PROGRAMS / program).exists()
+    return None if installed else f"no {program} for {case.label}: `make gallery-env` installs it"
+
+
 async def measure(case: Case, folder: Path) -> Measured:
     """Start everything, run, watch, stop everything. Again if the run was not valid."""
     for attempt in range(1, ATTEMPTS + 1):
@@ -214,27 +242,36 @@ def _differ(run_dir: Path, joins: list[dict[str, Any]]) -> int:
 
 def _program(case: Case, place: Path, port: int, store: str) -> Part:
     """The member's program: of .venv-gallery, of the member's node_modules, or of PATH."""
+    return Part(
+        "program",
+        _command(case, case.member.start, str(port)),
+        place / "logs" / "program.log",
+        ready=lambda: accepts(HOST, port),
+        environment={"REDIS_URL": store, "PORT": str(port), **_environment(case)},
+    )
+
+
+def _command(case: Case, start: Sequence[str], port: str) -> tuple[str, ...]:
     values = {
         "variant": case.variant.program or case.name,
         "folder": str(case.folder),
-        "port": str(port),
+        "port": port,
     }
-    name, *words = (word.format(**values) for word in case.member.start)
-    places = (PROGRAMS, case.folder / "node_modules" / ".bin")
-    path = os.pathsep.join([*map(str, places), os.environ["PATH"]])
-    program = shutil.which(name, path=path)
+    name, *words = (word.format(**values) for word in start)
+    program = shutil.which(name, path=_environment(case)["PATH"])
     if program is None:
         raise Chunk7Error(f"{case.label}: no program {name}: `make gallery` installs it")
-    return Part(
-        "program",
-        (program, *words),
-        place / "logs" / "program.log",
-        ready=lambda: accepts(HOST, port),
-        environment={
-            "PATH": path, "PYTHONPATH": str(case.folder), "NODE_PATH": str(case.folder),
-            "REDIS_URL": store, "PORT": str(port), **case.variant.environment,
-        },
-    )  # fmt: skip
+    return (program, *words)
+
+
+def _environment(case: Case) -> dict[str, str]:
+    places = (PROGRAMS, case.folder / "node_modules" / ".bin")
+    return {
+        "PATH": os.pathsep.join([*map(str, places), os.environ["PATH"]]),
+        "PYTHONPATH": str(case.folder),
+        "NODE_PATH": str(case.folder),
+        **case.variant.environment,
+    }
 
 
 def _watch(case: Case, place: Path, store: str) -> Part:
@@ -262,6 +299,50 @@ def _run(case: Case, place: Path, store: str, target: Path) -> Part:
 def _chunk7(command: str, place: Path, *words: str | Path) -> Part:
     line = (sys.executable, "-P", "-m", "chunk7", command, *words)
     return Part(command, line, place / "logs" / f"{command}.log", orphan_signal=signal.SIGTERM)
+
+
+# --- steered ---
+
+
+async def steer(case: Case, place: Path, *options: str) -> list[dict[str, Any]]:
+    """What `chunk7 steer` finds, a document a write ordering. It starts the program itself."""
+    target = place / "target.yaml"
+    target.write_bytes(msgspec.yaml.encode(_started(case)))
+    words = [
+        word
+        for role, rules in case.member.steer.rules.items()
+        for rule in rules
+        for word in (f"--{role}", rule)
+    ]
+    if case.variant.comeback:
+        words.append("--comeback")
+    out = ("--out", place / "steer")
+    steering = await Process.start(
+        _chunk7("steer", place, "--target", target, *words, *out, *options)
+    )
+    try:
+        code = await asyncio.wait_for(steering.wait(), STEER_WITHIN_S)
+    finally:
+        await steering.stop(1.0)
+    if code not in (0, NOT_VALID):
+        raise steering.death()
+    results: list[dict[str, Any]] = json.loads((place / "steer" / "steer.json").read_bytes())[
+        "results"
+    ]
+    return results
+
+
+def _started(case: Case) -> dict[str, Any]:
+    """The variant's adapter, and how it is started."""
+    adapter: dict[str, Any] = msgspec.yaml.decode((case.folder / case.variant.target).read_bytes())
+    steering = case.member.steer
+    adapter["start"] = {
+        "command": _command(case, steering.start or case.member.start, "{port}"),
+        "processes": steering.processes,
+        "environment": _environment(case),
+        "folder": str(case.folder),
+    }
+    return adapter
 
 
 # --- all of them, and the table ---

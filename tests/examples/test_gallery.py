@@ -1,23 +1,12 @@
 """Every variant of every member of the gallery is found as its file and docs/gallery.md say."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from examples.gallery import PROGRAMS, Case, cases, measure
+from examples.gallery import Case, cases, measure, missing
 
 pytestmark = [pytest.mark.gallery, pytest.mark.timeout(240)]
-
-
-def missing(case: Case) -> str | None:
-    """What must be installed before the case can be measured."""
-    program = case.member.start[0]
-    if program == "node":
-        installed = shutil.which("node") and (case.folder / "node_modules").is_dir()
-    else:
-        installed = (PROGRAMS / program).exists()
-    return None if installed else f"no {program} for {case.label}: `make gallery-env` installs it"
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.label)
