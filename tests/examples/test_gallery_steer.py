@@ -10,6 +10,7 @@ from chunk7.loadtest.targets.adapter import read_adapter
 from examples.gallery import EXAMPLES, Case, cases, missing, steer
 
 PAGE = EXAMPLES.parent / "docs" / "gallery.md"
+FEW = ("--tries", "2", "--natural", "0", "--settle-ms", "250", "--hold-ms", "300")
 STEERED = [case for case in cases() if case.variant.steer]
 VERDICTS = {"loses": "loses", "survives": "survives every feasible schedule", "unknown": "unknown"}
 EXPLORED = {"loses": "loses", "survives": "lossless"}
@@ -25,7 +26,7 @@ def by_label(case: Case) -> str:
 async def test_it_is_steered_as_recorded_and_explore_agrees(case: Case, tmp_path: Path) -> None:
     if (reason := missing(case)) is not None:
         pytest.skip(reason)
-    results = await steer(case, tmp_path, "--tries", "3", "--natural", "0")
+    results = await steer(case, tmp_path, *FEW)
     found = {result["write"] or "ask": result for result in results}
     assert {write: result["verdict"] for write, result in found.items()} == {
         write: VERDICTS[recorded] for write, recorded in case.variant.steer.items()
