@@ -145,6 +145,7 @@ class Attempt:
             self._earlier = self._bench.join(self._trial.session, 0, None)
             await joined(self._earlier, self._bench.patience.first_s)
         await answers.begin()
+        self._trial.session = answers.session
         for _ in range(BASE):
             answers.write()
         await answers.written()

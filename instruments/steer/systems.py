@@ -23,7 +23,9 @@ LAST_ASKED = 2_000
 
 
 class Answers(Protocol):
-    """The chunks of one session."""
+    """The chunks of one session. `session`: its name, which a target may give when it is asked."""
+
+    session: str
 
     async def begin(self) -> None:
         """Start; returns when chunks can come."""
@@ -45,6 +47,7 @@ class Produced:
     """chunk7's own producer, stepped, in the layout of the adapter."""
 
     def __init__(self, open_producer: Callable[[str], ChunkProducer], session: str) -> None:
+        self.session = session
         self._producer = open_producer(session)
         self._texts: list[str] = []
         self._chunks: list[ExpectedPiece] = []
