@@ -148,6 +148,9 @@ def sentences(result: SteerResult) -> Iterator[str]:
     """The verdict and what supports it, a line each."""
     yield _verdict(result)
     for row in result.rows:
+        if row.struck and row.lossy:
+            yield f"With a fault, {row.schedule.key}: {_losses(row)}; no part of the verdict."
+    for row in result.rows:
         for reason, tries in row.because.items():
             times = f"in {tries} of {row.counts['tries']} tries"
             yield f"undetermined: {row.schedule.key}: {reason}, {times}"
@@ -166,6 +169,14 @@ def sentences(result: SteerResult) -> Iterator[str]:
     yield from result.notes
 
 
+def _losses(row: SteerRow) -> str:
+    chunks = ", ".join(
+        f"chunk {chunk} in {tries} of {row.counts['forced']} forced tries"
+        for chunk, tries in sorted(row.lost.items())
+    )
+    return f"loses {chunks}"
+
+
 def disagree(result: SteerResult) -> bool:
     """Whether the explorer says the opposite of the pair that the system is like."""
     ours = {SteerVerdict.LOSES: "loses", SteerVerdict.SURVIVES: "lossless"}.get(result.verdict)
@@ -175,11 +186,7 @@ def disagree(result: SteerResult) -> bool:
 def _verdict(result: SteerResult) -> str:
     losing = result.losing
     if losing is not None:
-        chunks = ", ".join(
-            f"chunk {chunk} in {tries} of {losing.counts['forced']} forced tries"
-            for chunk, tries in sorted(losing.lost.items())
-        )
-        return f"{result.target} loses: {losing.schedule.key} loses {chunks}."
+        return f"{result.target} loses: {losing.schedule.key} {_losses(losing)}."
     infeasible = sum(row.infeasible is not None for row in result.rows)
     feasible = [row for row in result.rows if row.infeasible is None]
     if result.verdict is SteerVerdict.SURVIVES:

@@ -209,9 +209,10 @@ def _settings(args: argparse.Namespace) -> "SteerSettings":
         raise UsageError(
             f"--redis URL, or store: or start: in {args.target}, is needed: which store"
         )
-    if args.comeback and adapter.resume is None:
-        raise UsageError(f"--comeback: {args.target} has no resume: how does a client come back?")
     kept = load(args.schedule) if args.schedule else None
+    comeback = args.comeback or (kept is not None and kept.comeback)
+    if comeback and adapter.resume is None:
+        raise UsageError(f"--comeback: {args.target} has no resume: how does a client come back?")
     _check_goes_together(args, starts=adapter.start is not None)
     natural = args.natural if args.natural is not None else 0 if kept else NATURAL
     stated = Rules(
@@ -237,7 +238,7 @@ def _settings(args: argparse.Namespace) -> "SteerSettings":
         chunks=args.chunks,
         joiners=args.joiners,
         leaver=args.leaver,
-        comeback=args.comeback,
+        comeback=comeback,
         faults=tuple(faults),
         schedule=kept.schedule if kept else None,
         patience=Patience(hold_s=args.hold_ms / 1_000, settle_s=args.settle_ms / 1_000),

@@ -226,6 +226,7 @@ class _Stage:
             natural=await self._natural(ordering),
             notes=(*learned.notes, *unheeded(settings, learned), *_unseen_notes(self._unseen)),
             replayed=settings.schedule is not None,
+            comeback=settings.comeback,
         )
         return replace(result, explored=_explored(result.pair))
 

@@ -180,7 +180,8 @@ class SteerResult:
     """All that a steering found. `write`: the order in which our own producer wrote, or None.
 
     `explored`: what the explorer says of the pair that it is like, or None. `replayed`: the rows
-    are schedules that somebody named, not all that there are.
+    are schedules that somebody named, not all that there are. `comeback`: the joins were those of a
+    client that comes back.
     """
 
     target: str
@@ -191,6 +192,7 @@ class SteerResult:
     notes: tuple[str, ...] = ()
     explored: str | None = None
     replayed: bool = False
+    comeback: bool = False
 
     @property
     def verdict(self) -> SteerVerdict:

@@ -1,8 +1,8 @@
 """One schedule as a file, to be forced again; and those of `explore`, where they map.
 
 {"schema": 1, "kind": "steer", "target": name or null, "rules": [option], "chunks", "joiners",
- "leaver": bool, "write": write ordering or null, "steps": [{"actor", "event", "chunk"}],
- "found": {count: number}}
+ "leaver": bool, "comeback": bool, "write": write ordering or null,
+ "steps": [{"actor", "event", "chunk"}], "found": {count: number}}
 
 `rules` are options of the command line, such as `--read 'LRANGE chat:{session_id}:history'`.
 `write` is the order in which chunk7's own producer writes, null for the system's own. `found` is
@@ -64,6 +64,8 @@ class KeptSchedule:
     chunks: int = 1
     joiners: int = 1
     leaver: bool = False
+    comeback: bool = False
+    """The join is of a client that was there, and comes back."""
     write: str | None = None
     found: Mapping[str, int] = field(default_factory=dict)
 
@@ -78,6 +80,7 @@ def kept_of(result: SteerResult, row: SteerRow) -> KeptSchedule:
         chunks=max((step.chunk or 1 for step in steps), default=1),
         joiners=max((JOINS.index(s.actor) + 1 for s in steps if s.actor in JOINS), default=1),
         leaver=any(step.actor == LEAVER for step in steps),
+        comeback=result.comeback,
         write=result.write,
         found=row.counts,
     )
@@ -98,6 +101,7 @@ def document(kept: KeptSchedule) -> dict[str, Any]:
         "chunks": kept.chunks,
         "joiners": kept.joiners,
         "leaver": kept.leaver,
+        "comeback": kept.comeback,
         "write": kept.write,
         "steps": [step._asdict() for step in kept.schedule.steps],
         "found": dict(kept.found),
@@ -142,8 +146,7 @@ def parse(head: Any) -> KeptSchedule:
         raise UsageError(f"schema {head.get('schema')!r}: must be {SCHEMA}")
     if head.get("kind") != KIND:
         raise UsageError(f"kind {head.get('kind')!r}: must be {KIND}")
-    if not isinstance(leaver := head.get("leaver"), bool):
-        raise UsageError(f"leaver {leaver!r}: must be true or false")
+    leaver, comeback = _truth(head, "leaver"), _truth(head, "comeback")
     chunks, joiners = (
         _whole(head, "chunks", 1, MAX_CHUNKS), _whole(head, "joiners", 1, MAX_JOINERS)
     )  # fmt: skip
@@ -154,6 +157,7 @@ def parse(head: Any) -> KeptSchedule:
         chunks=chunks,
         joiners=joiners,
         leaver=leaver,
+        comeback=comeback,
         write=_text(head, "write"),
         found=_found(head),
     )
@@ -192,6 +196,12 @@ def _events(actor: str) -> list[str]:
         return list(NETWORK_EVENTS)
     of_actor = {PRODUCER: WRITE_EVENTS, LEAVER: {SteerEvent.LEAVE}}.get(actor, JOIN_EVENTS)
     return [event for event in SteerEvent if event in of_actor]
+
+
+def _truth(head: Mapping[str, Any], name: str) -> bool:
+    if not isinstance(value := head.get(name), bool):
+        raise UsageError(f"{name} {value!r}: must be true or false")
+    return value
 
 
 def _whole(head: Mapping[str, Any], name: str, low: int, high: int) -> int:

@@ -25,7 +25,8 @@ from steer_kit import (
 )
 
 from chunk7.instruments.steer.conditions import hold_conditions, parse_steer_threshold
-from chunk7.instruments.steer.outcome import SteerLearning, SteerResult
+from chunk7.instruments.steer.outcome import SteerLearning, SteerResult, SteerRow
+from chunk7.instruments.steer.plan import NETWORK, PlannedSchedule, SteerSchedule, SteerStep
 from chunk7.steer_tables import (
     disagree,
     drawing,
@@ -72,6 +73,18 @@ def test_save_and_publish_in_one_transaction_are_one_event() -> None:
 
 def test_of_an_app_that_does_nothing_there_is_a_table_without_rows() -> None:
     assert printed(lambda console: show_learned(SteerLearning(), console)).startswith("command")
+
+
+def test_what_a_fault_loses_is_said_and_decides_nothing() -> None:
+    steps = (SteerStep(NETWORK, "stale_read"), *MENDED.rows[0].schedule.steps)
+    row = SteerRow(PlannedSchedule(SteerSchedule(steps)), (LOST, KEPT))
+    struck = replace(MENDED, rows=(*MENDED.rows, row))
+    assert struck.verdict == MENDED.verdict
+    assert struck.metrics["lossy_faults"] == 1
+    assert (
+        f"With a fault, {row.schedule.key}: loses chunk 1 in 1 of 2 forced tries; "
+        "no part of the verdict."
+    ) in sentences(struck)
 
 
 def test_the_matrix_has_a_row_a_schedule_and_one_a_reason() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,12 @@ def test_a_schedule_is_read_as_it_was_written(tmp_path: Path) -> None:
         '  {"actor": "join1", "event": "read", "chunk": null},\n'
         in (tmp_path / "losing.json").read_text()
     )
+
+
+def test_a_schedule_says_whether_its_client_comes_back(tmp_path: Path) -> None:
+    """It was lost with the file: forced again, the client had never been there."""
+    dump(kept_of(replace(NAIVE, comeback=True), NAIVE.rows[0]), tmp_path / "losing.json")
+    assert load(tmp_path / "losing.json").comeback
 
 
 def test_a_losing_row_becomes_a_schedule_to_be_forced_again() -> None:
