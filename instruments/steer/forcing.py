@@ -217,7 +217,9 @@ class Attempt:
             await strike(step, self._trial, self._bench.read_again)
             return
         if step.event == SteerEvent.ANSWER:
-            read = self._trial.held[SteerStep(step.actor, SteerEvent.READ, None)]
+            read = self._trial.held.get(SteerStep(step.actor, SteerEvent.READ))
+            if read is None:
+                raise Chunk7Error(f"{named(step)}: there was no read before it")
             await asyncio.sleep(TAKEN_S)  # whatever was pushed meanwhile is taken first
             read.pass_reply()
             return

@@ -173,6 +173,9 @@ def _schedule(head: Mapping[str, Any], chunks: int, joiners: int, leaver: bool) 
     again = next((step for place, step in enumerate(steps) if step in steps[:place]), None)
     if again is not None and not any(step.actor == NETWORK for step in steps):
         raise UsageError(f"steps: {again.actor} {again.event} twice, and nothing fails")
+    for place, step in enumerate(steps, 1):
+        if step.event == SteerEvent.ANSWER and SteerStep(step.actor, "read") not in steps[:place]:
+            raise UsageError(f"step {place}: answer: no read of {step.actor} before it")
     return SteerSchedule(steps)
 
 

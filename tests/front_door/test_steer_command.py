@@ -25,6 +25,7 @@ SCHEDULE: dict[str, Any] = {
     "chunks": 1,
     "joiners": 1,
     "leaver": False,
+    "comeback": False,
     "write": None,
     "steps": [{"actor": "join1", "event": "read", "chunk": None}],
     "found": {},
