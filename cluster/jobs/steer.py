@@ -25,9 +25,10 @@ from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.proof import explored_pair
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.delivery.ordering import WriteOrdering
+from chunk7.instruments.recordings.judging import NotJudged
 from chunk7.instruments.steer.faults import with_faults
 from chunk7.instruments.steer.forcing import Bench, Patience, attempt
-from chunk7.instruments.steer.learning import LearnedJoin, guessed_rules, learn
+from chunk7.instruments.steer.learning import LearnedJoin, NothingLearned, guessed_rules, learn
 from chunk7.instruments.steer.natural import natural_rate
 from chunk7.instruments.steer.outcome import Natural, SteerResult, SteerRow, Try
 from chunk7.instruments.steer.plan import PlannedSchedule, SteerSchedule, plan
@@ -39,6 +40,7 @@ from chunk7.instruments.steer.trial import Gates
 from chunk7.instruments.watch.patterns import patterns
 from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.loadtest.targets.client import TargetJoin
+from chunk7.loadtest.targets.errors import TargetError
 from chunk7.loadtest.targets.visiting import TargetVisit, start_visit
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.stepping import ChunkProducer
@@ -210,10 +212,7 @@ class _Stage:
         if self._target is not None:
             await self._target.restart(redis_url=self._proxy.url)
         bench = self._bench(ordering, self._near_url())
-        if not self._gates.rules.rules:
-            self._gates.rules = await guessed_rules(bench, self.new_session)
-        joiners, leaver = settings.joiners, settings.leaver
-        learned = await learn(bench, self.new_session, joiners=joiners, leaver=leaver)
+        learned = await self._learned(bench)
         self._report.learned(learned)
         bench = replace(bench, read_like=learned.read_like, patience=learned.patience)
         self._mixed = any(rule.is_of_all for rule in learned.system.rules.rules)
@@ -229,6 +228,23 @@ class _Stage:
             comeback=settings.comeback,
         )
         return replace(result, explored=_explored(result.pair))
+
+    async def _learned(self, bench: Bench) -> LearnedJoin:
+        """Raises PartDied if the target has died over it, NothingLearned if no join works."""
+        settings = self._settings
+        try:
+            if not self._gates.rules.rules:
+                self._gates.rules = await guessed_rules(bench, self.new_session)
+            return await learn(
+                bench, self.new_session, joiners=settings.joiners, leaver=settings.leaver
+            )
+        except (TargetError, NotJudged, Chunk7Error, TimeoutError, OSError) as error:
+            if self._target is not None:
+                self._target.check()
+            if isinstance(error, Chunk7Error):
+                raise
+            why = str(error) or type(error).__name__
+            raise NothingLearned(f"a join that nothing holds does not work: {why}") from error
 
     def _planned(self, found: LearnedJoin) -> Sequence[PlannedSchedule]:
         settings, learned = self._settings, found.system

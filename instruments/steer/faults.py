@@ -71,7 +71,7 @@ def _around(
     return [*joins[:place], fault, *joins[place:], *writes]
 
 
-async def prepare(steps: Sequence[SteerStep], trial: Trial) -> None:
+def prepare(steps: Sequence[SteerStep], trial: Trial) -> None:
     """What a fault needs before anything happens: what it strikes must not slip through."""
     trial.wanted |= {
         SteerStep(PRODUCER, event, step.chunk)

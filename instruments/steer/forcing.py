@@ -15,11 +15,19 @@ from chunk7.delivery.errors import Chunk7Error
 from chunk7.instruments.recordings.judging import NotJudged
 from chunk7.instruments.steer.faults import ReadAgain, prepare, strike
 from chunk7.instruments.steer.outcome import Try
-from chunk7.instruments.steer.plan import NETWORK, SteerEvent, SteerSchedule, SteerStep
+from chunk7.instruments.steer.plan import (
+    JOIN_EVENTS,
+    LEAVER,
+    NETWORK,
+    PRODUCER,
+    SteerEvent,
+    SteerSchedule,
+    SteerStep,
+)
 from chunk7.instruments.steer.proxy import Passage
 from chunk7.instruments.steer.returning import Returning, gone, joined
 from chunk7.instruments.steer.systems import BASE, Answers
-from chunk7.instruments.steer.trial import JOIN_EVENTS, LEAVER, PRODUCER, Gates, Trial
+from chunk7.instruments.steer.trial import Gates, Trial
 from chunk7.instruments.steer.visitors import ANSWERED_WITHIN_S, Visitors
 from chunk7.loadtest.targets.errors import TargetError
 from chunk7.loadtest.targets.visiting import TargetVisit
@@ -139,7 +147,7 @@ class Attempt:
         """Until every party stands at its gate. Who has none goes on by itself."""
         self._bench.gates.trial = self._trial
         self._trial.read_like = self._bench.read_like
-        await prepare(self._steps, self._trial)
+        prepare(self._steps, self._trial)
         answers = self.visitors.answers
         if self._bench.returning is not None:
             self._earlier = self._bench.join(self._trial.session, 0, None)

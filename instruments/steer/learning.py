@@ -10,10 +10,17 @@ from dataclasses import dataclass, replace
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.instruments.steer.forcing import Bench, Patience, attempting
 from chunk7.instruments.steer.outcome import SteerLearning
-from chunk7.instruments.steer.plan import JOINS, SteerEvent, SteerStep
+from chunk7.instruments.steer.plan import (
+    JOIN_EVENTS,
+    JOINS,
+    LEAVER,
+    PRODUCER,
+    WRITE_EVENTS,
+    SteerEvent,
+    SteerStep,
+)
 from chunk7.instruments.steer.proxy import Passage
 from chunk7.instruments.steer.rules import Match, Rules
-from chunk7.instruments.steer.trial import JOIN_EVENTS, LEAVER, PRODUCER, WRITE_EVENTS
 from chunk7.instruments.watch.guess import Traffic
 from chunk7.instruments.watch.monitor_line import Command
 from chunk7.instruments.watch.patterns import patterns

@@ -21,7 +21,6 @@ from itertools import combinations, islice, permutations
 from typing import NamedTuple
 
 from chunk7.delivery.errors import UsageError
-from chunk7.instruments.steer.rules import Match, Role
 
 MAX_CHUNKS = 3
 MAX_JOINERS = 2
@@ -99,25 +98,6 @@ class PlannedSchedule:
     schedule: SteerSchedule
     equivalents: int = 0
     infeasible: str | None = None
-
-
-def events_of(matches: Sequence[Match]) -> dict[str | None, tuple[SteerEvent, ...]]:
-    """What one command, or one transaction, is to each session: a save with a publication a WRITE.
-
-    An append with a publication is one, too.
-    """
-    found: dict[str | None, set[Role]] = {}
-    for match in matches:
-        found.setdefault(match.session, set()).add(match.role)
-    return {session: tuple(_events(roles)) for session, roles in found.items()}
-
-
-def _events(roles: set[Role]) -> Iterator[SteerEvent]:
-    stored = roles & {Role.SAVE, Role.APPEND}
-    if Role.PUBLISH in roles and stored:
-        yield SteerEvent.WRITE
-        roles = roles - stored - {Role.PUBLISH}
-    yield from (SteerEvent(role) for role in Role if role in roles)
 
 
 def plan(

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from chunk7.instruments.recordings.judging import NotJudged
 from chunk7.instruments.steer.judging import ExpectedPiece
 from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.loadtest.targets.client import TargetJoin
@@ -49,7 +50,6 @@ class Produced:
     def __init__(self, open_producer: Callable[[str], ChunkProducer], session: str) -> None:
         self.session = session
         self._producer = open_producer(session)
-        self._texts: list[str] = []
         self._chunks: list[ExpectedPiece] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -112,6 +112,11 @@ class Asked:
     def expected(self, seen: Sequence[Sighting]) -> list[ExpectedPiece]:
         if self._request is not None:
             return [_piece(one) for one in self._request.sightings[:LAST_ASKED]]
+        if seen and all(one.index is None and one.seq is None for one in seen):
+            raise NotJudged(
+                "frames have neither index nor seq: what is missing in an answer that the target "
+                "makes shows only with ask.reference: request"
+            )
         newest = max((one.index for one in seen if one.index is not None), default=None)
         if newest is not None:
             return [ExpectedPiece(None, index=n) for n in range(min(newest + 1, LAST_ASKED))]

@@ -10,15 +10,19 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from chunk7.instruments.steer.plan import SteerEvent, SteerStep
+from chunk7.instruments.steer.plan import (
+    JOIN_EVENTS,
+    LEAVER,
+    PRODUCER,
+    WRITE_EVENTS,
+    SteerEvent,
+    SteerStep,
+)
 from chunk7.instruments.steer.proxy import Passage, Push, Reply
 from chunk7.instruments.steer.rules import Match, Role, Rules
 
 MAX_SEEN = 2_000
 """Commands of a try that are remembered."""
-JOIN_EVENTS = frozenset((SteerEvent.READ, SteerEvent.SUBSCRIBE, SteerEvent.FOLLOW))
-WRITE_EVENTS = frozenset((SteerEvent.PUBLISH, SteerEvent.SAVE, SteerEvent.WRITE, SteerEvent.APPEND))
-PRODUCER, LEAVER = "producer", "leaver"
 
 
 def event_of(matches: Iterable[Match]) -> SteerEvent | None:
@@ -196,7 +200,6 @@ class Gates:
         self.trial: Trial | None = None
         self.onlooker: Callable[[Passage, list[Match]], None] | None = None
         """Is shown every command, recognised or not."""
-        self.pushed: Callable[[Push], None] | None = None
 
     def command(self, passage: Passage) -> bool:
         """See `chunk7.instruments.steer.proxy.Interceptor`."""
@@ -209,8 +212,6 @@ class Gates:
 
     def push(self, push: Push) -> bool:
         """Messages are never held: what is published is on its way at once."""
-        if self.pushed is not None:
-            self.pushed(push)
         return False
 
     def closed(self, connection: int) -> None:

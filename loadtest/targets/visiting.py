@@ -18,7 +18,6 @@ from chunk7.delivery.errors import Chunk7Error
 from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.loadtest.targets.client import (
     TargetJoin,
-    fetch_finished,
     open_request,
     open_target,
     request_once,
@@ -173,11 +172,6 @@ async def ask(adapter: Adapter, place: TargetJoin, within_s: float) -> str:
         return session_of(adapter, place, answer)
 
     return await in_thread(request)
-
-
-async def finished_answer(adapter: Adapter, place: TargetJoin, within_s: float) -> str:
-    """The text of the finished answer. Raises TargetError."""
-    return await in_thread(lambda: fetch_finished(adapter, place, time.monotonic() + within_s))
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:

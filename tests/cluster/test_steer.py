@@ -188,3 +188,20 @@ def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
     assert ended.code == 130
     assert "Traceback" not in ended.stderr
     assert not [one for one in children if one.is_running()]
+
+
+def test_a_target_that_cannot_be_asked_ends_in_one_line(tmp_path: Path) -> None:
+    """It ended in a traceback: no HTTP error of the ask was expected while learning."""
+    target = tmp_path / "files.yaml"
+    target.write_text(
+        f"name: files\nurl: ws://127.0.0.1:1/{{session_id}}\n"
+        f"start: {{command: [{sys.executable}, -m, http.server, '{{port}}', -b, 127.0.0.1]}}\n"
+        "frames: [{is: chunk, index: index}]\nask: {url: 'http://127.0.0.1:1/{session_id}'}\n"
+    )
+    read = ("--read", "LRANGE chat:{session_id}")
+    done = chunk7("steer", "--target", target, "--natural", "0", *read)
+    assert done.code == 1
+    assert done.stderr.startswith(
+        "chunk7 steer: error: a join that nothing holds does not work: HTTP 501: "
+    )
+    assert done.stderr.count("\n") == 1

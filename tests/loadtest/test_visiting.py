@@ -25,7 +25,6 @@ from chunk7.loadtest.targets.visiting import (
     LATE,
     TOO_MANY,
     ask,
-    finished_answer,
     start_request,
     start_visit,
 )
@@ -221,13 +220,11 @@ async def test_a_target_that_never_stops_is_left(monkeypatch: pytest.MonkeyPatch
 async def test_an_answer_is_asked_for_and_fetched_without_a_visit() -> None:
     with answering(http(b'{"id": "x7", "t": "abc"}')) as server:
         url = f"http://{server.address}"
-        reference = {"url": f"{url}/done/{{session_id}}", "text": "t"}
-        asked = {"url": f"{url}/ask", "session_id": "id", "reference": reference}
+        asked = {"url": f"{url}/ask", "session_id": "id"}
         adapter = make_adapter("ws://h", ask=asked)
         assert await ask(adapter, JOIN, LONG_S) == "x7"
-        assert await finished_answer(adapter, JOIN, LONG_S) == "abc"
     paths = [request.split(b" ")[1] for request in server.requests]
-    assert paths == [b"/ask", b"/done/s1"]
+    assert paths == [b"/ask"]
 
 
 async def test_the_request_itself_may_be_the_visit() -> None:

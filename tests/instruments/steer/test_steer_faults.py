@@ -47,7 +47,7 @@ async def test_a_write_that_is_to_time_out_is_held() -> None:
     """Nothing was: by then the chunk had been written."""
     for schedule in with_faults(["producer_timeout"], (READ, SUBSCRIBE), (SAVE, PUBLISH)):
         trial = Trial("a", schedule.steps, 2)
-        await prepare(schedule.steps, trial)
+        prepare(schedule.steps, trial)
         held = {step.event for step in trial.wanted if step.actor == "producer"}
         assert held == {SAVE, PUBLISH, SteerEvent.WRITE, SteerEvent.APPEND}
 

@@ -18,10 +18,8 @@ from chunk7.instruments.steer.plan import (
     SteerEvent,
     SteerSchedule,
     SteerStep,
-    events_of,
     plan,
 )
-from chunk7.instruments.steer.rules import Match, Role
 
 READ, SUBSCRIBE, FOLLOW = SteerEvent.READ, SteerEvent.SUBSCRIBE, SteerEvent.FOLLOW
 PUBLISH, SAVE = SteerEvent.PUBLISH, SteerEvent.SAVE
@@ -258,21 +256,6 @@ def test_what_is_no_join_and_no_chunk_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="want each once"):
         plan(join, set(), write, set())
-
-
-def test_a_save_with_a_publication_is_a_write_and_each_session_has_its_own() -> None:
-    matches = [
-        Match(Role.SAVE, "7"),
-        Match(Role.PUBLISH, "7"),
-        Match(Role.PUBLISH, "8"),
-        Match(Role.SUBSCRIBE, None),
-        Match(Role.APPEND, "9"),
-        Match(Role.PUBLISH, "9"),
-        Match(Role.READ, "9"),
-    ]
-    assert events_of(matches) == {
-        "7": (WRITE,), "8": (PUBLISH,), None: (SUBSCRIBE,), "9": (WRITE, READ),
-    }  # fmt: skip
 
 
 def test_a_schedule_reads_as_a_line() -> None:

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from chunk7.delivery.chunk import Chunk
+from chunk7.instruments.recordings.judging import NotJudged
 from chunk7.instruments.steer.systems import Asked, Produced
 from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.loadtest.targets.client import TargetJoin
@@ -73,7 +74,6 @@ async def test_a_chunk_that_is_not_yet_written_is_not_owed_and_ends_with_the_try
     [
         ([Sighting(index=2), Sighting(index=1)], [(0, None), (1, None), (2, None)]),
         ([Sighting(seq=3)], [(None, 1), (None, 2), (None, 3)]),
-        ([Sighting(text="words")], []),
         ([], []),
     ],
 )
@@ -82,3 +82,10 @@ def test_of_an_asked_answer_all_up_to_the_newest_number_is_owed(
 ) -> None:
     answers = Asked(cast(Adapter, None), TargetJoin("a", 1, 1))
     assert [(one.index, one.seq) for one in answers.expected(seen)] == owed
+
+
+def test_an_asked_answer_without_any_number_cannot_be_told_from_a_whole_one() -> None:
+    """Nothing was expected then, and every try said that no chunk had come."""
+    answers = Asked(cast(Adapter, None), TargetJoin("a", 1, 1))
+    with pytest.raises(NotJudged, match="neither index nor seq"):
+        answers.expected([Sighting(text="word")])
