@@ -71,7 +71,7 @@ def main() -> None:
     print("| what | cells | schedules | steps | seconds | steps/s |")
     print("|---|---|---|---|---|---|")
     print(matrix("default matrix, 3 chunks, 1 client"))
-    print(matrix("3 chunks, 1 client, store_reconnect may strike", faults=("store_reconnect",)))
+    print(matrix("3 chunks, 1 client, store_kill_pubsub may strike", faults=("store_kill_pubsub",)))
     print(matrix("1 chunk, 1 client, all five faults may strike", chunks=1, faults=tuple(FAULTS)))
     print(matrix("2 chunks, 2 clients, no early heartbeat", chunks=2, joiners=2, early_beats=0))
     print(unpruned("buffered_merge", "atomic_multi"))

@@ -4,17 +4,17 @@ May import: delivery, wire. `fault.py` says what a fault can be asked.
 """
 
 from chunk7.faults.fault import Fault, Spells, Strikes, Wording
-from chunk7.faults.node_crash_and_rejoin import NodeCrashAndRejoin
+from chunk7.faults.node_kill import NodeKill
 from chunk7.faults.producer_timeout import ProducerTimeout
 from chunk7.faults.slow_client import SlowClient
-from chunk7.faults.store_reconnect import StoreReconnect
+from chunk7.faults.store_kill_pubsub import StoreKillPubsub
 from chunk7.faults.trim import Trim
 
 FAULTS: dict[str, Fault] = {
     fault.name: fault
     for fault in (
-        StoreReconnect(),
-        NodeCrashAndRejoin(),
+        StoreKillPubsub(),
+        NodeKill(),
         Trim(),
         SlowClient(),
         ProducerTimeout(),

@@ -73,7 +73,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="store_reconnect or node_crash_and_rejoin, each as NAME or NAME(EVERY_MS,FOR_MS) "
+        help="store_kill_pubsub or node_kill, each as NAME or NAME(EVERY_MS,FOR_MS) "
         "(default: 10000,200); repeatable",
     )
     parser.add_argument(

@@ -146,7 +146,7 @@ def _add_extent(parser: Parser) -> None:
         action="append",
         metavar="NAME",
         help="also what a network does at its moment: reply_lost, connection_cut, "
-        "store_reconnect, stale_read, producer_timeout; repeatable, or commas",
+        "store_kill_pubsub, stale_read, producer_timeout; repeatable, or commas",
     )
     for option, wait_ms, what in (
         ("--hold-ms", 500.0, "how long an event is waited for that something held may hold back"),

@@ -26,13 +26,15 @@ ReadAgain = Callable[[str, tuple[bytes, ...]], Awaitable[object]]
 STEER_FAULTS: Mapping[str, str] = {
     "reply_lost": "the read is executed, and its connection ends before the answer comes",
     "connection_cut": "the read's connection ends between the read and the subscription",
-    "store_reconnect": "the subscription's connection ends while the client waits, and a new "
+    "store_kill_pubsub": "the subscription's connection ends while the client waits, and a new "
     "subscription comes only after the chunk",
     "stale_read": "the read is answered from a replica that does not have the chunk yet",
     "producer_timeout": "the target's own producer hears no answer to its write, executed or not",
 }
 """By name, what it does; names that `chunk7.faults` has mean the same here."""
 _TIMEOUTS = ("timeout_not_executed", "timeout_executed")
+_EVENTS = {"producer_timeout": _TIMEOUTS, "store_kill_pubsub": ("store_reconnect",)}
+"""The steps that a fault makes, where their names are not its own."""
 
 
 def with_faults(
@@ -45,7 +47,7 @@ def with_faults(
     strikes = [
         SteerStep(NETWORK, event, 1 if event in _TIMEOUTS else None)
         for name in names
-        for event in (_TIMEOUTS if name == "producer_timeout" else (name,))
+        for event in _EVENTS.get(name, (name,))
     ]
     around = (_around(strike, join, write) for strike in strikes)
     return [SteerSchedule(tuple(steps)) for steps in around if steps is not None]

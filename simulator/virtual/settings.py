@@ -69,7 +69,7 @@ class Recurrence:
 
 
 def parse_fault(text: str, option: str) -> Recurrence:
-    """`store_reconnect` or `store_reconnect(every_ms,for_ms)`. Raises UsageError in one line."""
+    """`NAME` or `NAME(every_ms,for_ms)`. Raises UsageError in one line."""
     call = parse_call(text, option)
     if call.name not in SPELLS:
         raise UsageError(f"{option} {text!r}: must be one of {', '.join(SPELLS)}")

@@ -98,7 +98,7 @@ async def test_a_client_that_comes_back_does_so_after_what_it_has(
     store_url: str, resumes: bool
 ) -> None:
     merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
-    cell = ExploreCell(merge, lua, chunks=1, faults=("node_crash_and_rejoin",), resumes=resumes)
+    cell = ExploreCell(merge, lua, chunks=1, faults=("node_kill",), resumes=resumes)
     steps = """
         producer number_save_and_publish 1
         node1.join1 subscribe

@@ -151,7 +151,7 @@ def test_a_limit_that_so_few_cannot_prove_is_said_before_and_after(simulate: Sim
 def test_faults_come_from_the_command_line(document: Document) -> None:
     options = ("--connect", "buffered_merge", "--write", "atomic_lua", "--connections", "2000")
     (calm,) = document(*options)["results"]
-    (rough,) = document(*options, "--faults", "store_reconnect(4000,100)")["results"]
+    (rough,) = document(*options, "--faults", "store_kill_pubsub(4000,100)")["results"]
     assert calm["chunks_lost"] == 0
     assert set(rough["causes"]) == {"store_reconnect"}
 
@@ -168,8 +168,8 @@ def test_faults_come_from_the_command_line(document: Document) -> None:
         (("--arrivals", "often"), "--arrivals often: must be one of even, poisson, bursty"),
         (("--joins", "x"), "--joins x: must be one of uniform, poisson"),
         (("--engine", "gpu"), "--engine gpu: must be one of events, vectorised"),
-        (("--faults", "fire"), "--faults 'fire': must be one of store_reconnect"),
-        (("--engine", "vectorised", "--faults", "store_reconnect"), "faults need the engine"),
+        (("--faults", "fire"), "--faults 'fire': must be one of store_kill_pubsub"),
+        (("--engine", "vectorised", "--faults", "store_kill_pubsub"), "faults need the engine"),
         (("--connect", "nope"), "--connect: unknown ordering 'nope'"),
         (
             ("--connect", "redis_streams", "--write", "atomic_lua"),

@@ -32,8 +32,8 @@ def test_a_rule_that_fits_no_command_is_named(tmp_path: Path) -> None:
 
 
 def test_a_fault_that_can_strike_nothing_is_named(tmp_path: Path) -> None:
-    asked = settings(tmp_path, Rules(), "stale_read", "store_reconnect")
+    asked = settings(tmp_path, Rules(), "stale_read", "store_kill_pubsub")
     assert list(unheeded(asked, SEEN)) == []
     assert list(unheeded(asked, replace(SEEN, system=replace(BUG, join=(READ,))))) == [
-        "--faults store_reconnect: has no moment in a join that is read"
+        "--faults store_kill_pubsub: has no moment in a join that is read"
     ]

@@ -45,8 +45,8 @@ def test_an_append_that_nobody_answered_may_share_a_millisecond() -> None:
 
 
 def test_a_node_that_has_begun_to_serve_dies_with_all_who_were_coming_to_it() -> None:
-    assert strikes("node_crash_and_rejoin", ABSENT) == []
-    assert strikes("node_crash_and_rejoin", JOINED, ABSENT) == [
+    assert strikes("node_kill", ABSENT) == []
+    assert strikes("node_kill", JOINED, ABSENT) == [
         Strike("node1", "node_crash", None, (Rejoin(0, 1), Rejoin(1, 1), Disconnect(0)))
     ]
 
@@ -60,11 +60,11 @@ def test_a_slow_client_takes_the_subscription_along_unless_it_is_shared() -> Non
 
 
 def test_a_lost_store_ends_joins_under_way_and_is_subscribed_again_for_the_others() -> None:
-    assert strikes("store_reconnect", ABSENT) == []
-    assert strikes("store_reconnect", JOINING) == [
+    assert strikes("store_kill_pubsub", ABSENT) == []
+    assert strikes("store_kill_pubsub", JOINING) == [
         Strike("node1", "store_reconnect", None, (Rejoin(0, 0), Disconnect(0)))
     ]
-    assert strikes("store_reconnect", JOINED, JOINING) == [
+    assert strikes("store_kill_pubsub", JOINED, JOINING) == [
         Strike("node1", "store_reconnect", None, (Rejoin(1, 0), Disconnect(0, resubscribes=True)))
     ]
 
@@ -83,6 +83,6 @@ def test_a_producer_that_hears_nothing_gives_up_the_chunk_done_or_not() -> None:
 
 def test_what_a_node_is_without_in_virtual_time() -> None:
     assert {name: fault.outage for name, fault in SPELLS.items()} == {
-        "store_reconnect": Outage.SUBSCRIPTION,
-        "node_crash_and_rejoin": Outage.NODE,
+        "store_kill_pubsub": Outage.SUBSCRIPTION,
+        "node_kill": Outage.NODE,
     }

@@ -73,7 +73,7 @@ def test_a_store_must_be_named_where_nothing_is_started(
         ),
         (
             ["--faults", "rain"],
-            "--faults rain: one of reply_lost, connection_cut, store_reconnect, stale_read, "
+            "--faults rain: one of reply_lost, connection_cut, store_kill_pubsub, stale_read, "
             "producer_timeout",
         ),
         (

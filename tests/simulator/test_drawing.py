@@ -58,7 +58,7 @@ def test_two_appends_of_one_millisecond_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("width", [20, 33, 60, 80])
-@pytest.mark.parametrize("faults", [(), ("store_reconnect",)])
+@pytest.mark.parametrize("faults", [(), ("store_kill_pubsub",)])
 def test_a_narrow_drawing_says_the_same_in_lines_that_fit(
     faults: tuple[str, ...], width: int
 ) -> None:
@@ -140,7 +140,7 @@ def test_two_clients_of_one_node_share_its_subscription() -> None:
 
 
 def test_a_fault_ends_the_risk_window_of_a_chunk_that_was_on_its_way() -> None:
-    drawing = drawn("buffered_merge", "atomic_lua", faults=("store_reconnect",))
+    drawing = drawn("buffered_merge", "atomic_lua", faults=("store_kill_pubsub",))
     last = next(line for line in drawing.splitlines() if "RISK WINDOW ends" in line)
     assert " ".join(last.split()) == "T9 LOSES THE STORE, reconnects <- RISK WINDOW ends"
 

@@ -146,7 +146,7 @@ def test_out_holds_the_document_the_schedules_and_their_drawings(
     out = tmp_path / "new" / "folder"
     done = call(
         "explore", "--connect", "buffered_merge", "--write", "all", "--chunks", 1,
-        "--faults", "trim, store_reconnect", "--joiners", 2, "--json", "--out", out,
+        "--faults", "trim, store_kill_pubsub", "--joiners", 2, "--json", "--out", out,
     )  # fmt: skip
     assert done.returncode == 0
     assert (out / "explore.json").read_text() == done.stdout
@@ -158,7 +158,7 @@ def test_out_holds_the_document_the_schedules_and_their_drawings(
             again = "" if cell["resumes"] else "-starts-over"
             name = f"{cell['connect']}-{cell['write']}{again}-{kind}"
             schedule = load(out / f"{name}.json")
-            assert schedule.faults == ("store_reconnect", "trim")
+            assert schedule.faults == ("store_kill_pubsub", "trim")
             assert schedule.resumes == cell["resumes"]
             assert document(schedule) == example
             assert ("LOST" in (out / f"{name}.txt").read_text()) == (kind == "lossy")
@@ -198,7 +198,7 @@ def test_a_bound_makes_the_verdict_unknown(call: Call) -> None:
     ("arguments", "says"),
     [
         (["--connect", "nope"], "--connect nope: one of history_then_subscribe, "),
-        (["--faults", "flood"], "--faults flood: one of store_reconnect, "),
+        (["--faults", "flood"], "--faults flood: one of store_kill_pubsub, "),
         (["--chunks", "0"], "--chunks 0: must be between 1 and 20"),
         (["--show", "everything"], "--show everything: one of lossy, duplicating, "),
         (["--joiners", "3"], "--joiners 3: must be between 1 and 2"),

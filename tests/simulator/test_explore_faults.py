@@ -33,9 +33,9 @@ def survivors(fault: str) -> set[str]:
 @pytest.mark.parametrize(
     ("fault", "survive"),
     [
-        ("store_reconnect", {"redis_streams", "sequence_gap_fill"}),
+        ("store_kill_pubsub", {"redis_streams", "sequence_gap_fill"}),
         (
-            "node_crash_and_rejoin",
+            "node_kill",
             {"redis_streams", "sequence_gap_fill", "subscribe_then_history", "buffered_merge"},
         ),
         ("trim", set()),
@@ -93,9 +93,7 @@ def test_a_chunk_without_a_known_outcome_is_not_lost() -> None:
 
 def test_who_rejoins_at_another_node_takes_nothing_along_from_the_first() -> None:
     merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
-    world = World(
-        ExploreCell(merge, lua, chunks=1, faults=("node_crash_and_rejoin",)), receipts=True
-    )
+    world = World(ExploreCell(merge, lua, chunks=1, faults=("node_kill",)), receipts=True)
     steps = schedule(
         """
         node1.join1 subscribe
@@ -117,7 +115,7 @@ def test_who_rejoins_at_another_node_takes_nothing_along_from_the_first() -> Non
 
 
 SAFE_WRITES = ("save_then_publish", "atomic_multi", "atomic_lua")
-REJOINS = ("node_crash_and_rejoin", "slow_client", "store_reconnect")
+REJOINS = ("node_kill", "slow_client", "store_kill_pubsub")
 
 
 @pytest.mark.parametrize("fault", REJOINS)
@@ -136,9 +134,7 @@ def test_a_client_that_resumes_is_sent_nothing_twice_by_a_node_that_merges(
 def test_nor_when_that_node_was_subscribed_already_and_is_behind() -> None:
     """One client goes ahead to the second node; the other follows when the first dies."""
     merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
-    cell = ExploreCell(
-        merge, lua, chunks=1, joiners=2, faults=("node_crash_and_rejoin", "slow_client")
-    )
+    cell = ExploreCell(merge, lua, chunks=1, joiners=2, faults=("node_kill", "slow_client"))
     result = explore(cell)
     assert (result.verdict, result.search.tally.duplicating) == (ExploreVerdict.LOSSLESS, 0)
 

@@ -280,8 +280,8 @@ def _with(*faults: Recurrence, connect: str = "buffered_merge", write: str = "at
     return cell(connect, write, connections=1_000, sessions=10, faults=faults, nodes=2)
 
 
-RECONNECT = Recurrence("store_reconnect", every_ms=5_000, for_ms=100)
-CRASH = Recurrence("node_crash_and_rejoin", every_ms=5_000, for_ms=300)
+RECONNECT = Recurrence("store_kill_pubsub", every_ms=5_000, for_ms=100)
+CRASH = Recurrence("node_kill", every_ms=5_000, for_ms=300)
 
 
 def test_a_sound_cell_loses_chunks_when_a_node_loses_the_store() -> None:
@@ -309,7 +309,7 @@ def test_a_crash_hands_over_again() -> None:
 
 def test_many_crashes_are_repeatable_bounded_and_mend_the_first_hole() -> None:
     """A client that rejoins asks for what follows its last gapless chunk."""
-    often = Recurrence("node_crash_and_rejoin", every_ms=300, for_ms=50)
+    often = Recurrence("node_kill", every_ms=300, for_ms=50)
     once = _with(often, RECONNECT, connect="history_then_subscribe")
     assert once == _with(often, RECONNECT, connect="history_then_subscribe")
     assert once.connections == 1_000

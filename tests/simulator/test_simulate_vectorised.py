@@ -306,4 +306,4 @@ def test_what_is_no_fixed_list_of_steps_is_left_to_the_events(
 
 def test_faults_need_the_event_driven_engine() -> None:
     with pytest.raises(UsageError, match="faults need the engine 'events'"):
-        SimulationSettings(engine=Engine.VECTORISED, faults=(Recurrence("store_reconnect"),))
+        SimulationSettings(engine=Engine.VECTORISED, faults=(Recurrence("store_kill_pubsub"),))

@@ -18,9 +18,9 @@ from chunk7.instruments.steer.trial import Trial
             ["read, connection_cut, subscribe, publish 1, save 1"],
         ),
         ("connection_cut", (SUBSCRIBE, READ), []),
-        ("store_reconnect", (READ,), []),
+        ("store_kill_pubsub", (READ,), []),
         (
-            "store_reconnect",
+            "store_kill_pubsub",
             (SUBSCRIBE, READ),
             ["subscribe, read, store_reconnect, publish 1, save 1"],
         ),

@@ -12,10 +12,10 @@ from typing import ClassVar
 from chunk7.faults.fault import Disconnect, Outage, Rejoin, Situation, Strike, Wording
 
 
-class StoreReconnect:
+class StoreKillPubsub:
     """See above."""
 
-    name = "store_reconnect"
+    name = "store_kill_pubsub"
     effects: ClassVar = {
         "store_reconnect": Wording(
             "the node's subscriptions and what was on the way to it are gone",

@@ -10,10 +10,10 @@ from typing import ClassVar
 from chunk7.faults.fault import Disconnect, Outage, Rejoin, Situation, Strike, Wording
 
 
-class NodeCrashAndRejoin:
+class NodeKill:
     """See above."""
 
-    name = "node_crash_and_rejoin"
+    name = "node_kill"
     effects: ClassVar = {
         "node_crash": Wording("the node dies; its clients go to the next one", "DIES")
     }
