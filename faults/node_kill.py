@@ -4,16 +4,18 @@ What was on the way to the client is lost with the node, which is no schedule of
 client it is the same as a crash before it was sent.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import ClassVar
 
 from chunk7.faults.fault import Disconnect, Outage, Rejoin, Situation, Strike, Wording
+from chunk7.faults.live import Controls, LiveTerms, Value, node_of
 
 
 class NodeKill:
     """See above."""
 
     name = "node_kill"
+    terms = LiveTerms(lasts_ms=1_000)
     effects: ClassVar = {
         "node_crash": Wording("the node dies; its clients go to the next one", "DIES")
     }
@@ -30,3 +32,14 @@ class NodeKill:
                 if client.node == node
             )
             yield Strike(f"node{node + 1}", "node_crash", None, (*rejoins, Disconnect(node)))
+
+    async def live(
+        self, controls: Controls, draw: float, values: Mapping[str, Value]
+    ) -> AsyncIterator[str]:
+        """Strike a running cluster."""
+        node = node_of(controls, draw)
+        await controls.kill(node)
+        try:
+            yield node
+        finally:
+            await controls.start(node)

@@ -6,16 +6,19 @@ hole from a later chunk or heartbeat. Joins under way fail, and their clients jo
 is followed on from the same cursor, and a fetch is repeated, so neither shows.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import ClassVar
 
+from chunk7.delivery.errors import Chunk7Error
 from chunk7.faults.fault import Disconnect, Outage, Rejoin, Situation, Strike, Wording
+from chunk7.faults.live import Controls, LiveTerms, Need, Value
 
 
 class StoreKillPubsub:
     """See above."""
 
     name = "store_kill_pubsub"
+    terms = LiveTerms(needs=frozenset({Need.STORE}))
     effects: ClassVar = {
         "store_reconnect": Wording(
             "the node's subscriptions and what was on the way to it are gone",
@@ -38,3 +41,11 @@ class StoreKillPubsub:
                 rejoins = [Rejoin(place, node) for place in sorted(joining)]
                 loss = Disconnect(node, resubscribes=listening)
                 yield Strike(f"node{node + 1}", "store_reconnect", None, (*rejoins, loss))
+
+    async def live(
+        self, controls: Controls, draw: float, values: Mapping[str, Value]
+    ) -> AsyncIterator[str]:
+        """Strike a running cluster."""
+        if not await controls.store("CLIENT", "KILL", "TYPE", "pubsub"):
+            raise Chunk7Error("store_kill_pubsub: nobody had a subscription")
+        yield "store"

@@ -1,9 +1,10 @@
 """Somebody trims history and stream down to their newest entry."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import ClassVar
 
 from chunk7.faults.fault import Situation, Strike, TrimTo, Wording
+from chunk7.faults.live import Controls, LiveTerms, Need, Value
 
 KEEP = 1
 
@@ -12,6 +13,7 @@ class Trim:
     """See above."""
 
     name = "trim"
+    terms = LiveTerms(needs=frozenset({Need.STORE}))
     effects: ClassVar = {
         "trim": Wording("only the newest entries of history and stream stay", "TRIM to the newest")
     }
@@ -21,3 +23,25 @@ class Trim:
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """At any moment."""
         yield Strike("store", "trim", None, (TrimTo(KEEP),))
+
+    async def live(
+        self, controls: Controls, draw: float, values: Mapping[str, Value]
+    ) -> AsyncIterator[str]:
+        """Strike a running cluster."""
+        for kind, command in (
+            ("list", ("LTRIM", -KEEP, -1)),
+            ("stream", ("XTRIM", "MAXLEN", KEEP)),
+        ):
+            name, *arguments = command
+            for key in await _keys(controls, kind):
+                await controls.store(name, key, *arguments)
+        yield "store"
+
+
+async def _keys(controls: Controls, kind: str) -> list[bytes]:
+    cursor, keys = b"0", []
+    while True:  # until the store has shown all
+        cursor, found = await controls.store("SCAN", cursor, "TYPE", kind, "COUNT", 1_000)
+        keys += found
+        if cursor == b"0":
+            return keys

@@ -58,6 +58,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     run: str
     """Prefix of every session id, so that two runs on one store never meet."""
     cells: list[Cell]
+    faults: tuple[str, ...] = ()
+    """What strikes every cell, as it was typed: chunk7.faults.schedule reads it."""
     number: Annotated[int, Parameter(low=1, high=2**31 - 1, what="round of its load test")] = 1
     seed: Annotated[int, Parameter(low=0, high=MAX_SEED, what="what all randomness comes from")] = 7
     users: Annotated[

@@ -1,0 +1,30 @@
+"""The store is full and evicts keys: histories, streams and counters are gone at once."""
+
+from collections.abc import AsyncIterator, Mapping
+
+from chunk7.delivery.errors import Chunk7Error
+from chunk7.faults.live import Controls, LiveTerms, Need, Value
+
+
+class Evict:
+    """See above."""
+
+    name = "evict"
+    terms = LiveTerms(needs=frozenset({Need.STORE}))
+
+    async def live(
+        self, controls: Controls, draw: float, values: Mapping[str, Value]
+    ) -> AsyncIterator[str]:
+        """Strike a running cluster."""
+        before = await _evicted(controls)
+        await controls.store("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        await controls.store("CONFIG", "SET", "maxmemory", 1)
+        await controls.store("CONFIG", "SET", "maxmemory", 0)
+        if await _evicted(controls) == before:
+            raise Chunk7Error("evict: the store had no key to evict")
+        yield "store"
+
+
+async def _evicted(controls: Controls) -> int:
+    text: bytes = await controls.store("INFO", "stats")
+    return int(text.split(b"evicted_keys:")[1].split()[0])

@@ -1,0 +1,127 @@
+"""What a fault does to a cluster that runs, whatever that is made of.
+
+A fault that is `StrikesLive` says in `live` how it strikes, in terms of `Controls`, which each kind of
+deployment has: local processes, containers. It is a generator of one yield: what comes before does
+the harm, the yield names whom it hit, and what comes after `for_ms` makes it good again.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from chunk7.faults.fault import Fault
+from chunk7.wire.parameters import Parameter
+
+Value = float | str
+
+
+@dataclass(frozen=True, slots=True)
+class WordChoice:
+    """A setting that is one of some words; the first unless another is given."""
+
+    words: tuple[str, ...]
+    what: str
+
+
+Setting = Parameter | WordChoice
+
+
+class Need(StrEnum):
+    """What a deployment must have for a fault, beyond nodes, proxy and producer."""
+
+    STORE = "store"
+    """A store that chunk7 itself has started."""
+    DELAY = "delay"
+    """A delay before the store that can be set."""
+    LINK = "link"
+    """A passage to the store that can be cut and tampered with, node by node."""
+    REPLICA = "replica"
+    """A replica of the store."""
+
+
+class Controls(Protocol):
+    """What can be done to a deployment while it runs. Parts go by their names.
+
+    Every method raises Chunk7Error when it could not be done; none waits for ever.
+    """
+
+    @property
+    def nodes(self) -> Sequence[str]:
+        """The nodes' names of this moment: one that was started again has another."""
+
+    async def kill(self, part: str) -> None:
+        """SIGKILL, planned: it ends the part and not the run."""
+
+    async def stop(self, part: str) -> None:
+        """SIGTERM, and wait for the orderly end."""
+
+    async def start(self, part: str) -> str:
+        """Start a part that was ended again, wait until it is ready; its new name."""
+
+    async def pause(self, part: str) -> None:
+        """Freeze it (SIGSTOP)."""
+
+    async def resume(self, part: str) -> None:
+        """Let it go on (SIGCONT)."""
+
+    async def reload_proxy(self) -> None:
+        """A new set of the proxy's workers takes over; connections of the old ones end soon."""
+
+    async def store(self, *command: str | bytes | int) -> Any:
+        """The reply to one command at the store itself, which answers within seconds."""
+
+    async def restart_store(self, keep: bool) -> None:
+        """End the store and start it again, with what it held or empty."""
+
+    async def fail_over(self, down_ms: float, lag_ms: float) -> None:
+        """Kill the primary; promote its replica, `lag_ms` behind, `down_ms` later.
+
+        Everybody is led there, and the old primary comes back as its replica.
+        """
+
+    async def set_lag(self, lag_ms: float) -> None:
+        """How far the replica is behind from now on."""
+
+    async def set_latency(self, latency_ms: float | None) -> None:
+        """Of the delay before the store; None: what the plan says."""
+
+    async def set_link(self, part: str, **state: bool) -> None:
+        """`cut`, `deaf`, `stale` of a node's passage to the store."""
+
+    async def resume_timetable(self) -> None:
+        """Have a producer that was started again go on where the timetable is."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTerms:
+    """How a fault is asked for, and what it takes.
+
+    `lasts_ms`: how long unless `for=` says otherwise; None: it is over at once. `settings`: what
+    else can be said of it. `needs`: of the deployment. `by_users`: the load test's own users carry
+    it out, and `live` is never called.
+    """
+
+    lasts_ms: float | None = None
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    needs: frozenset[Need] = frozenset()
+    by_users: bool = False
+
+
+@runtime_checkable
+class StrikesLive(Fault, Protocol):
+    """It can strike a cluster that runs."""
+
+    @property
+    def terms(self) -> LiveTerms:
+        """How it is asked for."""
+
+    def live(
+        self, controls: Controls, draw: float, values: Mapping[str, Value]
+    ) -> AsyncIterator[str]:
+        """Strike, yield whom, and after a while undo it. `draw`, of [0, 1), chooses the node."""
+
+
+def node_of(controls: Controls, draw: float) -> str:
+    """The node that a draw chooses."""
+    return controls.nodes[int(draw * len(controls.nodes))]
