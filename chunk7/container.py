@@ -207,7 +207,7 @@ def _attending(folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
         f"delivery=http://{on_host('CHUNK7_STATUS_PORT')}/delivery",
         f"records={environment['CHUNK7_RUNS'] or f'{folder} in the volume runs'}",
     )
-    from chunk7.cluster.deployments.local import spelled
+    from chunk7.cluster.deployments.parts import spelled
 
     options = {"--listen": "0.0.0.0:8090", "--run": folder, "--check": checks, "--tell": tells}
     return spelled(options)

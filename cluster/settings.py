@@ -8,9 +8,11 @@ from msgspec.structs import replace
 
 from chunk7.analysis.thresholds import Threshold, parse_threshold
 from chunk7.cluster.cells import Cells, cells_of, try_and_choose
-from chunk7.cluster.deployments.local import Local
+from chunk7.cluster.deployments.local import Local, can_have
 from chunk7.cluster.options import names
 from chunk7.delivery.errors import UsageError
+from chunk7.faults import LIVE
+from chunk7.faults.schedule import needs, parse_faults
 from chunk7.loadtest.targets.adapter import Adapter, read_adapter
 from chunk7.wire.plan import PARAMETERS, Plan, read_plan
 
@@ -49,7 +51,16 @@ class RunSettings:
             answers=self.answers,
             connect_files=self.cells.connect_files,
             write_files=self.cells.write_files,
+            needs=needs(parse_faults(self.plan.faults, self.plan.duration_ms)),
         )
+
+    @property
+    def fault_names(self) -> tuple[str, ...]:
+        """The faults that can strike this cluster."""
+        if self.adapter is not None:
+            return ()
+        there = can_have(self.redis)
+        return tuple(name for name, fault in LIVE.items() if fault.terms.needs <= there)
 
     @property
     def length_s(self) -> float:
@@ -71,8 +82,10 @@ def read_settings(args: argparse.Namespace) -> RunSettings:
     else:
         _check_beside_target(args)
         cells = cells_of(adapter, names(args.write))
-    plan = read_plan(vars(args), run="unnamed", cells=list(cells.cells))
+    faults = tuple(vars(args).get("fault") or ())
+    plan = read_plan(vars(args), run="unnamed", cells=list(cells.cells), faults=faults)
     redis = args.redis
+    _check_faults(plan, redis, adapter)
     if adapter is not None:
         plan, redis = _plan_of_target(plan), _store_of(adapter, redis)
     return RunSettings(
@@ -86,6 +99,19 @@ def read_settings(args: argparse.Namespace) -> RunSettings:
         thresholds=tuple(map(parse_threshold, args.threshold)),
         adapter=adapter,
     )
+
+
+def _check_faults(plan: Plan, redis: str | None, adapter: Adapter | None) -> None:
+    """Raise UsageError for faults that cannot be, there or at all."""
+    planned = parse_faults(plan.faults, plan.duration_ms)
+    if planned and adapter is not None:
+        raise UsageError(f"--fault {planned[0].text}: it strikes chunk7's own cluster, no target")
+    for one in planned:
+        lacking = one.fault.terms.needs - can_have(redis)
+        if lacking:
+            raise UsageError(
+                f"--fault {one.text}: needs a store that chunk7 starts, so not with --redis"
+            )
 
 
 def _check_beside_target(args: argparse.Namespace) -> None:

@@ -27,9 +27,9 @@ from rich.console import Console
 from rich.table import Table
 
 from chunk7.analysis.study import open_study
-from chunk7.cluster.deployments.local import store_part
 from chunk7.cluster.deployments.parts import Part, Process
 from chunk7.cluster.deployments.probes import accepts, free_ports
+from chunk7.cluster.deployments.store_parts import store_part
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.delivery.errors import Chunk7Error, Interrupted, UsageError

@@ -1,6 +1,6 @@
 """Every client loses its connection at the same moment, and all come back at once."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.faults.live import Controls, LiveTerms, Value
 from chunk7.wire.parameters import Parameter
@@ -19,7 +19,7 @@ class ClientReconnectStorm:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         raise AssertionError("the load test's users do it")
         yield ""

@@ -1,6 +1,6 @@
 """A node's subscriptions hear nothing, and nothing tells it: pings are answered."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.faults.live import Controls, LiveTerms, Need, Value, node_of
 
@@ -13,11 +13,9 @@ class DeafNode:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         node = node_of(controls, draw)
         await controls.set_link(node, deaf=True)
-        try:
-            yield node
-        finally:
-            await controls.set_link(node, deaf=False)
+        yield node
+        await controls.set_link(node, deaf=False)

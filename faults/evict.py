@@ -1,6 +1,6 @@
 """The store is full and evicts keys: histories, streams and counters are gone at once."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.faults.live import Controls, LiveTerms, Need, Value
@@ -14,7 +14,7 @@ class Evict:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         before = await _evicted(controls)
         await controls.store("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")

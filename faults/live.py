@@ -1,17 +1,19 @@
 """What a fault does to a cluster that runs, whatever that is made of.
 
-A fault that is `StrikesLive` says in `live` how it strikes, in terms of `Controls`, which each kind of
+A fault that `StrikesLive` says in `live` how it strikes, in terms of `Controls`, which each kind of
 deployment has: local processes, containers. It is a generator of one yield: what comes before does
-the harm, the yield names whom it hit, and what comes after `for_ms` makes it good again.
+the harm, the yield names whom it hit, and what comes after `for_ms` makes it good again. A run that
+ends meanwhile leaves that out: everything is stopped anyway.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from chunk7.faults.fault import Fault
 from chunk7.wire.parameters import Parameter
+from chunk7.wire.plan import Timetable
 
 Value = float | str
 
@@ -46,6 +48,9 @@ class Controls(Protocol):
     Every method raises Chunk7Error when it could not be done; none waits for ever.
     """
 
+    timetable: Timetable | None
+    """The producer's, for one that is started again."""
+
     @property
     def nodes(self) -> Sequence[str]:
         """The nodes' names of this moment: one that was started again has another."""
@@ -74,14 +79,14 @@ class Controls(Protocol):
     async def restart_store(self, keep: bool) -> None:
         """End the store and start it again, with what it held or empty."""
 
-    async def fail_over(self, down_ms: float, lag_ms: float) -> None:
-        """Kill the primary; promote its replica, `lag_ms` behind, `down_ms` later.
+    async def fail_over(self, down_ms: float) -> None:
+        """Kill the primary; promote its replica this much later, with what it has.
 
         Everybody is led there, and the old primary comes back as its replica.
         """
 
     async def set_lag(self, lag_ms: float) -> None:
-        """How far the replica is behind from now on."""
+        """How far the replica is behind from now on; asked for when a timetable begins."""
 
     async def set_latency(self, latency_ms: float | None) -> None:
         """Of the delay before the store; None: what the plan says."""
@@ -118,7 +123,7 @@ class StrikesLive(Fault, Protocol):
 
     def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike, yield whom, and after a while undo it. `draw`, of [0, 1), chooses the node."""
 
 

@@ -4,7 +4,7 @@ The connections stay open, as TCP's do; what was sent meanwhile arrives at the e
 has given the connection up by then.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.faults.live import Controls, LiveTerms, Need, Value, node_of
 
@@ -17,11 +17,9 @@ class NetworkCut:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         node = node_of(controls, draw)
         await controls.set_link(node, cut=True)
-        try:
-            yield node
-        finally:
-            await controls.set_link(node, cut=False)
+        yield node
+        await controls.set_link(node, cut=False)

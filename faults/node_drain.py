@@ -1,6 +1,6 @@
 """A rolling deploy: one node after the other ends in order, sends its clients on, and is new."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.faults.live import Controls, LiveTerms, Value
 
@@ -13,7 +13,7 @@ class NodeDrain:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         yield "nodes"
         for node in list(controls.nodes):

@@ -4,7 +4,7 @@ What was on the way to the client is lost with the node, which is no schedule of
 client it is the same as a crash before it was sent.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import ClassVar
 
 from chunk7.faults.fault import Disconnect, Outage, Rejoin, Situation, Strike, Wording
@@ -35,11 +35,9 @@ class NodeKill:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         node = node_of(controls, draw)
         await controls.kill(node)
-        try:
-            yield node
-        finally:
-            await controls.start(node)
+        yield node
+        await controls.start(node)

@@ -4,7 +4,7 @@ Its clients' connections stay open. What is published meanwhile waits in the sto
 node, and goes out when it wakes: late, and in order.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.faults.live import Controls, LiveTerms, Value, node_of
 
@@ -17,11 +17,9 @@ class NodePause:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         node = node_of(controls, draw)
         await controls.pause(node)
-        try:
-            yield node
-        finally:
-            await controls.resume(node)
+        yield node
+        await controls.resume(node)

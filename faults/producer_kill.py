@@ -1,6 +1,6 @@
 """The producer dies in the middle of its answers, and goes on where they are when it is back."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.faults.live import Controls, LiveTerms, Value
 
@@ -13,11 +13,9 @@ class ProducerKill:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         await controls.kill("producer")
-        try:
-            yield "producer"
-        finally:
-            await controls.start("producer")
-            await controls.resume_timetable()
+        yield "producer"
+        await controls.start("producer")
+        await controls.resume_timetable()

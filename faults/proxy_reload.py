@@ -1,6 +1,6 @@
 """The proxy takes a new configuration: new workers, and the old ones' connections end soon."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.faults.live import Controls, LiveTerms, Value
 
@@ -13,7 +13,7 @@ class ProxyReload:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         await controls.reload_proxy()
         yield "proxy"

@@ -9,13 +9,13 @@ and the same node: cells differ in their orderings only.
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import LIVE
-from chunk7.faults.live import Setting, StrikesLive, Value, WordChoice
+from chunk7.faults.live import Need, Setting, StrikesLive, Value, WordChoice
 from chunk7.wire.plan import Plan
 
 MOST_FAULTS = 50
@@ -154,3 +154,13 @@ def _ms(name: str, what: str, text: str) -> float:
 
 def _shown(text: str) -> str:
     return ascii(text[:60])
+
+
+def lag_ms(planned: Iterable[PlannedFault]) -> float:
+    """How far a replica has to be behind for these."""
+    return max((float(one.values.get("lag_ms", 0.0)) for one in planned), default=0.0)
+
+
+def needs(planned: Iterable[PlannedFault]) -> frozenset[Need]:
+    """What a deployment must have for these."""
+    return frozenset(need for one in planned for need in one.fault.terms.needs)

@@ -4,7 +4,7 @@ It joins at the next node, as behind a round robin. The node gives up its subscr
 client was the last that used it.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import ClassVar
 
 from chunk7.faults.fault import Consequence, Disconnect, Rejoin, Situation, Strike, Wording
@@ -47,7 +47,7 @@ class SlowClient:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         raise AssertionError("the load test's users do it")
         yield ""

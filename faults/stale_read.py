@@ -1,6 +1,6 @@
 """A node's reads go to a replica that lags behind (`lag_ms`), its subscriptions do not."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.faults.live import Controls, LiveTerms, Need, Value, node_of
 from chunk7.wire.parameters import Parameter
@@ -26,12 +26,9 @@ class StaleRead:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         node = node_of(controls, draw)
-        await controls.set_lag(float(values["lag_ms"]))
         await controls.set_link(node, stale=True)
-        try:
-            yield node
-        finally:
-            await controls.set_link(node, stale=False)
+        yield node
+        await controls.set_link(node, stale=False)

@@ -1,6 +1,6 @@
 """The primary dies and a replica is promoted, which lacks what had not reached it (`lag_ms`)."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.faults.live import Controls, LiveTerms, Need, Value
 from chunk7.wire.parameters import Parameter
@@ -28,7 +28,7 @@ class StoreFailover:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
-        await controls.fail_over(float(values["down_ms"]), float(values["lag_ms"]))
+        await controls.fail_over(float(values["down_ms"]))
         yield "store"

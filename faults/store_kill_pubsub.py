@@ -6,7 +6,7 @@ hole from a later chunk or heartbeat. Joins under way fail, and their clients jo
 is followed on from the same cursor, and a fetch is repeated, so neither shows.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import ClassVar
 
 from chunk7.delivery.errors import Chunk7Error
@@ -44,7 +44,7 @@ class StoreKillPubsub:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         if not await controls.store("CLIENT", "KILL", "TYPE", "pubsub"):
             raise Chunk7Error("store_kill_pubsub: nobody had a subscription")

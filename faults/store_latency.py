@@ -1,6 +1,6 @@
 """The way to the store becomes long: every byte is that much later, in each direction."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.faults.live import Controls, LiveTerms, Need, Value
 from chunk7.wire.parameters import Parameter
@@ -20,10 +20,8 @@ class StoreLatency:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         await controls.set_latency(float(values["ms"]))
-        try:
-            yield "store"
-        finally:
-            await controls.set_latency(None)
+        yield "store"
+        await controls.set_latency(None)

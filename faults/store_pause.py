@@ -1,6 +1,6 @@
 """The store stands still for a while: a fork for a snapshot, a slow script, a swapping host."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.faults.live import Controls, LiveTerms, Need, Value
 
@@ -13,10 +13,8 @@ class StorePause:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         await controls.pause("store")
-        try:
-            yield "store"
-        finally:
-            await controls.resume("store")
+        yield "store"
+        await controls.resume("store")

@@ -1,6 +1,6 @@
 """The store ends and is started again, with what it held (`persist=yes`) or empty."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from chunk7.faults.live import Controls, LiveTerms, Need, Value, WordChoice
 
@@ -16,7 +16,7 @@ class StoreRestart:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         await controls.restart_store(keep=values["persist"] == "yes")
         yield "store"

@@ -1,6 +1,6 @@
 """Somebody trims history and stream down to their newest entry."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import ClassVar
 
 from chunk7.faults.fault import Situation, Strike, TrimTo, Wording
@@ -26,7 +26,7 @@ class Trim:
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Strike a running cluster."""
         for kind, command in (
             ("list", ("LTRIM", -KEEP, -1)),

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from chunk7.delivery.errors import UsageError
+from chunk7.faults.schedule import parse_faults
 from chunk7.loadtest.targets.adapter import Adapter, read_adapter
 from chunk7.wire.parameters import Parameter
 from chunk7.wire.plan import MAX_SEED, OPTIONS, PARAMETERS, Cell, Plan, add_options, read_plan
@@ -82,6 +83,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--cells", default="", metavar="'A x B; C x D'", help="the cells for all x all, in turn")
     add("--pairs", default="", metavar="'A x B; C x D'", help="all cells that there can be")
     add_options(group, CHOSEN, vetted=False)  # Locust's parser would show an error as a traceback
+    add("--faults", default="", metavar="'A; B'", help="what strikes, NAME@AT, separated by ;")
+    add("--fault-names", default="", metavar="A,B", help="faults that the cluster can have")
     add("--store-delay", default="", metavar="URL", help="control of the delaying proxy")
     add("--records", default="", metavar="DIR", help="default: runs/RUN_NAME/raw")
     add(
@@ -119,7 +122,7 @@ def read_options(parsed: Any, host: str | None) -> LoadOptions:
         if adapter
         else _address("--host", host, "ws", f"; {ADAPTER}" if others else ""),
         producer=_address("--producer", parsed.producer, "http"),
-        plan=read_plan(vars(parsed), run=run_name, cells=list(chosen_cells(parsed))),
+        plan=_plan(parsed, run_name),
         store_delay=_address("--store-delay", parsed.store_delay, "http")
         if parsed.store_delay
         else None,
@@ -128,6 +131,21 @@ def read_options(parsed: Any, host: str | None) -> LoadOptions:
         once=bool(parsed.once),
         adapter=adapter,
     )
+
+
+def _plan(parsed: Any, run_name: str) -> Plan:
+    """Raises UsageError, also for faults that are none, or that this cluster cannot have."""
+    texts = (text.strip() for text in _text(parsed.faults).split(";"))
+    faults = tuple(filter(None, texts))
+    plan = read_plan(vars(parsed), run=run_name, cells=list(chosen_cells(parsed)), faults=faults)
+    allowed = _text(parsed.fault_names).split(",")
+    for one in parse_faults(plan.faults, plan.duration_ms):
+        if one.fault.name not in allowed:
+            others = (
+                f"; there are {', '.join(allowed)}" if any(allowed) else ": nobody does it here"
+            )
+            raise UsageError(f"--faults {one.text}: not with this cluster{others}")
+    return plan
 
 
 def check_users(parsed: Any, users: object, spawn_rate: object) -> None:

@@ -12,10 +12,11 @@ from chunk7.delivery.errors import StoreError, UsageError
 from chunk7.producer.demo import Busy
 from chunk7.producer.service import Producer
 from chunk7.wire.demo import AnswerOrder
-from chunk7.wire.plan import Plan
+from chunk7.wire.plan import Plan, Timetable
 
 SHUTDOWN_WITHIN_S = 0.2
 _decode_plan = msgspec.json.Decoder(Plan).decode
+_decode_timetable = msgspec.json.Decoder(Timetable).decode
 _decode_answer_order = msgspec.json.Decoder(AnswerOrder).decode
 _BAD = (msgspec.DecodeError, UnicodeDecodeError, UsageError)
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -48,6 +49,7 @@ def _application(producer: Producer) -> web.Application:
     application.add_routes(
         [
             web.post("/timetable", _post(producer)),
+            web.put("/timetable", _put(producer)),
             web.get("/timetable", _get(producer)),
             web.delete("/timetable", _delete(producer)),
             web.post("/answer", _post_answer(producer)),
@@ -68,6 +70,16 @@ def _post(producer: Producer) -> _Handler:
             return web.Response(status=400, text=f"{error}\n")
 
     return post
+
+
+def _put(producer: Producer) -> _Handler:
+    async def put(request: web.Request) -> web.Response:
+        try:
+            return _json(await producer.resume(_decode_timetable(await request.read())))
+        except _BAD as error:
+            return web.Response(status=400, text=f"{error}\n")
+
+    return put
 
 
 def _get(producer: Producer) -> _Handler:

@@ -11,7 +11,7 @@ from chunk7.producer.demo import Demo
 from chunk7.producer.journal import Journal
 from chunk7.producer.store_connection import StoreConnection
 from chunk7.producer.streaming import Streaming
-from chunk7.producer.timetable import scripts, session_plans
+from chunk7.producer.timetable import Script, scripts, session_plans
 from chunk7.wire.clock import boot_id, now_ns
 from chunk7.wire.plan import Plan, Timetable, check
 
@@ -39,25 +39,48 @@ class Producer:
 
     async def take(self, plan: Plan) -> Timetable:
         """Stop what is under way and begin with this plan; UsageError leaves all as it is."""
-        check(plan)
-        for number, cell in enumerate(plan.cells):
-            if cell.write not in self._orderings:
-                raise UsageError(f"cells[{number}].write: unknown write ordering {cell.write!r}")
+        self._check(plan)
         async with self._changing:
             written = await asyncio.to_thread(scripts, plan, self._answers)
             await self._stop()
-            self.timetable = Timetable(
+            timetable = Timetable(
                 plan=plan,
                 epoch_ns=now_ns(),
                 epoch_unix_ns=time.time_ns(),
                 boot_id=boot_id(),
                 sessions=session_plans(plan, written),
             )
-            streaming = Streaming(
-                self.timetable, written, self._orderings, self.connection, self.journal
-            )
-            self._streaming = self._group.create_task(streaming.run())
-            return self.timetable
+            return self._begin(timetable, written)
+
+    async def resume(self, timetable: Timetable) -> Timetable:
+        """Go on with a timetable that a producer which died had begun, from this moment on.
+
+        What was due meanwhile is left out: nobody ever sent it. Raises UsageError for one of
+        another machine, whose clock is not ours.
+        """
+        self._check(timetable.plan)
+        if timetable.boot_id != boot_id():
+            raise UsageError("boot_id: a timetable can be resumed on the machine of its epoch only")
+        async with self._changing:
+            written = await asyncio.to_thread(scripts, timetable.plan, self._answers)
+            await self._stop()
+            return self._begin(timetable, written, resumed_ns=now_ns())
+
+    def _begin(
+        self, timetable: Timetable, written: Sequence[Script], resumed_ns: int = 0
+    ) -> Timetable:
+        self.timetable = timetable
+        streaming = Streaming(
+            timetable, written, self._orderings, self.connection, self.journal, resumed_ns
+        )
+        self._streaming = self._group.create_task(streaming.run())
+        return timetable
+
+    def _check(self, plan: Plan) -> None:
+        check(plan)
+        for number, cell in enumerate(plan.cells):
+            if cell.write not in self._orderings:
+                raise UsageError(f"cells[{number}].write: unknown write ordering {cell.write!r}")
 
     async def stop(self) -> None:
         """Stop streaming and forget the timetable; nothing happens without one."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -27,7 +27,10 @@ log = logging.getLogger("producer")
 
 
 class Streaming:
-    """Streams one timetable. `scripts` has one entry a session, `orderings` every cell's write."""
+    """Streams one timetable. `scripts` has one entry a session, `orderings` every cell's write.
+
+    What was due before `resumed_ns` is left out; 0: nothing is.
+    """
 
     def __init__(
         self,
@@ -36,7 +39,9 @@ class Streaming:
         orderings: Mapping[str, WriteOrdering],
         connection: StoreConnection,
         journal: Journal,
+        resumed_ns: int = 0,
     ) -> None:
+        self._resumed_ns = resumed_ns
         self._timetable = timetable
         self._scripts = scripts
         self._connection = connection
@@ -55,11 +60,12 @@ class Streaming:
     async def run(self) -> None:
         """Stream every cell; ends after the last one's costs are measured. Cancelling stops it."""
         plan = self._timetable.plan
-        self._journal.event("order", detail=msgspec.json.encode(plan).decode())
+        kind = "order_resumed" if self._resumed_ns else "order"
+        self._journal.event(kind, detail=msgspec.json.encode(plan).decode())
         self._journal.flush()  # before the first chunk: readers know whose chunks come
         try:
             async with asyncio.TaskGroup() as cells:
-                for cell in range(len(plan.cells)):
+                for cell in self._cells_left():
                     cells.create_task(self._stream_cell(cell))
         except asyncio.CancelledError:
             self._journal.event("order_stopped", detail=plan.run)
@@ -69,10 +75,18 @@ class Streaming:
             await asyncio.gather(*(writer.finish(STOP_WITHIN_S) for writer in self._writers))
             self._journal.flush()
 
+    def _cells_left(self) -> Iterator[int]:
+        """Those whose clients are not gone yet."""
+        for cell in range(len(self._timetable.plan.cells)):
+            gone_ns = self._after_epoch_ns(self._timetable.plan.cell_gone_ms(cell))
+            if gone_ns > self._resumed_ns:
+                yield cell
+
     async def _stream_cell(self, cell: int) -> None:
         plan = self._timetable.plan
         writer = self._writers[cell]
-        await asyncio.sleep((self._instant_ns(cell, 0) - now_ns()) / 1e9)
+        await asyncio.sleep(max(0.0, (self._instant_ns(cell, 0) - now_ns()) / 1e9))
+        whole = self._instant_ns(cell, 0) >= self._resumed_ns
         before = asyncio.create_task(
             executed(self._connection.store)
         )  # sent before the first chunk
@@ -82,7 +96,8 @@ class Streaming:
             self._journal.event("order_done", detail=plan.run)
         self._journal.flush()
         await self._measure_memory(cell)
-        await self._measure_commands(cell, before)
+        if whole:  # of a part of it the count would be too low
+            await self._measure_commands(cell, before)
 
     async def _walk(self, cell: int, session: int) -> None:
         """Start one session's chunks, sleeping in between. A late one is started at once."""
@@ -90,6 +105,8 @@ class Streaming:
         of_session = self._timetable.plan.session_id(cell, session)
         for offset_ms, chunk in self._scripts[session].chunks(of_session):
             intended_ns = self._instant_ns(cell, offset_ms)
+            if intended_ns < self._resumed_ns:
+                continue
             await asyncio.sleep(max(0.0, (intended_ns - now_ns()) / 1e9))  # 0: the others' turn
             start(chunk, intended_ns)
 

@@ -138,8 +138,9 @@ def _ordering(option: str, spec: str, registry: Any, kind: Any) -> Any:
 async def _reproduce(
     args: argparse.Namespace, cell: ExploreCell, schedule: Schedule
 ) -> "Reproduction":
-    from chunk7.cluster.deployments.local import HOST, store_part
+    from chunk7.cluster.deployments.parts import HOST
     from chunk7.cluster.deployments.probes import free_ports
+    from chunk7.cluster.deployments.store_parts import store_part
     from chunk7.cluster.deployments.supervise import Cluster
     from chunk7.cluster.jobs.reproduction import execute
     from chunk7.wire.store.store import Store

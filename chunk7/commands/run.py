@@ -104,6 +104,14 @@ def add_load(parser: argparse.ArgumentParser) -> None:
     """The parameters of the plan, and what else the load is made of."""
     add_options(parser)
     parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME@AT[:KEY=VALUE,...]",
+        help="what strikes every cell, this long after its start: node_kill@2s, "
+        "store_latency@1s:for=500ms,ms=80; repeatable (docs/faults.md)",
+    )
+    parser.add_argument(
         "--answers",
         type=Path,
         metavar="DIR",

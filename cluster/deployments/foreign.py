@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from chunk7.cluster.deployments.load import target_options
-from chunk7.cluster.deployments.local import HOST, Endpoints, python
-from chunk7.cluster.deployments.parts import Part
+from chunk7.cluster.deployments.local import Endpoints
+from chunk7.cluster.deployments.parts import HOST, Part, python
 from chunk7.cluster.deployments.probes import answers_http, free_ports
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.settings import RunSettings

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from chunk7 import loadtest
 from chunk7.cluster.cells import orderings, traits
-from chunk7.cluster.deployments.local import HOST, Endpoints, capacity, python
-from chunk7.cluster.deployments.parts import Part
+from chunk7.cluster.deployments.local import Endpoints, capacity
+from chunk7.cluster.deployments.parts import HOST, Part, python
 from chunk7.cluster.deployments.probes import answers_http, free_ports
 from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.ordering import pair
@@ -86,6 +86,8 @@ def load_options(
         "--records": records,
         "--fill-gaps": ",".join(gap_fillers),
         "--run-name": plan.run,
+        "--faults": "; ".join(plan.faults),
+        "--fault-names": ",".join(settings.fault_names),
         "--spawn-rate": _spawn_rate(plan.users),
         **{found.option: found.spelled(getattr(plan, name)) for name, found in OPTIONS.items()},
     }

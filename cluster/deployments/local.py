@@ -2,30 +2,37 @@
 
 ```
 Locust --ws--> nginx --> node-1..N --\
-   \\--http--> producer --------------+--> [delay] --> store
+   \\--http--> producer --------------+--> [delay] --> [link] --> store
 ```
 """
 
 import shutil
 import signal
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from chunk7.cluster.deployments.binaries import valkey_server
-from chunk7.cluster.deployments.parts import Part
+from chunk7.cluster.deployments.parts import HOST, Part, python
 from chunk7.cluster.deployments.probes import answers_http, free_ports, pings
 from chunk7.cluster.deployments.proxy import nginx_command
+from chunk7.cluster.deployments.store_parts import (
+    REPLICA,
+    STORE,
+    StoreTools,
+    delay_part,
+    place,
+    replicate,
+    store_part,
+)
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.delivery.errors import PartDied, UsageError
+from chunk7.faults.live import Need
 from chunk7.wire.plan import Plan
-from chunk7.wire.store.address import PORT
 from chunk7.wire.store.link import Link
 from chunk7.wire.store.option import ENVIRONMENT
 
-HOST = "127.0.0.1"
 STARTS = 3
 _TAKEN = ("address already in use", "address in use", "eaddrinuse")
 
@@ -43,8 +50,8 @@ class Local:
     write_files: tuple[str, ...]
     websocket_port: int | None = None
     """Where nginx listens; None: any free port."""
-    settable_latency: bool = False
-    """Whether the store latency can be changed later; then a delay is there also for none."""
+    needs: frozenset[Need] = frozenset()
+    """What faults need; a delay that can be set is there also for no latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +65,46 @@ class Endpoints:
     """By part: the URL at which to see that it is well, as `cluster.status.server` takes it."""
     delay: str | None = None
     """Where the store latency can be set, if it can."""
+    again: Mapping[str, Callable[[str], Part]] = field(default_factory=dict)
+    """How to start a part again, by its name, under a new one."""
+    tools: StoreTools | None = None
 
 
-def python(module: str, options: Mapping[str, object]) -> tuple[str, ...]:
-    """The command that runs a module with these options."""
-    # -P: a folder called `chunk7` where the user happens to be is not ours.
-    return (sys.executable, "-P", "-u", "-m", module, *spelled(options))
+@dataclass(frozen=True, slots=True)
+class _Ports:
+    """Where the parts of one cluster listen."""
 
+    store: int
+    replica: int
+    replication: int
+    replication_control: int
+    delay: int
+    delay_control: int
+    link: int
+    link_control: int
+    producer: int
+    proxy: int
+    nodes: tuple[int, ...]
 
-def spelled(options: Mapping[str, object]) -> tuple[str, ...]:
-    """Options as words of a command line; one with a tuple of values is repeated."""
-    repeated = (
-        (option, value)
-        for option, values in options.items()
-        for value in (values if isinstance(values, tuple) else (values,))
-    )
-    return tuple(str(word) for pair in repeated for word in pair)
+    @classmethod
+    def free(cls, local: Local) -> "_Ports":
+        names = [found.name for found in fields(cls) if found.name != "nodes"]
+        free = free_ports(len(names) + local.nodes)
+        own = dict(zip(names, free, strict=False))
+        own["proxy"] = local.websocket_port or own["proxy"]
+        return cls(**own, nodes=tuple(free[len(names) :]))
 
 
 def can_delay(redis: str | None) -> bool:
     """Whether there can be a delay before this store: it must be at one address, without TLS."""
     return redis is None or urlsplit(redis).scheme == "redis"
+
+
+def can_have(redis: str | None) -> frozenset[Need]:
+    """What of a fault's needs there can be before this store."""
+    if redis is None:
+        return frozenset(Need)
+    return frozenset({Need.DELAY, Need.LINK}) if can_delay(redis) else frozenset()
 
 
 async def check_store(redis: str, store_latency_ms: float) -> None:
@@ -115,84 +141,99 @@ def port_was_taken(error: PartDied) -> bool:
 
 
 async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints:
-    store_port, delay_port, control_port, producer_port, proxy_port, *node_ports = free_ports(
-        5 + local.nodes
-    )
-    proxy_port = local.websocket_port or proxy_port
-    store = local.redis or f"redis://{HOST}:{store_port}/0"
-    if local.redis is None:
-        await cluster.start(store_part(folder, store_port))
-    near = store
-    control = f"{HOST}:{control_port}" if local.settable_latency else None
-    if local.plan.store_latency_ms or control:
-        near = _moved(store, delay_port)
-        latency_ms = local.plan.store_latency_ms
-        await cluster.start(_delay(folder, delay_port, store, latency_ms, control))
+    ports = _Ports.free(local)
+    store = local.redis or f"redis://{HOST}:{ports.store}/0"
+    tools = await _store_side(cluster, local, folder, ports, store)
+    near = _near(local, ports, store)
     endpoints = Endpoints(
         store=store,
-        websocket=f"ws://{HOST}:{proxy_port}",
-        producer=f"http://{HOST}:{producer_port}",
+        websocket=f"ws://{HOST}:{ports.proxy}",
+        producer=f"http://{HOST}:{ports.producer}",
         checks={
             **_store_check(store),
-            **{f"node-{i}": f"http://{HOST}:{at}/healthz" for i, at in enumerate(node_ports, 1)},
-            "proxy": f"http://{HOST}:{proxy_port}/proxy-healthz",
-            "producer": f"http://{HOST}:{producer_port}/healthz",
+            **{f"node-{i}": f"http://{HOST}:{at}/healthz" for i, at in enumerate(ports.nodes, 1)},
+            "proxy": f"http://{HOST}:{ports.proxy}/proxy-healthz",
+            "producer": f"http://{HOST}:{ports.producer}/healthz",
         },
-        delay=f"http://{control}" if control else None,
+        delay=tools.delay,
+        tools=tools,
+        again=_makers(local, folder, ports, near),
     )
-    nodes = [
-        _node(local, folder, f"node-{i}", port, near, endpoints.producer)
-        for i, port in enumerate(node_ports, 1)
-    ]
-    await cluster.start(*nodes, _producer(local, folder, producer_port, near))
-    await cluster.start(_nginx(local, folder, proxy_port, node_ports))
+    nodes = [f"node-{number}" for number in range(1, local.nodes + 1)]
+    await cluster.start(*(endpoints.again[name](name) for name in (*nodes, "producer")))
+    await cluster.start(_nginx(local, folder, ports.proxy, list(ports.nodes)))
     return endpoints
+
+
+async def _store_side(
+    cluster: Cluster, local: Local, folder: Path, ports: _Ports, store: str
+) -> StoreTools:
+    """The store, and what stands before it: all that nodes and producer do not know of."""
+    tools = StoreTools(
+        folder,
+        delay=f"http://{HOST}:{ports.delay_control}" if Need.DELAY in local.needs else None,
+        link=f"http://{HOST}:{ports.link_control}" if Need.LINK in local.needs else None,
+        replication=(ports.replication, ports.replication_control),
+        ports={} if local.redis else {STORE: ports.store, REPLICA: ports.replica},
+    )
+    if local.redis is None:
+        await cluster.start(store_part(folder, ports.store))
+    if Need.REPLICA in local.needs:
+        await cluster.start(store_part(folder, ports.replica, REPLICA))
+        await replicate(cluster, tools, ports.store, ports.replica)
+    behind = store
+    if Need.LINK in local.needs:
+        replica = f"{HOST}:{ports.replica}" if Need.REPLICA in local.needs else None
+        await cluster.start(_link(folder, ports, store, replica))
+        behind = _moved(store, ports.link)
+    if local.plan.store_latency_ms or Need.DELAY in local.needs:
+        control = f"{HOST}:{ports.delay_control}" if Need.DELAY in local.needs else None
+        latency_ms = local.plan.store_latency_ms
+        await cluster.start(delay_part(folder, "delay", ports.delay, behind, latency_ms, control))
+    return tools
+
+
+def _near(local: Local, ports: _Ports, store: str) -> str:
+    """Where nodes and producer find the store, or what stands before it."""
+    if local.plan.store_latency_ms or Need.DELAY in local.needs:
+        return _moved(store, ports.delay)
+    return _moved(store, ports.link) if Need.LINK in local.needs else store
+
+
+def _makers(
+    local: Local, folder: Path, ports: _Ports, near: str
+) -> dict[str, Callable[[str], Part]]:
+    producer = f"http://{HOST}:{ports.producer}"
+    makers: dict[str, Callable[[str], Part]] = {
+        f"node-{number}": partial(_node, local, folder, port, near, producer)
+        for number, port in enumerate(ports.nodes, 1)
+    }
+    makers["producer"] = partial(_producer, local, folder, ports.producer, near)
+    makers[STORE] = partial(store_part, folder, ports.store)
+    makers[REPLICA] = partial(store_part, folder, ports.replica)
+    return makers
 
 
 def _store_check(store: str) -> dict[str, str]:
     """None for one that a bare PING does not get to: behind TLS, a Unix socket or Sentinel."""
-    return {"store": f"redis://{_place(store)}"} if can_delay(store) else {}
+    return {"store": f"redis://{place(store)}"} if can_delay(store) else {}
 
 
-def store_part(folder: Path, port: int) -> Part:
-    """A valkey-server that keeps everything in memory; its files and log are in `folder`."""
-    data = folder / "store"
-    data.mkdir(exist_ok=True)
-    address = ("--bind", HOST, "--port", str(port), "--dir", data)
-    in_memory = ("--save", "", "--appendonly", "no")
+def _link(folder: Path, ports: _Ports, store: str, replica: str | None) -> Part:
+    options = {
+        "--listen": f"{HOST}:{ports.link}",
+        "--to": place(store),
+        "--control": f"{HOST}:{ports.link_control}",
+    } | ({"--replica": replica} if replica else {})
     return Part(
-        "store",
-        (valkey_server(), *address, *in_memory),
-        folder / "logs" / "store.log",
-        ready=pings(HOST, port),
+        "link",
+        python("chunk7.cluster.deployments.store_link", options),
+        folder / "logs" / "link.log",
+        ready=pings(HOST, ports.link),
     )
 
 
-def _delay(folder: Path, port: int, store: str, latency_ms: float, control: str | None) -> Part:
-    return Part(
-        "delay",
-        python(
-            "chunk7.cluster.deployments.delay_proxy",
-            delay_options(f"{HOST}:{port}", store, latency_ms, control),
-        ),
-        folder / "logs" / "delay.log",
-        ready=pings(HOST, port),
-    )
-
-
-def delay_options(
-    listen: str, store: str, latency_ms: float, control: str | None = None
-) -> dict[str, object]:
-    """Of `python -m chunk7.cluster.deployments.delay_proxy`."""
-    options: dict[str, object] = {
-        "--listen": listen,
-        "--to": _place(store),
-        "--latency-ms": f"{latency_ms:g}",
-    }
-    return options | ({"--control": control} if control else {})
-
-
-def _node(local: Local, folder: Path, name: str, port: int, store: str, producer: str) -> Part:
+def _node(local: Local, folder: Path, port: int, store: str, producer: str, name: str) -> Part:
     options = node_options(local, f"{HOST}:{port}", name, folder / "raw", producer)
     return Part(
         name,
@@ -219,12 +260,12 @@ def node_options(
     }
 
 
-def _producer(local: Local, folder: Path, port: int, store: str) -> Part:
-    options = producer_options(local, f"{HOST}:{port}", "producer", folder / "raw")
+def _producer(local: Local, folder: Path, port: int, store: str, name: str) -> Part:
+    options = producer_options(local, f"{HOST}:{port}", name, folder / "raw")
     return Part(
-        "producer",
+        name,
         python("chunk7.producer", options),
-        folder / "logs" / "producer.log",
+        folder / "logs" / f"{name}.log",
         ready=answers_http(HOST, port),
         environment={ENVIRONMENT: store},
     )
@@ -259,13 +300,6 @@ def _nginx(local: Local, folder: Path, port: int, node_ports: list[int]) -> Part
         ready=answers_http(HOST, port),
         orphan_signal=signal.SIGTERM,  # its worker would survive it
     )
-
-
-def _place(url: str) -> str:
-    """HOST:PORT of a redis:// URL."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return host if parts.port else f"{host.removesuffix(':')}:{PORT}"
 
 
 def _moved(url: str, port: int) -> str:

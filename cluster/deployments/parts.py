@@ -22,11 +22,29 @@ from chunk7.delivery.errors import Chunk7Error, PartDied, UsageError
 Probe = Callable[[], Awaitable[bool]]
 """Whether a part is ready now. Answers soon, raises nothing."""
 
+HOST = "127.0.0.1"
+"""Where all parts listen."""
 QUOTED_LINES = 15
 _OWN_WORDS = re.compile(r"(?:chunk7|[a-z0-9]+: error): (.+)")
 _PROBE_EVERY_S = 0.05
 _KILL_WITHIN_S = 2.0
 _PR_SET_PDEATHSIG = 1
+
+
+def python(module: str, options: Mapping[str, object]) -> tuple[str, ...]:
+    """The command that runs a module with these options."""
+    # -P: a folder called `chunk7` where the user happens to be is not ours.
+    return (sys.executable, "-P", "-u", "-m", module, *spelled(options))
+
+
+def spelled(options: Mapping[str, object]) -> tuple[str, ...]:
+    """Options as words of a command line; one with a tuple of values is repeated."""
+    repeated = (
+        (option, value)
+        for option, values in options.items()
+        for value in (values if isinstance(values, tuple) else (values,))
+    )
+    return tuple(str(word) for pair in repeated for word in pair)
 
 
 async def _at_once() -> bool:
@@ -60,6 +78,8 @@ class Process:
     def __init__(self, part: Part, process: asyncio.subprocess.Process) -> None:
         self.part = part
         self.pid = process.pid
+        self.end_planned = False
+        """Somebody ends it on purpose, and the cluster goes on."""
         self._process = process
 
     @classmethod
@@ -105,9 +125,26 @@ class Process:
                 f"{self.part.name} was not ready within {within_s:g} s{self.last_lines()}"
             ) from None
 
+    def freeze(self) -> None:
+        """SIGSTOP to it and its children, until `thaw`."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def hang_up(self) -> None:
+        """SIGHUP to the process alone: what servers take for "read your configuration again"."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGHUP)
+
     async def stop(self, within_s: float) -> None:
-        """SIGTERM, wait, then SIGKILL what is left of its group, children included."""
-        if self.alive:
+        """SIGTERM, wait, then SIGKILL what is left of its group, children included.
+
+        With 0 s it is killed at once, and hears of nothing.
+        """
+        if self.alive and within_s > 0:
+            self._signal(signal.SIGCONT)  # one that was frozen would not hear it
             self._signal(signal.SIGTERM)
             await self._ended_within(min(within_s, self.part.stop_within_s))
         self._signal(signal.SIGKILL)

@@ -9,7 +9,9 @@ from pathlib import Path
 from chunk7.cluster.deployments import local
 from chunk7.cluster.deployments.load import load_options, processes_options, web_options
 from chunk7.cluster.deployments.local import capacity
+from chunk7.cluster.deployments.parts import spelled
 from chunk7.cluster.deployments.proxy import render_for_compose
+from chunk7.cluster.deployments.store_parts import delay_options
 from chunk7.cluster.settings import RunSettings
 
 ROLES = "roles.json"
@@ -48,29 +50,27 @@ def _roles(
     endpoints = local.Endpoints(_STORE, "ws://proxy:8080", "http://producer:8081")
     locust = ["locust", "-f", "{code}/loadtest/locustfile.py"]
     load_of = load_options(settings, endpoints, raw, run_name)
-    load = local.spelled(load_of)
+    load = spelled(load_of)
     control = _DELAY_CONTROL if latency_ms else None
-    in_form = local.spelled({**load_of, **web_options(settings, _JUDGE, control)})
+    in_form = spelled({**load_of, **web_options(settings, _JUDGE, control)})
     processes = processes_options(settings.processes, _MASTER_PORT) if settings.processes else {}
     store = {"--redis": near}
     node = store | local.node_options(layout, _NODE, "{name}", raw, endpoints.producer)
     producer = store | local.producer_options(layout, _PRODUCER, "{name}", raw)
-    delay = local.delay_options("0.0.0.0:6379", _STORE, latency_ms, "0.0.0.0:8082")
+    delay = delay_options("0.0.0.0:6379", _STORE, latency_ms, "0.0.0.0:8082")
     web = ["--web-host", "0.0.0.0", "--web-port", "8089"]  # noqa: S104
     return {
-        "node": ["chunk7.nodes", *local.spelled(node)],
-        "producer": ["chunk7.producer", *local.spelled(producer)],
-        "delay": ["chunk7.cluster.deployments.delay_proxy", *local.spelled(delay)],
+        "node": ["chunk7.nodes", *spelled(node)],
+        "producer": ["chunk7.producer", *spelled(producer)],
+        "delay": ["chunk7.cluster.deployments.delay_proxy", *spelled(delay)],
         "locust": [*locust, *in_form, "--master", *web],
         "worker": [*locust, "--worker", "--master-host", "locust"],
         "load": [
-            *(*locust, *load, *local.spelled(processes)),
+            *(*locust, *load, *spelled(processes)),
             *("--headless", "--once", "--only-summary"),
         ],
         "cluster": [
             "chunk7.cluster.status.server",
-            *local.spelled(
-                {"--ordering": layout.connect_files, "--write-ordering": layout.write_files}
-            ),
+            *spelled({"--ordering": layout.connect_files, "--write-ordering": layout.write_files}),
         ],
     }

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from chunk7.cluster.deployments.local import HOST, STARTS, port_was_taken
-from chunk7.cluster.deployments.parts import Part
+from chunk7.cluster.deployments.local import STARTS, port_was_taken
+from chunk7.cluster.deployments.parts import HOST, Part
 from chunk7.cluster.deployments.probes import accepts, free_ports
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.delivery.errors import PartDied, UsageError

@@ -33,6 +33,9 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stages: list[list[Process]] = []
+        self._pids: dict[str, int] = {}
+        self._changed = asyncio.Event()
+        """Parts were ended or started on purpose."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -66,17 +69,59 @@ class Cluster:
     async def while_alive(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Do the work, but raise PartDied as soon as any part has ended that should not have."""
         working = asyncio.create_task(work)
-        watched = {
-            asyncio.create_task(_unplanned_end(process)): process for process in self.processes
-        }
+        watching = asyncio.create_task(self._first_death())
         try:
-            await asyncio.wait({working, *watched}, return_when=asyncio.FIRST_COMPLETED)
-            for task, process in watched.items():
-                if task.done():
-                    raise process.death()
+            await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                raise watching.result().death()
             return await working
         finally:
-            await _cancel(working, *watched)
+            await _cancel(working, watching)
+
+    async def _first_death(self) -> Process:
+        """The first part whose end nobody planned."""
+        while True:
+            self._changed.clear()
+            change = asyncio.create_task(self._changed.wait())
+            watched = {asyncio.create_task(_unplanned_end(one)): one for one in self.processes}
+            try:
+                await asyncio.wait({change, *watched}, return_when=asyncio.FIRST_COMPLETED)
+                for task, process in watched.items():
+                    if task.done():
+                        return process
+            finally:
+                await _cancel(change, *watched)
+
+    # --- ends that are planned ---
+
+    def process(self, name: str) -> Process:
+        """The newest process of this name. Raises KeyError."""
+        return {process.part.name: process for process in self.processes}[name]
+
+    async def end(self, name: str, kill: bool = False) -> None:
+        """End one part, and let that end nothing else; by SIGTERM unless `kill`."""
+        process = self.process(name)
+        process.end_planned = True
+        await process.stop(0.0 if kill else process.part.stop_within_s)
+        self._forget(process)
+
+    async def start_beside(self, part: Part) -> Process:
+        """Start one more part while others are watched, and wait until it is ready.
+
+        Raises PartDied when it ends first, or is not ready in time.
+        """
+        process = await Process.start(part)
+        self._stages[-1].append(process)
+        self._write_pids()
+        self._changed.set()
+        await process.wait_ready()
+        return process
+
+    def _forget(self, process: Process) -> None:
+        for stage in self._stages:
+            if process in stage:
+                stage.remove(process)
+        self._changed.set()
 
     async def stop(self) -> None:
         """Stop everything, last started first, within STOP_WITHIN_S, then kill."""
@@ -88,9 +133,9 @@ class Cluster:
             self._stages.pop()
 
     def _write_pids(self) -> None:
-        pids = {process.part.name: process.pid for process in self.processes}
+        self._pids |= {process.part.name: process.pid for process in self.processes}
         path = self._folder / "pids.json"
-        path.with_suffix(".tmp").write_text(json.dumps(pids, indent=1) + "\n")
+        path.with_suffix(".tmp").write_text(json.dumps(self._pids, indent=1) + "\n")
         os.replace(path.with_suffix(".tmp"), path)
 
 
@@ -105,7 +150,7 @@ async def _all_ready(stage: list[Process]) -> None:
 async def _unplanned_end(process: Process) -> None:
     """Returns once the part has ended, unless that end is the one it was started for."""
     code = await process.wait()
-    if process.part.ends_by_itself and code == 0:
+    if process.end_planned or (process.part.ends_by_itself and code == 0):
         await asyncio.Event().wait()  # nothing to tell; cancelled with the watch
 
 

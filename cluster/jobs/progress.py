@@ -50,13 +50,23 @@ def _cell(timetable: Timetable, at_ms: float) -> int:
 
 async def _timetable(producer: str) -> Timetable:
     """The timetable, as soon as the load test has ordered one."""
+    while True:  # bounded by whoever waits for the load to end
+        found = await timetable_of(producer)
+        if found is not None:
+            return found
+        await asyncio.sleep(_EVERY_S)
+
+
+async def timetable_of(producer: str) -> Timetable | None:
+    """The timetable that the producer has now; None for none, and where nobody answers."""
     timeout = aiohttp.ClientTimeout(total=_ANSWER_WITHIN_S)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
-        while True:  # bounded by whoever waits for the load to end
-            try:
-                async with http.get(f"{producer}/timetable") as response:
-                    if response.status == 200:
-                        return msgspec.json.decode(await response.read(), type=Timetable)
-            except (aiohttp.ClientError, TimeoutError):
-                pass  # if it is gone, its part has ended, and that is watched elsewhere
-            await asyncio.sleep(_EVERY_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as http,
+            http.get(f"{producer}/timetable") as response,
+        ):
+            if response.status == 200:
+                return msgspec.json.decode(await response.read(), type=Timetable)
+    except (aiohttp.ClientError, TimeoutError):
+        pass  # if it is gone, its part has ended, and that is watched elsewhere
+    return None

@@ -20,11 +20,13 @@ from chunk7.analysis.results import Summary
 from chunk7.analysis.study import Study
 from chunk7.cluster.deployments import load, local
 from chunk7.cluster.deployments.local import Endpoints
+from chunk7.cluster.deployments.local_controls import LocalControls
 from chunk7.cluster.deployments.parts import Process
 from chunk7.cluster.deployments.supervise import Cluster
+from chunk7.cluster.jobs.faults import FaultRecords, fault_records, follow_timetables
 from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.cluster.jobs.judge import judge
-from chunk7.cluster.jobs.progress import follow
+from chunk7.cluster.jobs.progress import follow, timetable_of
 from chunk7.cluster.jobs.surroundings import surroundings
 from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Chunk7Error, UsageError
@@ -117,7 +119,22 @@ async def _drive(settings: RunSettings, folder: Path, run_name: str, console: Co
     console.print(f"starting a cluster of {settings.nodes} nodes", highlight=False)
     async with Cluster(folder) as cluster:
         endpoints = await local.start(cluster, settings.local, folder)
-        await load_and_follow(cluster, settings, endpoints, folder, run_name, console)
+        with fault_records(folder / "raw") as records:
+            faults = local_faults(cluster, settings, endpoints, folder, records)
+            await load_and_follow(cluster, settings, endpoints, folder, run_name, console, faults)
+
+
+def local_faults(
+    cluster: Cluster,
+    settings: RunSettings,
+    endpoints: Endpoints,
+    folder: Path,
+    records: FaultRecords,
+) -> Coroutine[Any, Any, None]:
+    """Carry out whatever faults the producer's timetables have, until cancelled."""
+    latency_ms = settings.plan.store_latency_ms
+    controls = LocalControls(cluster, endpoints, folder, latency_ms, records.planned_death)
+    return follow_timetables(controls, lambda: timetable_of(endpoints.producer), records)
 
 
 async def load_and_follow(
@@ -127,26 +144,37 @@ async def load_and_follow(
     folder: Path,
     run_name: str,
     console: Console,
+    faults: Coroutine[Any, Any, None] | None = None,
 ) -> None:
-    """Locust, from its start to its end, while the cluster is alive; raises Chunk7Error if not."""
+    """Locust, from its start to its end, while the cluster is alive; raises Chunk7Error if not.
+
+    `faults`: what carries them out meanwhile, for as long as Locust runs.
+    """
     [locust] = await cluster.start(load.headless(settings, endpoints, folder, run_name))
-    progress = follow(endpoints.producer, settings.cells.cells, console)
+    beside = [follow(endpoints.producer, settings.cells.cells, console)]
+    beside += [] if faults is None else [faults]
     try:
         async with asyncio.timeout(settings.limit_s):
-            await cluster.while_alive(_until_ended(locust, asyncio.create_task(progress)))
+            await cluster.while_alive(_until_ended(locust, beside))
     except TimeoutError:
         late = f"the load test did not end within {settings.limit_s:.0f} s"
         raise Chunk7Error(late + locust.last_lines()) from None
 
 
-async def _until_ended(locust: Process, progress: "asyncio.Task[None]") -> None:
+async def _until_ended(locust: Process, beside: list[Coroutine[Any, Any, None]]) -> None:
+    """Wait for Locust; raises at once what any of the others raises."""
+    others = {asyncio.create_task(work) for work in beside}
+    ending = asyncio.create_task(locust.wait())
+    waited_for = {ending, *others}
     try:
-        await locust.wait()
+        while not ending.done():
+            done, waited_for = await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+            for task in done & others:
+                task.result()
     finally:
-        progress.cancel()
-        [outcome] = await asyncio.gather(progress, return_exceptions=True)
-    if isinstance(outcome, Exception):
-        raise outcome
+        for task in (ending, *others):
+            task.cancel()
+        await asyncio.gather(ending, *others, return_exceptions=True)
 
 
 LOCAL = ClusterKind(check, lambda: {"kind": "local"}, _drive)

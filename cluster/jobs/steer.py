@@ -18,9 +18,10 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from chunk7.cluster.cells import cells_of, orderings
-from chunk7.cluster.deployments.local import HOST, store_part
+from chunk7.cluster.deployments.parts import HOST
 from chunk7.cluster.deployments.probes import accepts, free_ports
 from chunk7.cluster.deployments.started import StartedTarget, starting
+from chunk7.cluster.deployments.store_parts import store_part
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.proof import explored_pair
 from chunk7.delivery.errors import Chunk7Error, UsageError

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from chunk7.cluster.deployments.local import python
+from chunk7.cluster.deployments.parts import python
 from chunk7.cluster.deployments.started import StartedTarget
 from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.delivery.errors import Chunk7Error

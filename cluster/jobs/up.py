@@ -1,6 +1,5 @@
 """A cluster that runs until somebody stops it."""
 
-import asyncio
 import dataclasses
 import shlex
 import socket
@@ -12,11 +11,12 @@ from pathlib import Path
 from rich.console import Console
 
 from chunk7.cluster.deployments import load, local
-from chunk7.cluster.deployments.parts import Part
+from chunk7.cluster.deployments.parts import HOST, Part, python
 from chunk7.cluster.deployments.probes import answers_http
 from chunk7.cluster.deployments.supervise import Cluster
+from chunk7.cluster.jobs.faults import fault_records
 from chunk7.cluster.jobs.interrupts import run_interruptibly
-from chunk7.cluster.jobs.run import check, prepare
+from chunk7.cluster.jobs.run import check, local_faults, prepare
 from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import UsageError
 
@@ -90,7 +90,7 @@ def check_free(option: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # old connections do not count
         try:
-            probe.bind((local.HOST, port))
+            probe.bind((HOST, port))
         except OSError as error:
             raise UsageError(f"{option} {port}: {error.strerror}") from error
 
@@ -102,7 +102,7 @@ async def _keep(
     layout = dataclasses.replace(
         settings.local,
         websocket_port=ports.websocket,
-        settable_latency=local.can_delay(settings.redis),
+        needs=local.can_have(settings.redis),
     )
     async with Cluster(folder) as cluster:
         endpoints = await local.start(cluster, layout, folder)
@@ -111,15 +111,17 @@ async def _keep(
         await cluster.start(
             load.web(settings, endpoints, folder, run_name, ports.web, ports.status)
         )
-        tell(endpoints.websocket, f"http://{local.HOST}:{ports.web}", endpoints.producer, folder)
-        await cluster.while_alive(asyncio.Event().wait())
+        tell(endpoints.websocket, f"http://{HOST}:{ports.web}", endpoints.producer, folder)
+        with fault_records(folder / "raw") as records:
+            faults = local_faults(cluster, settings, endpoints, folder, records)
+            await cluster.while_alive(faults)
 
 
 def _attendant(
     settings: RunSettings, endpoints: local.Endpoints, folder: Path, ports: Ports
 ) -> Part:
     """The process that says how the cluster is, and judges what clients lose."""
-    web, status = (f"http://{local.HOST}:{port}" for port in (ports.web, ports.status))
+    web, status = (f"http://{HOST}:{port}" for port in (ports.web, ports.status))
     checks = {**endpoints.checks, "locust": f"{web}/"}
     tells = {
         "WebSocket": f"{endpoints.websocket}/ws/SESSION?ordering=NAME",
@@ -130,7 +132,7 @@ def _attendant(
         "records": str(folder),
     }
     options = {
-        "--listen": f"{local.HOST}:{ports.status}",
+        "--listen": f"{HOST}:{ports.status}",
         "--run": folder,
         "--check": tuple(f"{name}={url}" for name, url in checks.items()),
         "--tell": tuple(f"{name}={text}" for name, text in tells.items()),
@@ -139,9 +141,9 @@ def _attendant(
     }
     return Part(
         "cluster",
-        local.python("chunk7.cluster.status.server", options),
+        python("chunk7.cluster.status.server", options),
         folder / "logs" / "cluster.log",
         # /metrics is there from the start; /healthz says 503 until all is up.
-        ready=answers_http(local.HOST, ports.status, "/metrics"),
+        ready=answers_http(HOST, ports.status, "/metrics"),
         stop_within_s=_STOP_WITHIN_S,
     )

@@ -16,7 +16,7 @@ from call_kit import Call
 from command import Running, left_over
 
 from chunk7.analysis.study import open_study
-from chunk7.cluster.deployments.local import spelled
+from chunk7.cluster.deployments.parts import spelled
 from chunk7.cluster.deployments.probes import free_ports
 
 PORTS = ("--port", "--web-port", "--status-port")

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from chunk7.cluster.deployments.load import load_options, web_options
-from chunk7.cluster.deployments.local import Endpoints, spelled
+from chunk7.cluster.deployments.local import Endpoints
+from chunk7.cluster.deployments.parts import spelled
 from chunk7.cluster.settings import RunSettings, read_settings
 from chunk7.commands import up
 from chunk7.loadtest.options import add_arguments, read_options

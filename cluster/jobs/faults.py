@@ -1,0 +1,131 @@
+"""Carries out the faults of a load test: strikes when its timetable says so, and writes that down.
+
+The timetable is the producer's, so whatever is planned for a load test, by an option or in the web
+UI, is carried out by whoever follows the producer. What the load test's users do themselves is
+theirs. The records are those of a process called `faults`: `fault_began` and `fault_ended`, each
+with the fault's name and whom it hit, and `fault_planned_death` of each process that was killed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+
+from chunk7.delivery.errors import Chunk7Error
+from chunk7.faults.live import Controls
+from chunk7.faults.schedule import PlannedStrike, lag_ms, parse_faults, strikes
+from chunk7.wire.clock import now_ns
+from chunk7.wire.plan import Timetable
+from chunk7.wire.records import Recorder, unclaimed
+
+PROCESS = "faults"
+WITHIN_S = 60.0
+"""Longest time for a fault to be done, or undone."""
+LATE_MS = 250.0
+"""A strike this much behind its moment is left out: the timetable was heard of too late."""
+_POLL_S = 0.2
+
+Timetables = Callable[[], Awaitable[Timetable | None]]
+"""The producer's timetable, None while there is none; its epoch is on our own clock."""
+
+
+class FaultRecords:
+    """Events of the faults, on disk as soon as they are known."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._recorder: Recorder | None = None
+
+    def add(self, kind: str, detail: str, at_ns: int | None = None) -> None:
+        """One event; the file is made with the first."""
+        if self._recorder is None:
+            self._recorder = Recorder(self._folder, unclaimed(self._folder, PROCESS))
+        at_ns = now_ns() if at_ns is None else at_ns
+        self._recorder.add("events", at_ns=at_ns, kind=kind, session_id=None, detail=detail)
+        self._recorder.flush()
+
+    def planned_death(self, process: str) -> None:
+        """This recording process is about to be killed."""
+        self.add("fault_planned_death", process)
+
+    def close(self) -> None:
+        """No more will come."""
+        if self._recorder is not None:
+            self._recorder.close()
+
+
+@contextmanager
+def fault_records(folder: Path) -> Iterator[FaultRecords]:
+    """Records of faults in a folder of raw records, complete when the block ends in order."""
+    records = FaultRecords(folder)
+    yield records
+    records.close()
+
+
+async def conduct(controls: Controls, timetable: Timetable, records: FaultRecords) -> None:
+    """Every strike of a timetable from now on, until all are undone.
+
+    Raises Chunk7Error when one could not be carried out: what the run says would not be true.
+    """
+    plan = timetable.plan
+    planned = [one for one in strikes(plan) if not one.fault.terms.by_users]
+    lag = lag_ms(parse_faults(plan.faults, plan.duration_ms))
+    if lag:
+        await controls.set_lag(lag)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for strike in planned:
+                due_ns = timetable.epoch_ns + round(strike.at_ms * 1e6)
+                if due_ns > now_ns() - LATE_MS * 1e6:
+                    group.create_task(_strike(controls, strike, due_ns, records))
+    except ExceptionGroup as group_error:
+        raise group_error.exceptions[0] from None
+
+
+async def _strike(
+    controls: Controls, strike: PlannedStrike, due_ns: int, records: FaultRecords
+) -> None:
+    await asyncio.sleep(max(0.0, (due_ns - now_ns()) / 1e9))
+    began_ns = now_ns()
+    try:
+        async with aclosing(strike.fault.live(controls, strike.draw, strike.values)) as striking:
+            async with asyncio.timeout(WITHIN_S):
+                whom = await anext(striking)
+            records.add("fault_began", f"{strike.name} {whom}", began_ns)
+            await asyncio.sleep(strike.for_ms / 1_000)
+            async with asyncio.timeout(WITHIN_S):
+                await anext(striking, None)
+        records.add("fault_ended", f"{strike.name} {whom}")
+    except TimeoutError:
+        raise Chunk7Error(f"--fault {strike.name}: not done within {WITHIN_S:g} s") from None
+    except Chunk7Error as error:
+        raise Chunk7Error(f"--fault {strike.name}: {error}") from error
+
+
+async def follow_timetables(
+    controls: Controls, timetables: Timetables, records: FaultRecords
+) -> None:
+    """Conduct one timetable after the other, until cancelled; raises as `conduct`."""
+    before: int | None = None
+    conducting: asyncio.Task[None] | None = None
+    try:
+        while True:
+            timetable = await timetables()
+            if timetable is not None and timetable.epoch_ns != before:
+                before = timetable.epoch_ns
+                if conducting is not None:
+                    await _ended(conducting)
+                controls.timetable = timetable
+                conducting = asyncio.create_task(conduct(controls, timetable, records))
+            if conducting is not None and conducting.done():
+                conducting.result()
+            await asyncio.sleep(_POLL_S)
+    finally:
+        if conducting is not None:
+            await _ended(conducting)
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Cancelled, and what it had done undone."""
+    task.cancel()
+    await asyncio.wait([task], timeout=WITHIN_S)
