@@ -82,8 +82,11 @@ class Controls(Protocol):
     async def fail_over(self, down_ms: float) -> None:
         """Kill the primary; promote its replica this much later, with what it has.
 
-        Everybody is led there, and the old primary comes back as its replica.
+        Everybody is led there.
         """
+
+    async def restore_replica(self) -> None:
+        """The old primary comes back, empty, as the replica of the new one."""
 
     async def set_lag(self, lag_ms: float) -> None:
         """How far the replica is behind from now on; asked for when a timetable begins."""

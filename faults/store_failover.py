@@ -32,3 +32,4 @@ class StoreFailover:
         """Strike a running cluster."""
         await controls.fail_over(float(values["down_ms"]))
         yield "store"
+        await controls.restore_replica()

@@ -52,6 +52,7 @@ class LocalControls:
         """By the name that a part has now, that under which it is started again."""
         self._lives = dict.fromkeys(endpoints.again, 1)
         self._primary, self._replica = STORE, REPLICA
+        self._lag_ms = 0.0
         self.timetable: Timetable | None = None
         """That of the producer, for one that has to go on with it."""
 
@@ -127,12 +128,18 @@ class LocalControls:
         self._primary, self._replica = new, old
         await self.store("REPLICAOF", "NO", "ONE")
         await self._put("/store", {"to": self._place(new)})
+
+    async def restore_replica(self) -> None:
+        """With a delay of its own once more, as far behind as the one before."""
+        new, old = self._primary, self._replica
         await self._cluster.start_beside(self._endpoints.again[old](old))
         await replicate(self._cluster, self._tools, self._tools.ports[new], self._tools.ports[old])
+        await self.set_lag(self._lag_ms)
         await self._put("/store", {"to": self._place(new), "replica": self._place(old)})
 
     async def set_lag(self, lag_ms: float) -> None:
         """By the delay that the replica hears through."""
+        self._lag_ms = lag_ms
         _, control = self._tools.replication
         await _put(f"http://{HOST}:{control}/latency", {"latency_ms": lag_ms})
 

@@ -261,9 +261,9 @@ class StoreLink:
                 passage.flush()
 
     def move(self, to: Address, replica: Address | None) -> None:
-        """The store is elsewhere: all that is open ends."""
-        self._to, self._replica = to, replica
-        for passage in list(self.passages):
+        """If the store is elsewhere, all that is open ends."""
+        moved, self._to, self._replica = to != self._to, to, replica
+        for passage in list(self.passages) if moved else ():
             passage.end()
 
     async def listen(self, host: str, port: int) -> asyncio.Server:

@@ -42,7 +42,7 @@ def store_part(folder: Path, port: int, name: str = STORE) -> Part:
     data = folder / name
     data.mkdir(exist_ok=True)
     address = ("--bind", HOST, "--port", str(port), "--dir", data)
-    in_memory = ("--save", "", "--appendonly", "no")
+    in_memory = ("--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0")
     return Part(
         name,
         (valkey_server(), *address, *in_memory),
