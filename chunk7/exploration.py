@@ -7,7 +7,7 @@ from typing import Any
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
 from chunk7.delivery.registry import Ordering, resolve
-from chunk7.faults import STRIKES
+from chunk7.faults import SAME_AS, STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.drawing import DrawnSchedule, drawn, rerun
@@ -82,8 +82,18 @@ def _chosen_faults(wanted: Sequence[str]) -> tuple[str, ...]:
     """In the registry's order."""
     for name in wanted:
         if name not in STRIKES:
-            raise UsageError(f"--faults {name}: one of {', '.join(STRIKES)}")
+            raise UsageError(f"--faults {name}: {_instead(name)}")
     return tuple(name for name in STRIKES if name in wanted)
+
+
+def _instead(name: str) -> str:
+    """What to explore instead of what has no schedules."""
+    if name not in SAME_AS:
+        return f"one of {', '.join(STRIKES)}, or all"
+    other = SAME_AS[name]
+    if other is None:
+        return "has no schedule of its own: it only delays, and every order is explored anyway"
+    return f"has no schedule of its own: its schedules are those of {other}"
 
 
 def _wanted(

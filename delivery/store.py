@@ -127,6 +127,11 @@ class MemoryStore:
         for keys in (self._histories, self._streams, self._seqs, self._last_ids):
             keys.pop(session_id, None)
 
+    def roll_back(self, before: "MemoryStore") -> None:
+        """All keys are as they were before; clocks go on, and subscribers stay."""
+        self._histories, self._streams = before._histories, before._streams
+        self._seqs, self._last_ids = before._seqs, before._last_ids
+
     def snapshot(self) -> Snapshot:
         """What the store holds, as a value; `restored` makes a store of it again."""
         return (

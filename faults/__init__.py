@@ -16,6 +16,7 @@ from chunk7.faults.node_pause import NodePause
 from chunk7.faults.producer_kill import ProducerKill
 from chunk7.faults.producer_timeout import ProducerTimeout
 from chunk7.faults.proxy_reload import ProxyReload
+from chunk7.faults.same_as import SAME_AS
 from chunk7.faults.slow_client import SlowClient
 from chunk7.faults.stale_read import StaleRead
 from chunk7.faults.store_failover import StoreFailover
@@ -23,7 +24,10 @@ from chunk7.faults.store_kill_pubsub import StoreKillPubsub
 from chunk7.faults.store_latency import StoreLatency
 from chunk7.faults.store_pause import StorePause
 from chunk7.faults.store_restart import StoreRestart
+from chunk7.faults.store_restart_empty import StoreRestartEmpty
 from chunk7.faults.trim import Trim
+
+__all__ = ("EFFECTS", "FAULTS", "LIVE", "SAME_AS", "SPELLS", "STRIKES")
 
 FAULTS: dict[str, Fault] = {
     fault.name: fault
@@ -32,6 +36,7 @@ FAULTS: dict[str, Fault] = {
         NodePause(),
         NodeDrain(),
         StoreRestart(),
+        StoreRestartEmpty(),
         StoreKillPubsub(),
         StoreLatency(),
         StorePause(),
@@ -44,8 +49,8 @@ FAULTS: dict[str, Fault] = {
         ProxyReload(),
         SlowClient(),
         ClientReconnectStorm(),
-        ProducerKill(),
         ProducerTimeout(),
+        ProducerKill(),
     )
 }
 

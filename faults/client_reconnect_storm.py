@@ -1,7 +1,9 @@
-"""Every client loses its connection at the same moment, and all come back at once."""
+"""Every client loses its connection at once, and joins again at the node after its own."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from typing import ClassVar
 
+from chunk7.faults.fault import Disconnect, Rejoin, Situation, Strike, Wording, nodes_of
 from chunk7.faults.live import Controls, LiveTerms, Value
 from chunk7.wire.parameters import Parameter
 
@@ -16,6 +18,27 @@ class ClientReconnectStorm:
         },
         by_users=True,
     )
+    effects: ClassVar = {
+        "client_reconnect_storm": Wording(
+            "all clients lose their connections and go to the next node",
+            "ALL CONNECTIONS END",
+        )
+    }
+    moves_client = True
+    rejoins_client = True
+
+    def strikes(self, situation: Situation) -> Iterator[Strike]:
+        """Once some join has begun: whoever has a connection."""
+        nodes = nodes_of(situation)
+        rejoins = tuple(
+            Rejoin(place, client.node + 1)
+            for place, client in enumerate(situation.clients)
+            if client.begun
+        )
+        if rejoins:
+            alone = tuple(map(Disconnect, nodes))  # nobody is left to listen
+            actor = f"node{nodes[0] + 1}"
+            yield Strike(actor, "client_reconnect_storm", None, (*rejoins, *alone))
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]

@@ -1,8 +1,10 @@
-"""The store is full and evicts keys: histories, streams and counters are gone at once."""
+"""The store is full and evicts the session's keys; subscriptions stay."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from typing import ClassVar
 
 from chunk7.delivery.errors import Chunk7Error
+from chunk7.faults.fault import Forget, Situation, Strike, Wording
 from chunk7.faults.live import Controls, LiveTerms, Need, Value
 
 
@@ -11,6 +13,17 @@ class Evict:
 
     name = "evict"
     terms = LiveTerms(needs=frozenset({Need.STORE}))
+    effects: ClassVar = {
+        "evict": Wording(
+            "the session's history, stream and counter are gone", "EVICTS the session's keys"
+        )
+    }
+    moves_client = False
+    rejoins_client = False
+
+    def strikes(self, situation: Situation) -> Iterator[Strike]:
+        """At any moment."""
+        yield Strike("store", "evict", None, (Forget(),))
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]

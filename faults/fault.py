@@ -8,6 +8,8 @@ A fault has a `name` and one or more abilities, each a small protocol:
     Strikes   it may happen at any moment of a schedule     explore, reproduce
     Spells    it comes and goes at random moments           simulate
 
+What only takes time has no schedules: `same_as.py` says which other fault's it has instead.
+
 A consequence that is none of those below is a new class here and a case in each driver.
 """
 
@@ -61,6 +63,36 @@ class Disconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class Deafen:
+    """A node's subscription ends, with what was on its way, and the node does not notice.
+
+    It counts as confirmed where it was, until the node sends SUBSCRIBE again.
+    """
+
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The store no longer has the session: history, stream and counter are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    """History, stream and counter are as they were before the last command that changed them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """The node's next read, of a join or a fetch, is answered as of now.
+
+    Unless more than one chunk has been written by then: so far a replica is not behind.
+    """
+
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrimTo:
     """Only the newest `max_entries` of history and stream stay."""
 
@@ -78,7 +110,7 @@ class GiveUp:
     same_ms: bool = False
 
 
-Consequence = Rejoin | Disconnect | TrimTo | GiveUp
+Consequence = Rejoin | Disconnect | Deafen | Forget | RollBack | Lag | TrimTo | GiveUp
 
 
 class Strike(NamedTuple):
@@ -123,6 +155,40 @@ class Strikes(Fault, Protocol):
 
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """Every way in which it can strike now; drivers leave out what would change nothing."""
+
+
+def nodes_of(situation: Situation) -> list[int]:
+    """The nodes that have begun to serve somebody, ascending."""
+    return sorted({client.node for client in situation.clients if client.begun})
+
+
+def abandoned(situation: Situation, node: int) -> tuple[Consequence, ...]:
+    """The node is gone: all who are there, or were coming, join at the next one."""
+    rejoins = (
+        Rejoin(place, node + 1)
+        for place, client in enumerate(situation.clients)
+        if client.node == node
+    )
+    return (*rejoins, Disconnect(node))
+
+
+def cut_off(situation: Situation, node: int) -> tuple[Consequence, ...]:
+    """The node loses its store connections; nothing where nobody joins or listens.
+
+    Joins under way fail, and their clients join again; for the others the node subscribes again.
+    """
+    here = {p: client for p, client in enumerate(situation.clients) if client.node == node}
+    joining = [place for place, client in here.items() if client.begun and not client.joined]
+    listening = any(c.listening for place, c in here.items() if place not in joining)
+    if not joining and not listening:
+        return ()
+    return (*(Rejoin(place, node) for place in joining), Disconnect(node, resubscribes=listening))
+
+
+def all_cut_off(situation: Situation) -> tuple[Consequence, ...]:
+    """Every node loses its store connections."""
+    nodes = sorted({client.node for client in situation.clients})
+    return tuple(one for node in nodes for one in cut_off(situation, node))
 
 
 class Outage(StrEnum):

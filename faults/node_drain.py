@@ -1,7 +1,14 @@
-"""A rolling deploy: one node after the other ends in order, sends its clients on, and is new."""
+"""A relay node is sent home: a rolling deploy. It closes its clients' connections in good order.
 
-from collections.abc import AsyncGenerator, Mapping
+They get what it has written, and join at the next node. What the store has not handed to the node
+yet it does not wait for, and a join under way is broken off. So to the order of events it is a
+death that loses nothing which was sent; a client that the closing does not reach in time is cut.
+"""
 
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from typing import ClassVar
+
+from chunk7.faults.fault import Outage, Situation, Strike, Wording, abandoned, nodes_of
 from chunk7.faults.live import Controls, LiveTerms, Value
 
 
@@ -10,6 +17,17 @@ class NodeDrain:
 
     name = "node_drain"
     terms = LiveTerms()
+    effects: ClassVar = {
+        "node_drain": Wording("the node drains; its clients go to the next one", "DRAINS")
+    }
+    moves_client = True
+    rejoins_client = True
+    outage = Outage.NODE
+
+    def strikes(self, situation: Situation) -> Iterator[Strike]:
+        """Each node that has begun to serve somebody."""
+        for node in nodes_of(situation):
+            yield Strike(f"node{node + 1}", "node_drain", None, abandoned(situation, node))
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]

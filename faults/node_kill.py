@@ -7,7 +7,7 @@ client it is the same as a crash before it was sent.
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import ClassVar
 
-from chunk7.faults.fault import Disconnect, Outage, Rejoin, Situation, Strike, Wording
+from chunk7.faults.fault import Outage, Situation, Strike, Wording, abandoned, nodes_of
 from chunk7.faults.live import Controls, LiveTerms, Value, node_of
 
 
@@ -25,13 +25,8 @@ class NodeKill:
 
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """Each node that has begun to serve somebody."""
-        for node in sorted({client.node for client in situation.clients if client.begun}):
-            rejoins = (
-                Rejoin(place, node + 1)
-                for place, client in enumerate(situation.clients)
-                if client.node == node
-            )
-            yield Strike(f"node{node + 1}", "node_crash", None, (*rejoins, Disconnect(node)))
+        for node in nodes_of(situation):
+            yield Strike(f"node{node + 1}", "node_crash", None, abandoned(situation, node))
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]

@@ -1,4 +1,8 @@
-"""The producer dies in the middle of its answers, and goes on where they are when it is back."""
+"""The producer dies, between its commands or under one, and another goes on with the next chunk.
+
+The chunk under way has no known outcome: its next command was executed or it was not, and nobody is
+left who could say. Schedule for schedule that is a time-out (`chunk7.faults.same_as`).
+"""
 
 from collections.abc import AsyncGenerator, Mapping
 

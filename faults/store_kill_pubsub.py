@@ -1,16 +1,17 @@
 """A node loses the store and finds it again: subscriptions and what was on the way are gone.
 
 The node sends its SUBSCRIBE again; until the store executes that, it hears nothing. It tells its
-clients that a gap is possible, and repairs nothing by itself: clients that fill gaps learn of the
-hole from a later chunk or heartbeat. Joins under way fail, and their clients join again. A stream
-is followed on from the same cursor, and a fetch is repeated, so neither shows.
+clients that a gap is possible, and repairs nothing by itself, unless its connect ordering has a
+recovery: clients that fill gaps learn of the hole from a later chunk or heartbeat. Joins under way
+fail, and their clients join again. A stream is followed on from the same cursor, and a fetch is
+repeated, so neither shows.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import ClassVar
 
 from chunk7.delivery.errors import Chunk7Error
-from chunk7.faults.fault import Disconnect, Outage, Rejoin, Situation, Strike, Wording
+from chunk7.faults.fault import Outage, Situation, Strike, Wording, cut_off
 from chunk7.faults.live import Controls, LiveTerms, Need, Value
 
 
@@ -32,15 +33,9 @@ class StoreKillPubsub:
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """Each node that has a join under way or somebody who listens."""
         for node in sorted({client.node for client in situation.clients}):
-            here = {p: client for p, client in enumerate(situation.clients) if client.node == node}
-            joining = {
-                place for place, client in here.items() if client.begun and not client.joined
-            }
-            listening = any(c.listening for place, c in here.items() if place not in joining)
-            if joining or listening:
-                rejoins = [Rejoin(place, node) for place in sorted(joining)]
-                loss = Disconnect(node, resubscribes=listening)
-                yield Strike(f"node{node + 1}", "store_reconnect", None, (*rejoins, loss))
+            consequences = cut_off(situation, node)
+            if consequences:
+                yield Strike(f"node{node + 1}", "store_reconnect", None, consequences)
 
     async def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]

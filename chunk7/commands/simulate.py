@@ -21,6 +21,7 @@ from chunk7.cluster.options import (
 )
 from chunk7.commands.run import THRESHOLD_HELP, add_cells, exit_code, warn_of_proof
 from chunk7.delivery.errors import UsageError
+from chunk7.faults import SPELLS
 from chunk7.wire.options import Parser
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="store_kill_pubsub or node_kill, each as NAME or NAME(EVERY_MS,FOR_MS) "
+        help=f"{', '.join(SPELLS)}: each as NAME or NAME(EVERY_MS,FOR_MS) "
         "(default: 10000,200); repeatable",
     )
     parser.add_argument(

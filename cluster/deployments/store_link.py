@@ -68,7 +68,7 @@ class PartChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stale: bool | None = None
 
 
-class Frames:
+class RespFrames:
     """Cuts one direction's bytes into whole frames of RESP."""
 
     def __init__(self, inline: bool = False) -> None:
@@ -91,7 +91,7 @@ class Frames:
 class StoreSide(asyncio.Protocol):
     """A connection to the store, or to its replica, for one client."""
 
-    def __init__(self, passage: "Passage") -> None:
+    def __init__(self, passage: "StorePassage") -> None:
         self._passage = passage
         self.transport: asyncio.Transport | None = None
 
@@ -112,7 +112,7 @@ class StoreSide(asyncio.Protocol):
         self._passage.resume_client()
 
 
-class Passage(asyncio.Protocol):
+class StorePassage(asyncio.Protocol):
     """One client's connection, whole frames at a time, to the store or its replica.
 
     Commands go to one of the two, and to the other only when every reply has come: so replies keep
@@ -124,7 +124,7 @@ class Passage(asyncio.Protocol):
         self._client: asyncio.Transport | None = None
         self._sides: dict[bool, StoreSide] = {}
         self._stale = False
-        self._commands, self._replies = Frames(inline=True), Frames()
+        self._commands, self._replies = RespFrames(inline=True), RespFrames()
         self._to_store: deque[bytes] = deque()
         self._to_client: deque[bytes] = deque()
         self._held_bytes = 0
@@ -243,7 +243,7 @@ class StoreLink:
         self._to, self._replica = to, replica
         self._parts: dict[str, PartState] = {}
         self._connecting: set[asyncio.Task[None]] = set()
-        self.passages: set[Passage] = set()
+        self.passages: set[StorePassage] = set()
 
     def state(self, part: str) -> PartState:
         """What is done to this part."""
@@ -268,20 +268,22 @@ class StoreLink:
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         """Accept connections; raises OSError when the address is taken."""
-        return await asyncio.get_running_loop().create_server(lambda: Passage(self), host, port)
+        return await asyncio.get_running_loop().create_server(
+            lambda: StorePassage(self), host, port
+        )
 
-    def begin(self, passage: Passage) -> None:
+    def begin(self, passage: StorePassage) -> None:
         """A client has connected."""
         self.passages.add(passage)
         self.connect(passage, stale=False)
 
-    def connect(self, passage: Passage, stale: bool) -> None:
+    def connect(self, passage: StorePassage, stale: bool) -> None:
         """Open a way for a client; one that cannot be opened ends it."""
         task = asyncio.get_running_loop().create_task(self._connect(passage, stale))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
-    async def _connect(self, passage: Passage, stale: bool) -> None:
+    async def _connect(self, passage: StorePassage, stale: bool) -> None:
         place = self._replica if stale else self._to
         side = StoreSide(passage)
         try:

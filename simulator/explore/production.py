@@ -3,12 +3,15 @@
 from functools import partial
 from typing import Any, NamedTuple
 
-from chunk7.delivery.effects import BEGINNING, Append
+from chunk7.delivery.effects import BEGINNING, Append, Publish
 from chunk7.simulator.explore.naming import MISHANDLED, effect_name, impossible, misplaced
 from chunk7.simulator.explore.programs import ENDED, Programs
 from chunk7.simulator.explore.schedule import SAME_MS, Step
 from chunk7.simulator.explore.state import ExploreCell, Move, State, session_chunks
 from chunk7.simulator.explore.stores import WRITES, Stores
+
+FAILOVER = "store_failover"
+"""The fault that needs to know what the store was."""
 
 
 class Write(NamedTuple):
@@ -18,6 +21,13 @@ class Write(NamedTuple):
     writing: int
     producer: int
     step: Step
+    changes: bool
+    """Keys, that is; a publication changes none."""
+
+    def on(self, state: State) -> State:
+        """The store has done it, in this state."""
+        before = state.store if self.changes and FAILOVER in state.faults else state.before
+        return state._replace(store=self.store, before=before)
 
 
 class Production:
@@ -58,20 +68,34 @@ class Production:
         if position == ENDED:
             number, position = self.next_chunk(number + 1)
         name = effect_name(effect) + SAME_MS * same_ms
-        return Write(store, number, position, Step("producer", name, state.writing))
+        step = Step("producer", name, state.writing)
+        return Write(store, number, position, step, type(effect) is not Publish)
 
     def give_up(self, state: State) -> State:
         """The producer drops the chunk that it is writing and turns to the next."""
         number, position = self.next_chunk(state.writing + 1)
         lost = state.undetermined | 1 << state.writing
-        return state._replace(writing=number, producer=position, undetermined=lost)
+        return self._turned(state, number)._replace(
+            writing=number, producer=position, undetermined=lost
+        )
 
     def moves(self, state: State) -> list[Move]:
         """The producer's next step, in every way in which the store can execute it."""
         return [
-            (step, state._replace(store=store, writing=number, producer=position))
-            for store, number, position, step in self.writes(state)
+            (
+                write.step,
+                self._turned(write.on(state), write.writing)._replace(
+                    writing=write.writing, producer=write.producer
+                ),
+            )
+            for write in self.writes(state)
         ]
+
+    def _turned(self, state: State, number: int) -> State:
+        """The producer turns to this chunk: a replica is behind by one at most."""
+        if state.stale is None or number <= state.stale.writing + 1:
+            return state
+        return state._replace(stale=None)
 
     def next_chunk(self, number: int) -> tuple[int, int]:
         """The first chunk from this number on that the ordering writes; (number, position)."""

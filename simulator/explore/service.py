@@ -39,6 +39,7 @@ from chunk7.simulator.explore.state import (
     Move,
     State,
     put,
+    read_from,
     with_joiner,
 )
 from chunk7.simulator.explore.stores import READS, Stores
@@ -110,7 +111,8 @@ class Service:
             raise misplaced(self._cell.connect.name, effect)
         try:
             if kind in READS:
-                _, answer = self._stores.execute(state.store, joiner.program, effect)
+                state, store = read_from(state, joiner.node)
+                _, answer = self._stores.execute(store, joiner.program, effect)
             after = self._locally(state, joiner, effect)
         except OrderingError as error:
             raise OrderingError(f"{self._cell.connect.name}: {error}") from error
@@ -163,7 +165,8 @@ class Service:
         wanted, *rest = joiner.fetches
         start = partial(fetch_missing, self._cell.connect.feed, *wanted)
         root = self._programs.root(("fetch", *wanted), "fetch_missing", start)
-        _, answer = self._stores.execute(state.store, root, self._programs.effect(root))
+        state, store = read_from(state, joiner.node)
+        _, answer = self._stores.execute(store, root, self._programs.effect(root))
         after = joiner._replace(fetches=tuple(rest), fetching=self._programs.after(root, answer))
         return Step(actor, "fetch"), with_joiner(state, place, after)
 

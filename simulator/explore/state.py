@@ -96,8 +96,19 @@ class Joiner(NamedTuple):
     receipts: tuple[int, ...] = ()
 
 
+class Stale(NamedTuple):
+    """What a node's next read will see: this store, as it was while that chunk was written."""
+
+    node: int
+    store: int
+    writing: int
+
+
 class State(NamedTuple):
-    """One moment. `writing` is the chunk number that `producer` is a position for."""
+    """One moment. `writing` is the chunk number that `producer` is a position for.
+
+    `before` is the store before the last command that changed keys, while a failover may come.
+    """
 
     store: int
     writing: int
@@ -106,6 +117,8 @@ class State(NamedTuple):
     channels: tuple[int, ...]
     joiners: tuple[Joiner, ...]
     faults: tuple[str, ...]
+    before: int = 0
+    stale: Stale | None = None
 
 
 Move = tuple[Step, State]
@@ -154,3 +167,10 @@ def with_joiner(state: State, place: int, joiner: Joiner) -> State:
 def put(values: tuple[int, ...], place: int, value: int) -> tuple[int, ...]:
     """The values with another one in that place."""
     return (*values[:place], value, *values[place + 1 :])
+
+
+def read_from(state: State, node: int) -> tuple[State, int]:
+    """The content that the node's next read sees; the state in which it has been read."""
+    if state.stale is None or state.stale.node != node:
+        return state, state.store
+    return state._replace(stale=None), state.stale.store

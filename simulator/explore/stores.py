@@ -83,6 +83,11 @@ class Stores:
             lambda memory: execute(memory, SESSION, effect, same_ms=same_ms),
         )
 
+    def rolled_back(self, store: int, before: int) -> int:
+        """The content with its keys as they were in an earlier one."""
+        earlier = MemoryStore.restored(self._snapshots[before], self._stream_max_entries)
+        return self.after(store, ("roll back", before), lambda m: m.roll_back(earlier))[0]
+
     def newest(self, store: int) -> Cursor:
         """The id of the entry that was last appended, BEGINNING before the first."""
         read = self.after(store, "newest", lambda memory: memory.stream(SESSION, NEWEST))[1]

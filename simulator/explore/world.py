@@ -16,9 +16,13 @@ from chunk7.faults import STRIKES
 from chunk7.faults.fault import (
     ClientView,
     Consequence,
+    Deafen,
     Disconnect,
+    Forget,
     GiveUp,
+    Lag,
     Rejoin,
+    RollBack,
     Situation,
     TrimTo,
 )
@@ -37,8 +41,10 @@ from chunk7.simulator.explore.state import (
     Joiner,
     Move,
     ScheduleOutcome,
+    Stale,
     State,
     put,
+    read_from,
     with_joiner,
 )
 from chunk7.simulator.explore.stores import READS, WRITES, Stores
@@ -134,9 +140,20 @@ class World:
                     state.store, ("trim", max_entries), lambda m: m.trim(SESSION, max_entries)
                 )
                 return state._replace(store=store)
+            case Deafen(node):
+                channel = state.channels[node]
+                return self._disconnect(state, node, channel) if channel == SUBSCRIBED else state
+            case Forget():
+                store, _ = self.stores.after(state.store, "forget", lambda m: m.expire(SESSION))
+                return state._replace(store=store)
+            case RollBack():
+                return state._replace(store=self.stores.rolled_back(state.store, state.before))
+            case Lag(node):
+                return state._replace(stale=Stale(node, state.store, state.writing))
             case GiveUp(executed, same_ms):
-                store = self._production.writes(state)[same_ms].store if executed else state.store
-                return self._production.give_up(state)._replace(store=store)
+                if executed:
+                    state = self._production.writes(state)[same_ms].on(state)
+                return self._production.give_up(state)
 
     def outcome(self, state: State) -> ScheduleOutcome:
         """What a complete schedule has led to."""
@@ -204,15 +221,17 @@ class World:
 
     def answer(self, state: State, step: Step) -> Any:
         """What the store answered in a step that an ordering took in the state, or None."""
+        store = state.store
         if step.actor == "producer":
             position = state.producer
         else:
-            place = int(step.actor.rpartition("join")[2]) - 1
-            position = state.joiners[place].program
+            joiner = state.joiners[int(step.actor.rpartition("join")[2]) - 1]
+            position = joiner.program
+            store = read_from(state, joiner.node)[1]
         effect = self.programs.effect(position)
         if type(effect) not in READS | WRITES:
             return None
-        return self.stores.execute(state.store, position, effect, step.effect.endswith(SAME_MS))[1]
+        return self.stores.execute(store, position, effect, step.effect.endswith(SAME_MS))[1]
 
 
 def replay(world: World, steps: tuple[Step, ...]) -> list[State]:

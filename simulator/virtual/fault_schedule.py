@@ -78,20 +78,33 @@ def _spells(settings: SimulationSettings, outage: Outage, total_ms: float) -> li
 def _node_spells(
     settings: SimulationSettings, outage: Outage, node: int, total_ms: float
 ) -> Downtimes:
-    """A node is not struck again before it is back. A reconnect ends once the store has
-    executed the new SUBSCRIBE."""
-    starts: list[float] = []
-    ends: list[float] = []
+    """A node is not struck again by the same fault before it is back, and spells that overlap are
+    one. A reconnect ends once the store has executed the new SUBSCRIBE."""
+    spells: list[tuple[float, float]] = []
     for fault in settings.faults:
         if SPELLS[fault.fault].outage is not outage:
             continue
         rng = generator(settings.seed, Purpose.FAULT, list(SPELLS).index(fault.fault), node)
         now = float(rng.exponential(fault.every_ms))
-        while now < total_ms and len(starts) < MAX_FAULTS:
-            starts.append(now)
+        most = len(spells) + MAX_FAULTS
+        while now < total_ms and len(spells) < most:
             again = 0.0
             if outage is Outage.SUBSCRIPTION:
                 again = float(settings.store_latency.draw(rng, 1)[0])
-            ends.append(now + fault.for_ms + again)
-            now = ends[-1] + float(rng.exponential(fault.every_ms))
+            end_ms = now + fault.for_ms + again
+            spells.append((now, end_ms))
+            now = end_ms + float(rng.exponential(fault.every_ms))
+    return _merged(sorted(spells))
+
+
+def _merged(spells: list[tuple[float, float]]) -> Downtimes:
+    """Ascending spells, those that overlap or touch as one."""
+    starts: list[float] = []
+    ends: list[float] = []
+    for start_ms, end_ms in spells:
+        if ends and start_ms <= ends[-1]:
+            ends[-1] = max(ends[-1], end_ms)
+        else:
+            starts.append(start_ms)
+            ends.append(end_ms)
     return Downtimes(starts, ends)

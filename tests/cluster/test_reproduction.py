@@ -22,7 +22,7 @@ from chunk7.cluster.jobs.reproduction import (
 )
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.delivery.ordering import pair
-from chunk7.faults import FAULTS
+from chunk7.faults import STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Schedule, Step
@@ -76,7 +76,7 @@ async def test_the_fixed_orderings_receive_all_ten(
     assert set(seen.received) == set(range(1, 11))
 
 
-@pytest.mark.parametrize("faults", [(), *((name,) for name in FAULTS)], ids=str)
+@pytest.mark.parametrize("faults", [(), *((name,) for name in STRIKES)], ids=str)
 @pytest.mark.parametrize(("connect", "write"), CELLS, ids=names)
 async def test_every_counter_example_fails_so_on_the_real_store(
     store_url: str, connect: Any, write: Any, faults: tuple[str, ...]

@@ -1,12 +1,16 @@
 """When each fault may strike, and what comes of it: literal situations, compared whole."""
 
-from chunk7.faults import EFFECTS, FAULTS, SPELLS, STRIKES
+from chunk7.faults import EFFECTS, FAULTS, SAME_AS, SPELLS, STRIKES
 from chunk7.faults.fault import (
     ClientView,
+    Deafen,
     Disconnect,
+    Forget,
     GiveUp,
+    Lag,
     Outage,
     Rejoin,
+    RollBack,
     Situation,
     Strike,
     TrimTo,
@@ -23,7 +27,12 @@ def strikes(name: str, *clients: ClientView, writing: int | None = None) -> list
 
 def test_every_fault_is_registered_by_its_name_and_has_an_ability() -> None:
     assert all(name == fault.name for name, fault in FAULTS.items())
-    assert STRIKES.keys() | SPELLS.keys() == FAULTS.keys()
+    assert STRIKES.keys() | SPELLS.keys() | SAME_AS.keys() >= FAULTS.keys()
+
+
+def test_what_has_no_schedules_of_its_own_names_what_has() -> None:
+    assert not SAME_AS.keys() & STRIKES.keys()
+    assert {other for other in SAME_AS.values() if other} <= STRIKES.keys()
 
 
 def test_no_two_faults_share_a_step() -> None:
@@ -69,6 +78,64 @@ def test_a_lost_store_ends_joins_under_way_and_is_subscribed_again_for_the_other
     ]
 
 
+def test_a_store_that_restarts_is_a_lost_store_for_every_node() -> None:
+    elsewhere = JOINED._replace(node=1)
+    everywhere = (
+        Rejoin(0, 0),
+        Disconnect(0, resubscribes=False),
+        Disconnect(1, resubscribes=True),
+    )
+    assert strikes("store_restart", ABSENT) == []
+    assert strikes("store_restart", JOINING, elsewhere) == [
+        Strike("store", "store_restart", None, everywhere)
+    ]
+    assert strikes("store_restart_empty", JOINING, elsewhere) == [
+        Strike("store", "store_restart_empty", None, (Forget(), *everywhere))
+    ]
+    assert strikes("store_failover", JOINING, elsewhere) == [
+        Strike("store", "store_failover", None, (RollBack(), *everywhere))
+    ]
+
+
+def test_keys_may_be_evicted_at_any_moment() -> None:
+    assert strikes("evict") == [Strike("store", "evict", None, (Forget(),))]
+
+
+def test_a_node_goes_deaf_where_somebody_listens() -> None:
+    assert strikes("deaf_node", ABSENT) == []
+    assert strikes("deaf_node", JOINED, JOINING) == [
+        Strike("node1", "deaf_node", None, (Deafen(0),))
+    ]
+
+
+def test_a_read_is_stale_only_of_what_is_being_written() -> None:
+    assert strikes("stale_read", JOINING) == []
+    assert strikes("stale_read", ABSENT, writing=1) == [
+        Strike("node1", "stale_read", None, (Lag(0),))
+    ]
+
+
+def test_a_storm_takes_all_who_have_a_connection_and_nobody_else() -> None:
+    assert strikes("client_reconnect_storm", ABSENT) == []
+    assert strikes("client_reconnect_storm", JOINED, ABSENT) == [
+        Strike("node1", "client_reconnect_storm", None, (Rejoin(0, 1), Disconnect(0)))
+    ]
+    assert strikes("client_reconnect_storm", JOINED._replace(node=1), JOINING) == [
+        Strike(
+            "node1",
+            "client_reconnect_storm",
+            None,
+            (Rejoin(0, 2), Rejoin(1, 1), Disconnect(0), Disconnect(1)),
+        )
+    ]
+
+
+def test_a_node_that_drains_sends_everybody_on() -> None:
+    [drained] = strikes("node_drain", JOINED, ABSENT)
+    [killed] = strikes("node_kill", JOINED, ABSENT)
+    assert drained == killed._replace(effect="node_drain")
+
+
 def test_a_trim_may_come_at_any_moment() -> None:
     assert strikes("trim") == [Strike("store", "trim", None, (TrimTo(1),))]
 
@@ -84,5 +151,7 @@ def test_a_producer_that_hears_nothing_gives_up_the_chunk_done_or_not() -> None:
 def test_what_a_node_is_without_in_virtual_time() -> None:
     assert {name: fault.outage for name, fault in SPELLS.items()} == {
         "store_kill_pubsub": Outage.SUBSCRIPTION,
+        "deaf_node": Outage.SUBSCRIPTION,
         "node_kill": Outage.NODE,
+        "node_drain": Outage.NODE,
     }

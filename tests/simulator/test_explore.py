@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from chunk7.delivery.effects import Confirmed, ReadHead, ReadHistory, SendHistory, SendWelcome
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Join, WriteOrdering
-from chunk7.faults import FAULTS
+from chunk7.faults import STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Failure
@@ -107,7 +107,7 @@ def test_pruned_counts_hold_without_heartbeats_while_the_producer_writes() -> No
     assert explore(cell).search.tally[:6] == counts(World(cell, blind=True))
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", STRIKES)
 @pytest.mark.parametrize(("connect", "write"), QUICK_PAIRS)
 def test_pruned_counts_are_those_of_walking_every_schedule_under_a_fault(
     connect: ConnectOrdering, write: WriteOrdering, fault: str
@@ -125,7 +125,7 @@ def test_pruned_counts_hold_for_orderings_that_nobody_has_thought_of(
     assert explore(cell).search.tally[:6] == counts(World(cell, blind=True))
 
 
-@pytest.mark.parametrize("faults", [(), *((fault,) for fault in FAULTS)])
+@pytest.mark.parametrize("faults", [(), *((fault,) for fault in STRIKES)])
 @pytest.mark.parametrize(("connect", "write"), PAIRS, ids=PAIR_NAMES)
 def test_a_client_that_hears_at_once_changes_no_verdict(
     connect: ConnectOrdering, write: WriteOrdering, faults: tuple[str, ...]

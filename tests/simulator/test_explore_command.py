@@ -198,7 +198,16 @@ def test_a_bound_makes_the_verdict_unknown(call: Call) -> None:
     ("arguments", "says"),
     [
         (["--connect", "nope"], "--connect nope: one of history_then_subscribe, "),
-        (["--faults", "flood"], "--faults flood: one of store_kill_pubsub, "),
+        (["--faults", "flood"], "--faults flood: one of node_kill, "),
+        (
+            ["--faults", "network_cut"],
+            "--faults network_cut: has no schedule of its own: its schedules are those of "
+            "store_kill_pubsub",
+        ),
+        (
+            ["--faults", "store_latency"],
+            "--faults store_latency: has no schedule of its own: it only delays, and every order",
+        ),
         (["--chunks", "0"], "--chunks 0: must be between 1 and 20"),
         (["--show", "everything"], "--show everything: one of lossy, duplicating, "),
         (["--joiners", "3"], "--joiners 3: must be between 1 and 2"),

@@ -1,6 +1,7 @@
 """Both engines against closed forms, and against the headline facts."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from chunk7.simulator.virtual.distributions import (
     LogNormal,
     empirical,
 )
+from chunk7.simulator.virtual.fault_schedule import draw_schedule
 from chunk7.simulator.virtual.population import blocks
 from chunk7.simulator.virtual.settings import (
     Arrivals,
@@ -296,6 +298,23 @@ def test_a_stream_and_a_gap_filling_client_survive_a_reconnect() -> None:
     filled = _with(RECONNECT, connect="sequence_gap_fill")
     assert filled.chunks_lost == 0
     assert filled.chunks_out_of_order > 0
+
+
+def test_a_deaf_node_loses_as_one_that_lost_the_store() -> None:
+    deaf = replace(RECONNECT, fault="deaf_node")
+    assert _with(deaf).causes == {"store_reconnect": _with(deaf).chunks_lost}
+    assert _with(deaf).chunks_lost > 0
+    assert _with(replace(CRASH, fault="node_drain")).chunks_lost == 0
+
+
+def test_spells_of_two_faults_are_in_the_order_of_time() -> None:
+    """They were one fault's after the other's, and a search among them went astray."""
+    deaf = replace(RECONNECT, fault="deaf_node", every_ms=700)
+    settings = SimulationSettings(nodes=1, faults=(RECONNECT, deaf))
+    [spells] = draw_schedule(settings).reconnects
+    edges = [at for spell in zip(spells.start_ms, spells.end_ms, strict=True) for at in spell]
+    assert edges == sorted(edges)
+    assert len(set(edges)) == len(edges)
 
 
 def test_a_crash_hands_over_again() -> None:

@@ -17,7 +17,7 @@ from chunk7.delivery.effects import (
 )
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Feed, Join
-from chunk7.faults import FAULTS
+from chunk7.faults import STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Failure
@@ -85,7 +85,7 @@ def test_one_set_of_ids_stands_for_all_of_an_ordering_that_does_not_look(chunks:
     ]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", STRIKES)
 def test_under_a_fault_the_same_can_happen_with_either(fault: str) -> None:
     cell = ExploreCell(STREAMS, APPEND, chunks=2, faults=(fault,))
     once, every = (walked(cell, blind) for blind in (True, False))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from chunk7.cluster.jobs.stepwise.client import SteppedClient
+from chunk7.cluster.jobs.stepwise.keys import SessionKeys
 from chunk7.cluster.jobs.stepwise.producer import SteppedProducer
 from chunk7.cluster.jobs.stepwise.relay import Relay
 from chunk7.cluster.jobs.stepwise.turns import expect, misplaced, unpaused
@@ -31,13 +32,18 @@ from chunk7.faults import STRIKES
 from chunk7.faults.fault import (
     ClientView,
     Consequence,
+    Deafen,
     Disconnect,
+    Forget,
     GiveUp,
+    Lag,
     Rejoin,
+    RollBack,
     Situation,
     Strike,
     TrimTo,
 )
+from chunk7.simulator.explore.production import FAILOVER
 from chunk7.simulator.explore.schedule import Step
 from chunk7.simulator.explore.state import (
     SENT,
@@ -62,7 +68,8 @@ class SteppedCell:
         nodes = 1 + len(cell.faults)
         self._relays = [Relay(url, stream_key(session_id)) for _ in range(nodes)]
         chunks = [replace(chunk, session_id=session_id) for chunk in session_chunks(cell.chunks)]
-        self.producer = SteppedProducer(cell.write, chunks, store)
+        self.keys = SessionKeys(store, session_id, keeps_before=FAILOVER in cell.faults)
+        self.producer = SteppedProducer(cell.write, chunks, store, self.keys)
         numbers = {(c.message_id, c.index): n for n, c in enumerate(chunks, 1)}
         policy = cell.client_model()
         self.clients = [
@@ -127,6 +134,16 @@ class SteppedCell:
                 self._rejoin(self.clients[place], node)
             case Disconnect(node, resubscribes):
                 await self._relays[node].disconnect(SENT if resubscribes else UNSUBSCRIBED)
+            case Deafen(node):
+                await self._relays[node].disconnect(self._relays[node].state)
+            case Forget():
+                await self.keys.forget()
+                self.producer.ids.forget()
+            case RollBack():
+                await self.keys.roll_back()
+                self.producer.ids.roll_back()
+            case Lag(node):
+                await self.keys.keep_stale(node, self.producer.writing)
             case TrimTo(max_entries):
                 keys = history_key(self._session_id), stream_key(self._session_id)
                 await self._store.link.send("LTRIM", keys[0], -max_entries, -1)
@@ -193,11 +210,14 @@ class SteppedCell:
         relay = self._relays[client.node]
         match effect:
             case ReadHistory(after_seq, to_seq):
-                return await self._store.history(self._session_id, after_seq, to_seq)
+                session_id = self.keys.read_from(client.node, self.producer.writing)
+                return await self._store.history(session_id, after_seq, to_seq)
             case ReadHead():
-                return await self._store.head(self._session_id)
+                session_id = self.keys.read_from(client.node, self.producer.writing)
+                return await self._store.head(session_id)
             case ReadStream(after):
-                return await self._store.stream(self._session_id, after)
+                session_id = self.keys.read_from(client.node, self.producer.writing)
+                return await self._store.stream(session_id, after)
             case Subscribe(to):
                 client.handover = attach(client.handover, to, client.after_seq)
                 relay.state = SENT if relay.state == UNSUBSCRIBED else relay.state
