@@ -15,6 +15,7 @@ from typing import Any
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import ConnectEffect, WriteEffect
+from chunk7.delivery.position import Position
 
 ConnectSteps = Generator[ConnectEffect, Any, None]
 WriteSteps = Generator[WriteEffect, Any, None]
@@ -45,12 +46,17 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class ConnectOrdering:
-    """What a node does when a client joins. `name` is unique in a registry."""
+    """What a node does when a client joins. `name` is unique in a registry.
+
+    With a `recovery` the node keeps the client's position, and does that whenever it has left the
+    client behind (`chunk7.delivery.recovery`). Such an ordering subscribes into a buffer.
+    """
 
     name: str
     steps: Callable[[Join], ConnectSteps]
     feed: Feed = Feed.PUBSUB
     client: ClientPolicy = ClientPolicy.TAKES_ALL
+    recovery: Callable[[Position], ConnectSteps] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +69,13 @@ class WriteOrdering:
 
 
 def connect_ordering(
-    *, feed: Feed = Feed.PUBSUB, client: ClientPolicy = ClientPolicy.TAKES_ALL
+    *,
+    feed: Feed = Feed.PUBSUB,
+    client: ClientPolicy = ClientPolicy.TAKES_ALL,
+    recovery: Callable[[Position], ConnectSteps] | None = None,
 ) -> Callable[[Callable[[Join], ConnectSteps]], ConnectOrdering]:
     """Make a generator function a connect ordering of the same name."""
-    return lambda steps: ConnectOrdering(steps.__name__, steps, feed, client)
+    return lambda steps: ConnectOrdering(steps.__name__, steps, feed, client, recovery)
 
 
 def write_ordering(

@@ -67,7 +67,7 @@ def seed_schedule(cell: ExploreCell) -> Schedule:
     walk.turns("node1.join1", turns_before_pause(cell.connect))
     walk.until("producer", lambda state: state.writing > LOST)
     walk.turns("node1.join1", _MAX_STEPS)
-    while walk.take("node1", "client1", "node1.join1") or walk.take("producer"):
+    while walk.take("store", "node1", "client1", "node1.join1") or walk.take("producer"):
         pass
     connect, write = cell.connect.name, cell.write.name
     return Schedule(connect, write, cell.chunks, 1, (), tuple(walk.steps))

@@ -16,7 +16,7 @@ from chunk7.delivery.effects import (
 )
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.fetch import fetch_missing
-from chunk7.delivery.handover import attach, release
+from chunk7.delivery.handover import attach, check, hold, note, release
 from chunk7.delivery.ordering import Join
 from chunk7.simulator.explore.naming import (
     MISHANDLED,
@@ -59,6 +59,7 @@ class Service:
         self._programs = programs
         self._stores = stores
         self._reception = reception
+        self._positioned = cell.connect.recovery is not None
 
     def rejoin(self, joiner: Joiner, node: int) -> Joiner:
         """The client has lost its connection and joins again, at the given node."""
@@ -70,10 +71,31 @@ class Service:
             handover=None,
             has_history=False,
             cursor=None,
+            recovering=False,
             wire=(),
             fetches=(),
             fetching=ENDED,
             final_beats=0,
+        )
+
+    def recover(self, joiner: Joiner) -> Joiner:
+        """The node has left the client behind: from now on it holds live chunks, and recovers."""
+        recovery = self._cell.connect.recovery
+        assert recovery is not None
+        assert joiner.handover is not None
+        position = joiner.handover.position
+        assert position is not None
+        program = self._programs.root(
+            ("recover", position), self._cell.connect.name, partial(recovery, position)
+        )
+        return joiner._replace(handover=hold(joiner.handover), program=program, recovering=True)
+
+    def follows(self, joiner: Joiner) -> bool:
+        """Whether the node keeps the position of a client that has joined."""
+        return (
+            self._positioned
+            and joiner.handover is not None
+            and (joiner.program == ENDED or joiner.recovering)
         )
 
     def join(self, after_seq: int) -> int:
@@ -97,6 +119,8 @@ class Service:
             yield self._fetch(state, place, joiner, actor)
         if self._reception.client.asks and joiner.program == ENDED:
             yield from self._heartbeat(state, place, joiner, actor)
+        if self.follows(joiner) and not joiner.recovering:
+            yield from self._check(state, place, joiner, actor)
 
     def _join_step(self, state: State, place: int, joiner: Joiner, actor: str) -> Iterator[Move]:
         effect = self._programs.effect(joiner.program)
@@ -118,16 +142,21 @@ class Service:
             raise OrderingError(f"{self._cell.connect.name}: {error}") from error
         except MISHANDLED as error:
             raise impossible(self._cell.connect.name, effect, error) from error
-        after = after._replace(program=self._programs.after(joiner.program, answer))
+        program = self._programs.after(joiner.program, answer)
+        after = after._replace(program=program, recovering=joiner.recovering and program != ENDED)
         yield Step(actor, effect_name(effect)), with_joiner(state, place, after)
 
     def _locally(self, state: State, joiner: Joiner, effect: Any) -> Joiner:
         match effect:
             case Subscribe(to):
-                return joiner._replace(handover=attach(joiner.handover, to, joiner.after_seq))
+                return joiner._replace(
+                    handover=attach(joiner.handover, to, joiner.after_seq, self._positioned)
+                )
             case SendHistory(chunks):
+                noted = note(joiner.handover, (chunk.seq for chunk in chunks))
                 return self._reception.send(
-                    joiner, History(tuple(map(self._reception.chunk_id, chunks)))
+                    joiner._replace(handover=noted),
+                    History(tuple(map(self._reception.chunk_id, chunks))),
                 )
             case SendWelcome(head_seq) if head_seq is not None:
                 return self._reception.send(joiner, head_seq)
@@ -192,3 +221,23 @@ class Service:
             Step(actor, "heartbeat"),
             with_joiner(state, place, self._reception.send(beaten, head)),
         )
+
+    def _check(self, state: State, place: int, joiner: Joiner, actor: str) -> Iterator[Move]:
+        """A beat at which the node finds the client behind, subscribes again and recovers.
+
+        What is merely on its way is taken for lost as well, which must do no harm.
+        """
+        if state.producer != ENDED:
+            if joiner.early_beats == self._cell.early_beats:
+                return
+            beaten = joiner._replace(early_beats=joiner.early_beats + 1)
+        elif joiner.final_beats == _MAX_FINAL_BEATS:
+            return
+        else:
+            beaten = joiner._replace(final_beats=joiner.final_beats + 1)
+        head = self._stores.after(state.store, "head", lambda m: m.head(SESSION))[1]
+        checked = check(joiner.handover, head)
+        if checked is not None:
+            state = state._replace(channels=put(state.channels, joiner.node, SENT))
+            after = self.recover(beaten._replace(handover=checked))
+            yield Step(actor, "heartbeat"), with_joiner(state, place, after)

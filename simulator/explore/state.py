@@ -77,11 +77,13 @@ class Joiner(NamedTuple):
 
     node: int
     program: int
+    """Of its join, or while `recovering` of its node's recovery."""
     client: Any
     after_seq: int = 0
     handover: Handover | None = None
     has_history: bool = False
     cursor: Cursor | None = None
+    recovering: bool = False
     wire: tuple[Frame, ...] = ()
     fetches: tuple[tuple[int, int], ...] = ()
     fetching: int = -1

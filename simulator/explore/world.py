@@ -10,6 +10,7 @@ after any other.
 from collections.abc import Iterator
 from typing import Any
 
+from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.store import MemoryStore
 from chunk7.faults import STRIKES
@@ -96,7 +97,7 @@ class World:
         for node, channel in enumerate(state.channels):
             if channel == SENT:
                 moves.append(self._take_effect(state, node))
-            elif channel == SUBSCRIBED and self._waiting(state.store, node):
+            if channel != UNSUBSCRIBED and self._waiting(state.store, node):
                 moves.append(self._deliver(state, node))
         for place, joiner in enumerate(state.joiners):
             moves += self._service.moves(state, place, joiner)
@@ -119,8 +120,8 @@ class World:
         clients = (
             ClientView(
                 joiner.node,
-                begun=not self.programs.is_root(joiner.program),
-                joined=joiner.program == ENDED,
+                begun=joiner.recovering or not self.programs.is_root(joiner.program),
+                joined=joiner.recovering or joiner.program == ENDED,
                 listening=joiner.handover is not None,
             )
             for joiner in state.joiners
@@ -134,7 +135,8 @@ class World:
             case Rejoin(place, node):
                 return with_joiner(state, place, self._service.rejoin(state.joiners[place], node))
             case Disconnect(node, resubscribes):
-                return self._disconnect(state, node, SENT if resubscribes else UNSUBSCRIBED)
+                after = self._disconnect(state, node, SENT if resubscribes else UNSUBSCRIBED)
+                return self._recover_all(after, node) if resubscribes else after
             case TrimTo(max_entries):
                 store, _ = self.stores.after(
                     state.store, ("trim", max_entries), lambda m: m.trim(SESSION, max_entries)
@@ -193,6 +195,16 @@ class World:
         store, _ = self.stores.after(state.store, ("drop", node), drop)
         return state._replace(store=store, channels=put(state.channels, node, channel))
 
+    def _recover_all(self, state: State, node: int) -> State:
+        """The node knows that it has left its clients behind, and does for them what it can."""
+        joiners = tuple(
+            self._service.recover(joiner)
+            if joiner.node == node and self._service.follows(joiner)
+            else joiner
+            for joiner in state.joiners
+        )
+        return state._replace(joiners=joiners)
+
     def _take_effect(self, state: State, node: int) -> Move:
         name = node_name(node)
         store, _ = self.stores.after(
@@ -213,9 +225,15 @@ class World:
                 handover, sent = joiner.handover.take(self.reception.seq(chunk_id), chunk_id)
                 if handover is not joiner.handover:
                     joiner = joiner._replace(handover=handover)
+                if self._service.follows(joiner) and handover.sink is Sink.BUFFER:
+                    joiner = self._at_hole(joiner)
                 joiners[place] = self.reception.send(joiner, sent) if sent else joiner
         step = Step(name, "deliver", self.reception.number(chunk_id))
         return step, state._replace(store=store, joiners=tuple(joiners))
+
+    def _at_hole(self, joiner: Joiner) -> Joiner:
+        """A chunk that is not the next one has come, or a later one after it."""
+        return joiner if joiner.recovering else self._service.recover(joiner)
 
     # --- names ---
 

@@ -203,6 +203,7 @@ def test_the_window_is_where_the_ordering_pauses() -> None:
         "redis_streams": 2,
         "sequence_gap_fill": 2,
         "buffered_merge": 2,
+        "positioned_merge": 2,
     }
 
 

@@ -31,15 +31,15 @@ def survivors(fault: str) -> set[str]:
 
 
 NOBODY: set[str] = set()
-NO_MERGE = {"redis_streams", "sequence_gap_fill"}
-ALL_SAFE = {*NO_MERGE, "subscribe_then_history", "buffered_merge"}
+RECOVERING = {"redis_streams", "sequence_gap_fill", "positioned_merge"}
+ALL_SAFE = {*RECOVERING, "subscribe_then_history", "buffered_merge"}
 SURVIVORS = {
-    "store_kill_pubsub": NO_MERGE,
-    "store_restart": NO_MERGE,
+    "store_kill_pubsub": RECOVERING,
+    "store_restart": RECOVERING,
     "store_restart_empty": NOBODY,
     "store_failover": NOBODY,
-    "deaf_node": NO_MERGE,
-    "stale_read": NO_MERGE,
+    "deaf_node": RECOVERING,
+    "stale_read": RECOVERING,
     "evict": NOBODY,
     "trim": NOBODY,
     "node_kill": ALL_SAFE,

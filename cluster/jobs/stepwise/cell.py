@@ -25,7 +25,7 @@ from chunk7.delivery.effects import (
 )
 from chunk7.delivery.errors import Chunk7Error, OrderingError, StoreError
 from chunk7.delivery.fetch import fetch_missing
-from chunk7.delivery.handover import attach, release
+from chunk7.delivery.handover import attach, check, note, release
 from chunk7.delivery.ordering import Join
 from chunk7.delivery.stepping import Steps
 from chunk7.faults import STRIKES
@@ -65,6 +65,7 @@ class SteppedCell:
         self._cell = cell
         self._store = store
         self._session_id = session_id
+        self._positioned = cell.connect.recovery is not None
         nodes = 1 + len(cell.faults)
         self._relays = [Relay(url, stream_key(session_id)) for _ in range(nodes)]
         chunks = [replace(chunk, session_id=session_id) for chunk in session_chunks(cell.chunks)]
@@ -119,8 +120,7 @@ class SteppedCell:
         writing = self.producer.steps
         situation = Situation(
             tuple(
-                ClientView(j.node, j.begun, j.steps.effect is None, j.handover is not None)
-                for j in self.clients
+                ClientView(j.node, j.begun, j.joined, j.handover is not None) for j in self.clients
             ),
             None if writing is None else self.producer.writing,
             writing is not None and isinstance(writing.effect, Append),
@@ -134,6 +134,9 @@ class SteppedCell:
                 self._rejoin(self.clients[place], node)
             case Disconnect(node, resubscribes):
                 await self._relays[node].disconnect(SENT if resubscribes else UNSUBSCRIBED)
+                for client in self.clients if resubscribes else ():
+                    if client.node == node and client.follows:
+                        client.recover(self._cell.connect)
             case Deafen(node):
                 await self._relays[node].disconnect(self._relays[node].state)
             case Forget():
@@ -170,6 +173,8 @@ class SteppedCell:
                 client.handover, sent = client.handover.take(chunk.seq, chunk)
                 for item in sent:
                     client.receive((item,))
+                if client.at_hole:
+                    client.recover(self._cell.connect)
 
     # --- what a node does for one client ---
 
@@ -187,6 +192,11 @@ class SteppedCell:
             case "heartbeat":
                 head = await self._store.head(self._session_id)
                 client.learn_head(head)
+                checked = check(client.handover, head) if client.follows else None
+                if checked is not None:
+                    client.handover = checked
+                    self._relays[client.node].state = SENT
+                    client.recover(self._cell.connect)
                 return head
             case "fetch":
                 feed = self._cell.connect.feed
@@ -202,7 +212,8 @@ class SteppedCell:
                 client.begun = True
                 answer = await self._perform(client, client.steps.effect)
                 client.steps.advance(answer)
-                unpaused(client.steps)
+                if unpaused(client.steps).effect is None:
+                    client.recovering = False
                 return answer
         return None
 
@@ -219,13 +230,14 @@ class SteppedCell:
                 session_id = self.keys.read_from(client.node, self.producer.writing)
                 return await self._store.stream(session_id, after)
             case Subscribe(to):
-                client.handover = attach(client.handover, to, client.after_seq)
+                client.handover = attach(client.handover, to, client.after_seq, self._positioned)
                 relay.state = SENT if relay.state == UNSUBSCRIBED else relay.state
             case Confirmed():
                 if relay.state != SUBSCRIBED:
                     raise OrderingError("the store has not confirmed the subscription yet")
             case SendHistory(chunks):
                 client.has_history = True
+                client.handover = note(client.handover, (chunk.seq for chunk in chunks))
                 client.receive(chunks)
             case SendWelcome(head_seq):
                 if head_seq is not None:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chunk7.cluster.jobs.stepwise.turns import unpaused
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.client import ClientModel
-from chunk7.delivery.effects import Cursor
-from chunk7.delivery.handover import Handover
+from chunk7.delivery.effects import Cursor, Sink
+from chunk7.delivery.handover import Handover, hold
+from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.delivery.stepping import Steps
 
 
@@ -22,6 +24,8 @@ class SteppedClient:
     memory: Any
     node: int = 0
     begun: bool = False
+    recovering: bool = False
+    """`steps` are those of its node's recovery."""
     after_seq: int = 0
     handover: Handover | None = None
     has_history: bool = False
@@ -35,7 +39,33 @@ class SteppedClient:
         """It joins again; nothing of its old node comes along."""
         self.node, self.steps, self.after_seq, self.begun = node, steps, after_seq, False
         self.handover, self.cursor, self.has_history, self.fetching = None, None, False, None
+        self.recovering = False
         self.fetches.clear()
+
+    @property
+    def joined(self) -> bool:
+        """Whether its join is over."""
+        return self.recovering or self.steps.effect is None
+
+    @property
+    def follows(self) -> bool:
+        """Whether its node keeps its position: it has joined, by an ordering with a recovery."""
+        kept = self.handover is not None and self.handover.position is not None
+        return kept and self.joined
+
+    @property
+    def at_hole(self) -> bool:
+        """Whether a chunk that is not the next one has come, and the node is to recover."""
+        held = self.handover is not None and self.handover.sink is Sink.BUFFER
+        return held and self.follows and not self.recovering
+
+    def recover(self, connect: ConnectOrdering) -> None:
+        """From now on live chunks are held, and its node does what the ordering has for that."""
+        assert self.handover is not None
+        assert self.handover.position is not None
+        assert connect.recovery is not None
+        self.handover, self.recovering = hold(self.handover), True
+        self.steps = unpaused(Steps(connect.recovery(self.handover.position)))
 
     def receive(self, chunks: tuple[Chunk, ...]) -> None:
         """One frame: its chunks are taken, then the client asks for what it misses."""

@@ -21,13 +21,24 @@ class Relay:
         self._pushes: asyncio.Queue[Any] = asyncio.Queue()
 
     async def subscribe(self) -> None:
-        """The store executes the SUBSCRIBE that was sent, and confirms it."""
-        self._link = await Link.open(self._url, "chunk7-relay", on_push=self._pushes.put_nowait)
+        """The store executes the SUBSCRIBE that was sent, and confirms it.
+
+        One that is sent again finds chunks that are still on their way; they stay so.
+        """
+        if self._link is None:
+            self._link = await Link.open(self._url, "chunk7-relay", on_push=self._push)
         self._link.push("SUBSCRIBE", self._channel)
-        push = await self._pushes.get()
+        under_way = []
+        while (push := await self._pushes.get())[0] == b"message":
+            under_way.append(push)
         if push[0] != b"subscribe":
             raise StoreError(f"the store answers SUBSCRIBE with {push!r}")
+        for message in under_way:  # the store was asked after them, so none is behind them
+            self._push(message)
         self.state = SUBSCRIBED
+
+    def _push(self, push: Any) -> None:
+        self._pushes.put_nowait(push)
 
     async def next_chunk(self) -> Chunk:
         """The oldest published chunk that the node has not taken yet."""
