@@ -7,13 +7,16 @@ import asyncio
 
 from chunk7.delivery.errors import StoreError
 from chunk7.nodes.backend import Backend
+from chunk7.nodes.recovery import Recoveries
 from chunk7.nodes.roster import Roster
 from chunk7.nodes.transports.websocket import text_frame
 from chunk7.nodes.unheard import Unheard
 from chunk7.wire.frames import HeartbeatFrame, encode
 
 
-async def beat(backend: Backend, roster: Roster, unheard: Unheard, every_s: float) -> None:
+async def beat(
+    backend: Backend, roster: Roster, unheard: Unheard, recoveries: Recoveries, every_s: float
+) -> None:
     """Beat for ever, at instants that do not drift; a beat without a store is left out."""
     loop = asyncio.get_running_loop()
     due_s = loop.time()
@@ -23,16 +26,19 @@ async def beat(backend: Backend, roster: Roster, unheard: Unheard, every_s: floa
         if backend.down.done():
             unheard.forget()
         else:
-            await _beat_once(backend, roster, unheard)
+            await _beat_once(backend, roster, unheard, recoveries)
 
 
-async def _beat_once(backend: Backend, roster: Roster, unheard: Unheard) -> None:
+async def _beat_once(
+    backend: Backend, roster: Roster, unheard: Unheard, recoveries: Recoveries
+) -> None:
     sessions = roster.sessions()
     try:
         heads = await backend.store.heads(sessions)
     except StoreError:
         return  # lost: clients are told by who watches the store
     unheard.beat(zip(sessions, heads, strict=True))
+    recoveries.beat(zip(sessions, heads, strict=True))
     for session_id, head_seq in zip(sessions, heads, strict=True):
         frame = text_frame(encode(HeartbeatFrame(head_seq)))
         for client in roster.of(session_id):

@@ -135,7 +135,8 @@ class Driver:
                 if self._work_s:
                     await asyncio.wait([self._down], timeout=self._work_s)
             case Subscribe(to=sink):
-                self._subscribed(self._hub.join(self._client, sink, self._after_seq))
+                positioned = self._ordering.recovery is not None
+                self._subscribed(self._hub.join(self._client, sink, self._after_seq, positioned))
             case Confirmed():
                 await self._confirmed()
             case ReadHistory(after_seq=after_seq, to_seq=to_seq):
@@ -207,4 +208,7 @@ class Driver:
         self.facts.history_count = len(chunks)
         self.facts.history_first_seq = chunks[0].seq if chunks else None
         self.facts.history_last_seq = chunks[-1].seq if chunks else None
+        subscription = self._hub.subscription(self._client)
+        if subscription is not None:
+            subscription.note(self._client, (chunk.seq for chunk in chunks))
         await self._client.write_history(text_frame(encode_history(chunks)))

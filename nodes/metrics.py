@@ -65,6 +65,9 @@ class NodeMetrics:
             "unheard_chunks",
             "Chunks numbered in a client's session while its channel was mute.",
         )
+        self.recoveries = self._counter(
+            "recoveries", "Clients that the node had left behind, and sent what they lacked."
+        )
         self.fetches = self._counter("fetches", "Fetch and resume frames answered.")
         self.bad_frames = self._counter("bad_frames", "Client frames refused.")
         self.bad_messages = self._counter("bad_messages", "Published payloads that are no chunk.")

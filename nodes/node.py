@@ -16,6 +16,7 @@ from chunk7.nodes.feeds.stream import StreamFeed
 from chunk7.nodes.heartbeat import beat
 from chunk7.nodes.metrics import NodeMetrics
 from chunk7.nodes.options import NodeOptions
+from chunk7.nodes.recovery import Recoveries
 from chunk7.nodes.roster import Roster
 from chunk7.nodes.server import NodeServer
 from chunk7.nodes.unheard import Unheard
@@ -58,6 +59,11 @@ class Node:
             self._on_back,
             self._metrics.store_round_trip.observe,
         )
+        self._recoveries = Recoveries(
+            self._hub,
+            lambda session_id: self._backend.store.head(session_id),
+            self._metrics.recoveries.inc,
+        )
         self._unheard = Unheard(self._hub.heard, self._metrics.unheard.inc)
         self._server = NodeServer(
             Services(
@@ -68,6 +74,7 @@ class Node:
                 self._roster,
                 self._recorder,
                 self._metrics,
+                self._recoveries,
             )
         )
         self._lag = LagMonitor()
@@ -92,6 +99,7 @@ class Node:
                         self._backend,
                         self._roster,
                         self._unheard,
+                        self._recoveries,
                         self._options.heartbeat_ms / 1_000,
                     )
                 ),
@@ -193,6 +201,7 @@ class Node:
 
     def _on_back(self) -> None:
         self._record_event("store_back")
+        self._recoveries.start_all()
         self._server.tell_all("gap_possible", "the store was away; chunks may be missing")
 
 

@@ -19,6 +19,7 @@ from chunk7.nodes.feeds.stream import StreamFeed
 from chunk7.nodes.join import Driver
 from chunk7.nodes.metrics import NodeMetrics
 from chunk7.nodes.options import NodeOptions
+from chunk7.nodes.recovery import Recoveries
 from chunk7.nodes.request import JoinRequest
 from chunk7.nodes.roster import Roster
 from chunk7.nodes.transports.websocket import Client, text_frame
@@ -46,6 +47,7 @@ class Services:
     roster: Roster
     recorder: Recorder
     metrics: NodeMetrics
+    recoveries: Recoveries
 
 
 class ClientVisit:
@@ -73,6 +75,8 @@ class ClientVisit:
         try:
             if await self._join():
                 self._services.roster.join(self._client)
+                ordering = self._request.ordering
+                self._services.recoveries.follow(self._client, ordering, self._new_driver)
                 await self._converse()
         finally:
             self._leave()
@@ -152,6 +156,7 @@ class ClientVisit:
 
     def _leave(self) -> None:
         client = self._client
+        self._services.recoveries.forget(client)
         self._services.hub.leave(client)
         self._services.tail.leave(client)
         self._services.roster.leave(client)

@@ -84,7 +84,9 @@ class PerClientHub(Hub):
         counts = [count for hub in hubs if (count := hub.heard(session_id)) is not None]
         return sum(counts) if counts else None
 
-    def join(self, client: Client, to: Sink, after_seq: int = 0) -> Subscription:
+    def join(
+        self, client: Client, to: Sink, after_seq: int = 0, positioned: bool = False
+    ) -> Subscription:
         """As `Hub.join`. A client whose subscription fails later is closed."""
         if self._link is None:
             raise StoreLost("the store is away")
@@ -96,7 +98,16 @@ class PerClientHub(Hub):
         link.lost.add_done_callback(hub._disconnected)
         link.lost.add_done_callback(lambda _lost: self._ended(client, link.reason))
         hub._link = link  # type: ignore[assignment]
-        return hub.join(client, to, after_seq)
+        hub.on_hole = self.on_hole
+        return hub.join(client, to, after_seq, positioned)
+
+    def resubscribe(self, session_id: str) -> None:
+        """Nothing: a PubSub subscribes once. What a deaf one misses is read at each heartbeat."""
+
+    def subscription(self, client: Client) -> Subscription | None:
+        """As `Hub.subscription`."""
+        hub = self._hubs.get(client.session_id, {}).get(client)
+        return None if hub is None else hub.subscription(client)
 
     def _ended(self, client: Client, reason: str) -> None:
         if client in self._hubs.get(client.session_id, {}):  # it has not left

@@ -9,7 +9,7 @@ one that is over: it is not delivered.
 import asyncio
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import hiredis
@@ -18,7 +18,7 @@ import msgspec
 from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import StoreError, StoreLost
-from chunk7.delivery.handover import STRAIGHT, Handover, attach, release
+from chunk7.delivery.handover import STRAIGHT, Handover, attach, check, hold, note, release
 from chunk7.nodes.feeds.buffer import BufferFull
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.clock import now_ns
@@ -68,6 +68,33 @@ class Subscription:
         else:
             self.handovers[client] = handover
 
+    def note(self, client: Client, seqs: Iterable[int]) -> None:
+        """These were written to the client apart from live chunks: its position has them."""
+        noted = note(self.handovers.get(client), seqs)
+        if noted is not None:
+            self.handovers[client] = noted
+
+    def hold(self, client: Client) -> None:
+        """From now on hold the live chunks of a client whose position is kept."""
+        handover = self.handovers.get(client)
+        if handover is not None and handover.position is not None:
+            self.handovers[client] = hold(handover)
+
+    def check(self, client: Client, head_seq: int) -> bool:
+        """Whether the client's position is behind the head; if so, its live chunks are held."""
+        checked = check(self.handovers.get(client), head_seq)
+        if checked is not None:
+            self.handovers[client] = checked
+        return checked is not None
+
+    def bounded(
+        self, client: Client, handover: Handover, added_bytes: int, max_bytes: int
+    ) -> Handover:
+        """What is held counted; all of it dropped when it is too much, which the release tells."""
+        held_bytes = self.held_bytes.get(client, 0) + added_bytes
+        self.held_bytes[client] = held_bytes
+        return handover if held_bytes <= max_bytes else handover._replace(held=None)
+
     def remove(self, client: Client) -> bool:
         """Forget the client; whether anybody is left."""
         self.clients.discard(client)
@@ -96,6 +123,8 @@ class Hub:
         self._live: dict[bytes, Subscription] = {}
         self._unconfirmed: defaultdict[bytes, deque[Subscription]] = defaultdict(deque)
         self._pong: asyncio.Future[None] | None = None
+        self.on_hole: Callable[[Client], None] = lambda client: None
+        """Called when a client's position shows that a chunk is missing in front of a live one."""
 
     @property
     def channels(self) -> int:
@@ -117,6 +146,8 @@ class Hub:
         self._link = link
         link.lost.add_done_callback(self._disconnected)
         for subscription in self._subscriptions.values():
+            for client in subscription.handovers:
+                subscription.hold(client)  # what comes first may not be next
             subscription.confirmed = asyncio.get_running_loop().create_future()
             self._subscribe(subscription)
         confirmations = [s.confirmed for s in self._subscriptions.values()]
@@ -197,38 +228,35 @@ class Hub:
         for client, before in list(subscription.handovers.items()):
             handover, sent = before.take(seq, payload)
             if handover.held is not before.held:
-                handover = self._bounded(subscription, client, handover, len(payload))
+                handover = subscription.bounded(
+                    client, handover, len(payload), self._max_buffer_bytes
+                )
             subscription.put(client, handover)
             for item in sent:
                 client.write_live(text_frame(item))
             receivers += len(sent)
+            if handover.position is not None and handover.sink is not before.sink:
+                self.on_hole(client)
         return receivers
-
-    def _bounded(
-        self, subscription: Subscription, client: Client, handover: Handover, added_bytes: int
-    ) -> Handover:
-        """What is held counted; all of it dropped when it is too much, which the release tells."""
-        held_bytes = subscription.held_bytes.get(client, 0) + added_bytes
-        subscription.held_bytes[client] = held_bytes
-        return handover if held_bytes <= self._max_buffer_bytes else handover._replace(held=None)
 
     # --- the clients' side ---
 
-    def join(self, client: Client, to: Sink, after_seq: int = 0) -> Subscription:
+    def join(
+        self, client: Client, to: Sink, after_seq: int = 0, positioned: bool = False
+    ) -> Subscription:
         """Subscribe if nobody has yet; the client's chunks go where `to` says.
 
-        It has every chunk up to `after_seq`. Raises StoreLost while there is no link,
-        OrderingError when the client already has joined.
+        It has every chunk up to `after_seq`; its position is kept if `positioned`. Raises
+        StoreLost while there is no link, OrderingError when the client already has joined.
         """
         if self._link is None:
             raise StoreLost("the store is away")
-        channel = stream_key(client.session_id).encode()
-        subscription = self._subscriptions.get(channel)
+        subscription = self.subscription(client)
         if subscription is None:
-            subscription = Subscription(channel)
+            subscription = Subscription(stream_key(client.session_id).encode())
             self._subscribe(subscription)
-            self._subscriptions[channel] = subscription
-        subscription.put(client, attach(subscription.of(client), to, after_seq))
+            self._subscriptions[subscription.channel] = subscription
+        subscription.put(client, attach(subscription.of(client), to, after_seq, positioned))
         return subscription
 
     def release(self, client: Client, known: frozenset[int]) -> None:
@@ -237,7 +265,7 @@ class Hub:
         No other coroutine runs in between, so no live chunk can overtake a held one.
         Raises OrderingError without a buffer, BufferFull when it did not hold everything.
         """
-        subscription = self._subscriptions.get(stream_key(client.session_id).encode())
+        subscription = self.subscription(client)
         handover, payloads = release(subscription.of(client) if subscription else None, known)
         assert subscription is not None  # who has a buffer has one
         if subscription.held_bytes.pop(client, 0) > self._max_buffer_bytes:
@@ -248,15 +276,27 @@ class Hub:
 
     def leave(self, client: Client) -> None:
         """Forget the client; unsubscribe after the last one. Does nothing if it never joined."""
-        channel = stream_key(client.session_id).encode()
-        subscription = self._subscriptions.get(channel)
+        subscription = self.subscription(client)
         if subscription is None or subscription.remove(client):
             return
-        del self._subscriptions[channel]
-        self._live.pop(channel, None)
+        del self._subscriptions[subscription.channel]
+        self._live.pop(subscription.channel, None)
         if self._link is not None:
             with contextlib.suppress(StoreLost):  # the store forgets us by itself
-                self._link.push("UNSUBSCRIBE", channel)
+                self._link.push("UNSUBSCRIBE", subscription.channel)
+
+    # --- positions ---
+
+    def subscription(self, client: Client) -> Subscription | None:
+        """The client's subscription, None when its session has none."""
+        return self._subscriptions.get(stream_key(client.session_id).encode())
+
+    def resubscribe(self, session_id: str) -> None:
+        """Send SUBSCRIBE again for a channel that may have gone deaf. Live chunks go on."""
+        subscription = self._subscriptions.get(stream_key(session_id).encode())
+        if subscription is not None and self._link is not None and subscription.confirmed.done():
+            subscription.confirmed = asyncio.get_running_loop().create_future()
+            self._subscribe(subscription)
 
     def _subscribe(self, subscription: Subscription) -> None:
         assert self._link is not None

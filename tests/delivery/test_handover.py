@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import OrderingError
-from chunk7.delivery.handover import STRAIGHT, Handover, attach, release
+from chunk7.delivery.handover import STRAIGHT, Handover, attach, check, hold, note, release
+from chunk7.delivery.position import Position
 
 CLIENT, BUFFER = Sink.CLIENT, Sink.BUFFER
 
@@ -78,6 +79,52 @@ def test_a_join_subscribes_once_and_releases_once_and_only_a_buffer() -> None:
 
 def test_many_chunks_can_be_held() -> None:
     assert story(range(100_000, 0, -1), known=[], after=[]) == list(range(1, 100_001))
+
+
+def at(top: int, *missing: int) -> Handover:
+    """The handover of a client that was sent everything up to `top`, but for these."""
+    return Handover(CLIENT, position=Position(top, frozenset(missing)))
+
+
+def test_at_a_position_the_next_comes_at_once_and_what_was_sent_is_left_out() -> None:
+    assert arrive(at(2), 2, 3, 1, 3, 4, 0) == (at(4), [3, 4, 0])
+
+
+def test_a_chunk_that_is_not_the_next_is_held_with_all_that_follow() -> None:
+    handover, sent = arrive(at(2), 3, 5, 6)
+    assert (handover.sink, handover.position, sent) == (BUFFER, Position(3), [3])
+    noted = note(handover, [4])
+    assert noted is not None
+    assert release(noted, frozenset({4})) == (at(6), (5, 6))
+
+
+def test_what_a_recovery_did_not_find_is_missing_and_sent_if_it_comes() -> None:
+    handover, sent = arrive(at(2), 4)
+    assert (release(handover, frozenset()), sent) == ((at(4, 3), (4,)), [])
+    assert arrive(at(4, 3), 3, 5) == (at(5), [3, 5])
+
+
+def test_what_was_read_before_a_recovery_was_broken_off_is_not_read_again() -> None:
+    """Lost the store between sending the history and the release: 1 was sent twice."""
+    assert note(hold(at(0)), [1]) == hold(at(1))
+    assert note(None, [1]) is None
+    assert note(STRAIGHT, [1]) is STRAIGHT
+
+
+def test_a_heartbeat_holds_who_is_behind() -> None:
+    assert check(at(2), 3) == hold(at(2))
+    assert check(at(2, 1), 2) == hold(at(2, 1))
+    assert check(at(2), 2) is check(None, 2) is check(STRAIGHT, 2) is None
+
+
+def test_a_head_below_the_position_begins_anew() -> None:
+    assert check(at(5), 2) == hold(at(0))
+
+
+def test_a_position_needs_a_buffer_to_begin_with() -> None:
+    assert attach(None, BUFFER, 3, positioned=True) == hold(at(3))
+    with pytest.raises(OrderingError, match="subscribes into a buffer"):
+        attach(None, CLIENT, 3, positioned=True)
 
 
 @given(st.integers(0, 8), st.data())

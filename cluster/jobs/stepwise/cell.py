@@ -9,7 +9,7 @@ from chunk7.cluster.jobs.stepwise.keys import SessionKeys
 from chunk7.cluster.jobs.stepwise.producer import SteppedProducer
 from chunk7.cluster.jobs.stepwise.relay import Relay
 from chunk7.cluster.jobs.stepwise.turns import expect, misplaced, unpaused
-from chunk7.delivery.chunk import history_key, stream_key
+from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.effects import (
     NEWEST,
     Append,
@@ -66,8 +66,8 @@ class SteppedCell:
         self._store = store
         self._session_id = session_id
         self._positioned = cell.connect.recovery is not None
-        nodes = 1 + len(cell.faults)
-        self._relays = [Relay(url, stream_key(session_id)) for _ in range(nodes)]
+        channel = stream_key(session_id)
+        self._relays = [Relay(url, channel) for _ in range(1 + len(cell.faults))]
         chunks = [replace(chunk, session_id=session_id) for chunk in session_chunks(cell.chunks)]
         self.keys = SessionKeys(store, session_id, keeps_before=FAILOVER in cell.faults)
         self.producer = SteppedProducer(cell.write, chunks, store, self.keys)
@@ -134,8 +134,8 @@ class SteppedCell:
                 self._rejoin(self.clients[place], node)
             case Disconnect(node, resubscribes):
                 await self._relays[node].disconnect(SENT if resubscribes else UNSUBSCRIBED)
-                for client in self.clients if resubscribes else ():
-                    if client.node == node and client.follows:
+                for client in self.clients:
+                    if resubscribes and client.node == node and client.follows:
                         client.recover(self._cell.connect)
             case Deafen(node):
                 await self._relays[node].disconnect(self._relays[node].state)
@@ -148,9 +148,7 @@ class SteppedCell:
             case Lag(node):
                 await self.keys.keep_stale(node, self.producer.writing)
             case TrimTo(max_entries):
-                keys = history_key(self._session_id), stream_key(self._session_id)
-                await self._store.link.send("LTRIM", keys[0], -max_entries, -1)
-                await self._store.link.send("XTRIM", keys[1], "MAXLEN", "=", max_entries)
+                await self.keys.trim(max_entries)
             case GiveUp(executed, same_ms):
                 if executed and self.producer.steps is not None:
                     await self.producer.write(self.producer.steps.effect, same_ms)
@@ -194,8 +192,7 @@ class SteppedCell:
                 client.learn_head(head)
                 checked = check(client.handover, head) if client.follows else None
                 if checked is not None:
-                    client.handover = checked
-                    self._relays[client.node].state = SENT
+                    client.handover, self._relays[client.node].state = checked, SENT
                     client.recover(self._cell.connect)
                 return head
             case "fetch":
@@ -221,14 +218,11 @@ class SteppedCell:
         relay = self._relays[client.node]
         match effect:
             case ReadHistory(after_seq, to_seq):
-                session_id = self.keys.read_from(client.node, self.producer.writing)
-                return await self._store.history(session_id, after_seq, to_seq)
+                return await self._store.history(self._read_from(client), after_seq, to_seq)
             case ReadHead():
-                session_id = self.keys.read_from(client.node, self.producer.writing)
-                return await self._store.head(session_id)
+                return await self._store.head(self._read_from(client))
             case ReadStream(after):
-                session_id = self.keys.read_from(client.node, self.producer.writing)
-                return await self._store.stream(session_id, after)
+                return await self._store.stream(self._read_from(client), after)
             case Subscribe(to):
                 client.handover = attach(client.handover, to, client.after_seq, self._positioned)
                 relay.state = SENT if relay.state == UNSUBSCRIBED else relay.state
@@ -247,12 +241,15 @@ class SteppedCell:
                 for chunk in held:
                     client.receive((chunk,))
             case Follow(after):
-                newest = after == NEWEST
-                read = await self._store.stream(self._session_id, after) if newest else None
-                client.cursor = after if read is None else read.cursor
+                client.cursor = after
+                if after == NEWEST:
+                    client.cursor = (await self._store.stream(self._session_id, after)).cursor
             case _:
                 raise OrderingError(f"{type(effect).__name__} belongs to the other side")
         return None
+
+    def _read_from(self, client: SteppedClient) -> str:
+        return self.keys.read_from(client.node, self.producer.writing)
 
     async def _tail(self, client: SteppedClient) -> None:
         if client.cursor is None:

@@ -62,10 +62,11 @@ class SteppedClient:
     def recover(self, connect: ConnectOrdering) -> None:
         """From now on live chunks are held, and its node does what the ordering has for that."""
         assert self.handover is not None
-        assert self.handover.position is not None
+        position = self.handover.position
+        assert position is not None
         assert connect.recovery is not None
         self.handover, self.recovering = hold(self.handover), True
-        self.steps = unpaused(Steps(connect.recovery(self.handover.position)))
+        self.steps = unpaused(Steps(connect.recovery(position)))
 
     def receive(self, chunks: tuple[Chunk, ...]) -> None:
         """One frame: its chunks are taken, then the client asks for what it misses."""

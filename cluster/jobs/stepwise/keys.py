@@ -33,6 +33,12 @@ class SessionKeys:
         """The keys are gone."""
         await self._store.link.send("DEL", *(key(self._session_id) for key in KEYS))
 
+    async def trim(self, max_entries: int) -> None:
+        """Only the newest entries of history and stream stay."""
+        link, session_id = self._store.link, self._session_id
+        await link.send("LTRIM", history_key(session_id), -max_entries, -1)
+        await link.send("XTRIM", stream_key(session_id), "MAXLEN", "=", max_entries)
+
     async def keep_stale(self, node: int, writing: int) -> None:
         """The node's next read is answered as of now, if it comes within a chunk."""
         await self._copy(self._session_id, self._stale_id)
