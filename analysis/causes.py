@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chunk7.analysis.faults import RECOVERY_NS, faults, on_node
 from chunk7.analysis.run_folder import Instants, Run
 from chunk7.analysis.verdicts import Bits, Ints, Judgement
 from chunk7.analysis.windows import JoinTimes, WriteTimes
@@ -20,6 +21,12 @@ from chunk7.delivery.verdicts import Cause
 BROKEN = (1001, 1006, 1011, 1012)
 """Close codes of a node that goes away: gone, broken off, failed, draining."""
 SLOW_CLIENT = "slow_client"
+CUT_FROM_STORE = (
+    "store_pause", "store_restart", "store_failover", "store_kill_pubsub", "network_cut",
+)  # fmt: skip
+"""Faults in which a node has no store, which it may notice late or never."""
+NOTICED_NS = 10_000_000_000
+"""A node that says so long after such a fault that it lost the store speaks of that fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,10 @@ class LossTable:
     """It ended with one of BROKEN, or its node ended without closing its records."""
     store_was_lost: Bits
     """Published while its node was without the store."""
+    node_was_deaf: Bits
+    """Published, and subscribed to, while its node heard nothing and did not notice."""
+    read_was_stale: Bits
+    """Saved before a read that was answered by somebody who lagged behind."""
     fills_gaps: Bits
     last_seq: Ints
     """The highest number that the client received."""
@@ -75,7 +86,9 @@ def explain(losses: LossTable, settle_ns: float) -> NDArray[Any]:
     rules: list[tuple[Cause, Any]] = [
         (Cause.SLOW_CLIENT, t.slow_client & ~not_subscribed),
         (Cause.NODE_GONE, t.node_went & ~np.isnan(t.cut_ns) & cut),
+        (Cause.DEAF_NODE, t.node_was_deaf),
         (Cause.STORE_RECONNECT, t.store_was_lost),
+        (Cause.STALE_READ, t.read_was_stale),
         (Cause.TRIMMED, absent & (t.save_done_ns <= t.read_sent_ns)),
         (Cause.TAIL, t.fills_gaps & (t.last_seq < t.seq)),
         *handover_causes(
@@ -100,13 +113,14 @@ def loss_table(
     join = pd.Index(run.joins["connection_id"]).get_indexer(run.connections["connection_id"])[who]
     published = _of_chunks(run, writes, chunk)
     ended = _of_ends(run, who, join)
+    of_joins = _of_joins(run, joins, join)
     traits = run.manifest.traits
     fills_gaps = run.connections["connect"].map({n: t.fills_gaps for n, t in traits.items()})
     table = LossTable(
         **published,
-        **_of_joins(run, joins, join),
+        **of_joins,
         **ended,
-        store_was_lost=_store_was_lost(run, joins, join, published["publish_sent_ns"]),
+        **_of_faults(run, join, published | of_joins),
         fills_gaps=fills_gaps.to_numpy(dtype=bool)[who],
         last_seq=judgement.accounts["last_seq"].to_numpy()[who],
     )
@@ -166,22 +180,51 @@ def _of_ends(run: Run, who: Ints, join: Ints) -> dict[str, Any]:
     }
 
 
-def _store_was_lost(run: Run, joins: JoinTimes, join: Ints, publish_sent_ns: Instants) -> Bits:
+def _of_faults(run: Run, join: Ints, t: dict[str, Any]) -> dict[str, Any]:
+    """What befell each loss's node, by events of its own and by the faults that struck it.
+
+    A fault explains only what was published after the subscription: before that, the law does.
+    """
+    struck = faults(run)
+    sent_ns, saved_ns = t["publish_sent_ns"], t["saved_ns"]
+    subscribed = ~(sent_ns <= t["subscribe_latest_ns"])
+    lost = _store_was_lost(run, struck, join, sent_ns, t["read_done_ns"] - t["read_sent_ns"])
+    deaf, stale = np.zeros(len(join), bool), np.zeros(len(join), bool)
+    for began_ns, ended_ns, hit in on_node(struck, CUT_FROM_STORE, run, join):
+        lost |= hit & subscribed & (sent_ns >= began_ns) & (sent_ns <= ended_ns + RECOVERY_NS)
+    for began_ns, ended_ns, hit in on_node(struck, ["deaf_node"], run, join):
+        deaf |= hit & subscribed & (sent_ns >= began_ns) & (sent_ns <= ended_ns)
+    for began_ns, ended_ns, hit in on_node(struck, ["stale_read"], run, join):
+        read_then = (t["read_done_ns"] >= began_ns) & (t["read_sent_ns"] <= ended_ns)
+        stale |= hit & read_then & (saved_ns <= t["read_done_ns"])
+    for began_ns, ended_ns, hit in on_node(struck, ["store_failover"], run, join):
+        read_after = (t["read_done_ns"] >= began_ns) & (saved_ns <= t["read_sent_ns"])
+        stale |= hit & read_after & (saved_ns <= ended_ns)
+    return {"store_was_lost": lost, "node_was_deaf": deaf, "read_was_stale": stale}
+
+
+def _store_was_lost(
+    run: Run, struck: pd.DataFrame, join: Ints, publish_sent_ns: Instants, trip_ns: Instants
+) -> Bits:
     """Whether each loss's node was without the store as the chunk was published.
 
     A node notices the loss a delivery late, so the time without begins a round trip (the join's
-    read) before the node says so. Without a `store_back` it lasts for ever.
+    read) before the node says so; and with the fault, if one struck it not long before. Without a
+    `store_back` it lasts for ever.
     """
     events = run.events[run.events["kind"].isin(["store_lost", "store_back"])]
     at_ns, process = run.instants(events, "at_ns"), events["process"].to_numpy(dtype=object)
     is_loss = (events["kind"] == "store_lost").to_numpy(dtype=bool)
     node = _take(run.joins["process"].to_numpy(dtype=object), join, "")
-    trip = _take(joins.read.latest_ns - joins.read.earliest_ns, join, 0.0)
+    cuts = on_node(struck, CUT_FROM_STORE, run, join)
     inside = np.zeros(len(join), bool)
-    for begin, name in zip(at_ns[is_loss], process[is_loss], strict=True):
-        back = at_ns[~is_loss & (process == name) & (at_ns >= begin)]
-        early, late = begin - np.nan_to_num(trip), back.min(initial=np.inf)
-        inside |= (node == name) & (publish_sent_ns >= early) & (publish_sent_ns <= late)
+    for lost_ns, name in zip(at_ns[is_loss], process[is_loss], strict=True):
+        back = at_ns[~is_loss & (process == name) & (at_ns >= lost_ns)]
+        early_ns, late = lost_ns - np.nan_to_num(trip_ns), back.min(initial=np.inf)
+        for began_ns, ended_ns, hit in cuts:
+            if began_ns <= lost_ns <= ended_ns + NOTICED_NS:
+                early_ns = np.where(hit, np.minimum(early_ns, began_ns), early_ns)
+        inside |= (node == name) & (publish_sent_ns >= early_ns) & (publish_sent_ns <= late)
     return inside
 
 

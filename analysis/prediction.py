@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from chunk7.analysis.faults import planned_deaths
 from chunk7.analysis.law import Joins, Writes, handover
 from chunk7.analysis.run_folder import Run
 from chunk7.analysis.windows import Execution, JoinTimes, WriteTimes
@@ -111,9 +112,13 @@ def _join_table(run: Run, joins: JoinTimes) -> pd.DataFrame:
 
 
 def _chunks_known_until(run: Run) -> float:
-    """Up to when every chunk was recorded that there was: the end, a stop, or the last flush."""
+    """Up to when every chunk was recorded that there was: the end, a stop, or the last flush.
+
+    A producer that was killed on purpose took its last second along, and another went on.
+    """
     known_ns = run.instants(run.processes, "known_until_ns")
-    of_producer = (run.processes["part"] == "producer").to_numpy(dtype=bool)
+    killed = run.processes["process"].isin(planned_deaths(run))
+    of_producer = ((run.processes["part"] == "producer") & ~killed).to_numpy(dtype=bool)
     stops = run.events[run.events["kind"] == "order_stopped"]
     ends = np.concatenate([known_ns[of_producer], run.instants(stops, "at_ns")])
     return float(np.nanmin(ends)) if not np.isnan(ends).all() else np.inf

@@ -9,13 +9,15 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from chunk7.analysis.faults import faults
 from chunk7.analysis.loss_rates import loss_rate_fields
 from chunk7.analysis.prediction import Prediction, by_cell
+from chunk7.analysis.recovery import FaultResult, fault_results
 from chunk7.analysis.run_folder import Run
 from chunk7.analysis.sightings import told_apart_by
 from chunk7.analysis.statistics.quantiles import quantiles
 from chunk7.analysis.store_cost import commands_per, memory_bytes_per_chunk
-from chunk7.analysis.validity import reasons
+from chunk7.analysis.validity import excused, reasons
 from chunk7.analysis.verdicts import Ints, Judgement
 from chunk7.analysis.windows import JoinTimes, WriteTimes, gap_ns
 from chunk7.delivery.errors import RecordError
@@ -49,6 +51,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     results: list[Result]
     told_apart_by: dict[str, int] = {}
     """Of a target: how many connections' chunks were told apart by seq, by index, by text."""
+    excused: list[str] = []
+    """What would speak against the run, had no fault struck it on purpose."""
+    faults: list[FaultResult] = []
+    """What each strike of a fault did, by time."""
 
 
 def write_summary(run_dir: Path, summary: Summary) -> None:
@@ -94,6 +100,8 @@ def summary_of(
         run_dir=str(run.folder),
         results=_results(run, judgement, evidence),
         told_apart_by={} if run.manifest.target is None else told_apart_by(run.folder),
+        excused=excused(run, judgement, running=running),
+        faults=fault_results(run, judgement, evidence.causes, faults(run)),
     )
 
 

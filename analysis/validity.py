@@ -1,4 +1,7 @@
-"""Whether a run may be believed. Every reason against it is one line with its numbers."""
+"""Whether a run may be believed. Every reason against it is one line with its numbers.
+
+What a fault that struck on purpose has done is no reason, and is written down as an excuse.
+"""
 
 import math
 from collections import defaultdict
@@ -10,8 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chunk7.analysis.excuses import NO_EXCUSES, Excuses, excuses_of
 from chunk7.analysis.run_folder import Run
-from chunk7.analysis.verdicts import Judgement
+from chunk7.analysis.verdicts import Judgement, has_known_outcome
 from chunk7.wire.account import MOST_UNDETERMINED
 
 
@@ -44,37 +48,65 @@ def reasons(
     records have no end, a cell has nothing yet, a connection is open, or was recorded by one of
     two processes only, and chunks are still on their way, is as it should be.
     """
+    return _against(run, judgement, limits, running, excuses_of(run))
+
+
+def excused(
+    run: Run, judgement: Judgement, limits: ValidityLimits = ValidityLimits(), running: bool = False
+) -> list[str]:
+    """What would speak against the run if no fault had struck it on purpose; else as `reasons`."""
+    excuses = excuses_of(run)
+    if excuses.none:
+        return []
+    held = _against(run, judgement, limits, running, excuses)
+    without = _against(run, judgement, limits, running, NO_EXCUSES)
+    return [line for line in without if line not in held]
+
+
+def _against(
+    run: Run, judgement: Judgement, limits: ValidityLimits, running: bool, excuses: Excuses
+) -> list[str]:
     against = [
-        *_clocks(run, limits),
+        *_clocks(run, limits, excuses),
         *_contradictions(run, judgement),
-        *_never_opened(run, limits, running),
-        *_saturated(run, limits),
-        *_late(run, limits),
+        *_never_opened(run, limits, running, excuses),
+        *_saturated(run, limits, excuses),
+        *_late(run, limits, excuses),
         *_do_not_cross_foot(judgement),
     ]
     if running:
         ended = run.connections["closed_ns"].notna().to_numpy(dtype=bool)
-        return [*against, *_undetermined(run, judgement, limits.undetermined_so_far, ended)]
+        limit = limits.undetermined_so_far
+        return [*against, *_undetermined(run, judgement, limit, excuses, ended)]
     return [
-        *_cut_short(run),
+        *_cut_short(run, excuses),
+        *_endless(excuses),
         *_nothing_happened(run),
         *against,
-        *_one_sided(run),
+        *_one_sided(run, excuses),
         *_not_asked(run),
         *_broken_off(run, limits),
-        *_undetermined(run, judgement, limits.undetermined),
+        *_undetermined(run, judgement, limits.undetermined, excuses),
     ]
 
 
-def _cut_short(run: Run) -> Iterator[str]:
-    for process in run.processes.loc[~run.processes["complete"].astype(bool), "process"]:
+def _cut_short(run: Run, excuses: Excuses) -> Iterator[str]:
+    cut = run.processes.loc[~run.processes["complete"].astype(bool), "process"]
+    for process in cut[~cut.isin(excuses.deaths)]:
         yield f"{process} was cut short: its records have no end"
 
 
-def _clocks(run: Run, limits: ValidityLimits) -> Iterator[str]:
+def _endless(excuses: Excuses) -> Iterator[str]:
+    """A fault that was never taken back may have spoilt all that followed."""
+    for fault in excuses.struck[excuses.struck["ended_ns"].isna()].itertuples():
+        yield f"the fault {fault.name} {fault.target} has no recorded end"
+
+
+def _clocks(run: Run, limits: ValidityLimits, excuses: Excuses) -> Iterator[str]:
     if (run.clocks["uncertainty_ns"] < 0).any():
         yield "clock skew: a clock was measured with an uncertainty below 0"
-    for process in run.processes.loc[~run.processes["aligned"].astype(bool), "process"]:
+    lacking = run.processes.loc[~run.processes["aligned"].astype(bool), "process"]
+    for process in lacking[~lacking.isin(excuses.deaths)]:
         yield f"{process} runs on another host and has no clock offset"
     boots = run.processes.set_index("process")["boot_id"]
     clocks = run.clocks.assign(boot_id=boots.reindex(run.clocks["process"]).to_numpy())
@@ -155,15 +187,18 @@ def _nothing_happened(run: Run) -> Iterator[str]:
             yield f"nobody connected for {of_cell.name}"
 
 
-def _never_opened(run: Run, limits: ValidityLimits, running: bool) -> Iterator[str]:
+def _never_opened(
+    run: Run, limits: ValidityLimits, running: bool, excuses: Excuses
+) -> Iterator[str]:
     never = run.connections["connected_ns"].isna() & run.connections["closed_ns"].notna()
     if running:  # a user that is stopped while it connects has no error to tell
         never &= run.connections["error"].notna()
+    never = never[~excuses.excuse(run.instants(run.connections, "opening_ns"))]
     for name, part in _by_cell(run, run.connections, never):
         if part.mean() > limits.never_opened:
             yield (
                 f"{part.sum()} of {len(part)} connections of {name} never opened "
-                f"(limit {limits.never_opened:.0%})"
+                f"{excuses.aside}(limit {limits.never_opened:.0%})"
             )
 
 
@@ -203,8 +238,9 @@ _CLOSED = defaultdict(
 """What a target says by closing with a code (RFC 6455, 7.4.1, and IANA's registry)."""
 
 
-def _saturated(run: Run, limits: ValidityLimits) -> Iterator[str]:
-    for process, rows in run.health.groupby("process"):
+def _saturated(run: Run, limits: ValidityLimits, excuses: Excuses) -> Iterator[str]:
+    told = run.health[~excuses.excuse_second(run.instants(run.health, "at_ns"))]
+    for process, rows in told.groupby("process"):
         lags_ms = np.sort(rows["loop_lag_ms"].dropna().to_numpy(dtype=float))
         # One second in twenty may be bad, and in a short run one: a single stall is the machine's,
         # and p95 of seven seconds is nearly their maximum.
@@ -217,13 +253,16 @@ def _saturated(run: Run, limits: ValidityLimits) -> Iterator[str]:
             )
 
 
-def _late(run: Run, limits: ValidityLimits) -> Iterator[str]:
+def _late(run: Run, limits: ValidityLimits, excuses: Excuses) -> Iterator[str]:
     for what, frame, actual, limit_ms in (
         ("joins", run.connections, "opening_ns", limits.joins_late_ms),
         ("chunks", run.published, "started_ns", limits.chunks_late_ms),
     ):
-        late_ns = run.instants(frame, actual) - run.instants(frame, "intended_ns")
-        for name, part in _by_cell(run, frame, pd.Series(late_ns / 1e6, frame.index)):
+        due_ns = run.instants(frame, "intended_ns")
+        late = pd.Series((run.instants(frame, actual) - due_ns) / 1e6, frame.index)
+        if what == "chunks":  # who joins late is not the server's doing
+            late = late[~excuses.excuse(due_ns)]
+        for name, part in _by_cell(run, frame, late):
             late_ms = _p95(part)
             if late_ms > limit_ms:
                 yield (
@@ -241,36 +280,58 @@ def _do_not_cross_foot(judgement: Judgement) -> Iterator[str]:
         yield f"the accounts of {wrong.sum()} connections do not cross-foot"
 
 
-def _one_sided(run: Run) -> Iterator[str]:
+def _one_sided(run: Run, excuses: Excuses) -> Iterator[str]:
     """What one process recorded and another, which recorded to its end, did not."""
-    if _complete(run, "loadtest"):
+    if _complete(run, "loadtest", excuses):
         endless = int(run.connections["closed_ns"].isna().sum())
         if endless:
             yield f"{endless} connections have no recorded end"
         strange = int((~run.joins["connection_id"].isin(run.connections["connection_id"])).sum())
         if strange:
             yield f"nodes recorded {strange} joins of connections that the load test did not open"
-    if _complete(run, "node"):
-        welcomed = run.connections.loc[run.connections["welcome_ns"].notna(), "connection_id"]
-        unseen = int((~welcomed.isin(run.joins["connection_id"])).sum())
-        if unseen:
-            yield f"no node recorded the joins of {unseen} connections that were welcomed"
+    if _complete(run, "node", excuses):
+        welcome_ns = run.instants(run.connections, "welcome_ns")
+        unseen = ~np.isnan(welcome_ns) & ~excuses.unwritten(welcome_ns)
+        unseen &= ~run.connections["connection_id"].isin(run.joins["connection_id"]).to_numpy()
+        if unseen.any():
+            yield (
+                f"no node recorded the joins of {unseen.sum()} connections that were welcomed"
+                f"{excuses.but_the_killed}"
+            )
 
 
 def _undetermined(
-    run: Run, judgement: Judgement, limit: float, among: NDArray[np.bool_] | None = None
+    run: Run,
+    judgement: Judgement,
+    limit: float,
+    excuses: Excuses,
+    among: NDArray[np.bool_] | None = None,
 ) -> Iterator[str]:
     """`among`, shape (connections,): whose chunks count; None is everybody's."""
-    accounts = judgement.accounts[["undetermined", "expected"]]
+    accounts = judgement.accounts[["undetermined", "expected"]].copy()
+    accounts["undetermined"] -= _unanswered(run, judgement, excuses)
     if among is not None:
         accounts = accounts[among]
     for cell, row in accounts.groupby(run.connections["cell"]).sum().iterrows():
         if row["undetermined"] > limit * row["expected"]:
             yield (
                 f"{row['undetermined']} of {row['expected']} chunks expected in "
-                f"{_cell_name(run, cell)} are undetermined (limit {limit:.0%})"
+                f"{_cell_name(run, cell)} are undetermined {excuses.aside}(limit {limit:.0%})"
                 f"{_slowness(run, judgement, cell)}"
             )
+
+
+def _unanswered(run: Run, judgement: Judgement, excuses: Excuses) -> NDArray[np.int64]:
+    """Of each connection's undetermined chunks, those whose write was not answered in the time of
+    a fault; shape (connections,)."""
+    missing = judgement.missing[~judgement.missing["lost"].to_numpy(dtype=bool)]
+    chunk = missing["chunk"].to_numpy(dtype=np.int64)
+    sent_ns = np.fmin(*(run.instants(run.published, f"{n}_sent_ns") for n in ("publish", "save")))
+    hit = (~has_known_outcome(run.published) & excuses.excuse(sent_ns))[chunk]
+    who = missing["connection"].to_numpy(dtype=np.int64)[hit]
+    counts = np.bincount(who, minlength=len(run.connections))
+    of_rows: NDArray[np.int64] = counts[judgement.accounts.index.to_numpy()]
+    return of_rows
 
 
 def _slowness(run: Run, judgement: Judgement, cell: Any) -> str:
@@ -294,10 +355,12 @@ def _cell_name(run: Run, cell: Any) -> str:
     return run.manifest.plan.cells[int(cell)].name
 
 
-def _complete(run: Run, part: str) -> bool:
-    """Whether every process of this part, and every one of unknown part, ended properly."""
+def _complete(run: Run, part: str, excuses: Excuses) -> bool:
+    """Whether every process of this part, and every one of unknown part, ended properly; or was
+    killed on purpose, as then it is known what it cannot have recorded."""
     of_part = run.processes["part"].isin([part, ""])
-    return bool(run.processes.loc[of_part, "complete"].astype(bool).all())
+    expected = of_part & ~run.processes["process"].isin(excuses.deaths)
+    return bool(run.processes.loc[expected, "complete"].astype(bool).all())
 
 
 def _p95(values: pd.Series) -> float:

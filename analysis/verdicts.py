@@ -5,7 +5,7 @@ connection may expect are therefore one range of rows, and a **pair** is one con
 of its range. Pairs are numbered through, connection by connection.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -207,6 +207,34 @@ def judge_batch(
     return Judgement(accounts, pd.DataFrame(rows), {receipts.first_row: latency_ms})
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Receipts of `count` connections, `first_row`.. of `Run.connections`, and which chunks they
+    are; arrays of the shape (receipts,). `who` counts from `first_row`; `chunk` is a row of
+    `Run.published`, -1 for none; `is_first` where it was expected and had not come before."""
+
+    first_row: int
+    count: int
+    who: Ints
+    chunk: Ints
+    is_first: Bits
+    via: NDArray[np.uint8]
+    at_ns: Instants
+
+
+def placed_receipts(run: Run) -> Iterator[Placed]:
+    """All receipts of a run, batch by batch, by the rules of `judge`."""
+    codes = pd.Index(run.published["session_id"].unique())
+    listeners = _listeners(run, codes)
+    chunks = number_from_receipts(_chunks(run, codes), listeners, run.receipts())
+    for batch in run.receipts():
+        these = _of_batch(listeners, batch)
+        came = _arrivals(chunks, these, _pairs(chunks, these), batch)
+        row = np.append(chunks.row, -1)[came.chunk]  # the last stands for none
+        first, count = batch.first_row, len(these.session)
+        yield Placed(first, count, came.who, row, came.is_first, batch.via, batch.at_ns)
+
+
 def number_from_receipts(
     chunks: Chunks, listeners: Listeners, batches: Iterable[Receipts]
 ) -> Chunks:
@@ -233,23 +261,26 @@ def number_from_receipts(
 
 def _chunks(run: Run, sessions: pd.Index) -> Chunks:
     frame = run.published
-    publish, publish_done, save, save_done = (
-        run.instants(frame, name)
-        for name in ("publish_sent_ns", "publish_done_ns", "save_sent_ns", "save_done_ns")
-    )
+    publish, save = (run.instants(frame, f"{name}_sent_ns") for name in ("publish", "save"))
     due_ns = np.where(np.isnan(publish), save, publish)
-    answered = (np.isnan(publish) == np.isnan(publish_done)) & (
-        np.isnan(save) == np.isnan(save_done)
-    )
     chunks = Chunks(
         row=np.arange(len(frame)),
         session=sessions.get_indexer(frame["session_id"]).astype(np.int64),
         seq=frame["seq"].to_numpy(dtype=np.int64, na_value=0),
         digest=frame["digest"].to_numpy(dtype=np.int64),
         due_ns=due_ns,
-        known=answered & frame["error"].isna().to_numpy(),
+        known=has_known_outcome(frame),
     )
     return _sorted(chunks, keep=~np.isnan(due_ns))
+
+
+def has_known_outcome(published: pd.DataFrame) -> Bits:
+    """Whose commands were all answered, and none with an error; shape (chunks,)."""
+    known = published["error"].isna()
+    for name in ("publish", "save"):
+        known &= published[f"{name}_sent_ns"].isna() == published[f"{name}_done_ns"].isna()
+    answered: Bits = known.to_numpy(dtype=bool)
+    return answered
 
 
 def _sorted(chunks: Chunks, keep: Bits) -> Chunks:

@@ -27,6 +27,8 @@ IN_WORDS = {
     Cause.SAVE_LAG: "saved after the read, published before the subscription",
     Cause.UNCONFIRMED_SUBSCRIBE: "published before SUBSCRIBE, sent in time, took effect",
     Cause.STORE_RECONNECT: "published while the node had lost its store",
+    Cause.DEAF_NODE: "published while the node was subscribed and heard nothing",
+    Cause.STALE_READ: "saved before the read, which a replica that lagged behind answered",
     Cause.SLOW_CLIENT: "cut off, because the client did not keep up",
     Cause.TRIMMED: "already trimmed when the history was read",
     Cause.TAIL: "the last, so that nothing later could show the hole",

@@ -50,6 +50,15 @@ CAUSES: dict[str, tuple[str, str]] = {
         "store reconnect",
         "published while the node had no connection to the store",
     ),
+    Cause.DEAF_NODE: (
+        "deaf node",
+        "published while the node was subscribed, heard nothing, and did not notice",
+    ),
+    Cause.STALE_READ: (
+        "stale read",
+        "saved before the history was read, and not in it: the read was answered by a replica "
+        "that lagged behind",
+    ),
     Cause.SLOW_CLIENT: (
         "slow client",
         "the node closed the connection, because the client did not keep up",

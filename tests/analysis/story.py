@@ -162,6 +162,19 @@ class Story:
         for process in processes:
             self.of(process).add("health", at_ns=ns(9_000), loop_lag_ms=loop_lag_ms)
 
+    def fault(
+        self, detail: str, began_ms: float, ended_ms: float | None, process: str = "faults"
+    ) -> None:
+        """`detail` is NAME TARGET; without an end the fault still lasted as records ended."""
+        for kind, at_ms in (("fault_began", began_ms), ("fault_ended", ended_ms)):
+            if at_ms is not None:
+                self.of(process).add("events", kind=kind, at_ns=ns(at_ms), detail=detail)
+
+    def planned_death(self, process: str, at_ms: float) -> None:
+        """That `process` is killed on purpose."""
+        row = {"kind": "fault_planned_death", "at_ns": ns(at_ms), "detail": process}
+        self.of("faults").add("events", **row)
+
     def end(self, *killed: str) -> Path:
         """Close all records but those of the killed, which only flushed; the run folder."""
         for process, recorder in self.recorders.items():

@@ -68,6 +68,26 @@ def store_reconnect(folder: Path) -> Story:
     return story
 
 
+def deaf_node(folder: Path) -> Story:
+    """Subscribed at 3; the node is deaf from 20 to 40 and says nothing, the chunk comes at 30."""
+    story = Story(folder)
+    story.chunk(1, 30)
+    story.connection(1)
+    story.join(1)
+    story.fault("deaf_node node", 20, 40)
+    return story
+
+
+def stale_read(folder: Path) -> Story:
+    """Saved at 10; the read of 20 is answered by a replica that does not have it yet."""
+    story = Story(folder)
+    story.chunk(1, 10)
+    story.connection(1, open_ms=15)
+    story.join(1, (20, 20), (21, 21), history_count=0)
+    story.fault("stale_read store", 0, 40)
+    return story
+
+
 def slow_client(folder: Path) -> Story:
     """Subscribed at 3, published at 30, and the node closes the slow client at 100."""
     story = Story(folder)
@@ -119,6 +139,8 @@ HISTORIES = [
     (Cause.SAVE_LAG, save_lag),
     (Cause.UNCONFIRMED_SUBSCRIBE, unconfirmed_subscribe),
     (Cause.STORE_RECONNECT, store_reconnect),
+    (Cause.DEAF_NODE, deaf_node),
+    (Cause.STALE_READ, stale_read),
     (Cause.SLOW_CLIENT, slow_client),
     (Cause.TRIMMED, trimmed),
     (Cause.TAIL, tail),
@@ -281,3 +303,79 @@ def test_without_a_join_record_the_cause_of_a_loss_is_unknown(tmp_path: Path) ->
 
 def test_no_losses_have_no_causes(tmp_path: Path) -> None:
     assert found(Story(tmp_path / "run").end()) == []
+
+
+# --- faults that struck on purpose ---------------------------------------------------------
+
+
+def test_a_fault_of_another_node_explains_nothing(tmp_path: Path) -> None:
+    for number, name in enumerate(("deaf_node", "network_cut")):
+        story = Story(tmp_path / f"run-{number}")
+        story.chunk(1, 30)
+        story.connection(1)
+        story.join(1)
+        story.fault(f"{name} node-2", 20, 40)
+        assert found(story.end()) == [Cause.UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    "detail", ["store_pause store", "store_restart store", "network_cut node", "network_cut node-1"]
+)
+def test_a_cut_that_the_node_never_noticed_is_a_store_reconnect(
+    detail: str, tmp_path: Path
+) -> None:
+    """The node's name and its process's, after it was started again, both say which it is."""
+    story = Story(tmp_path / "run")
+    story.chunk(1, 30)
+    story.chunk(2, 3_000)
+    story.connection(1)
+    story.join(1, node="node-1")
+    story.fault(detail, 20, 40)
+    assert found(story.end()) == [Cause.STORE_RECONNECT, Cause.UNKNOWN]
+
+
+def test_a_cut_that_the_node_notices_late_began_with_the_fault(tmp_path: Path) -> None:
+    """The cut is mended at 40, but the connection is dead until the node notices, at 2,000."""
+    story = Story(tmp_path / "run")
+    for seq, at_ms in ((1, 10), (2, 1_500), (3, 2_050), (4, 2_200)):
+        story.chunk(seq, at_ms)
+    story.connection(1)
+    story.join(1)
+    story.fault("network_cut node", 20, 40)
+    story.of("node").add("events", kind="store_lost", at_ns=ns(2_000))
+    story.of("node").add("events", kind="store_back", at_ns=ns(2_100))
+    lost, back = [Cause.STORE_RECONNECT] * 2, [Cause.UNKNOWN]
+    assert found(story.end()) == [Cause.UNKNOWN, *lost, *back]
+
+
+def test_what_was_published_before_the_subscription_is_the_laws_also_in_a_fault(
+    tmp_path: Path,
+) -> None:
+    for number, name in enumerate(("deaf_node node", "store_pause store")):
+        story = handover_gap(tmp_path / f"run-{number}")
+        story.fault(name, 0, 100)
+        assert found(story.end()) == [Cause.HANDOVER_GAP]
+
+
+def test_a_chunk_that_the_failed_over_store_had_answered_for_is_a_stale_read(
+    tmp_path: Path,
+) -> None:
+    """Chunk 2 was saved and never reached the replica: a later join's history has a hole."""
+    story = Story(tmp_path / "run")
+    for seq in (1, 2, 3):
+        story.chunk(seq, 10 * seq)
+    receipts = [(55, 1, 0), (55, 3, 0)]
+    story.connection(1, receipts, open_ms=45)
+    story.join(1, (50, 50), (48, 48), history_count=2, history_first_seq=1, history_last_seq=3)
+    story.fault("store_failover store", 22, 40)
+    assert found(story.end()) == [Cause.STALE_READ]
+
+
+@pytest.mark.parametrize("history", [{"history_count": 0}, {"history_first_seq": 2}])
+def test_an_evicted_history_is_trimmed(history: dict[str, int], tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, 10)
+    story.connection(1, open_ms=15)
+    story.join(1, (20, 20), (21, 21), **({"history_count": 1} | history))
+    story.fault("evict store", 12, 12)
+    assert found(story.end()) == [Cause.TRIMMED]

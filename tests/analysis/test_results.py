@@ -97,6 +97,7 @@ def test_the_document_has_the_stable_fields(tmp_path: Path) -> None:
     document = msgspec.json.decode((tmp_path / "run" / "summary.json").read_bytes())
     assert list(document) == [
         "schema", "valid", "invalid_because", "seed", "run_dir", "results", "told_apart_by",
+        "excused", "faults",
     ]  # fmt: skip
     assert document["told_apart_by"] == {}, "our own nodes' frames say what they are"
     assert document["results"][0].keys() >= {
