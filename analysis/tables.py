@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from chunk7.analysis.faults import faults
 from chunk7.analysis.loss_rates import loss_rate
 from chunk7.analysis.prediction import KINDS
 from chunk7.analysis.statistics import fit
@@ -154,6 +155,47 @@ def over_time(study: Study, bins: int = BINS) -> pd.DataFrame:
         loss_rate_low=[rate.low for rate in rates],
         loss_rate_high=[rate.high for rate in rates],
     )
+
+
+def fault_spans(study: Study) -> pd.DataFrame:
+    """When faults lasted, a row a strike, by time.
+
+    Columns: name; target; offset_ms since the start of its cell; began_s, ended_s since the run's
+    origin, the latter the end of all records where the fault has none.
+    """
+    struck = faults(study.run)
+    ended_ns = struck["ended_ns"].fillna(_last_ns(study))
+    table = struck[["name", "target", "offset_ms"]]
+    return table.assign(began_s=struck["began_ns"] / 1e9, ended_s=ended_ns / 1e9)
+
+
+def missing_over_time(study: Study, bins: int = 6 * BINS) -> pd.DataFrame:
+    """What became of the chunks by when they were published: a row a time bin of one length.
+
+    Columns: at_s (middle of the bin, since the run's origin), width_s; lost, undetermined: chunks
+    that never came, over all connections.
+    """
+    missing = study.judgement.missing
+    sent_s = study.writes.publish.earliest_ns / 1e9
+    first_s, last_s = 0.0, max(1e-3, float(np.nanmax(sent_s, initial=0.0)))
+    edges = np.linspace(first_s, last_s, bins + 1)
+    at_s = sent_s[missing["chunk"].to_numpy(dtype=np.int64)]
+    lost = missing["lost"].to_numpy(dtype=bool)
+    return pd.DataFrame(
+        {
+            "at_s": (edges[1:] + edges[:-1]) / 2,
+            "width_s": np.diff(edges),
+            "lost": np.histogram(at_s[lost], edges)[0],
+            "undetermined": np.histogram(at_s[~lost], edges)[0],
+        }
+    )
+
+
+def _last_ns(study: Study) -> float:
+    """The last instant of a chunk or a connection."""
+    run = study.run
+    ends = (study.writes.save.latest_ns, run.instants(run.connections, "closed_ns"))
+    return max(float(np.nanmax(values, initial=0.0)) for values in ends)
 
 
 def _spread(values: pd.Series, shares: Any) -> Any:

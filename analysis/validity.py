@@ -291,12 +291,12 @@ def _one_sided(run: Run, excuses: Excuses) -> Iterator[str]:
             yield f"nodes recorded {strange} joins of connections that the load test did not open"
     if _complete(run, "node", excuses):
         welcome_ns = run.instants(run.connections, "welcome_ns")
-        unseen = ~np.isnan(welcome_ns) & ~excuses.unwritten(welcome_ns)
-        unseen &= ~run.connections["connection_id"].isin(run.joins["connection_id"]).to_numpy()
-        if unseen.any():
-            yield (
-                f"no node recorded the joins of {unseen.sum()} connections that were welcomed"
-                f"{excuses.but_the_killed}"
+        kept = ~np.isnan(welcome_ns) & ~excuses.unwritten(welcome_ns)
+        welcomed = run.connections.loc[kept, "connection_id"]
+        unseen = int((~welcomed.isin(run.joins["connection_id"])).sum())
+        if unseen:
+            yield f"no node recorded the joins of {unseen} connections that were welcomed" + (
+                excuses.but_the_killed
             )
 
 

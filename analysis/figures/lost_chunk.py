@@ -28,7 +28,7 @@ IN_WORDS = {
     Cause.UNCONFIRMED_SUBSCRIBE: "published before SUBSCRIBE, sent in time, took effect",
     Cause.STORE_RECONNECT: "published while the node had lost its store",
     Cause.DEAF_NODE: "published while the node was subscribed and heard nothing",
-    Cause.STALE_READ: "saved before the read, which a replica that lagged behind answered",
+    Cause.STALE_READ: "saved before the read, which a late replica answered",
     Cause.SLOW_CLIENT: "cut off, because the client did not keep up",
     Cause.TRIMMED: "already trimmed when the history was read",
     Cause.TAIL: "the last, so that nothing later could show the hole",

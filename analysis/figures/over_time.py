@@ -3,10 +3,12 @@
 from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
+from chunk7.analysis.figures.fault_marks import fault_key, mark_faults
 from chunk7.analysis.figures.style import (
     SMALL_PT,
     WIDTH_IN,
@@ -19,14 +21,15 @@ from chunk7.analysis.figures.style import (
 
 
 @figure_function
-def over_time(over_time: pd.DataFrame) -> Figure:
+def over_time(over_time: pd.DataFrame, faults: pd.DataFrame | None = None) -> Figure:
     """Loss rate by the moment of joining, with 95% intervals; cells are bands, in which they ran.
 
     `over_time`: `tables.over_time`. Marks without loss are hollow. A wide interval is a bin in
-    which few joined.
+    which few joined. `faults`: `tables.fault_spans`, hatched in grey where there are any.
     """
     styles = connect_styles(over_time["connect"])
-    legend_in = 0.15 * -(-len(styles) // 3)
+    has_faults = faults is not None and len(faults) > 0
+    legend_in = 0.15 * -(-(len(styles) + has_faults) // 3)
     figure, axes = new_figure(WIDTH_IN, 3.2 + legend_in)
     spans = _spans(over_time)
     for shade, (name, span) in enumerate(spans.items()):
@@ -36,15 +39,18 @@ def over_time(over_time: pd.DataFrame) -> Figure:
     top = max(over_time["loss_rate_high"].max(), 0.01) if len(over_time) else 1.0
     if spans:
         axes.set_xlim(min(at for at, _ in spans.values()), max(at for _, at in spans.values()))
+        mark_faults(axes, faults)
     axes.set_ylim(0, min(1.04 * top, 1.02))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(axis="y")
     axes.set_xlabel("time of joining (s since the run began)")
     axes.set_ylabel("connections that lost a chunk")
-    keys = [
+    keys: list[Artist] = [
         Line2D([], [], color=style.colour, marker=style.marker, linestyle="", label=shortened(name))
         for name, style in styles.items()
     ]
+    if has_faults:
+        keys.append(fault_key())
     figure.legend(handles=keys, loc="outside lower center", ncols=3)
     return figure
 

@@ -15,6 +15,7 @@ from types import MappingProxyType
 import msgspec
 import pyarrow as pa
 
+from chunk7.analysis.faults import CONDUCTOR
 from chunk7.analysis.live.records import Fresh, Records, told
 from chunk7.analysis.live.round import AFTER_NS, LiveRound
 from chunk7.analysis.manifest import Traits
@@ -149,7 +150,7 @@ class Live:
             return True
         silent = [
             process
-            for process in round_.processes - self._records.ended
+            for process in round_.processes - round_.silenced - self._records.ended
             if latest_ns.get(process, 0) <= after_ns
         ]
         return not silent and not round_.open_count and bool(round_.processes)
@@ -158,6 +159,7 @@ class Live:
         """Those whose records of the round have their end."""
         latest_ns = self._latest_ns()
         lived = {name for name, at_ns in latest_ns.items() if at_ns >= round_.ended_ns}
+        lived.add(CONDUCTOR)
         return round_.processes & (lived | self._records.ended)
 
     def _recorded_until_ns(self, round_: LiveRound) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chunk7.analysis.faults import CONDUCTOR
 from chunk7.analysis.gather import gather
 from chunk7.analysis.live.records import Fresh
 from chunk7.analysis.manifest import Manifest, Traits, write_manifest
@@ -67,6 +68,7 @@ class LiveRound:
         self._ids: set[int] = set()
         self._open: set[int] = set()
         self._processes: set[str] = set()
+        self._killed: set[str] = set()
         shutil.rmtree(folder, ignore_errors=True)  # of a judge that was ended in the middle
         (folder / "raw").mkdir(parents=True)
         self._write_manifest()
@@ -85,6 +87,12 @@ class LiveRound:
     def processes(self) -> frozenset[str]:
         """Who recorded something of it."""
         return frozenset(self._processes)
+
+    @property
+    def silenced(self) -> frozenset[str]:
+        """Who will not write on: those killed on purpose, and the conductor, who writes each fault
+        down as it strikes and nothing else."""
+        return frozenset({CONDUCTOR, *self._killed} & self._processes)
 
     def end(self, at_ns: int) -> None:
         """It was stopped, or another round has begun: cells not begun by then are none of it."""
@@ -106,6 +114,9 @@ class LiveRound:
         if not rows.num_rows:
             return
         self._processes.add(fresh.process)
+        if fresh.process == CONDUCTOR and fresh.table == "events":
+            deaths = pc.equal(rows["kind"], "fault_planned_death")
+            self._killed |= set(rows.filter(deaths)["detail"].to_pylist())
         self._append(fresh, rows)
         self.rows += rows.num_rows
         self.fresh = self.fresh or fresh.table != "health"
@@ -128,7 +139,7 @@ class LiveRound:
             if path.stem.rpartition(".")[0] in whole:
                 with path.open("ab") as file:
                     file.write(END_MARK)
-        cut = sorted(self._processes - whole) if self.stopped else []
+        cut = sorted(self._processes - whole - self._killed) if self.stopped else []
         lines = tuple(f"{name} was cut short: its records have no end" for name in cut)
         gather(self.folder)
         judged = study(load_run(self.folder), (*against, *lines), running=self.stopped)

@@ -5,7 +5,8 @@ threshold and cell that it concerns, which fails where it was crossed. Without a
 the promise of every ordering: a test case a cell, which fails when it lost a chunk, and otherwise
 says what the explorer knows of it (system-out). What cannot be told (an unknown metric, a cell that
 could not be judged) is an error, and so is every case of a run that is not valid: it neither passed
-nor failed. A case's `time` is the length of its cell in the timetable, in seconds.
+nor failed. A case's `time` is the length of its cell in the timetable, in seconds. The
+suite's properties name the run, what each fault did, and what the faults excuse.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from dataclasses import replace
 
 from chunk7.analysis.conclusion import Standing, conclusion, proof, standing
 from chunk7.analysis.junit_document import Case, junit_document
+from chunk7.analysis.report.faults import fault_sentences
 from chunk7.analysis.report.thresholds import CROSSED, UNKNOWN, Held
 from chunk7.analysis.results import Result
 from chunk7.analysis.study import Study
@@ -29,7 +31,8 @@ def render_junit(study: Study, held: Sequence[Held]) -> bytes:
             for case in cases
         ]
     properties = {
-        "seed": summary.seed, "run": plan.run, "commit": study.run.manifest.extra.get("commit")
+        "seed": summary.seed, "run": plan.run, "commit": study.run.manifest.extra.get("commit"),
+        **fault_sentences(summary),
     }  # fmt: skip
     each_s = plan.length_ms / len(plan.cells) / 1e3
     return junit_document(

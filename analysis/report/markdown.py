@@ -30,6 +30,8 @@ def _lines(page: Page) -> Iterator[str]:
     if page.reasons:
         yield from (f"- {escape(reason)}" for reason in page.reasons)
         yield ""
+    if page.excused:
+        yield from _folded("Excused by its faults", (f"- {escape(line)}" for line in page.excused))
     yield " · ".join(f"{escape(value)} {escape(name)}" for name, value in _facts(page))
     yield ""
     if page.thresholds:
@@ -37,6 +39,8 @@ def _lines(page: Page) -> Iterator[str]:
     yield from _table(_narrowed(page.cells))
     yield from (f"- {escape(s.text)} {_with_code(s.proof)}".rstrip() for s in page.sentences)
     yield ""
+    if page.faults:
+        yield from _folded(page.faults.caption, _table(page.faults))
     if page.losses.total:
         yield from _folded("Why chunks were lost", _table(page.causes))
     for table in page.comparisons[:1]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from chunk7.analysis.conclusion import conclusion, proof
 from chunk7.analysis.report.comparisons import comparison_tables
+from chunk7.analysis.report.faults import faults_table
 from chunk7.analysis.report.losses import Losses, losses_of
 from chunk7.analysis.report.making import Section, sections
 from chunk7.analysis.report.pictures import Picture
@@ -51,6 +52,8 @@ class Page:
     valid: bool
     validity: str
     reasons: Sequence[str]
+    excused: Sequence[str]
+    """What would be reasons, had no fault struck on purpose."""
     lede: Sequence[Group]
     facts: Sequence[tuple[str, str]]
     thresholds: Table | None
@@ -58,6 +61,7 @@ class Page:
     sentences: Sequence[Sentence]
     comparisons: Sequence[Table]
     pictures: Sequence[Picture]
+    faults: Table | None
     causes: Table
     losses: Losses
     prices: Table
@@ -80,6 +84,7 @@ def make_page(
         valid=summary.valid,
         validity=validity(summary),
         reasons=summary.invalid_because,
+        excused=summary.excused,
         lede=lede(summary),
         facts=_facts(study),
         thresholds=thresholds_table(held, summary),
@@ -89,6 +94,7 @@ def make_page(
         ],
         comparisons=comparison_tables(study),
         pictures=pictures,
+        faults=faults_table(summary),
         causes=causes_table(summary.results),
         losses=losses_of(study),
         prices=prices_table(study),

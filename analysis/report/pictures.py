@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from chunk7.analysis import tables
 from chunk7.analysis.figures.calibration import calibration
 from chunk7.analysis.figures.connection import connection
+from chunk7.analysis.figures.faults import faults
 from chunk7.analysis.figures.loss_rate import loss_rate
 from chunk7.analysis.figures.lost_chunk import lost_chunk
 from chunk7.analysis.figures.over_time import over_time
@@ -148,7 +149,22 @@ FIGURES = (
         "The run from left to right, cell after cell. A steady rate belongs to the ordering; a "
         "sudden one to something that happened, which the section on how it was made may name.",
         "Share of connections that lost something, by when they joined.",
-        lambda study: over_time(tables.over_time(study)),
+        lambda study: over_time(tables.over_time(study), tables.fault_spans(study)),
+    ),
+    ReportFigure(
+        "faults",
+        "When faults struck, and what was lost then",
+        "Above, the chunks that never came, by when they were published: full bars were lost, "
+        "hollow ones are of unknown outcome, and what is hatched is the time of a fault. Below, "
+        "how long after each fault's beginning delivery was back: the mark is the median of the "
+        "visits that it interrupted, the line its 95% interval, the tick above it the 95th "
+        "percentile. A hollow mark interrupted nobody.",
+        "Lost and undetermined chunks over time with the spans of the faults, and recovery "
+        "times; the numbers are in the table of faults.",
+        lambda study: faults(
+            tables.missing_over_time(study), tables.fault_spans(study), study.summary.faults
+        ),
+        lambda study: len(study.summary.faults) > 0,
     ),
     ReportFigure(
         "prices",

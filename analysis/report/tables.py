@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from chunk7.analysis.conclusion import standing
+from chunk7.analysis.faults import planned_deaths
 from chunk7.analysis.report.table import Column, Shown, Table, numeric, worded
 from chunk7.analysis.report.words import CAUSES, mark_of, number, percent
 from chunk7.analysis.results import Result, Summary
@@ -158,10 +159,11 @@ def processes_table(study: Study) -> Table:
         Column("clock uncertainty, ms", "of its best measurement against the store's clock"),
         Column("clock drift, ms", "how far its measurements against the store's clock differ"),
     ]
+    planned = planned_deaths(study.run)
     rows = [
         [
             worded(row["process"], row["part"]),
-            worded("complete") if row["complete"] else worded("cut short", mark="loses"),
+            _records(row["complete"], row["process"] in planned),
             numeric(_float(row["loop_lag_ms_max"]), 1),
             numeric(_float(row["loop_lag_ms_p95"]), 1),
             numeric(_float(row["rss_mb_max"])),
@@ -171,6 +173,12 @@ def processes_table(study: Study) -> Table:
         for row in processes(study).to_dict("records")
     ]
     return Table("How the processes fared", columns, rows)
+
+
+def _records(complete: bool, planned: bool) -> Shown:
+    if complete:
+        return worded("complete")
+    return worded("killed on purpose") if planned else worded("cut short", mark="loses")
 
 
 def _float(value: object) -> float | None:
