@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from live_kit import BUG, FIX, ROUND_MS, Scene, a_plan
+from live_kit import BUG, FIX, ROUND_MS, Scene, a_plan, ns
 
 from chunk7.analysis.live import judging as module
 from chunk7.analysis.live.document import document, told
@@ -18,6 +18,7 @@ from chunk7.analysis.study import analyse, open_study
 from chunk7.wire.account import Account
 from chunk7.wire.live import Document, as_csv
 from chunk7.wire.plan import Cell
+from chunk7.wire.records import Recorder
 
 TRAITS = {BUG.connect: Traits(), FIX.connect: Traits(merges=True)}
 OVER_MS = ROUND_MS + 1_100
@@ -231,6 +232,26 @@ def test_a_process_that_dies_in_a_round_makes_it_invalid(scene: Scene) -> None:
     live.advance()
     assert state(live) == ("over", False, ["node-1 was cut short: its records have no end"])
     assert results(live) == {BUG.name: (3, 3, 3)}
+
+
+def test_a_node_that_is_killed_on_purpose_is_excused_and_not_waited_for(scene: Scene) -> None:
+    """Nor is whoever killed it, who writes each fault down as it strikes, and no health."""
+    live = judge(scene)
+    faults = Recorder(scene.raw, "faults")
+    scene.round(a_plan("r"), 0, joins_ms=LOSES)
+    scene.play(800)
+    told = (("fault_planned_death", 1_500), ("fault_began", 1_500), ("fault_ended", 1_510))
+    for kind, at_ms in told:
+        detail = "node-1" if kind == "fault_planned_death" else "node_kill node-1"
+        faults.add("events", kind=kind, at_ns=ns(at_ms), detail=detail)
+    faults.flush()
+    scene.play(OVER_MS, dead=("node-1",))
+    live.advance()
+    assert live.settled
+    assert state(live) == ("over", True, [])
+    summary = read_summary(scene.folder / "rounds" / "r")
+    assert summary.excused == ["node-1 was cut short: its records have no end"]
+    assert [fault.name for fault in summary.faults] == ["node_kill"]
 
 
 def test_being_told_to_end_stops_the_round(scene: Scene) -> None:

@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_kit import BUG, FIX, OWN, cut_off, frame, many, marks, named, rate, texts
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 
 from chunk7.analysis.figures.calibration import calibration
+from chunk7.analysis.figures.faults import faults
 from chunk7.analysis.figures.loss_rate import loss_rate
 from chunk7.analysis.figures.over_time import over_time
 from chunk7.analysis.figures.predicted import outside, predicted
@@ -15,6 +18,7 @@ from chunk7.analysis.figures.prices import PANELS, prices
 from chunk7.analysis.figures.rows import group_rows
 from chunk7.analysis.figures.style import shortened, to_svg
 from chunk7.analysis.figures.windows import windows
+from chunk7.analysis.recovery import FaultChunks, FaultResult, RecoveryTimes
 
 NAN = float("nan")
 
@@ -199,6 +203,92 @@ def test_a_run_that_nobody_joined_has_an_empty_figure() -> None:
     assert over_time(frame([moment(BUG, 1, 0)]).iloc[:0]).axes[0].lines[:] == []
 
 
+def spans(*began_ended: tuple[float, float]) -> pd.DataFrame:
+    rows = [
+        {"name": "node_pause", "target": f"node-{k}", "began_s": began, "ended_s": ended}
+        for k, (began, ended) in enumerate(began_ended)
+    ]
+    return pd.DataFrame(rows, columns=["name", "target", "began_s", "ended_s"])
+
+
+def shaded(axes: Axes) -> list[tuple[float, float]]:
+    """(from, to) of what is hatched, the time of faults."""
+    return [
+        (patch.get_x(), patch.get_x() + patch.get_width())
+        for patch in axes.patches
+        if patch.get_hatch()
+    ]
+
+
+def test_faults_are_shaded_where_they_lasted_and_explained() -> None:
+    """One that is over before the first joined, or begins after the last, is not in the picture."""
+    table = frame([moment(BUG, 1, 4), moment(BUG, 3, 0)])
+    figure = over_time(table, spans((-5, -4), (1.5, 2.5), (3, 3), (9, 10)))
+    assert shaded(figure.axes[0]) == [(1.5, 2.5), (3, 3)]
+    assert figure.axes[0].get_xlim() == (0, 4)
+    assert "a fault lasts" in texts(figure)
+
+
+def test_a_run_without_faults_is_drawn_as_ever() -> None:
+    table = frame([moment(BUG, 1, 4)])
+    assert to_svg(over_time(table, spans())) == to_svg(over_time(table))
+    assert "a fault lasts" not in texts(over_time(table))
+
+
+# faults
+
+
+def result(began_s: float, interrupted: int = 3, p50: float | None = 20.0) -> FaultResult:
+    none = FaultChunks(expected=0, delivered=0, lost=0, undetermined=0, duplicate=0, causes={})
+    times = RecoveryTimes(p50=p50, p50_low=10.0, p50_high=None, p95=90.0) if p50 else (
+        RecoveryTimes()
+    )  # fmt: skip
+    return FaultResult(
+        name="node_pause", target="node-1", connect=BUG[0], write=BUG[1], offset_ms=0.0,
+        began_s=began_s, ended_s=began_s, visits=5, interrupted=interrupted, not_back=0,
+        recovery_ms=times, within=none, outside=none,
+    )  # fmt: skip
+
+
+def never_came(*lost_undetermined: tuple[int, int]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"at_s": k + 0.5, "width_s": 1.0, "lost": lost, "undetermined": undetermined}
+            for k, (lost, undetermined) in enumerate(lost_undetermined)
+        ]
+    )
+
+
+def test_what_never_came_stands_in_its_bin_under_the_name_of_the_fault() -> None:
+    figure = faults(never_came((0, 0), (3, 2), (0, 0)), spans((1, 2)), [result(1)])
+    above, below = figure.axes
+    bars = [(bar.get_x(), bar.get_y(), bar.get_height()) for bar in above.patches if
+            bar.get_height() in (2, 3)]  # fmt: skip
+    assert bars == [(1.0, 0, 3), (pytest.approx(1.05), 3, 2)]
+    assert shaded(above) == shaded(below) == [(1, 2)]
+    assert "node_pause node-0" in texts(above)
+
+
+def test_recovery_is_a_mark_with_its_interval_and_its_p95() -> None:
+    """The upper end is beyond what so few visits can bound: the line stops at the mark."""
+    below = faults(never_came((1, 0), (0, 0)), spans((1, 2)), [result(1)]).axes[1]
+    assert [mark[1:3] for mark in marks(below)] == [(20.0, "o"), (90.0, "_")]
+    [line] = [found for found in below.collections if isinstance(found, LineCollection)]
+    assert line.get_segments()[0].tolist() == [[1.0, 10.0], [1.0, 20.0]]
+
+
+def test_a_strike_that_interrupted_nobody_is_hollow_and_one_without_return_is_a_cross() -> None:
+    told = [result(1, interrupted=0, p50=None), result(2, p50=None)]
+    below = faults(never_came((0, 0)), spans((1, 1), (2, 2)), told).axes[1]
+    assert marks(below) == [(1.0, 0.0, "o", False), (2.0, 0.0, "x", False)]
+
+
+def test_of_very_many_strikes_only_the_first_of_each_is_named() -> None:
+    many_spans = spans(*[(float(k), k + 0.5) for k in range(60)]).assign(target="store")
+    figure = faults(never_came(*[(1, 0)] * 60), many_spans, [result(k) for k in range(60)])
+    assert texts(figure.axes[0]).count("node_pause store") == 1
+
+
 # All of them
 
 
@@ -212,6 +302,12 @@ def test_one_cell_or_forty_with_long_odd_names_are_drawn_to_the_end(count: int) 
         predicted(frame([prediction(c, kind, k, 1, 0, 3) for k, c in enumerate(cells)
                          for kind in ("lost", "fetched", "duplicate")])),
         over_time(frame([moment(c, 2.0 * k, k % 3) for k, c in enumerate(cells)])),
+        over_time(frame([moment(c, 2.0 * k, k % 3) for k, c in enumerate(cells)]), spans((0, 1))),
+        faults(
+            never_came(*[(k, 1) for k in range(count)]),
+            spans(*[(float(k), k + 0.5) for k in range(count)]),
+            [result(k) for k in range(count)],
+        ),
     ]  # fmt: skip
     for figure in figures:
         assert to_svg(figure).endswith("</svg>\n")
