@@ -15,8 +15,6 @@ import pandas as pd
 from chunk7.analysis.run_folder import Instants, Run
 from chunk7.analysis.verdicts import Bits, Ints
 
-CONDUCTOR = "faults"
-"""The process that carries faults out, as it is called in the records. It tells of no health."""
 CLIENTS = "clients"
 """The target of faults that the users carry out themselves."""
 RECOVERY_NS = 1_000_000_000
@@ -25,6 +23,12 @@ EARLY_NS = 50_000_000
 """What was published so shortly before a fault was still on its way as it began."""
 
 COLUMNS = ("name", "target", "cell", "offset_ms", "began_ns", "ended_ns")
+
+
+def is_conductor(process: str) -> bool:
+    """Whether it is who carries faults out: `faults`, or `faults-2` where it was started again. It
+    writes each down as it strikes, and tells of no health."""
+    return process.partition("-")[0] == "faults"
 
 
 def faults(run: Run) -> pd.DataFrame:
@@ -152,7 +156,7 @@ def on_node(struck: pd.DataFrame, names: Any, run: Run, join: Ints) -> list[Any]
     found = []
     for target, (began_ns, ended_ns) in zip(of["target"], spans_ns(of), strict=True):
         hit = (nodes == target) | (processes == target)
-        everybody = target not in known and not target.startswith("node")
+        everybody = target not in known and not target.startswith("node-")
         found.append((began_ns, ended_ns, (join >= 0) & (everybody | _at(hit, join))))
     return found
 

@@ -80,7 +80,7 @@ def _against(
         return [*against, *_undetermined(run, judgement, limit, excuses, ended)]
     return [
         *_cut_short(run, excuses),
-        *_endless(excuses),
+        *_endless(run, excuses),
         *_nothing_happened(run),
         *against,
         *_one_sided(run, excuses),
@@ -96,10 +96,12 @@ def _cut_short(run: Run, excuses: Excuses) -> Iterator[str]:
         yield f"{process} was cut short: its records have no end"
 
 
-def _endless(excuses: Excuses) -> Iterator[str]:
-    """A fault that was never taken back may have spoilt all that followed."""
-    for fault in excuses.struck[excuses.struck["ended_ns"].isna()].itertuples():
-        yield f"the fault {fault.name} {fault.target} has no recorded end"
+def _endless(run: Run, excuses: Excuses) -> Iterator[str]:
+    """A fault that was never taken back has spoilt the cells that followed; a run may end first."""
+    endless = excuses.struck[excuses.struck["ended_ns"].isna()]
+    for fault in endless[endless["cell"] < len(run.manifest.plan.cells) - 1].itertuples():
+        cell = _cell_name(run, fault.cell)
+        yield f"the fault {fault.name} {fault.target} that began in {cell} has no recorded end"
 
 
 def _clocks(run: Run, limits: ValidityLimits, excuses: Excuses) -> Iterator[str]:

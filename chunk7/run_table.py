@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chunk7.analysis.conclusion import Standing, conclusion, proof, standing
+from chunk7.analysis.report.faults import sentence
 from chunk7.analysis.results import Result, Summary
 from chunk7.console import print_table
 
@@ -22,6 +23,10 @@ def show(summary: Summary, console: Console) -> None:
     console.print(f"run folder: {summary.run_dir}", soft_wrap=True)
     if summary.valid:
         console.print("The run is valid.")
+    for fault in summary.faults:
+        console.print(sentence(fault), soft_wrap=True, markup=False)
+    for line in summary.excused:
+        console.print(f"Excused by its faults: {line}", soft_wrap=True, markup=False)
     if (by_text := summary.told_apart_by.get("text")) is not None:
         console.print(
             f"Chunks were told apart by their text in {by_text} connections: alignments.parquet "

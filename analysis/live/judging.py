@@ -15,7 +15,7 @@ from types import MappingProxyType
 import msgspec
 import pyarrow as pa
 
-from chunk7.analysis.faults import CONDUCTOR
+from chunk7.analysis.faults import is_conductor
 from chunk7.analysis.live.records import Fresh, Records, told
 from chunk7.analysis.live.round import AFTER_NS, LiveRound
 from chunk7.analysis.manifest import Traits
@@ -159,7 +159,7 @@ class Live:
         """Those whose records of the round have their end."""
         latest_ns = self._latest_ns()
         lived = {name for name, at_ns in latest_ns.items() if at_ns >= round_.ended_ns}
-        lived.add(CONDUCTOR)
+        lived |= {name for name in round_.processes if is_conductor(name)}
         return round_.processes & (lived | self._records.ended)
 
     def _recorded_until_ns(self, round_: LiveRound) -> int:

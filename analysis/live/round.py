@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chunk7.analysis.faults import CONDUCTOR
+from chunk7.analysis.faults import is_conductor
 from chunk7.analysis.gather import gather
 from chunk7.analysis.live.records import Fresh
 from chunk7.analysis.manifest import Manifest, Traits, write_manifest
@@ -92,7 +92,7 @@ class LiveRound:
     def silenced(self) -> frozenset[str]:
         """Who will not write on: those killed on purpose, and the conductor, who writes each fault
         down as it strikes and nothing else."""
-        return frozenset({CONDUCTOR, *self._killed} & self._processes)
+        return frozenset(p for p in self._processes if p in self._killed or is_conductor(p))
 
     def end(self, at_ns: int) -> None:
         """It was stopped, or another round has begun: cells not begun by then are none of it."""
@@ -114,7 +114,7 @@ class LiveRound:
         if not rows.num_rows:
             return
         self._processes.add(fresh.process)
-        if fresh.process == CONDUCTOR and fresh.table == "events":
+        if is_conductor(fresh.process) and fresh.table == "events":
             deaths = pc.equal(rows["kind"], "fault_planned_death")
             self._killed |= set(rows.filter(deaths)["detail"].to_pylist())
         self._append(fresh, rows)

@@ -35,7 +35,7 @@ def faults_table(summary: Summary) -> Table | None:
 
 def fault_sentences(summary: Summary) -> Mapping[str, str]:
     """By `fault.1`, `fault.2` and so on a strike in a sentence; by `excused.1` what is excused."""
-    told = {f"fault.{k}": _sentence(result) for k, result in enumerate(summary.faults, 1)}
+    told = {f"fault.{k}": sentence(result) for k, result in enumerate(summary.faults, 1)}
     return told | {f"excused.{k}": line for k, line in enumerate(summary.excused, 1)}
 
 
@@ -76,7 +76,8 @@ def _causes(chunks: FaultChunks) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in named)
 
 
-def _sentence(result: FaultResult) -> str:
+def sentence(result: FaultResult) -> str:
+    """A strike in one line."""
     times = result.recovery_ms
     back = ""
     if times.p50 is not None:

@@ -7,17 +7,22 @@ import pytest
 from story import CELL, Story, ns
 
 from chunk7.analysis.gather import gather
+from chunk7.analysis.prediction import per_join
 from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.study import analyse
 from chunk7.analysis.validity import excused, reasons
 from chunk7.analysis.verdicts import judge
+from chunk7.analysis.windows import join_times, write_times
 from chunk7.wire import records
+from chunk7.wire.plan import Cell
 from chunk7.wire.records import Recorder
 
+SECOND = Cell("buffered_merge", "atomic_lua")
 
-def clean(folder: Path) -> Story:
+
+def clean(folder: Path, cells: list[Cell] | None = None) -> Story:
     """Two connections that receive the one chunk there is."""
-    story = Story(folder)
+    story = Story(folder, cells=cells)
     story.chunk(1, 10)
     for number in (1, 2):
         story.connection(number, [(11, 1)])
@@ -111,6 +116,29 @@ def test_a_killed_process_whose_clock_nobody_measured_is_excused(
     assert "far runs on another host and has no clock offset" in excuses
 
 
+def test_the_law_goes_on_with_the_successor_of_a_producer_that_was_killed_on_purpose(
+    tmp_path: Path,
+) -> None:
+    """Its last record once bounded what the law could speak of, for all the rest of the run."""
+    for planned in (False, True):
+        story = Story(tmp_path / f"run-{planned}")
+        story.chunk(1, 10)
+        for number, at_ms in ((1, 0), (2, 4_000)):
+            story.connection(number, [(at_ms + 11, 1)], open_ms=at_ms)
+            instants = [(at_ms + after, at_ms + after) for after in (2, 3)]
+            story.join(number, *instants, accepted_ns=ns(at_ms + 1))
+        story.healthy("locust")
+        story.of("producer").add("health", at_ns=ns(1_000), loop_lag_ms=1.0)
+        story.of("producer-2").add("published", cell=0, write=CELL.write, seq=0)
+        story.of("producer-2").add("health", at_ns=ns(9_000), loop_lag_ms=1.0)
+        if planned:
+            story.planned_death("producer", 1_100)
+        gather(story.end("producer"))
+        run = load_run(story.folder)
+        known = per_join(run, join_times(run), write_times(run))["connection"].tolist()
+        assert known == ([0, 1] if planned else [0])
+
+
 # --- what lasts ----------------------------------------------------------------------------
 
 
@@ -195,10 +223,17 @@ def test_what_users_do_to_themselves_excuses_no_server(tmp_path: Path) -> None:
     assert excuses == []
 
 
-def test_a_fault_without_an_end_is_a_reason(tmp_path: Path) -> None:
-    story = clean(tmp_path / "run")
+def test_a_fault_that_outlasts_its_cell_for_ever_is_a_reason(tmp_path: Path) -> None:
+    """All that followed would be excused. In the last cell the run may have ended before it."""
+    story = clean(tmp_path / "run", cells=[CELL, SECOND])
+    story.chunk(1, 6_000, cell=1, session_id="t")
+    story.connection(3, [(6_001, 1)], cell=1, session_id="t", open_ms=5_990, leave_ms=7_000)
+    story.join(3, session_id="t", connect=SECOND.connect)
     story.fault("network_cut node-1", 1_000, None)
-    assert said(story.end())[0] == ["the fault network_cut node-1 has no recorded end"]
+    story.fault("network_cut node-1", 6_500, None)
+    assert said(story.end())[0] == [
+        f"the fault network_cut node-1 that began in {CELL.name} has no recorded end"
+    ]
 
 
 def test_accounts_that_do_not_cross_foot_are_never_excused(tmp_path: Path) -> None:

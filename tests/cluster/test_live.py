@@ -237,7 +237,7 @@ def test_a_process_that_dies_in_a_round_makes_it_invalid(scene: Scene) -> None:
 def test_a_node_that_is_killed_on_purpose_is_excused_and_not_waited_for(scene: Scene) -> None:
     """Nor is whoever killed it, who writes each fault down as it strikes, and no health."""
     live = judge(scene)
-    faults = Recorder(scene.raw, "faults")
+    faults = Recorder(scene.raw, "faults-2")
     scene.round(a_plan("r"), 0, joins_ms=LOSES)
     scene.play(800)
     told = (("fault_planned_death", 1_500), ("fault_began", 1_500), ("fault_ended", 1_510))

@@ -1,11 +1,13 @@
 """What people read: the table, the sentences, and whether to trust them."""
 
 import io
+from typing import Any
 
 import msgspec
 import pytest
 from rich.console import Console
 
+from chunk7.analysis.recovery import FaultChunks, FaultResult, RecoveryTimes
 from chunk7.analysis.results import Result, Summary
 from chunk7.run_table import show
 from chunk7.wire.account import Quantiles
@@ -44,7 +46,9 @@ KEPT = Result(
 )
 
 
-def shown(*results: Result, against: tuple[str, ...] = (), width: int = 80) -> list[str]:
+def shown(
+    *results: Result, against: tuple[str, ...] = (), width: int = 80, **other: Any
+) -> list[str]:
     """The lines printed for a run, without the blank ones."""
     summary = Summary(
         valid=not against,
@@ -52,6 +56,7 @@ def shown(*results: Result, against: tuple[str, ...] = (), width: int = 80) -> l
         seed=7,
         run_dir="runs/one",
         results=list(results),
+        **other,
     )
     console = Console(file=io.StringIO(), width=width, highlight=False)
     show(summary, console)
@@ -95,6 +100,21 @@ def test_the_table_is_followed_by_a_sentence_a_cell_the_folder_and_the_validity(
     lines = shown(KEPT)
     assert lines[4].startswith("buffered_merge x atomic_lua keeps all: 0 of 120 connections")
     assert lines[5:] == ["run folder: runs/one", "The run is valid."]
+
+
+def test_each_strike_of_a_fault_and_each_excuse_is_a_line() -> None:
+    none = FaultChunks(expected=9, delivered=9, lost=0, undetermined=0, duplicate=0, causes={})
+    fault = FaultResult(
+        name="node_kill", target="node-2", connect="c", write="w", offset_ms=2_000, began_s=3.0,
+        ended_s=4.0, visits=8, interrupted=6, not_back=0, within=none, outside=none,
+        recovery_ms=RecoveryTimes(p50=301.0, p50_low=250.0, p50_high=None),
+    )  # fmt: skip
+    lines = shown(KEPT, faults=[fault], excused=["node-2 was cut short"], width=200)
+    assert lines[-2:] == [
+        "node_kill node-2 at 2.00 s of c x w: 6 of 8 visits interrupted, back after 301 ms "
+        "(250 to ?); 0 chunks lost, 0 undetermined",
+        "Excused by its faults: node-2 was cut short",
+    ]
 
 
 def test_what_speaks_against_a_run_is_said_a_line_each() -> None:
