@@ -8,6 +8,7 @@ than LEAST_LATE_MS. Delivery is **back** with the first receipt of the last such
 published after it. A visit that was over before anything came is not back.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +17,12 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from chunk7.analysis.faults import EARLY_NS, during
+from chunk7.analysis.faults import EARLY_NS, RECOVERY_NS, during
 from chunk7.analysis.run_folder import Instants, Run
 from chunk7.analysis.statistics.quantiles import quantile_interval
 from chunk7.analysis.verdicts import (
     Bits,
+    Ints,
     Judgement,
     Placed,
     has_known_outcome,
@@ -91,126 +93,128 @@ def fault_results(
     if struck.empty:
         return []
     facts = _facts(run, judgement, causes, struck)
-    late_ms = _late_ms(run, facts)
-    back_ns = np.full((len(struck), len(run.connections)), np.nan)
+    late_ns = _late_ns(run, facts)
+    strikes = [_Strike(row) for row in struck.to_dict("records")]
     counted = _Counts(facts)
     for placed in placed_receipts(run):
         counted.add(placed)
-        for k in np.flatnonzero(facts.cell_of_fault == facts.cell_of_batch(placed)):
-            rows = slice(placed.first_row, placed.first_row + placed.count)
-            back_ns[k, rows] = _back_ns(facts, int(k), placed, late_ms)
-    return [
-        _result(run, facts, counted, row, back_ns[k], k)
-        for k, row in enumerate(struck.to_dict("records"))
-    ]
+        cell = facts.cell_of(placed)
+        for strike in strikes:
+            if strike.cell == cell:
+                strike.back_ns.append(_back_ns(facts, strike, placed, late_ns[cell]))
+    return [_result(run, facts, counted, strike) for strike in strikes]
+
+
+class _Strike:
+    """A row of the faults, and when delivery was back for those that it interrupted: infinite for
+    those of whom it never was, batch by batch of the receipts."""
+
+    def __init__(self, row: dict[Any, Any]) -> None:
+        self.row = row
+        self.cell = int(row["cell"])
+        self.began_ns = float(row["began_ns"])
+        ended_ns = np.inf if np.isnan(row["ended_ns"]) else float(row["ended_ns"])
+        self._from_ns, self._until_ns = self.began_ns - EARLY_NS, ended_ns + RECOVERY_NS
+        self.back_ns: list[Instants] = [np.zeros(0)]
+
+    def has(self, due_ns: Instants) -> Bits:
+        """Which of these instants are in its time."""
+        inside: Bits = (due_ns >= self._from_ns) & (due_ns <= self._until_ns)
+        return inside
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What all faults are held against. `within`, shape (faults, chunks): which chunks are of a
-    fault's time; `outside`, shape (chunks,): of none's. `open_`, shape (faults, connections).
+    """What all faults are held against.
 
-    `missing` has the columns connection, chunk, lost, cause ('' for undetermined) and disturbs:
-    whether that it did not come is for certain, or the doing of its write.
+    `due_ns`, `cell_of_chunk`, `outside` (of every fault's time): shape (chunks,); `opened_ns`,
+    `until_ns`, `cell_of_row`: shape (connections,). Of what never came, in the order of
+    `Judgement.missing`: `by` whom, which `chunk`, its `cause` ('' if undetermined), and whether it
+    `disturbs`: it did not come for certain, or its write is of unknown outcome.
     """
 
     due_ns: Instants
-    within: Bits
+    cell_of_chunk: Ints
     outside: Bits
-    open_: Bits
-    missing: pd.DataFrame
-    cell_of_fault: Any
-    cell_of_chunk: Any
-    cell_of_row: Any
-    began_ns: Instants
+    opened_ns: Instants
+    until_ns: Instants
+    cell_of_row: Ints
+    by: Ints
+    chunk: Ints
+    cause: Any
+    disturbs: Bits
 
-    def cell_of_batch(self, placed: Placed) -> int:
+    def cell_of(self, placed: Placed) -> int:
         """Receipts come in batches of one cell."""
         return int(self.cell_of_row[placed.first_row]) if placed.count else -1
+
+    def open_at(self, at_ns: float) -> Bits:
+        """Which connections were open then, or until a moment before; shape (connections,)."""
+        is_open: Bits = (self.opened_ns <= at_ns) & (self.until_ns > at_ns)
+        return is_open
 
 
 def _facts(run: Run, judgement: Judgement, causes: Any, struck: pd.DataFrame) -> _Facts:
     publish, save = (run.instants(run.published, f"{n}_sent_ns") for n in ("publish", "save"))
     due_ns = np.where(np.isnan(publish), save, publish)
-    cells = run.published["cell"].to_numpy(dtype=np.int64)
-    of_fault = struck["cell"].to_numpy(dtype=np.int64)
-    within = np.array(
-        [
-            during(struck.iloc[[k]], due_ns, EARLY_NS) & (cells == of_fault[k])
-            for k in range(len(struck))
-        ]
-    )
-    missing = judgement.missing.astype({"connection": np.int64, "chunk": np.int64})
-    lost = missing["lost"].to_numpy(dtype=bool)
-    cause = np.full(len(missing), "", dtype=object)
+    lost = judgement.missing["lost"].to_numpy(dtype=bool)
+    chunk = judgement.missing["chunk"].to_numpy(dtype=np.int64)
+    cause = np.full(len(lost), "", dtype=object)
     cause[lost] = causes
-    unknown = ~has_known_outcome(run.published)[missing["chunk"].to_numpy()]
+    visits = run.connections
+    closed_ns = run.instants(visits, "closed_ns")
     return _Facts(
         due_ns=due_ns,
-        within=within,
+        cell_of_chunk=run.published["cell"].to_numpy(dtype=np.int64),
         outside=~during(struck, due_ns, EARLY_NS),
-        open_=_open(run, struck),
-        missing=missing.assign(cause=cause, disturbs=lost | unknown),
-        cell_of_fault=of_fault,
-        cell_of_chunk=cells,
-        cell_of_row=run.connections["cell"].to_numpy(dtype=np.int64),
-        began_ns=struck["began_ns"].to_numpy(dtype=float),
+        opened_ns=run.instants(visits, "connected_ns"),
+        # A fault may be on record a little after it cut anybody.
+        until_ns=np.fmin(closed_ns + EARLY_NS, run.instants(visits, "leave_ns")),
+        cell_of_row=visits["cell"].to_numpy(dtype=np.int64),
+        by=judgement.missing["connection"].to_numpy(dtype=np.int64),
+        chunk=chunk,
+        cause=cause,
+        disturbs=lost | ~has_known_outcome(run.published)[chunk],
     )
 
 
-def _open(run: Run, struck: pd.DataFrame) -> Bits:
-    """Which connections of its cell were open as each fault began; shape (faults, connections)."""
-    frame = run.connections
-    connected, closed = run.instants(frame, "connected_ns"), run.instants(frame, "closed_ns")
-    # The fault is on record a little before or after it cut anybody.
-    until = np.fmin(closed + EARLY_NS, run.instants(frame, "leave_ns"))
-    began = struck["began_ns"].to_numpy(dtype=float)[:, None]
-    cells = frame["cell"].to_numpy(dtype=np.int64)
-    of_fault = struck["cell"].to_numpy(dtype=np.int64)[:, None]
-    is_open: Bits = (cells == of_fault) & (connected <= began) & (until > began)
-    return is_open
-
-
-def _late_ms(run: Run, facts: _Facts) -> Instants:
+def _late_ns(run: Run, facts: _Facts) -> Instants:
     """By cell, from when on a chunk counts as late; shape (cells,)."""
-    count = len(run.manifest.plan.cells)
-    taken: list[list[Any]] = [[np.zeros(0)] for _ in range(count)]
+    taken: list[list[Any]] = [[np.zeros(0)] for _ in run.manifest.plan.cells]
     for placed in placed_receipts(run):
         live = (placed.chunk >= 0) & placed.is_first & (placed.via == Via.LIVE)
         live[live] &= facts.outside[placed.chunk[live]]
-        ms = (placed.at_ns[live] - facts.due_ns[placed.chunk[live]]) / 1e6
+        ns = placed.at_ns[live] - facts.due_ns[placed.chunk[live]]
         if placed.count:
-            taken[facts.cell_of_batch(placed)].append(ms.astype(np.float32))
+            taken[facts.cell_of(placed)].append(ns.astype(np.float32))
     values = [np.concatenate(parts) for parts in taken]
-    usual = [2 * float(np.quantile(v, 0.99)) if len(v) else 0.0 for v in values]
-    return np.maximum(LEAST_LATE_MS, usual)
+    usual_ns = [2 * float(np.quantile(v, 0.99)) if len(v) else 0.0 for v in values]
+    return np.maximum(LEAST_LATE_MS * 1e6, usual_ns)
 
 
-def _back_ns(facts: _Facts, fault: int, placed: Placed, late_ms: Instants) -> Instants:
-    """When delivery was back for each connection of a batch: NaN where it was not interrupted,
-    infinite where it was never back; shape (connections of the batch,)."""
+def _back_ns(facts: _Facts, strike: _Strike, placed: Placed, late_ns: float) -> Instants:
+    """When delivery was back for each visit of a batch that was interrupted, infinite where it
+    never was; shape (interrupted,)."""
     first, end = placed.first_row, placed.first_row + placed.count
-    is_open = facts.open_[fault, first:end]
+    is_open = facts.open_at(strike.began_ns)[first:end]
     came = placed.is_first & (placed.chunk >= 0) & is_open[placed.who]
-    who, chunk, at_ns = placed.who[came], placed.chunk[came], placed.at_ns[came]
-    due_ns = facts.due_ns[chunk]
-    limit_ns = late_ms[facts.cell_of_fault[fault]] * 1e6
-    late = facts.within[fault, chunk] & (at_ns - due_ns > limit_ns)
-    missing = facts.missing[facts.missing["connection"].between(first, end - 1)]
-    gone, by = missing["chunk"].to_numpy(), missing["connection"].to_numpy() - first
-    gone_by = facts.within[fault, gone] & missing["disturbs"].to_numpy() & is_open[by]
+    who, at_ns, due_ns = placed.who[came], placed.at_ns[came], facts.due_ns[placed.chunk[came]]
+    late = strike.has(due_ns) & (at_ns - due_ns > late_ns)
+    of_batch = slice(*np.searchsorted(facts.by, [first, end]))
+    by, gone_ns = facts.by[of_batch] - first, facts.due_ns[facts.chunk[of_batch]]
+    gone = strike.has(gone_ns) & facts.disturbs[of_batch] & is_open[by]
     last_ns = np.full(placed.count, -np.inf)
     np.maximum.at(last_ns, who[late], due_ns[late])
-    np.maximum.at(last_ns, by[gone_by], facts.due_ns[gone[gone_by]])
-    after = (due_ns >= last_ns[who]) & (at_ns >= facts.began_ns[fault])
+    np.maximum.at(last_ns, by[gone], gone_ns[gone])
+    after = (due_ns >= last_ns[who]) & (at_ns >= strike.began_ns)
     back_ns = np.full(placed.count, np.inf)
     np.minimum.at(back_ns, who[after], at_ns[after])
-    back_ns[np.isneginf(last_ns)] = np.nan
-    return back_ns
+    of_interrupted: Instants = back_ns[np.isfinite(last_ns)]
+    return of_interrupted
 
 
 class _Counts:
-    """First and further receipts of the chunks of each fault's time, and of none's by cell."""
+    """How often each chunk was received for the first time by somebody, and again."""
 
     def __init__(self, facts: _Facts) -> None:
         self._facts = facts
@@ -225,41 +229,38 @@ class _Counts:
 
     def of(self, chunks: Bits) -> FaultChunks:
         """What became of these chunks; shape (chunks,)."""
-        missing = self._facts.missing[chunks[self._facts.missing["chunk"].to_numpy()]]
-        lost = missing["lost"].to_numpy(dtype=bool)
-        tally = missing.loc[lost, "cause"].value_counts()
+        cause = self._facts.cause[chunks[self._facts.chunk]]
+        tally = Counter(cause[cause != ""].tolist())
         delivered = int(self._first[chunks].sum())
         return FaultChunks(
-            expected=delivered + len(missing),
+            expected=delivered + len(cause),
             delivered=delivered,
-            lost=int(lost.sum()),
-            undetermined=int((~lost).sum()),
+            lost=tally.total(),
+            undetermined=len(cause) - tally.total(),
             duplicate=int(self._again[chunks].sum()),
-            causes={cause.value: int(tally[cause.value]) for cause in Cause if cause in tally},
+            causes={name.value: tally[name.value] for name in Cause if name.value in tally},
         )
 
 
-def _result(
-    run: Run, facts: _Facts, counted: _Counts, fault: Any, back_ns: Instants, k: int
-) -> FaultResult:
-    cell = run.manifest.plan.cells[fault["cell"]]
-    interrupted = ~np.isnan(back_ns)
+def _result(run: Run, facts: _Facts, counted: _Counts, strike: _Strike) -> FaultResult:
+    row, cell = strike.row, run.manifest.plan.cells[strike.cell]
+    back_ns = np.concatenate(strike.back_ns)
     back = np.isfinite(back_ns)
-    ended_ns = fault["ended_ns"]
-    of_cell = facts.cell_of_chunk == fault["cell"]
+    of_cell = facts.cell_of_chunk == strike.cell
+    visits = facts.open_at(strike.began_ns) & (facts.cell_of_row == strike.cell)
     return FaultResult(
-        name=fault["name"],
-        target=fault["target"],
+        name=row["name"],
+        target=row["target"],
         connect=cell.connect,
         write=cell.write,
-        offset_ms=fault["offset_ms"],
-        began_s=fault["began_ns"] / 1e9,
-        ended_s=None if np.isnan(ended_ns) else ended_ns / 1e9,
-        visits=int(facts.open_[k].sum()),
-        interrupted=int(interrupted.sum()),
-        not_back=int((interrupted & ~back).sum()),
-        recovery_ms=_times((back_ns[back] - fault["began_ns"]) / 1e6),
-        within=counted.of(facts.within[k]),
+        offset_ms=row["offset_ms"],
+        began_s=strike.began_ns / 1e9,
+        ended_s=None if np.isnan(row["ended_ns"]) else row["ended_ns"] / 1e9,
+        visits=int(visits.sum()),
+        interrupted=len(back_ns),
+        not_back=int((~back).sum()),
+        recovery_ms=_times((back_ns[back] - strike.began_ns) / 1e6),
+        within=counted.of(strike.has(facts.due_ns) & of_cell),
         outside=counted.of(facts.outside & of_cell),
     )
 
