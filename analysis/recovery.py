@@ -1,11 +1,12 @@
 """What each fault did to the clients: how long until delivery was back, and what became of the
 chunks of its time. docs/verdicts.md argues the rules.
 
-A fault's **time** is from 50 ms before it began until 1 s after it ended; its chunks are those of
-its cell that were published then. A visit that was open as the fault began is **interrupted** if
-one of these never came, or came late: later than twice the cell's p99 outside of all faults, and
-than LEAST_LATE_MS. Delivery is **back** with the first receipt of the last such chunk, or of one
-published after it. A visit that was over before anything came is not back.
+A fault's **time** is from 50 ms before it began until 1 s after it ended, but no longer than until
+the next one of its cell: its chunks are those of its cell that were published then. A visit that
+was open as the fault began is **interrupted** if one of these never came, or came late: later than
+twice the cell's p99 outside of all faults, and than LEAST_LATE_MS. Delivery is **back** with the
+first receipt of the last such chunk, or of one published after it. A visit that was over before
+anything came is not back.
 """
 
 from collections import Counter
@@ -94,7 +95,7 @@ def fault_results(
         return []
     facts = _facts(run, judgement, causes, struck)
     late_ns = _late_ns(run, facts)
-    strikes = [_Strike(row) for row in struck.to_dict("records")]
+    strikes = [_Strike(row, _next_ns(row, struck)) for row in struck.to_dict("records")]
     counted = _Counts(facts)
     for placed in placed_receipts(run):
         counted.add(placed)
@@ -109,18 +110,26 @@ class _Strike:
     """A row of the faults, and when delivery was back for those that it interrupted: infinite for
     those of whom it never was, batch by batch of the receipts."""
 
-    def __init__(self, row: dict[Any, Any]) -> None:
+    def __init__(self, row: dict[Any, Any], next_ns: float) -> None:
         self.row = row
         self.cell = int(row["cell"])
         self.began_ns = float(row["began_ns"])
         ended_ns = np.inf if np.isnan(row["ended_ns"]) else float(row["ended_ns"])
-        self._from_ns, self._until_ns = self.began_ns - EARLY_NS, ended_ns + RECOVERY_NS
+        self._from_ns = self.began_ns - EARLY_NS
+        self._until_ns = min(ended_ns + RECOVERY_NS, next_ns - EARLY_NS)
         self.back_ns: list[Instants] = [np.zeros(0)]
 
     def has(self, due_ns: Instants) -> Bits:
         """Which of these instants are in its time."""
         inside: Bits = (due_ns >= self._from_ns) & (due_ns <= self._until_ns)
         return inside
+
+
+def _next_ns(row: dict[Any, Any], struck: pd.DataFrame) -> float:
+    """When the next fault of its cell begins; infinite if none does. Two that begin within
+    EARLY_NS of each other strike together."""
+    began_ns = struck.loc[struck["cell"] == row["cell"], "began_ns"].to_numpy(dtype=float)
+    return float(began_ns[began_ns > row["began_ns"] + EARLY_NS].min(initial=np.inf))
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,8 @@ def sentence(result: FaultResult) -> str:
         between = _between(times.p50_low, times.p50_high)
         back = f", back after {number(times.p50, 0)} ms"
         back += f" ({between})" if between else ""
+    if result.not_back:
+        back += f", {number(result.not_back, 0)} not back"
     causes = _causes(result.within)
     return (
         f"{f'{result.name} {result.target}'.rstrip()} at {number(result.offset_ms / 1e3, 2)} s of "

@@ -134,6 +134,32 @@ def test_every_strike_has_its_own_cell_and_its_own_chunks(tmp_path: Path) -> Non
     assert (first.offset_ms, second.offset_ms) == (1_000.0, 1_000.0)
 
 
+def test_what_the_next_fault_does_is_not_the_one_befores(tmp_path: Path) -> None:
+    """A node was down from 1,000 to 2,500; a visit of another node was told interrupted by it, and
+    back 2,065 ms later, as the next fault struck within the allowance of the first."""
+    story = Story(tmp_path / "run")
+    chunks(story, 500, 1_100, 3_010, 3_100)
+    story.connection(1, [(501, 1), (1_101, 2), (3_101, 4)])
+    story.join(1)
+    story.fault("node_kill node-2", 1_000, 2_500)
+    story.fault("store_kill_pubsub store", 3_000, 3_000)
+    first, second = results(story)
+    assert (first.interrupted, first.within.lost, first.within.delivered) == (0, 0, 1)
+    assert (second.interrupted, second.within.lost, second.recovery_ms.p50) == (1, 1, 101.0)
+
+
+def test_two_that_strike_together_both_have_what_they_did(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    chunks(story, 500, 1_100, 1_200)
+    story.connection(1, [(501, 1), (1_201, 3)])
+    story.join(1)
+    for name, at_ms in (("trim store", 1_000), ("store_kill_pubsub store", 1_020)):
+        story.fault(name, at_ms, at_ms)
+    first, second = results(story)
+    assert (first.interrupted, second.interrupted) == (1, 1)
+    assert (first.recovery_ms.p50, second.recovery_ms.p50) == (201.0, 181.0)
+
+
 def test_chunks_without_a_known_outcome_are_undetermined_within(tmp_path: Path) -> None:
     story = Story(tmp_path / "run")
     story.chunk(1, 500)

@@ -74,8 +74,8 @@ def test_a_ci_system_is_told_of_faults_and_excuses(study: Study) -> None:
         for found in Xml.fromstring(render_junit(study, [])).iter("property")  # noqa: S314
     }
     assert properties["fault.1"] == (
-        f"node_kill node-2 at 1.00 s of {CELL.name}: 2 of 2 visits interrupted, back after 301 ms; "
-        "3 chunks lost (node gone 3), 0 undetermined"
+        f"node_kill node-2 at 1.00 s of {CELL.name}: 2 of 2 visits interrupted, back after 301 ms, "
+        "1 not back; 3 chunks lost (node gone 3), 0 undetermined"
     )
     assert properties["excused.1"] == "node-2 was cut short: its records have no end"
 
