@@ -25,8 +25,9 @@ CUT_FROM_STORE = (
     "store_pause", "store_restart", "store_failover", "store_kill_pubsub", "network_cut",
 )  # fmt: skip
 """Faults in which a node has no store, which it may notice late or never."""
-NOTICED_NS = 10_000_000_000
-"""A node that says so long after such a fault that it lost the store speaks of that fault."""
+NOTICED_NS = 6_000_000_000
+"""A node asks its store once a second and waits 5 s for the answer: what it says of a lost store so
+long after such a fault is of that fault, unless another came between or it had said so before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +222,12 @@ def _store_was_lost(
     for lost_ns, name in zip(at_ns[is_loss], process[is_loss], strict=True):
         back = at_ns[~is_loss & (process == name) & (at_ns >= lost_ns)]
         early_ns, late = lost_ns - np.nan_to_num(trip_ns), back.min(initial=np.inf)
-        for began_ns, ended_ns, hit in cuts:
-            if began_ns <= lost_ns <= ended_ns + NOTICED_NS:
-                early_ns = np.where(hit, np.minimum(early_ns, began_ns), early_ns)
+        said_ns = at_ns[is_loss & (process == name) & (at_ns < lost_ns)].max(initial=-np.inf)
+        since_ns = np.full(len(join), np.inf)
+        for began_ns, ended_ns, hit in cuts:  # by time: the last one counts
+            if said_ns < began_ns <= lost_ns <= ended_ns + NOTICED_NS:
+                since_ns = np.where(hit, began_ns, since_ns)
+        early_ns = np.minimum(early_ns, since_ns)
         inside |= (node == name) & (publish_sent_ns >= early_ns) & (publish_sent_ns <= late)
     return inside
 

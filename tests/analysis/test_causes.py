@@ -348,6 +348,34 @@ def test_a_cut_that_the_node_notices_late_began_with_the_fault(tmp_path: Path) -
     assert found(story.end()) == [Cause.UNKNOWN, *lost, *back]
 
 
+def test_a_loss_of_the_store_is_of_the_last_cut_before_it(tmp_path: Path) -> None:
+    """A pause of one cell, unnoticed, was taken for the beginning of what struck in the next."""
+    story = Story(tmp_path / "run")
+    for seq, at_ms in ((1, 1_500), (2, 3_030)):
+        story.chunk(seq, at_ms)
+    story.connection(1)
+    story.join(1)
+    story.fault("store_pause store", 100, 200)
+    story.fault("store_kill_pubsub store", 3_000, 3_010)
+    story.of("node").add("events", kind="store_lost", at_ns=ns(3_020))
+    story.of("node").add("events", kind="store_back", at_ns=ns(3_040))
+    assert found(story.end()) == [Cause.UNKNOWN, Cause.STORE_RECONNECT]
+
+
+def test_a_cut_that_was_told_of_once_is_not_told_of_again(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    for seq, at_ms in ((1, 40), (2, 2_500), (3, 3_030)):
+        story.chunk(seq, at_ms)
+    story.connection(1)
+    story.join(1)
+    story.fault("network_cut node", 20, 60)
+    for lost_ms, back_ms in ((50, 100), (3_020, 3_040)):
+        story.of("node").add("events", kind="store_lost", at_ns=ns(lost_ms))
+        story.of("node").add("events", kind="store_back", at_ns=ns(back_ms))
+    lost = Cause.STORE_RECONNECT
+    assert found(story.end()) == [lost, Cause.UNKNOWN, lost]
+
+
 def test_what_was_published_before_the_subscription_is_the_laws_also_in_a_fault(
     tmp_path: Path,
 ) -> None:
