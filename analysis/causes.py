@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chunk7.analysis.faults import RECOVERY_NS, faults, on_node
+from chunk7.analysis.returns import joins_in_charge
 from chunk7.analysis.run_folder import Instants, Run
 from chunk7.analysis.verdicts import Bits, Ints, Judgement
 from chunk7.analysis.windows import JoinTimes, WriteTimes
@@ -57,7 +58,7 @@ class LossTable:
     history_count: Instants
     join_failed: Bits
     cut_ns: Instants
-    """When the server or the network ended the connection; NaN when the client did."""
+    """When the server or the network ended the connection, and the user did not come back."""
     slow_client: Bits
     node_went: Bits
     """It ended with one of BROKEN, or its node ended without closing its records."""
@@ -107,12 +108,13 @@ def explain(losses: LossTable, settle_ns: float) -> NDArray[Any]:
 
 def loss_table(
     run: Run, judgement: Judgement, joins: JoinTimes, writes: WriteTimes
-) -> tuple[LossTable, Ints]:
-    """The losses of a run in the order of `judgement.missing`, and the connection row of each."""
+) -> tuple[LossTable, Ints, Ints]:
+    """The losses of a run in the order of `judgement.missing`, the connection row of each, and the
+    row in `Run.joins` of the join that should have brought it, -1 where no node recorded that."""
     lost = judgement.missing[judgement.missing["lost"].to_numpy(dtype=bool)]
     chunk, who = lost["chunk"].to_numpy(), lost["connection"].to_numpy()
-    join = pd.Index(run.joins["connection_id"]).get_indexer(run.connections["connection_id"])[who]
     published = _of_chunks(run, writes, chunk)
+    join = joins_in_charge(run, who, published["publish_sent_ns"])
     ended = _of_ends(run, who, join)
     of_joins = _of_joins(run, joins, join)
     traits = run.manifest.traits
@@ -125,7 +127,7 @@ def loss_table(
         fills_gaps=fills_gaps.to_numpy(dtype=bool)[who],
         last_seq=judgement.accounts["last_seq"].to_numpy()[who],
     )
-    return table, who
+    return table, who, join
 
 
 def _of_chunks(run: Run, writes: WriteTimes, chunk: Ints) -> dict[str, Any]:

@@ -4,7 +4,8 @@
 |---|---|---|
 | `published.parquet` | a chunk | published |
 | `joins.parquet` | a join; what is known of its end beside it | joins, leaves |
-| `connections.parquet` | a connection with its receipts as lists | opened, closed, receipts |
+| `connections.parquet` | a visit with its receipts as lists | opened, closed, receipts |
+| `returns.parquet` | a try of a user to come back | returns |
 | `alignments.parquet` | how a target's connection was read | sightings, texts, resumes |
 | `health.parquet`, `events.parquet`, `clocks.parquet` | as recorded | the same |
 | `processes.parquet` | a process: whether it ended properly, and how its clock was shifted | all |
@@ -41,12 +42,16 @@ ROWS_AT_ONCE = 1_000_000
 """Rows of a raw file looked at together."""
 RECEIPT_COLUMNS = ("seq", "digest", "via", "at_ns")
 
-_PARTS = {"published": "producer", "joins": "node", "leaves": "node", "opened": "loadtest"}
+_PARTS = {
+    "published": "producer", "joins": "node", "leaves": "node",
+    "opened": "loadtest", "returns": "loadtest",
+}  # fmt: skip
 _SETTLED = ("sightings", "texts", "resumes")
 """Tables of which chunk7.analysis.sightings makes receipts."""
 _NEVER_NULL = {
     "receipts": TABLES["receipts"].names,
     **{name: ["connection_id"] for name in ("joins", "leaves", "opened", "closed")},
+    "returns": ["connection_id", "first_id", "lost_ns", "opening_ns"],
 }
 
 
@@ -133,6 +138,7 @@ def _gather(run_dir: Path, paths: list[Path], after_seq: dict[int, int]) -> list
     _write(run_dir / "joins.parquet", _joins(tables.pop("joins"), tables.pop("leaves")))
     opened = _with_after_seq(tables.pop("opened"), after_seq)
     connections = _connections(opened, tables.pop("closed"))
+    _write(run_dir / "returns.parquet", _returns(tables.pop("returns"), connections))
     source = _ReceiptFiles(
         {path: shifts[_name_of(path)[0]] for path in receipts}, connections["connection_id"]
     )
@@ -311,6 +317,18 @@ def _connections(opened: pa.Table, closed: pa.Table) -> pa.Table:
             raise ValueError("contradictory records: a connection_id was used twice")
     by = [(name, "ascending") for name in ("cell", "opening_ns", "connection_id")]
     return _beside(opened.sort_by(by), closed)
+
+
+def _returns(returns: pa.Table, connections: pa.Table) -> pa.Table:
+    """In the order of the visits that they are part of, and of time."""
+    firsts = connections["connection_id"].combine_chunks()
+    strange = pc.index_in(returns["first_id"], value_set=firsts).null_count
+    if strange:
+        raise ValueError(f"contradictory records: {strange} returns of connections never opened")
+    ids = pa.chunked_array([*returns["connection_id"].chunks, firsts], pa.int64())
+    if pc.count_distinct(ids).as_py() != len(ids):
+        raise ValueError("contradictory records: a connection_id was used twice")
+    return returns.sort_by([("first_id", "ascending"), ("opening_ns", "ascending")])
 
 
 class _ReceiptFiles:

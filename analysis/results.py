@@ -13,6 +13,7 @@ from chunk7.analysis.faults import faults
 from chunk7.analysis.loss_rates import loss_rate_fields
 from chunk7.analysis.prediction import Prediction, by_cell
 from chunk7.analysis.recovery import FaultResult, fault_results
+from chunk7.analysis.returns import returns_by_cell
 from chunk7.analysis.run_folder import Run
 from chunk7.analysis.sightings import told_apart_by
 from chunk7.analysis.statistics.quantiles import quantiles
@@ -38,6 +39,8 @@ class Result(CellAccount, frozen=True, kw_only=True):
     memory_bytes_per_chunk: float | None
     commands_per_connection: float | None = None
     commands_per_chunk: float | None = None
+    returns: dict[str, int | float] = msgspec.field(default_factory=dict)
+    """Of users who lost their connection (`analysis.returns`); empty where none did."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,15 +71,16 @@ def write_summary(run_dir: Path, summary: Summary) -> None:
 class Evidence:
     """What results are worked out from, beside the verdicts.
 
-    `expected` is the run's table of `analysis.prediction.per_join`. `who` and `causes`, shape
-    (lost chunks,), are the row of `Run.connections` and the cause of each loss, in the order of
-    `Judgement.missing`.
+    `expected` is the run's table of `analysis.prediction.per_join`. `who`, `join` and `causes`,
+    shape (lost chunks,), are the row of `Run.connections`, the row of `Run.joins` (-1: none) and
+    the cause of each loss, in the order of `Judgement.missing`.
     """
 
     joins: JoinTimes
     writes: WriteTimes
     expected: pd.DataFrame
     who: Ints
+    join: Ints
     causes: Any
 
 
@@ -124,6 +128,7 @@ def _results(run: Run, judgement: Judgement, evidence: Evidence) -> list[Result]
     times = _times(run, judgement, evidence.joins, gaps_ns)
     memory = memory_bytes_per_chunk(run)
     counts = [_counts(run, judgement, cells == k) for k in range(len(run.manifest.plan.cells))]
+    returns = returns_by_cell(run, judgement)
     commands = commands_per(run, [of_cell["connections"] for of_cell in counts])
     return [
         Result(
@@ -139,6 +144,7 @@ def _results(run: Run, judgement: Judgement, evidence: Evidence) -> list[Result]
             chunk_latency_ms=_quantiles(times["chunk_latency_ms"][k]),
             memory_bytes_per_chunk=memory.get(k),
             **commands[k],
+            returns=returns.get(k, {}),
         )
         for k, cell in enumerate(run.manifest.plan.cells)
     ]

@@ -30,12 +30,20 @@ _NEVER_NULL = {
     "published": ("process", "cell", "write", "seq"),
     "joins": ("process", "connection_id"),
     "connections": ("process", "connection_id", "cell", "connect"),
+    "returns": ("process", "connection_id", "first_id", "lost_ns", "opening_ns"),
     "health": ("process",),
     "events": ("process", "kind"),
     "clocks": ("process", "offset_ns", "uncertainty_ns"),
 }
 """Columns without which a row says nothing; any other may be null."""
-_UNIQUE = {"processes": "process", "joins": "connection_id", "connections": "connection_id"}
+_UNIQUE = {
+    "processes": "process",
+    "joins": "connection_id",
+    "connections": "connection_id",
+    "returns": "connection_id",
+}
+_LATER = ("returns",)
+"""Tables that folders gathered before there was such a thing do not have: nothing is in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,11 @@ class Receipts:
 class Run:
     """The tables of a run as pandas frames, columns as in docs/results.md.
 
-    `connections` leaves out the receipts; `receipts()` reads them group by group.
+    A row of `connections` is one user's visit to a session. When it lost its connection and came
+    back, the connections that it took then are rows of `returns`, by the visit's `first_id`, and
+    `joins` has those of all of them: only a join of the visit's own id happened at the moment that
+    was drawn for it. `connections` leaves out the receipts, which are those of the whole visit;
+    `receipts()` reads them group by group.
     `origin_ns` is the first instant of the run, which `instants` subtracts.
     """
 
@@ -67,6 +79,7 @@ class Run:
     published: pd.DataFrame
     joins: pd.DataFrame
     connections: pd.DataFrame
+    returns: pd.DataFrame
     health: pd.DataFrame
     events: pd.DataFrame
     clocks: pd.DataFrame
@@ -102,7 +115,9 @@ def load_run(run_dir: Path | str) -> Run:
     folder = Path(run_dir)
     manifest = read_manifest(folder)
     paths = {name: folder / f"{name}.parquet" for name in _NEVER_NULL}
-    if (folder / "raw").is_dir() and not all(path.exists() for path in paths.values()):
+    if (folder / "raw").is_dir() and not all(
+        path.exists() for name, path in paths.items() if name not in _LATER
+    ):
         raise RecordError(
             f"{folder}: its records are not gathered yet: run `chunk7 report {folder}`, "
             "or analysis.analyse on it"
@@ -134,6 +149,8 @@ def _check_cells(
 def _frame(path: Path) -> pd.DataFrame:
     """All columns but lists; what was checked is that they are ours, whole, and fit together."""
     name = path.stem
+    if name in _LATER and not path.exists():
+        return _pandas(gathered_schema(name).empty_table())
     with damage_named(path), _open(path) as file:
         schema = file.schema_arrow
         if (schema.metadata or {}).get(b"schema") != VERSION.encode():
@@ -144,7 +161,7 @@ def _frame(path: Path) -> pd.DataFrame:
         plain = [f.name for f in schema if not pa.types.is_list(f.type)]
         table = file.read(columns=plain)
         table.validate(full=True)
-        frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
+        frame = _pandas(table)
     for column in _NEVER_NULL[name]:
         if frame[column].isna().any():
             raise RecordError(f"{path}: has rows without {column}")
@@ -152,6 +169,11 @@ def _frame(path: Path) -> pd.DataFrame:
     if unique is not None and frame[unique].duplicated().any():
         twice = frame.loc[frame[unique].duplicated(), unique].iloc[0]
         raise RecordError(f"{path}: contradictory records: two rows for {unique} {twice}")
+    return frame
+
+
+def _pandas(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
     return frame
 
 

@@ -30,7 +30,7 @@ from chunk7.analysis.windows import JoinTimes, WriteTimes, gap_ns, join_times, w
 class Study:
     """What is known of a run.
 
-    `connections`: a row a connection that opened, index its row of `Run.connections`. Columns:
+    `connections`: a row a visit that got a connection, index its row of `Run.connections`. Columns:
         cell (int), name ('connect x write'), connect, write; connection_id, user, turn (which of
         the user's joins in its cell, from 0: the same user and turn meet the same chunks in every
         cell), session_id, node; opened_s since the run's origin; join_ms, window_ms, gap_ms (NaN
@@ -38,8 +38,9 @@ class Study:
         KIND_expected, KIND_variance, KIND_least, KIND_least_variance, KIND_most,
         KIND_most_variance (NaN where the join's instants are unknown).
     `losses`: a row a lost chunk. Columns: connection (index of `connections`), cell, name,
-        connection_id, session_id, node, chunk (row of `Run.published`), message_id, index, seq,
-        cause, published_s since the run's origin.
+        connection_id, session_id, join (row of `Run.joins`, -1: none: that of the visit's
+        connection that should have brought it), node (its), chunk (row of `Run.published`),
+        message_id, index, seq, cause, published_s since the run's origin.
     """
 
     run: Run
@@ -81,9 +82,9 @@ def analyse(run_dir: Path | str, also_invalid_because: Sequence[str] = ()) -> St
 def study(run: Run, also_invalid_because: Sequence[str] = (), running: bool = False) -> Study:
     """Judge a loaded run; `running` as for `chunk7.analysis.validity.reasons`."""
     judgement, joins, writes = judge(run), join_times(run), write_times(run)
-    losses, who = loss_table(run, judgement, joins, writes)
+    losses, who, join = loss_table(run, judgement, joins, writes)
     causes = explain(losses, run.manifest.settle_ms * 1e6)
-    evidence = Evidence(joins, writes, per_join(run, joins, writes), who, causes)
+    evidence = Evidence(joins, writes, per_join(run, joins, writes), who, join, causes)
     return Study(
         run=run,
         judgement=judgement,
@@ -152,7 +153,7 @@ def _losses(run: Run, judgement: Judgement, evidence: Evidence) -> pd.DataFrame:
     chunk = lost["chunk"].to_numpy(dtype=np.int64)
     of_chunk, of_client = run.published.iloc[chunk], run.connections.iloc[who]
     cell = of_client["cell"].to_numpy(dtype=np.int64)
-    nodes: Any = run.joins.drop_duplicates("connection_id").set_index("connection_id")["node"]
+    nodes: Any = run.joins["node"].reset_index(drop=True)
     return pd.DataFrame(
         {
             "connection": who,
@@ -160,7 +161,8 @@ def _losses(run: Run, judgement: Judgement, evidence: Evidence) -> pd.DataFrame:
             "name": _names(run)[cell],
             "connection_id": of_client["connection_id"].to_numpy(dtype=np.int64),
             "session_id": of_client["session_id"].to_numpy(),
-            "node": nodes.reindex(of_client["connection_id"]).to_numpy(),
+            "join": evidence.join,
+            "node": nodes.reindex(evidence.join).to_numpy(),
             "chunk": chunk,
             "message_id": of_chunk["message_id"].to_numpy(),
             "index": of_chunk["index"].to_numpy(dtype=np.int64),

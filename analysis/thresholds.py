@@ -16,6 +16,7 @@ import msgspec
 
 from chunk7.analysis.conditions import OPERATORS, parse_condition
 from chunk7.analysis.results import Result
+from chunk7.analysis.returns import COLUMNS
 from chunk7.delivery.verdicts import Cause
 from chunk7.wire.account import Explored, Quantiles
 from chunk7.wire.intervals import units_needed
@@ -71,6 +72,8 @@ def metrics() -> list[str]:
             names += [f"{one.name}.{part}" for part in Quantiles.__struct_fields__]
         elif one.name == "causes":
             names += [f"causes.{cause}" for cause in Cause]
+        elif one.name == "returns":
+            names += [f"returns.{column}" for column in COLUMNS]
         else:
             names.append(one.name)
     return names
@@ -137,5 +140,8 @@ def _value(result: Result, metric: str) -> float | None:
     whole = getattr(result, name)
     if name == "causes":
         return float(whole.get(part, 0))
-    value = getattr(whole, part) if part else whole
+    if name == "returns":  # nobody was away for any time where nobody was cut
+        value = whole.get(part, None if part.startswith("away") else 0)
+    else:
+        value = getattr(whole, part) if part else whole
     return None if value is None else float(value)

@@ -41,7 +41,7 @@ def loss_instants(study: Study) -> pd.DataFrame:
     run, losses = study.run, study.losses
     clients = run.connections.iloc[losses["connection"]]
     zero_ns = run.instants(clients, "opening_ns")
-    joins = pd.Index(run.joins["connection_id"]).get_indexer(clients["connection_id"])
+    joins = losses["join"].to_numpy(dtype=np.int64)
     chunks = losses["chunk"].to_numpy()
     columns: dict[str, Any] = {}
     for name in ("accepted", "first_live"):

@@ -138,14 +138,19 @@ _IN_ORDER = {
         ("opening_ns", "closed_ns"),
         ("join_earliest_ns", "join_latest_ns"),
     ],
+    "returns": [
+        ("lost_ns", "opening_ns"),
+        ("opening_ns", "connected_ns"),
+        ("connected_ns", "history_ns"),
+    ],
 }
 
 
 def _contradictions(run: Run, judgement: Judgement) -> Iterator[str]:
-    frames = {"published": run.published, "joins": run.joins, "connections": run.connections}
     for name, pairs in _IN_ORDER.items():
+        frame = getattr(run, name)
         for before, after in pairs:
-            backwards = run.instants(frames[name], after) < run.instants(frames[name], before)
+            backwards = run.instants(frame, after) < run.instants(frame, before)
             if backwards.any():
                 yield f"negative window: {backwards.sum()} {name} have {after} before {before}"
     yield from _both_ways(run)
@@ -288,14 +293,17 @@ def _one_sided(run: Run, excuses: Excuses) -> Iterator[str]:
         endless = int(run.connections["closed_ns"].isna().sum())
         if endless:
             yield f"{endless} connections have no recorded end"
-        strange = int((~run.joins["connection_id"].isin(run.connections["connection_id"])).sum())
+        ours = {*run.connections["connection_id"], *run.returns["connection_id"]}
+        strange = int((~run.joins["connection_id"].isin(ours)).sum())
         if strange:
             yield f"nodes recorded {strange} joins of connections that the load test did not open"
     if _complete(run, "node", excuses):
         welcome_ns = run.instants(run.connections, "welcome_ns")
         kept = ~np.isnan(welcome_ns) & ~excuses.unwritten(welcome_ns)
         welcomed = run.connections.loc[kept, "connection_id"]
-        unseen = int((~welcomed.isin(run.joins["connection_id"])).sum())
+        returned = run.returns["connection_id"].isin(run.joins["connection_id"])
+        seen = {*run.joins["connection_id"], *run.returns.loc[returned, "first_id"]}
+        unseen = int((~welcomed.isin(seen)).sum())
         if unseen:
             yield f"no node recorded the joins of {unseen} connections that were welcomed" + (
                 excuses.but_the_killed

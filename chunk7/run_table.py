@@ -1,6 +1,6 @@
 """A run's results as people read them: a table, a sentence an ordering, and whether to trust it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from rich.console import Console
@@ -46,6 +46,9 @@ def show_results(results: Sequence[Result], console: Console) -> None:
     for result in results:
         line = f"{conclusion(result)} {proof(result)}".rstrip()
         console.print(line, soft_wrap=True, markup=False)
+    for result in results:
+        if result.returns:
+            console.print(f"{result.name}: {_cut(result.returns)}", soft_wrap=True, markup=False)
 
 
 def table(results: Sequence[Result]) -> Table:
@@ -88,6 +91,17 @@ def _row(result: Result) -> tuple[str, ...]:
             "-" if quantiles.p50 is None else f"{quantiles.p50:.1f}"
             for quantiles in (result.window_ms, result.join_ms, result.chunk_latency_ms)
         ),
+    )
+
+
+def _cut(returns: Mapping[str, int | float]) -> str:
+    """What came of the users who lost their connection."""
+    never, median = returns["never_back"], returns.get("away_ms_median")
+    away = "" if median is None else f", away {median:,.0f} ms (median)"
+    return (
+        f"{returns['users_cut']} users lost their connection: {returns['returns']} returns{away}"
+        f"{f', {never} never back' if never else ''}; of {returns['chunks_away']} chunks published "
+        f"meanwhile {returns['chunks_away_lost']} were lost."
     )
 
 

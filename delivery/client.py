@@ -8,7 +8,7 @@ A client that has lost its connection joins again. `nodes/demo/chat-client.js`, 
 then resumes after the last number up to which it has shown everything: `Resumes`, and `FillsGaps`
 by itself. Behind a hole it may have shown more, and is sent that again; to resume after the highest
 number instead would give the hole up. A client that keeps nothing starts over: it asks for all.
-The load test's users read with `GapTracker` itself and visit a session once.
+The load test's users read with `GapTracker` itself, and come back as chat-client.js does.
 """
 
 from collections.abc import Callable, Hashable

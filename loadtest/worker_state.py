@@ -8,6 +8,7 @@ import gevent
 import psutil
 from gevent.event import Event
 
+from chunk7.loadtest.client_faults import ClientFaults
 from chunk7.loadtest.health import HubLag
 from chunk7.loadtest.options import LoadOptions
 from chunk7.loadtest.rounds import FAILED, ROUND, ROUND_WANTED, Round, from_message
@@ -37,6 +38,7 @@ class WorkerState:
         self._flushing: gevent.Greenlet | None = None
         self._round: Round | None = None
         self._round_came = Event()
+        self._faults: tuple[Round, ClientFaults] | None = None
         self._free_ordinals: list[int] = []
         self._ordinals = 0
         self._connections = now_ns() // 1_000_000
@@ -92,6 +94,12 @@ class WorkerState:
             self._round_came.wait(timeout_s)
         current = self._round
         return current if current is not None and current.number > after else None
+
+    def client_faults(self, round_: Round) -> ClientFaults:
+        """What the round's plan has users do to themselves; one for all users of the process."""
+        if self._faults is None or self._faults[0] is not round_:
+            self._faults = round_, ClientFaults(round_, self.recorder)
+        return self._faults[1]
 
     def take_ordinal(self) -> int:
         """The lowest number that no user of this process has."""

@@ -80,7 +80,8 @@ TABLES: dict[str, pa.Schema] = {
         close_code=pa.int32(),
         close_reason=_TEXT,
     ),
-    # Load test: one row a connection when it is about to open; nothing else is known if it dies.
+    # Load test: one row a visit when its first connection is about to open, which has the same id;
+    # nothing else is known if it dies.
     "opened": _schema(
         connection_id=_INT,
         cell=pa.int32(),
@@ -102,6 +103,20 @@ TABLES: dict[str, pa.Schema] = {
         digest=pa.uint32(),
         via=pa.uint8(),  # a Via
         at_ns=_NS,
+    ),
+    # Load test: one row for each try of a user to come back after it had lost its connection, once
+    # it is known how it went. Receipts and the end are those of the visit, `first_id`.
+    "returns": _schema(
+        connection_id=_INT,  # of this try: the node's join has it
+        first_id=_INT,  # of the visit, in `opened` and `closed`
+        lost_ns=_NS,  # since when the user has been away, however many tries have failed since
+        lost_code=pa.int32(),  # how the connection before ended; null: none had opened
+        lost_reason=_TEXT,
+        opening_ns=_NS,
+        connected_ns=_NS,
+        history_ns=_NS,  # null: it brought no history, and the user was still away
+        after_seq=pa.int32(),  # what the client said it has, up to this number
+        error=_TEXT,
     ),
     # Load test of a target: one row a piece of an answer, in the order received, as its frame
     # says; analysis turns them into receipts (chunk7.analysis.sightings).
@@ -131,14 +146,14 @@ TABLES: dict[str, pa.Schema] = {
         final=_BIT,
         text=_TEXT,
     ),
-    # Load test: one row a connection when it is over.
+    # Load test: one row a visit when it is over, whatever number of connections it took.
     "closed": _schema(
         connection_id=_INT,
-        connected_ns=_NS,  # null: never connected
-        history_ns=_NS,
-        welcome_ns=_NS,
+        connected_ns=_NS,  # the first time; null: never connected
+        history_ns=_NS,  # the first
+        welcome_ns=_NS,  # the first
         closed_ns=_NS,
-        by_server=_BIT,  # the server ended it, or it broke, before the user meant to leave
+        by_server=_BIT,  # the server ended it, or it broke, and the user did not come back
         close_code=pa.int32(),
         close_reason=_TEXT,
         heartbeats=pa.int32(),

@@ -11,7 +11,8 @@ from chunk7.delivery.errors import RecordError
 from chunk7.wire.record_tail import RecordTail
 
 _READ_ORDER = (
-    "clocks", "health", "closed", "receipts", "opened", "leaves", "joins", "published", "events",
+    "clocks", "health", "closed", "receipts", "returns", "opened", "leaves", "joins", "published",
+    "events",
 )  # fmt: skip
 """What is named by another row comes before it, so that whoever reads a receipt has read, by the
 end of the same look, the connection that it is of, and the order that the connection is part of.

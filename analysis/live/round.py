@@ -160,6 +160,10 @@ class LiveRound:
             if table == "closed":
                 self._open -= set(rows.filter(mine)["connection_id"].to_pylist())
             return mine
+        if table == "returns":
+            mine = pc.is_in(rows["first_id"], value_set=pa.array(self._ids, pa.int64()))
+            self._learn(table, rows.filter(mine))
+            return mine
         within = self._within(rows["at_ns"].to_numpy() + shift_ns)
         if table == "events":
             pairs = zip(rows.to_pylist(), within, strict=True)

@@ -43,6 +43,8 @@ def _lines(page: Page) -> Iterator[str]:
         yield from _folded(page.faults.caption, _table(page.faults))
     if page.losses.total:
         yield from _folded("Why chunks were lost", _table(page.causes))
+    if page.returns:
+        yield from _folded(page.returns.caption, _table(page.returns))
     for table in page.comparisons[:1]:
         yield from _folded(table.caption, _table(table))
     yield from _folded("Prices", _table(page.prices))

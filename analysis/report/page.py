@@ -12,6 +12,7 @@ from chunk7.analysis.report.faults import faults_table
 from chunk7.analysis.report.losses import Losses, losses_of
 from chunk7.analysis.report.making import Section, sections
 from chunk7.analysis.report.pictures import Picture
+from chunk7.analysis.report.returns import returns_table
 from chunk7.analysis.report.table import Table
 from chunk7.analysis.report.tables import (
     causes_table,
@@ -64,6 +65,7 @@ class Page:
     faults: Table | None
     causes: Table
     losses: Losses
+    returns: Table | None
     prices: Table
     times: Table
     making: Sequence[Section]
@@ -97,6 +99,7 @@ def make_page(
         faults=faults_table(summary),
         causes=causes_table(summary.results),
         losses=losses_of(study),
+        returns=returns_table(summary.results),
         prices=prices_table(study),
         times=times_table(summary.results),
         making=sections(study),

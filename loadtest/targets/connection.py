@@ -1,13 +1,20 @@
-"""One visit's connection: open, read until it is time to leave, close, write it down."""
+"""One visit: open a connection, read until it is time to leave, come back whenever it is lost."""
 
+import random
+from functools import partial
 from urllib.parse import quote, urlencode
 
+import gevent
+
+from chunk7.loadtest.client_faults import UserStrike
 from chunk7.loadtest.join_schedule import Visit
+from chunk7.loadtest.options import LoadOptions
 from chunk7.loadtest.rounds import Round
+from chunk7.loadtest.targets.away import TRY_WITHIN_S, Away, Dropped, another_try_may_help
 from chunk7.loadtest.targets.errors import Closed, Refused, TargetError, TimedOut
 from chunk7.loadtest.targets.reader import BadFrame, Reader
 from chunk7.loadtest.targets.visit_record import Fire, NoHistory, VisitRecord
-from chunk7.loadtest.targets.websocket import CLOSE_WAIT_S, WebSocket, connect
+from chunk7.loadtest.targets.websocket import WebSocket, connect
 from chunk7.loadtest.worker_state import WorkerState
 from chunk7.wire.clock import now_ns
 
@@ -19,9 +26,14 @@ class IncompleteAnswer(Exception):
 class Connection:
     """A user's visit to a session. `run` ends by the visit's `leave_ms`, whatever the server does.
 
-    Phases, each one Locust event: `connect` (opening to open), `history` (open to the history
-    frame), `complete` (the whole visit, whose length is the plan's and no response time; an error
-    if chunks are known to be missing).
+    When the server or the network ends its connection, the user comes back (`Away`) and resumes
+    after what it has. A first try that fails is the end, unless a fault of the plan may be why: a
+    load test of nothing must not look like one of a cluster that recovers.
+
+    Phases, each one Locust event: `connect` (opening to open) and `history` (open to the history
+    frame) of the first connection, `reconnect` (loss to history) for each return, `complete` (the
+    whole visit, whose length is the plan's and no response time; an error if chunks are known to
+    be missing).
     """
 
     def __init__(
@@ -31,8 +43,11 @@ class Connection:
         self._visit = visit
         self._user = user
         self._fire = fire
+        self._faults = worker.client_faults(round_)
         self._record = VisitRecord(worker, round_, user, visit)
         self._closed = self._record.closed
+        seed = f"{round_.timetable.plan.seed} return {user} {visit.cell} {visit.join_ms}"
+        self._away = Away(worker, self._record, random.Random(seed), fire)
         recorder = worker.recorder
         self._reader = Reader(
             self._record.connection_id,
@@ -43,66 +58,120 @@ class Connection:
     def run(self) -> None:
         """The whole visit; also when Locust stops the user, the row in `closed` is written."""
         try:
-            socket = self._open()
-            if socket is not None:
-                self._worker.open_count += 1
-                try:
-                    self._stay(socket)
-                finally:
-                    self._worker.open_count -= 1
+            self._fire_outcome(self._stay_connected())
         finally:
+            self._away.end()
             self._write_closed()
 
-    def _open(self) -> WebSocket | None:
+    def _stay_connected(self) -> Exception | None:
+        """Come back as often as it takes; how the visit ended, None if the user left in time."""
+        connection_id, after_seq = self._record.connection_id, 0
+        while True:  # until it is time to leave: each pass waits longer
+            failure = self._visit_once(connection_id, after_seq)
+            if failure is None or not self._may_return(failure):
+                return failure
+            after_seq = self._reader.gaps.resume_after
+            next_id = self._away.next_try(after_seq)
+            if next_id is None:
+                return failure
+            connection_id = next_id
+            self._reader.rejoin()
+
+    def _may_return(self, failure: Exception) -> bool:
+        has_been = "connected_ns" in self._closed
+        return another_try_may_help(failure) and (has_been or self._faults.may_be_under_way())
+
+    def _visit_once(self, connection_id: int, after_seq: int) -> Exception | None:
+        """One connection, from its opening to its end; how it was lost, None if it was not."""
         try:
-            socket = connect(self._url(), self._record.leave_ns / 1e9)
+            url = _url(self._worker.options, self._visit, self._user, connection_id, after_seq)
+            socket = connect(url, self._open_until_s())
         except TargetError as error:
+            self._note_refusal(error)
+            return error
+        self._note_open()
+        self._worker.open_count += 1
+        try:
+            failure = self._stay(socket)
+        finally:
+            self._worker.open_count -= 1
+            self._note_history()
+        if isinstance(failure, Closed):
+            self._away.lose(self._closed["closed_ns"], failure, was_open=True)
+        return failure
+
+    def _open_until_s(self) -> float:
+        leave_s = self._record.leave_ns / 1e9
+        patient = self._away.lost is None and not self._faults.may_be_under_way()
+        return leave_s if patient else min(leave_s, now_ns() / 1e9 + TRY_WITHIN_S)
+
+    def _note_refusal(self, error: TargetError) -> None:
+        if self._away.lost is None:
             self._fire("connect", self._record.since_opening_ms(now_ns()), error)
             self._closed["error"] = str(error)
-            if isinstance(error, Refused) and error.status == 400:  # all others would be, too
-                self._worker.fail(f"the node refuses the connection: {error}", 2)
-            return None
-        self._closed["connected_ns"] = now_ns()
-        self._fire("connect", self._record.since_opening_ms(self._closed["connected_ns"]))
-        return socket
+        self._away.lose(now_ns(), error, was_open=False)
+        if isinstance(error, Refused) and error.status == 400:  # all others would be, too
+            self._worker.fail(f"the node refuses the connection: {error}", 2)
 
-    def _url(self) -> str:
-        options = self._worker.options
-        fields = {
-            "ordering": self._visit.connect,
-            "user_id": self._user,
-            "connection_id": self._record.connection_id,
-            "after_seq": 0,
-            "work_ms": options.plan.node_work_ms,
-        }
-        return f"{options.host}/ws/{quote(self._visit.session_id, safe='')}?{urlencode(fields)}"
+    def _note_open(self) -> None:
+        at_ns = now_ns()
+        if self._away.lost is None:
+            self._fire("connect", self._record.since_opening_ms(at_ns))
+        self._closed.setdefault("connected_ns", at_ns)
+        self._closed.pop("error", None)
+        self._away.connect(at_ns)
 
-    def _stay(self, socket: WebSocket) -> None:
-        failure: Exception | None = None
-        close_wait_s = 0.0
+    def _note_history(self) -> None:
+        """Of the visit's connections the first that brought one counts."""
+        for name in ("history_ns", "welcome_ns"):
+            if self._closed.get(name) is None:
+                self._closed[name] = getattr(self._reader, name)
+
+    def _stay(self, socket: WebSocket) -> Exception | None:
+        """Read until it is time to leave; how the connection was lost, None if it was not."""
+        part = partial(socket.close, 0.0)  # nobody is there to answer
         try:
             self._read(socket)
-            close_wait_s = CLOSE_WAIT_S
+            part = partial(socket.close)
+        except Dropped as dropped:
+            part = partial(socket.drop)
+            return dropped
         except Closed as closed:
-            failure = closed
-            self._closed["by_server"] = True
-            self._closed["close_code"] = closed.code
-            self._closed["close_reason"] = closed.reason
+            return closed
         except BadFrame as error:
-            failure = error
             self._closed["error"] = str(error)
+            return error
         finally:  # also when Locust stops the user
             self._closed["closed_ns"] = now_ns()
-            socket.close(close_wait_s)
-        self._fire_outcome(failure)
+            part()
+        return None
 
     def _read(self, socket: WebSocket) -> None:
-        """The hot path. Returns when it is time to leave; raises Closed, BadFrame."""
-        reader = self._reader
+        """Returns when it is time to leave; raises Closed, BadFrame, Dropped."""
         leave_ns = self._record.leave_ns
-        deadline_s = leave_ns / 1e9
+        coming = self._faults.await_(self._user, self._visit.cell)
+        try:
+            while coming and coming[0].at_ns < leave_ns:
+                self._read_until(socket, coming[0].at_ns)
+                self._suffer(coming.pop(0))
+            self._read_until(socket, leave_ns)
+        finally:
+            for strike in coming:
+                strike.spare()
+
+    def _suffer(self, strike: UserStrike) -> None:
+        with strike.strike():
+            if strike.breaks_off:
+                raise Dropped(strike.name)
+            still_ns = min(strike.for_ns, self._record.leave_ns - now_ns())
+            gevent.sleep(max(0, still_ns) / 1e9)
+
+    def _read_until(self, socket: WebSocket, until_ns: int) -> None:
+        """The hot path. Raises Closed, BadFrame."""
+        reader = self._reader
+        deadline_s = until_ns / 1e9
         at_ns = 0
-        while at_ns < leave_ns:
+        while at_ns < until_ns:
             try:
                 payloads = socket.receive(deadline_s)
             except TimedOut:
@@ -113,11 +182,19 @@ class Connection:
                 if answer is not None:
                     socket.send(answer)
             if reader.history_ns == at_ns:
-                self._fire("history", self._record.since_connected_ms(at_ns))
+                self._note_served(at_ns)
+
+    def _note_served(self, at_ns: int) -> None:
+        if self._away.lost is None:
+            self._fire("history", self._record.since_connected_ms(at_ns))
+        self._away.serve(at_ns)
 
     def _fire_outcome(self, failure: Exception | None) -> None:
+        self._away.give_up()
+        if "connected_ns" not in self._closed:
+            return
         reader, visit = self._reader, self._visit
-        if reader.history_ns is None:
+        if self._closed["history_ns"] is None:
             open_ms = self._record.since_connected_ms(self._closed["closed_ns"])
             self._fire("history", open_ms, NoHistory(reader.error or "no history frame came"))
         if failure is None and visit.chunks_due is not None:
@@ -127,11 +204,26 @@ class Connection:
         self._fire("complete", None, failure)
 
     def _write_closed(self) -> None:
-        reader = self._reader
+        """A visit that was cut for good ended where it was cut; the user still wanted the rest."""
+        reader, lost = self._reader, self._away.lost
+        if lost is not None and "connected_ns" in self._closed:
+            self._closed |= {
+                "by_server": True,
+                "closed_ns": lost.at_ns,
+                "close_code": lost.code,
+                "close_reason": lost.reason,
+            }
         self._record.write_closed(
-            reader.error,
-            history_ns=reader.history_ns,
-            welcome_ns=reader.welcome_ns,
-            heartbeats=reader.heartbeats,
-            fetches=reader.fetches,
+            reader.error, heartbeats=reader.heartbeats, fetches=reader.fetches
         )
+
+
+def _url(options: LoadOptions, visit: Visit, user: int, connection_id: int, after_seq: int) -> str:
+    fields = {
+        "ordering": visit.connect,
+        "user_id": user,
+        "connection_id": connection_id,
+        "after_seq": after_seq,
+        "work_ms": options.plan.node_work_ms,
+    }
+    return f"{options.host}/ws/{quote(visit.session_id, safe='')}?{urlencode(fields)}"

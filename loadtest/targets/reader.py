@@ -30,7 +30,8 @@ class BadFrame(Exception):
 
 
 class Reader:
-    """One connection's reading. Instants are `wire.clock.now_ns()`, None until it happened."""
+    """One visit's reading. Instants are `wire.clock.now_ns()`, None until it happened, and of the
+    newest of the visit's connections; everything else is of all of them."""
 
     __slots__ = (
         "_add_receipt",
@@ -60,6 +61,10 @@ class Reader:
         self.error: str | None = None
         """The last error frame, as `code: reason`."""
 
+    def rejoin(self) -> None:
+        """A new connection takes the place of the last: its first history is the join's again."""
+        self.history_ns = self.welcome_ns = None
+
     def take(self, payload: bytes | bytearray | memoryview, at_ns: int) -> bytes | None:
         """Read one frame; the frame to send in return, if any. Raises BadFrame."""
         try:
@@ -81,7 +86,7 @@ class Reader:
         return self._fetch() if self._fills_gaps else None
 
     def _read_history(self, frame: HistoryFrame, at_ns: int) -> None:
-        """The first history frame is the join's; those after it answer fetches."""
+        """A connection's first history frame is the join's; those after it answer fetches."""
         via = Via.HISTORY if self.history_ns is None else Via.FETCH
         if self.history_ns is None:
             self.history_ns = at_ns

@@ -129,6 +129,31 @@ class Story:
         if end:
             recorder.add("closed", **_updated(closed, other))
 
+    def returned(
+        self,
+        connection_id: int,
+        first_id: int,
+        lost_ms: float,
+        history_ms: float | None,
+        process: str = "locust",
+        **other: Any,
+    ) -> None:
+        """A try to come back, which opened a millisecond before its history; None: it failed."""
+        opened_ms = lost_ms + 1 if history_ms is None else history_ms - 1
+        row = {
+            "connection_id": connection_id,
+            "first_id": first_id,
+            "lost_ns": ns(lost_ms),
+            "lost_code": 1006,
+            "lost_reason": "",
+            "opening_ns": ns(opened_ms),
+            "connected_ns": None if history_ms is None else ns(opened_ms),
+            "history_ns": ns(history_ms),
+            "after_seq": 0,
+            "error": "refused" if history_ms is None else None,
+        }
+        self.of(process).add("returns", **(row | other))
+
     def join(
         self,
         connection_id: int,

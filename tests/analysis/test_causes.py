@@ -24,7 +24,7 @@ def found(folder: Path) -> list[str]:
     """The causes of a run's losses, in the order of connections and chunks."""
     gather(folder)
     run = load_run(folder)
-    table, _ = loss_table(run, judge(run), join_times(run), write_times(run))
+    table, _, _ = loss_table(run, judge(run), join_times(run), write_times(run))
     return list(explain(table, run.manifest.settle_ms * 1e6))
 
 

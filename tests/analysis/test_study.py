@@ -48,6 +48,7 @@ def test_each_lost_chunk_has_its_cause_and_its_client(tmp_path: Path) -> None:
         "name": "history_then_subscribe x publish_then_save",
         "connection_id": 1,
         "session_id": "bug",
+        "join": study.run.joins["connection_id"].tolist().index(1),
         "node": "node",
         "message_id": "bug",
         "index": 4,

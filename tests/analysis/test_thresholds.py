@@ -160,3 +160,15 @@ def test_every_metric_can_be_written_and_read() -> None:
         assert outcome.crossed == []
     assert "loss_rate" in metrics()
     assert "chunk_latency_ms.p99" in metrics()
+
+
+def test_what_was_lost_between_connections_can_be_held_to_a_limit() -> None:
+    """Where nobody was cut nothing was lost; how long nobody was away is no number."""
+    texts = ["returns.chunks_away_lost==0", "returns.away_ms_max<1000"]
+    limits = [parse_threshold(text) for text in texts]
+    returns = {"users_cut": 1, "chunks_away_lost": 3, "away_ms_max": 20.0}
+    crossed = evaluate(limits, [result(returns=returns)])
+    assert len(crossed.crossed) == 1
+    assert "returns.chunks_away_lost is 3" in crossed.crossed[0]
+    none_cut = evaluate(limits, [result()])
+    assert (none_cut.crossed, len(none_cut.unknown)) == ([], 1)

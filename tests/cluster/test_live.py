@@ -14,6 +14,7 @@ from chunk7.analysis.live.document import document, told
 from chunk7.analysis.live.judging import Live
 from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.analysis.results import read_summary
+from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.study import analyse, open_study
 from chunk7.wire.account import Account
 from chunk7.wire.live import Document, as_csv
@@ -385,3 +386,28 @@ def test_the_csv_has_a_row_a_pair_and_crlf(scene: Scene) -> None:
     assert [row["chunks_lost"] for row in rows] == ["3", "0"]
     assert [row["lost_by_handover_gap"] for row in rows] == ["3", "0"]
     assert rows[0]["window_ms_p50"] == "10.0"
+
+
+def test_a_user_who_comes_back_is_one_user_while_it_runs_and_afterwards(scene: Scene) -> None:
+    """Its later connections are named by nothing but their return, which names the first."""
+    live = judge(scene)
+    scene.round(a_plan("r"), 0, joins_ms=LOSES[:1])
+    scene.write(
+        500, "locust", "returns", connection_id=1_000, first_id=1, lost_ns=ns(450), lost_code=1006,
+        lost_reason="", opening_ns=ns(480), connected_ns=ns(490), history_ns=ns(500), after_seq=8,
+    )  # fmt: skip
+    scene.write(
+        500, "node-1", "joins", connection_id=1_000, session_id="r-0-0", node="node-1",
+        connect=BUG.connect, after_seq=8, accepted_ns=ns(485), read_sent_ns=ns(490),
+        read_done_ns=ns(490), subscribe_sent_ns=ns(495), subscribe_done_ns=ns(495),
+        subscribe_shared=False, welcomed_ns=ns(499),
+    )  # fmt: skip
+    for until_ms in (460, 700, OVER_MS):
+        scene.play(until_ms)
+        live.advance()
+    assert state(live) == ("over", True, [])
+    assert results(live) == {BUG.name: (1, 1, 1)}
+    run = load_run(scene.folder / "rounds" / "r")
+    assert (run.joins.shape[0], run.returns["connection_id"].tolist()) == (2, [1_000])
+    [result] = read_summary(run.folder).results
+    assert (result.returns["returns"], result.returns["chunks_away"]) == (1, 1)

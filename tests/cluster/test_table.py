@@ -147,3 +147,16 @@ def test_a_cell_of_which_nothing_is_known_says_so_in_its_row_and_in_its_sentence
     assert "2400" in lines[3].split()
     assert lines[4].startswith("buffered_merge x atomic_lua cannot be judged: no loss was seen")
     assert "keeps all" not in "".join(lines)
+
+
+def test_users_who_lost_their_connection_have_a_sentence() -> None:
+    returns = {
+        "users_cut": 40, "returns": 39, "tries": 44, "never_back": 1, "away_ms_median": 312.4,
+        "away_ms_max": 1_204.0, "chunks_away": 600, "chunks_away_lost": 2,
+    }  # fmt: skip
+    lines = shown(msgspec.structs.replace(KEPT, returns=returns), width=200)
+    assert (
+        "buffered_merge x atomic_lua: 40 users lost their connection: 39 returns, away 312 ms "
+        "(median), 1 never back; of 600 chunks published meanwhile 2 were lost." in lines
+    )
+    assert not any("lost their connection" in line for line in shown(KEPT, width=200))

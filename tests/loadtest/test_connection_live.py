@@ -1,0 +1,139 @@
+"""Users whose cluster is hit: real nodes behind a real nginx, a real producer and store."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from visit_kit import CELL, Users
+
+from chunk7.analysis.manifest import Manifest, Traits, write_manifest
+from chunk7.analysis.study import Study, analyse
+from chunk7.cluster.deployments.probes import free_ports
+from chunk7.cluster.deployments.proxy import nginx_command
+from chunk7.loadtest.producer_api import epoch_ns, place
+from chunk7.loadtest.rounds import Round
+from chunk7.wire.plan import Plan
+
+pytestmark = pytest.mark.live
+HOST = "127.0.0.1"
+USERS = 12
+
+
+@dataclass
+class Nodes:
+    """Two of them, by name, the proxy's URL, the producer's, and where all write."""
+
+    processes: dict[str, "subprocess.Popen[bytes]"]
+    host: str
+    producer: str
+    folder: Path
+
+    def run(self, plan: Plan, kill_ms: float | None = None) -> Study:
+        """A round of it; `node-1` is killed so long after the epoch. Everybody ends, is judged."""
+        timetable = place(self.producer, plan)
+        round_ = Round(1, timetable, epoch_ns(timetable))
+        if kill_ms is not None:
+            gevent.spawn_later(kill_ms / 1e3, self.processes["node-1"].kill)
+        Users(self.folder / "raw", self.host).visit(round_, plan.users)
+        for process in self.processes.values():
+            end(process)
+        traits = {cell.connect: Traits() for cell in plan.cells}
+        write_manifest(self.folder, Manifest(plan=plan, traits=traits))
+        return analyse(self.folder)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+
+
+@contextlib.contextmanager
+def running(command: list[str], log: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    deadline_s = time.monotonic() + 20
+    try:
+        while process.poll() is None and time.monotonic() < deadline_s:
+            with contextlib.suppress(OSError), socket.create_connection((HOST, port), 0.2):
+                break
+            time.sleep(0.02)  # poll, bounded by the deadline
+        else:
+            pytest.fail(f"{command}: {log.read_text()}")
+        yield process
+    finally:
+        end(process)
+
+
+@pytest.fixture
+def nodes(store_url: str, tmp_path: Path) -> Iterator[Nodes]:
+    names = ("node-1", "node-2", "producer")
+    ports = dict(zip((*names, "proxy"), free_ports(4), strict=True))
+    addresses = [(HOST, ports[name]) for name in names[:2]]
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for name in names:
+            module = f"chunk7.{'producer' if name == 'producer' else 'nodes'}"
+            command = [
+                sys.executable, "-m", module, "--listen", f"{HOST}:{ports[name]}",
+                "--redis", store_url, "--records", str(tmp_path / "raw"), "--name", name,
+            ]  # fmt: skip
+            log = tmp_path / f"{name}.log"
+            processes[name] = stack.enter_context(running(command, log, ports[name]))
+        proxy = nginx_command(tmp_path / "nginx", (HOST, ports["proxy"]), addresses, 100)
+        command = [os.fspath(part) for part in proxy]
+        stack.enter_context(running(command, tmp_path / "nginx.log", ports["proxy"]))
+        yield Nodes(
+            processes,
+            f"ws://{HOST}:{ports['proxy']}",
+            f"http://{HOST}:{ports['producer']}",
+            tmp_path,
+        )
+
+
+def a_plan(**fields: Any) -> Plan:
+    return Plan(
+        run="test", cells=[CELL], users=USERS, sessions=2, duration_ms=2_000, settle_ms=1_000,
+        lead_ms=300, **fields,
+    )  # fmt: skip
+
+
+def test_users_of_a_killed_node_come_back_at_another_and_lack_nothing(nodes: Nodes) -> None:
+    study = nodes.run(a_plan(), kill_ms=1_800)
+    [result] = study.summary.results
+    assert (result.connections, result.chunks_lost) == (USERS, 0)
+    assert result.chunks_expected == result.chunks_delivered + result.chunks_undetermined
+    assert 0 < result.returns["users_cut"] == result.returns["returns"]
+    assert result.returns["never_back"] == 0
+    assert result.returns["chunks_away"] == result.returns["chunks_away_got"] > 0
+    node_of = study.run.joins.set_index("connection_id")["node"]
+    back = study.run.returns[study.run.returns["history_ns"].notna()]
+    assert set(node_of[back["connection_id"]]) == {"node-2"}
+    assert set(back["lost_code"]) == {1006}
+    [line] = study.summary.invalid_because
+    assert line == "node-1 was cut short: its records have no end"
+
+
+def test_a_storm_loses_nothing_and_is_no_reason_against_the_run(nodes: Nodes) -> None:
+    study = nodes.run(a_plan(faults=("client_reconnect_storm@1500ms",)))
+    [result] = study.summary.results
+    assert (result.connections, result.chunks_lost) == (USERS, 0)
+    assert USERS / 2 < result.returns["users_cut"] == result.returns["returns"]
+    assert set(study.run.returns["lost_reason"]) == {"client_reconnect_storm"}
+    assert [line for line in study.summary.invalid_because if "late" not in line] == []
+    kinds = study.run.events["kind"].tolist()
+    assert (kinds.count("fault_began"), kinds.count("fault_ended")) == (1, 1)
