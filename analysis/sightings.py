@@ -25,6 +25,7 @@ from chunk7.analysis.alignment import (
 )
 from chunk7.delivery.chunk import digest
 from chunk7.delivery.errors import RecordError
+from chunk7.wire.record_file import RecordFile
 from chunk7.wire.records import TABLES, ReadBack, cut_in_head, read_back
 
 NAME = "alignments.parquet"
@@ -337,22 +338,19 @@ class _Receipts:
         self._rows: list[tuple[int, int, int, int, int]] = []
 
     def __enter__(self) -> "_Receipts":
-        if self._path.exists() and MARK not in (
-            pa.ipc.open_stream(self._path).schema.metadata or ()
-        ):
+        if self._path.exists() and not _made_here(self._path):
             raise RecordError(f"{self._path}: contradictory records: receipts beside sightings")
-        self._file = self._path.with_suffix(".partial").open("wb")
-        self._writer = pa.ipc.new_stream(self._file, self._schema)
+        self._partial = self._path.with_suffix(".partial")
+        self._partial.unlink(missing_ok=True)
+        self._file = RecordFile(self._partial, self._schema)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._flush()
-            if self._complete:
-                self._writer.close()
-        self._file.close()
+        self._file.close(complete=kind is None and self._complete)
         if kind is None:
-            self._path.with_suffix(".partial").rename(self._path)
+            self._partial.rename(self._path)
 
     def add(
         self, connection_id: int, session: _Session, seen: list[dict[str, Any]], found: Alignment
@@ -371,7 +369,7 @@ class _Receipts:
     def _flush(self) -> None:
         columns = list(zip(*self._rows, strict=True)) or [()] * len(self._schema)
         arrays = [pa.array(c, f.type) for c, f in zip(columns, self._schema, strict=True)]
-        self._writer.write_batch(pa.record_batch(arrays, self._schema))
+        self._file.append(pa.record_batch(arrays, self._schema))
         self._rows = []
 
 

@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from chunk7.analysis import gather
 from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.wire.plan import Cell, Plan
+from chunk7.wire.record_file import RecordFile
 from chunk7.wire.records import SCHEMA_VERSION, TABLES, Via
 
 CELLS = (
@@ -220,12 +221,12 @@ def write_raw(gathered: Path, folder: Path) -> None:
         ("locust", "receipts", pa.table(receipts)),
     ):
         metadata = {"schema": SCHEMA_VERSION, "table": name, "process": process, "boot_id": "b"}
-        with (raw / f"{process}.{name}.arrows").open("wb") as file:
-            schema = TABLES[name].with_metadata(metadata)
-            with pa.ipc.new_stream(file, schema) as writer:
-                table = rows.select(schema.names).cast(schema).combine_chunks()
-                for batch in table.to_batches(ROWS_PER_FLUSH):
-                    writer.write_batch(batch)
+        schema = TABLES[name].with_metadata(metadata)
+        file = RecordFile(raw / f"{process}.{name}.arrows", schema)
+        table = rows.select(schema.names).cast(schema).combine_chunks()
+        for batch in table.to_batches(ROWS_PER_FLUSH):
+            file.append(batch)
+        file.close(complete=True)
 
 
 def _cell(rng: Any, cell: int, count: int, length_ms: int) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Every process appends to `<folder>/<process>.<table>.arrows`, an Arrow IPC stream, one record batch
 a second. A killed process loses at most what it had not flushed; a stream without its end mark, or
-cut inside a batch, is readable up to the last whole batch and says so (`ReadBack.complete`).
+cut inside a batch, is readable up to the last whole batch and says so (`ReadBack.complete`). A
+batch has checksums (`chunk7.wire.record_messages`): one that was changed is an error.
 Instants are `chunk7.wire.clock.now_ns()`, columns end in their unit, null means it did not happen.
 """
 
@@ -17,8 +18,16 @@ import pyarrow as pa
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.clock import boot_id
 from chunk7.wire.columns import column
+from chunk7.wire.record_file import RecordFile
+from chunk7.wire.record_messages import (
+    LARGEST_METADATA_BYTES,
+    MARK,
+    MessageReader,
+    batch_of,
+    check_sealed,
+)
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
@@ -181,10 +190,6 @@ def unclaimed(folder: Path, process: str) -> str:
     return name
 
 
-_HEAD_MARK = b"\xff\xff\xff\xff"
-_LARGEST_HEAD_BYTES = 1 << 20
-
-
 class Via:
     """How a chunk reached the client."""
 
@@ -200,7 +205,7 @@ class Recorder:
         self._folder = folder
         self._process = process
         self._rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
-        self._writers: dict[str, tuple[Any, pa.RecordBatchStreamWriter]] = {}
+        self._files: dict[str, RecordFile] = {}
         self._boot_id = boot_id()
 
     def add(self, table: str, **values: Any) -> None:
@@ -215,19 +220,22 @@ class Recorder:
         self._rows[table].append(row)
 
     def flush(self) -> None:
-        """Append what has gathered as one batch a table, and hand it to the system."""
+        """Append what has gathered as one batch a table, and hand it to the system.
+
+        Raises OSError when the folder takes no more: rows stay until they are written, so that a
+        later flush has them, and none that were not are closed over.
+        """
         for table, rows in self._rows.items():
             if rows:
-                self._rows[table] = []
                 self._write(table, rows)
+                self._rows[table] = []
 
     def close(self) -> None:
-        """Flush, and mark every stream as complete."""
+        """Flush, and mark every stream as complete. Raises OSError as `flush`."""
         self.flush()
-        for file, writer in self._writers.values():
-            writer.close()
-            file.close()
-        self._writers = {}
+        for file in self._files.values():
+            file.close(complete=True)
+        self._files = {}
 
     def _write(self, table: str, rows: list[tuple[Any, ...]]) -> None:
         schema = TABLES[table]
@@ -235,13 +243,11 @@ class Recorder:
             column(values, field.type)
             for field, values in zip(schema, zip(*rows, strict=True), strict=True)
         ]
-        if table not in self._writers:
-            self._writers[table] = self._open(table)
-        file, writer = self._writers[table]
-        writer.write_batch(pa.record_batch(columns, schema))
-        file.flush()
+        if table not in self._files:
+            self._files[table] = self._open(table)
+        self._files[table].append(pa.record_batch(columns, schema))
 
-    def _open(self, table: str) -> tuple[Any, pa.RecordBatchStreamWriter]:
+    def _open(self, table: str) -> RecordFile:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self._process}.{table}.arrows"
         metadata = {
@@ -250,8 +256,7 @@ class Recorder:
             "process": self._process,
             "boot_id": self._boot_id,
         }
-        file = path.open("xb")
-        return file, pa.ipc.new_stream(file, TABLES[table].with_metadata(metadata))
+        return RecordFile(path, TABLES[table].with_metadata(metadata))
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +272,8 @@ class ReadBack:
 def read_back(path: Path) -> ReadBack:
     """Read a stream up to its last whole batch.
 
-    Raises RecordError, naming the file, when not even the head is readable or it is not ours.
+    Raises RecordError, naming the file, when not even the head is readable or it is not ours; and
+    the batch, when that was changed since it was written.
     """
     stream = RecordStream(path)
     batches = list(stream.batches())
@@ -285,29 +291,20 @@ class RecordStream:
         self._path = path
         self.complete = False
         with self._damage_named(), path.open("rb") as file:
-            self.schema = pa.ipc.open_stream(file).schema
-            metadata = {k.decode(): v.decode() for k, v in (self.schema.metadata or {}).items()}
-            if metadata.get("schema") != SCHEMA_VERSION:
-                raise RecordError(
-                    f"{path}: record schema {metadata.get('schema')}, not {SCHEMA_VERSION}"
-                )
+            head = next(MessageReader().read(file), None)
+            if head is None:
+                raise ValueError("it has no head")
+            self.schema, metadata = read_head(head, path)
             self.process, self.boot_id = metadata["process"], metadata["boot_id"]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Every whole batch, from the first, each looked through before it is trusted."""
+        reader = MessageReader()
         with self._damage_named(), self._path.open("rb") as file:
-            reader = pa.ipc.open_stream(file)
-            while True:
-                try:
-                    batch = reader.read_next_batch()
-                except StopIteration:
-                    self.complete = _has_end_mark(self._path)
-                    return
-                except (pa.ArrowException, OSError, MemoryError):
-                    self.complete = False
-                    return
-                batch.validate(full=True)
-                yield batch
+            for message in reader.read(file):
+                if reader.count:
+                    yield batch_of(message, self.schema)
+        self.complete = reader.complete
 
     @contextmanager
     def _damage_named(self) -> Iterator[None]:
@@ -318,19 +315,24 @@ class RecordStream:
             raise RecordError(f"{self._path}: not a record file: {reason}") from error
 
 
-def _has_end_mark(path: Path) -> bool:
-    """Arrow IPC streams close with a continuation marker and a zero length."""
-    with path.open("rb") as file:
-        file.seek(-8, 2)
-        return file.read() == b"\xff\xff\xff\xff\x00\x00\x00\x00"
+def read_head(message: bytes, path: Path) -> tuple[pa.Schema, dict[str, str]]:
+    """The schema of a file's first message, and what it says of the file.
+
+    Raises RecordError for one of another version, ValueError and ArrowException for what is none.
+    """
+    schema = pa.ipc.read_schema(pa.py_buffer(message))
+    metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
+    version = metadata.get("schema")
+    if version != SCHEMA_VERSION:
+        raise RecordError(f"{path}: record schema {version}, not {SCHEMA_VERSION}")
+    check_sealed(message)
+    return schema, metadata
 
 
 def cut_in_head(path: Path) -> bool:
     """Whether the process was killed before the stream's head was on disk, whole."""
     with path.open("rb") as file:
-        head = file.read(8)
-    if len(head) < 8:
-        return head[:4] == _HEAD_MARK[: len(head)]
-    length = int.from_bytes(head[4:], "little")
-    cut = path.stat().st_size < len(head) + length
-    return head[:4] == _HEAD_MARK and length < _LARGEST_HEAD_BYTES and cut
+        head = file.read(LARGEST_METADATA_BYTES)
+    length = int.from_bytes(head[4:8], "little")
+    whole = len(head) >= 8 + length or length > LARGEST_METADATA_BYTES
+    return head[:4] == MARK[: len(head)] and not whole and MARK not in head[8:]

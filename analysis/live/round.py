@@ -24,7 +24,7 @@ from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.study import Study, study
 from chunk7.wire.account import Explored
 from chunk7.wire.plan import Plan
-from chunk7.wire.record_tail import END_MARK
+from chunk7.wire.record_messages import END_MARK, sealed
 
 AFTER_NS = 1_000_000_000
 """Beyond its end, for what is noted as connections close."""
@@ -193,9 +193,9 @@ class LiveRound:
         new = not path.exists()
         with path.open("ab") as file:
             if new:
-                file.write(fresh.schema.serialize())
+                file.write(sealed(fresh.schema.serialize()))
             for batch in rows.combine_chunks().to_batches():
-                file.write(batch.serialize())
+                file.write(sealed(batch.serialize()))
 
     def _write_clocks(self, clocks: Clocks) -> None:
         """Clocks are measured when a process starts and ends: all of those that take part."""

@@ -1,9 +1,13 @@
 """A killed process loses at most what it had not flushed, and the damage is seen."""
 
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from chunk7.delivery.errors import RecordError
@@ -100,6 +104,97 @@ def test_a_stream_cut_anywhere_gives_its_whole_batches_or_names_the_file(tmp_pat
     assert set(rows) == {-1, 0, 1, 2, 3}
 
 
+def test_a_flipped_bit_is_an_error_that_names_the_file_and_the_batch(tmp_path: Path) -> None:
+    """It used to end the stream there, as a kill does, or to pass for another number: a run with
+    an instant that nobody recorded was valid. No bit of any batch goes unseen.
+    """
+    path = recorded(tmp_path, 1, 2, 3)
+    whole = path.read_bytes()
+    [head, *begins] = [place for place in range(0, len(whole), 8) if is_mark(whole, place)]
+    unseen = []
+    for place in range(len(whole) - 8):
+        path.write_bytes(flipped(whole, place))
+        try:
+            read_back(path)
+        except RecordError as error:
+            number = sum(begin <= place for begin in begins)
+            what = f"batch {number} at byte" if number else ""
+            assert str(error).startswith(f"{path}: ")  # noqa: PT017 - one of two outcomes
+            assert what in str(error), place  # noqa: PT017
+        else:
+            unseen.append(place)
+    assert (head, len(begins), unseen) == (0, 4, [])
+
+
+def is_mark(whole: bytes, place: int) -> bool:
+    """Whether a message or the end mark begins there."""
+    return whole[place : place + 4] == b"\xff\xff\xff\xff"
+
+
+def flipped(whole: bytes, place: int) -> bytes:
+    """One bit of one byte changed; which one depends on the place."""
+    return whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :]
+
+
+def test_a_flipped_bit_of_the_end_mark_is_no_end(tmp_path: Path) -> None:
+    path = recorded(tmp_path, 1)
+    whole = path.read_bytes()
+    for place in range(len(whole) - 8, len(whole)):
+        path.write_bytes(flipped(whole, place))
+        try:
+            assert not read_back(path).complete
+        except RecordError as error:
+            assert str(path) in str(error)  # noqa: PT017 - one of two outcomes
+
+
+def test_any_reader_of_arrow_reads_a_record_file(tmp_path: Path) -> None:
+    """Arrow has no checksums: ours are in what its readers skip."""
+    with pa.ipc.open_stream(recorded(tmp_path, 1, 2)) as reader:
+        assert reader.read_all()["at_ns"].to_pylist() == [1, 2]
+
+
+@contextmanager
+def no_file_longer_than(size: int) -> Iterator[None]:
+    """As on a full disk: a write that goes beyond it comes back short, and the next one fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_takes_nothing_of_what_was_whole(tmp_path: Path) -> None:
+    """A half batch used to stay, and whatever was written later came behind it: with the end mark
+    of a process that was told to close, the file was no record file any more.
+    """
+    recorder = Recorder(tmp_path, "node-1")
+    recorder.add("clocks", at_ns=1)
+    recorder.flush()
+    path = tmp_path / "node-1.clocks.arrows"
+    size = path.stat().st_size
+    recorder.add("clocks", at_ns=2)
+    for end in (recorder.flush, recorder.close):
+        with no_file_longer_than(size + 100), pytest.raises(OSError, match="File too large"):
+            end()
+        assert path.stat().st_size == size
+        assert not read_back(path).complete
+    recorder.add("clocks", at_ns=3)
+    recorder.close()  # there is room again
+    back = read_back(path)
+    assert (back.table["at_ns"].to_pylist(), back.complete) == ([1, 2, 3], True)
+
+
+def test_a_full_disk_leaves_no_file_without_a_head(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "node-1")
+    recorder.add("clocks", at_ns=1)
+    with no_file_longer_than(0), pytest.raises(OSError, match="File too large"):
+        recorder.flush()
+    assert list(tmp_path.iterdir()) == []
+    recorder.close()
+    assert read_back(tmp_path / "node-1.clocks.arrows").complete
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"not arrow at all" * 10])
 def test_a_foreign_file_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.arrows"
@@ -114,7 +209,7 @@ def test_a_record_file_of_another_version_is_refused(
     monkeypatch.setattr("chunk7.wire.records.SCHEMA_VERSION", "0")
     path = recorded(tmp_path, 1)
     monkeypatch.undo()
-    with pytest.raises(RecordError, match="record schema 0, not 1"):
+    with pytest.raises(RecordError, match="record schema 0, not 2"):
         read_back(path)
 
 
