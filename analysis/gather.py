@@ -32,6 +32,7 @@ import pyarrow.parquet as pq
 from chunk7.analysis.sightings import settle
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.records import TABLES, ReadBack, RecordStream, cut_in_head, read_back
+from chunk7.wire.whole_files import whole_file
 
 VERSION = "1"
 RECEIPTS_PER_GROUP = 500_000
@@ -103,7 +104,8 @@ def gather(run_dir: Path) -> list[RecordedProcess]:
     """Write the Parquet files of a run folder from its `raw/`; who recorded, and how it ended.
 
     A process that was killed is no error: what it flushed is used. Raises RecordError, naming the
-    file, for one that is foreign or damaged, and for records that contradict each other.
+    file, for one that is foreign or damaged, and for records that contradict each other;
+    WriteError for a table that cannot be written.
     """
     raw = run_dir / "raw"
     if not raw.is_dir():
@@ -399,10 +401,9 @@ def _from_rows(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
 
 
 def _write(path: Path, table: pa.Table) -> None:
-    partial = path.with_suffix(".partial")
     table = table.replace_schema_metadata({"schema": VERSION})
-    pq.write_table(table, partial, write_page_checksum=True)
-    partial.rename(path)
+    with whole_file(path) as partial:
+        pq.write_table(table, partial, write_page_checksum=True)
 
 
 def _write_connections(
@@ -413,11 +414,11 @@ def _write_connections(
 ) -> None:
     """`columns_of` gives the RECEIPT_COLUMNS of the connections first..end."""
     schema = _with_receipts(connections.schema).with_metadata({"schema": VERSION})
-    partial = path.with_suffix(".partial")
     texts = [field.name for field in schema if field.type == pa.string()]
-    with pq.ParquetWriter(
-        partial, schema, use_dictionary=texts, write_page_checksum=True
-    ) as writer:
+    with (
+        whole_file(path) as partial,
+        pq.ParquetWriter(partial, schema, use_dictionary=texts, write_page_checksum=True) as writer,
+    ):
         for groups in _spans(list(_groups(connections["cell"].to_numpy(), offsets)), offsets):
             span_first, span_end = groups[0][0], groups[-1][1]
             columns = columns_of(span_first, span_end)
@@ -431,7 +432,6 @@ def _write_connections(
                 ]
                 part = connections.slice(first, end - first).combine_chunks()
                 writer.write_table(pa.table([*part.columns, *lists], schema))
-    partial.rename(path)
 
 
 def _spans(groups: list[tuple[int, int]], offsets: Any) -> Iterator[list[tuple[int, int]]]:

@@ -8,6 +8,7 @@ import msgspec
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.account import Explored
 from chunk7.wire.plan import Plan
+from chunk7.wire.whole_files import write_whole
 
 NAME = "manifest.json"
 SETTLE_MS = 500
@@ -56,10 +57,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_manifest(run_dir: Path, manifest: Manifest) -> None:
-    """Write `manifest.json`, whole or not at all."""
-    partial = run_dir / f"{NAME}.partial"
-    partial.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-    partial.rename(run_dir / NAME)
+    """Write `manifest.json`, whole or not at all; raises WriteError."""
+    content = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    write_whole(run_dir / NAME, content)
 
 
 def read_manifest(run_dir: Path) -> Manifest:

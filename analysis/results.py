@@ -24,6 +24,7 @@ from chunk7.analysis.windows import JoinTimes, WriteTimes, gap_ns
 from chunk7.delivery.errors import RecordError
 from chunk7.delivery.verdicts import Cause
 from chunk7.wire.account import CellAccount, Quantiles
+from chunk7.wire.whole_files import write_whole
 
 NAME = "summary.json"
 COUNTS = (
@@ -61,10 +62,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_summary(run_dir: Path, summary: Summary) -> None:
-    """Write `summary.json`, whole or not at all."""
-    partial = run_dir / f"{NAME}.partial"
-    partial.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
-    partial.rename(run_dir / NAME)
+    """Write `summary.json`, whole or not at all; raises WriteError."""
+    content = msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
+    write_whole(run_dir / NAME, content)
 
 
 @dataclass(frozen=True, slots=True)

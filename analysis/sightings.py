@@ -27,6 +27,7 @@ from chunk7.delivery.chunk import digest
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.record_file import RecordFile
 from chunk7.wire.records import TABLES, ReadBack, cut_in_head, read_back
+from chunk7.wire.whole_files import whole_file
 
 NAME = "alignments.parquet"
 MARK = b"settled"
@@ -103,9 +104,8 @@ def settle(raw: Path) -> dict[int, int]:
             rows.append(row)
             if resumed:
                 after[row["connection_id"]] = row["after_seq"]
-    partial = raw.parent / f"{NAME}.partial"
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partial, write_page_checksum=True)
-    partial.rename(raw.parent / NAME)
+    with whole_file(raw.parent / NAME) as partial:
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partial, write_page_checksum=True)
     return after
 
 

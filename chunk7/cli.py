@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast
 from chunk7.cluster.options import Subparsers
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.wire.options import Parser
+from chunk7.wire.shortage import shortage
 from chunk7.wire.store.option import hide_password
 
 COMMANDS = {
@@ -67,9 +68,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()  # not at the very end, where nobody could catch what comes of it
         return code
-    except BrokenPipeError:  # who read us has seen enough, as `head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+    except OSError as error:
+        lacking = shortage(error)
+        if lacking is None and not isinstance(error, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        if lacking is None:  # who read us has seen enough, as `head` has
+            return 128 + signal.SIGPIPE
+        return _told("", f"stdout: {lacking}", Chunk7Error.exit_code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -89,9 +95,18 @@ def _run(arguments: list[str]) -> int:
         sys.stderr.write("chunk7: stopped by SIGINT\n")
         return 130
     except Chunk7Error as error:
-        program = f"chunk7 {wanted}" if wanted in COMMANDS else "chunk7"
-        sys.stderr.write(f"{program}: error: {error}\n")
-        return error.exit_code
+        return _told(wanted, str(error), error.exit_code)
+    except OSError as error:
+        lacking = shortage(error)
+        if lacking is None:
+            raise
+        return _told(wanted, lacking, Chunk7Error.exit_code)
+
+
+def _told(wanted: str, line: str, code: int) -> int:
+    program = f"chunk7 {wanted}" if wanted in COMMANDS else "chunk7"
+    sys.stderr.write(f"{program}: error: {line}\n")
+    return code
 
 
 @contextmanager

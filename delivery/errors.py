@@ -8,6 +8,7 @@ Chunk7Error                 1   chunk7 could not do its job
 |   +-- StoreUnreachable    1   nobody answered at the address, or who did refused us
 +-- PartDied                1   a process of the cluster ended before it was told to
 +-- RecordError             1   a run folder is damaged, foreign or contradictory
++-- WriteError              1   a file cannot be written: disk full, read-only, too many open
 +-- Interrupted           128+N   a signal told chunk7 to stop
 """
 
@@ -46,6 +47,10 @@ class PartDied(Chunk7Error):
 
 class RecordError(Chunk7Error):
     """A recorded file cannot be trusted; the message names the file."""
+
+
+class WriteError(Chunk7Error):
+    """A file cannot be written, and is as it was before; the message names it and says why."""
 
 
 class Interrupted(Chunk7Error):

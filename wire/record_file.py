@@ -16,7 +16,7 @@ class RecordFile:
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._schema = schema
+        self._path = path
         self._file = path.open("xb", buffering=0)
         self._end = 0
         try:
@@ -43,9 +43,9 @@ class RecordFile:
         try:
             while left:
                 left = left[self._file.write(left) :]
-        except OSError:
+        except OSError as error:
             with contextlib.suppress(OSError):
                 self._file.truncate(self._end)
                 self._file.seek(self._end)
-            raise
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
         self._end += len(message)

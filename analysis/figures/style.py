@@ -23,6 +23,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from chunk7.delivery.errors import UsageError
+from chunk7.wire.whole_files import whole_file, write_whole
 
 P = ParamSpec("P")
 
@@ -178,11 +179,11 @@ def percent(share: float) -> str:
 def save(figure: Figure, path: Path | str) -> Path:
     """Write a figure as the suffix says, .png, .svg or .pdf; the same figure gives the same bytes.
 
-    Raises UsageError for another suffix.
+    Raises UsageError for another suffix, WriteError where it cannot be written.
     """
     path = Path(path)
     if path.suffix == ".svg":
-        path.write_text(f'<?xml version="1.0" encoding="utf-8"?>\n{to_svg(figure)}', "utf-8")
+        write_whole(path, f'<?xml version="1.0" encoding="utf-8"?>\n{to_svg(figure)}')
         return path
     undated = {
         ".png": {"Software": None},
@@ -190,8 +191,9 @@ def save(figure: Figure, path: Path | str) -> Path:
     }
     if path.suffix not in undated:
         raise UsageError(f"{path}: a figure is written as .png, .svg or .pdf")
-    with settings():
-        figure.savefig(path, dpi=PNG_DPI, metadata=undated[path.suffix])
+    with settings(), whole_file(path) as partial:
+        kind = path.suffix.removeprefix(".")
+        figure.savefig(partial, format=kind, dpi=PNG_DPI, metadata=undated[path.suffix])
     return path
 
 

@@ -1,6 +1,5 @@
 """Write a run's report: report.html, report.md, junit.xml, figures/; each whole or not at all."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from chunk7.analysis.report.thresholds import hold
 from chunk7.analysis.study import Study
 from chunk7.analysis.thresholds import Threshold
 from chunk7.delivery.errors import UsageError
+from chunk7.wire.whole_files import write_whole
 
 HTML, MARKDOWN, JUNIT, FIGURES = "report.html", "report.md", "junit.xml", "figures"
 
@@ -55,23 +55,13 @@ def _write_all(study: Study, folder: Path, thresholds: Sequence[Threshold]) -> R
         figures=[folder / FIGURES / f"{picture.name}.{picture.suffix}" for picture in drawn],
     )
     for path, picture in zip(report.figures, drawn, strict=True):
-        _write(path, picture.content)
-    _write(report.markdown, _encoded(render_markdown(page)))
-    _write(report.junit, render_junit(study, held))
-    _write(report.html, _encoded(render_html(page)))
+        write_whole(path, picture.content)
+    write_whole(report.markdown, _encoded(render_markdown(page)))
+    write_whole(report.junit, render_junit(study, held))
+    write_whole(report.html, _encoded(render_html(page)))
     return report
 
 
 def _encoded(text: str) -> bytes:
     """Paths may hold bytes that are no text."""
     return text.encode("utf-8", errors="replace")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Beside its name, then renamed: a reader sees the old file or the new one."""
-    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -27,7 +27,9 @@ from chunk7.delivery.errors import UsageError
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore import schedule as schedules
 from chunk7.simulator.explore.schedule import Failure
+from chunk7.wire.folders import make_folder
 from chunk7.wire.options import Parser
+from chunk7.wire.whole_files import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -316,16 +318,13 @@ def _write(folder: Path, findings: "list[Finding]", document: dict[str, Any]) ->
 
     The name of one whose client starts over has -starts-over before its kind.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "explore.json").write_text(json.dumps(document) + "\n")
-        for finding in findings:
-            cell = finding.document
-            for kind, (example, drawing) in finding.examples.items():
-                again = "" if cell["resumes"] else "-starts-over"
-                name = f"{cell['connect']}-{cell['write']}{again}-{kind}"
-                name = re.sub(r"[^\w-]+", "_", name)
-                schedules.dump(example, folder / f"{name}.json")
-                (folder / f"{name}.txt").write_text(drawing.text())
-    except OSError as error:
-        raise UsageError(f"--out {folder}: {error.strerror}") from error
+    make_folder(folder)
+    write_whole(folder / "explore.json", json.dumps(document) + "\n")
+    for finding in findings:
+        cell = finding.document
+        for kind, (example, drawing) in finding.examples.items():
+            again = "" if cell["resumes"] else "-starts-over"
+            name = f"{cell['connect']}-{cell['write']}{again}-{kind}"
+            name = re.sub(r"[^\w-]+", "_", name)
+            schedules.dump(example, folder / f"{name}.json")
+            write_whole(folder / f"{name}.txt", drawing.text())

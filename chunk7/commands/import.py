@@ -13,6 +13,7 @@ from chunk7.commands.judge import add_reading, read
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.folders import make_empty
 from chunk7.wire.options import Parser
+from chunk7.wire.whole_files import write_whole
 
 if TYPE_CHECKING:
     from chunk7.instruments.recordings.timed_answers import TimedAnswer
@@ -72,11 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _write(folder: Path, stem: str, answers: "list[TimedAnswer]") -> None:
     make_empty(folder)
-    try:
-        for n, answer in enumerate(answers, 1):
-            lines = [
-                msgspec.json.encode({"text": text, "at_ms": at_ms}) for text, at_ms in answer.chunks
-            ]
-            (folder / f"{stem}-{n:04}.jsonl").write_bytes(b"\n".join(lines) + b"\n")
-    except OSError as error:
-        raise UsageError(f"--out {folder}: {error.strerror or error}") from error
+    for n, answer in enumerate(answers, 1):
+        lines = [
+            msgspec.json.encode({"text": text, "at_ms": at_ms}) for text, at_ms in answer.chunks
+        ]
+        write_whole(folder / f"{stem}-{n:04}.jsonl", b"\n".join(lines) + b"\n")

@@ -24,8 +24,10 @@ from chunk7.simulator.explore import schedule as schedules
 from chunk7.simulator.explore.drawing import drawn, rerun
 from chunk7.simulator.explore.schedule import Schedule, Step
 from chunk7.simulator.explore.state import ExploreCell
+from chunk7.wire.folders import make_folder
 from chunk7.wire.options import Parser
 from chunk7.wire.store.option import add_redis
+from chunk7.wire.whole_files import write_whole
 
 if TYPE_CHECKING:
     from chunk7.cluster.jobs.reproduction import Reproduction, Seen
@@ -214,10 +216,7 @@ def _timeline(args: argparse.Namespace, done: "Reproduction", width: int | None 
 
 def _write(args: argparse.Namespace, done: "Reproduction") -> None:
     folder = args.out
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "reproduce.json").write_text(json.dumps(_document(done)) + "\n")
-        (folder / "timeline.txt").write_text(_timeline(args, done))
-        schedules.dump(done.schedule, folder / "schedule.json")
-    except OSError as error:
-        raise UsageError(f"--out {folder}: {error.strerror}") from error
+    make_folder(folder)
+    write_whole(folder / "reproduce.json", json.dumps(_document(done)) + "\n")
+    write_whole(folder / "timeline.txt", _timeline(args, done))
+    schedules.dump(done.schedule, folder / "schedule.json")

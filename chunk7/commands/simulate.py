@@ -20,9 +20,10 @@ from chunk7.cluster.options import (
     whole,
 )
 from chunk7.commands.run import THRESHOLD_HELP, add_cells, exit_code, warn_of_proof
-from chunk7.delivery.errors import UsageError
 from chunk7.faults import SPELLS
+from chunk7.wire.folders import make_folder
 from chunk7.wire.options import Parser
+from chunk7.wire.whole_files import write_whole
 
 if TYPE_CHECKING:
     from chunk7.analysis.results import Summary
@@ -136,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
     preset = read_preset(args.preset)
     settings = read_settings(args)
     if args.out:
-        _make_folder(args.out)
+        make_folder(args.out)
     thresholds = _thresholds(args.threshold)
     warn_of_proof(thresholds, settings.connections, "--connections {}")
     found = simulated(settings, names(args.connect), names(args.write))
@@ -236,20 +237,9 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g}%"
 
 
-def _make_folder(folder: Path) -> None:
-    """Now rather than after all the work."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--out {folder}: {error.strerror}") from error
-
-
 def _write(folder: Path, document: dict[str, Any], settings: "SimulationSettings") -> None:
     from chunk7.simulator.virtual.settings import describe
 
-    try:
-        for name, content in ((SUMMARY, document), (SETTINGS, describe(settings))):
-            text = msgspec.json.format(msgspec.json.encode(content), indent=2)
-            (folder / name).write_bytes(text + b"\n")
-    except OSError as error:
-        raise UsageError(f"--out {folder}: {error.strerror}") from error
+    for name, content in ((SUMMARY, document), (SETTINGS, describe(settings))):
+        text = msgspec.json.format(msgspec.json.encode(content), indent=2)
+        write_whole(folder / name, text + b"\n")

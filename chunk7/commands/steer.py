@@ -27,6 +27,7 @@ from chunk7.delivery.errors import UsageError
 from chunk7.wire.folders import make_empty
 from chunk7.wire.options import Parser
 from chunk7.wire.store.option import add_redis
+from chunk7.wire.whole_files import write_whole
 
 if TYPE_CHECKING:
     from chunk7.analysis.conditions import Condition
@@ -331,14 +332,11 @@ def _write(folder: Path, results: "list[SteerResult]", conditions: "list[Conditi
     from chunk7.instruments.steer.outcome import document
 
     documents = {"schema": 1, "results": [document(result) for result in results]}
-    try:
-        (folder / "steer.json").write_bytes(msgspec.json.encode(documents) + b"\n")
-        for result in results:
-            suffix = f"-{result.write}" if len(results) > 1 else ""
-            (folder / f"junit{suffix}.xml").write_bytes(junit(result, conditions))
-            _write_losing(folder, result)
-    except OSError as error:
-        raise UsageError(f"--out {folder}: {error.strerror}") from error
+    write_whole(folder / "steer.json", msgspec.json.encode(documents) + b"\n")
+    for result in results:
+        suffix = f"-{result.write}" if len(results) > 1 else ""
+        write_whole(folder / f"junit{suffix}.xml", junit(result, conditions))
+        _write_losing(folder, result)
 
 
 def _write_losing(folder: Path, result: "SteerResult") -> None:
@@ -350,4 +348,4 @@ def _write_losing(folder: Path, result: "SteerResult") -> None:
             write = f"{result.write}-" if result.write else ""
             file = folder / (write + file_name(row.schedule))
             dump(kept_of(result, row), file)
-            file.with_suffix(".txt").write_text(drawn(row, result.target).text())
+            write_whole(file.with_suffix(".txt"), drawn(row, result.target).text())

@@ -104,16 +104,16 @@ def run(args: argparse.Namespace) -> int:
         make_empty(args.out)  # before anything is watched: afterwards it would be a pity
     outcome = _watch(args, named)
     document = document_of(outcome.watched, outcome.stopped)
-    if args.out:
-        # Imported here, because it brings pandas: not every watch should wait for that.
-        from chunk7.instruments.watch.run_folder import write_run_folder
-
-        write_run_folder(args.out, outcome.watched, document)
     if args.json:
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
         sys.stdout.flush()
     else:
         _show(document)
+    if args.out:  # after what it found was said: the disk may be full
+        # Imported here, because it brings pandas: not every watch should wait for that.
+        from chunk7.instruments.watch.run_folder import write_run_folder
+
+        write_run_folder(args.out, outcome.watched, document)
     if outcome.error is not None:
         raise outcome.error
     return _exit_code(document, failures)

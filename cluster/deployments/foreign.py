@@ -18,6 +18,7 @@ from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.settings import RunSettings
 from chunk7.loadtest.targets.adapter import Adapter, ProduceRule
 from chunk7.wire.store.option import ENVIRONMENT
+from chunk7.wire.whole_files import write_whole
 
 
 async def start(
@@ -37,7 +38,7 @@ async def start(
 def _producer(production: ProduceRule, settings: RunSettings, folder: Path, port: int) -> Part:
     assert settings.redis is not None, "settings have been checked"
     layout = folder / "layout.json"
-    layout.write_bytes(msgspec.json.encode(production.templates()))
+    write_whole(layout, msgspec.json.encode(production.templates()))
     options: dict[str, object] = {
         "--listen": f"{HOST}:{port}",
         "--name": "producer",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chunk7.cluster.deployments.binaries import nginx
 from chunk7.delivery.errors import UsageError
+from chunk7.wire.whole_files import write_whole
 
 _TEMPLATE = Path(__file__).with_name("nginx.conf.template")
 _FAILING = "max_fails=1 fail_timeout=1s"
@@ -58,7 +59,7 @@ def nginx_command(
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "nginx.conf"
-    configuration.write_text(render(folder, listen, nodes, connections))
+    write_whole(configuration, render(folder, listen, nodes, connections))
     pid = f'daemon off; pid "{_quotable(folder)}/nginx.pid";'
     return (nginx(), "-p", folder, "-c", configuration, "-e", "stderr", "-g", pid)
 

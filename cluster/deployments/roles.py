@@ -13,6 +13,7 @@ from chunk7.cluster.deployments.parts import spelled
 from chunk7.cluster.deployments.proxy import render_for_compose
 from chunk7.cluster.deployments.store_parts import delay_options
 from chunk7.cluster.settings import RunSettings
+from chunk7.wire.whole_files import write_whole
 
 ROLES = "roles.json"
 """In the run folder: the words of each role's command, which {...} are filled in by the role."""
@@ -34,11 +35,9 @@ def write_roles(
     (folder / "raw").mkdir(exist_ok=True)
     (folder / "nginx").mkdir(exist_ok=True)
     nginx = render_for_compose(8080, 8080, capacity(settings.plan.users))
-    (folder / "nginx" / "nginx.conf").write_text(nginx)
+    write_whole(folder / "nginx" / "nginx.conf", nginx)
     roles = _roles(settings, layout, inside, run_name or "{time}")
-    partial = folder / f"{ROLES}.partial"
-    partial.write_text(json.dumps(roles, indent=1) + "\n")
-    partial.rename(folder / ROLES)
+    write_whole(folder / ROLES, json.dumps(roles, indent=1) + "\n")
 
 
 def _roles(

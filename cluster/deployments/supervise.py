@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from chunk7.cluster.deployments.parts import Part, Process
+from chunk7.wire.whole_files import write_whole
 
 Result = TypeVar("Result")
 
@@ -134,9 +134,7 @@ class Cluster:
 
     def _write_pids(self) -> None:
         self._pids |= {process.part.name: process.pid for process in self.processes}
-        path = self._folder / "pids.json"
-        path.with_suffix(".tmp").write_text(json.dumps(self._pids, indent=1) + "\n")
-        os.replace(path.with_suffix(".tmp"), path)
+        write_whole(self._folder / "pids.json", json.dumps(self._pids, indent=1) + "\n")
 
 
 async def _all_ready(stage: list[Process]) -> None:

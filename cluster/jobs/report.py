@@ -2,7 +2,6 @@
 
 import dataclasses
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from chunk7.analysis.study import Study, open_study
 from chunk7.analysis.thresholds import Threshold
 from chunk7.cluster.jobs.proof import explored
 from chunk7.cluster.jobs.run import RunOutcome
+from chunk7.cluster.jobs.unexpected import as_line
 from chunk7.delivery.errors import Chunk7Error, RecordError, UsageError
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
@@ -67,8 +67,6 @@ def report_of_run(outcome: RunOutcome, thresholds: Sequence[Threshold]) -> Repor
     except Chunk7Error as error:
         why = str(error)
     except Exception as error:
-        log = outcome.folder / "logs" / "chunk7.log"
-        log.write_text(traceback.format_exc())
-        why = f"unexpected {type(error).__name__}: {error}; its trace is in {log}"
+        why = str(as_line(error, outcome.folder))
     sys.stderr.write(f"chunk7 run: no report: {why}\n")
     return None

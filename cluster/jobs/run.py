@@ -7,7 +7,6 @@ recorded until then is gathered and judged; then the run is not valid, and says 
 import asyncio
 import os
 import time
-import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from chunk7.analysis.study import Study
 from chunk7.cluster.deployments import load, local
 from chunk7.cluster.deployments.local import Endpoints
 from chunk7.cluster.deployments.local_controls import LocalControls
+from chunk7.cluster.deployments.open_files import allow_files
 from chunk7.cluster.deployments.parts import Process
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.faults import FaultRecords, fault_records, follow_timetables
@@ -28,6 +28,7 @@ from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.cluster.jobs.judge import judge
 from chunk7.cluster.jobs.progress import follow, timetable_of
 from chunk7.cluster.jobs.surroundings import surroundings
+from chunk7.cluster.jobs.unexpected import as_line
 from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.loadtest.targets.adapter import Adapter
@@ -41,9 +42,9 @@ FOREIGN_SETTLE_MS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """What came of a run. `error` is what ended it early, if anything did.
+    """What came of a run. `error` is what ended it early, or what could not be written of it.
 
-    `study` is None when the records are damaged; `summary` then says so.
+    `study` is None then, and when the records are damaged; `summary` says so.
     """
 
     folder: Path
@@ -75,12 +76,14 @@ def execute(
     folder, run_name = prepare(settings, out)
     write_manifest(folder, _manifest(settings, run_name, kind.facts()))
     error = _attempt(kind.drive(settings, folder, run_name, console), folder)
-    return RunOutcome(folder, *judge(folder, error), error)
+    summary, study, unwritten = judge(folder, error)
+    return RunOutcome(folder, summary, study, error or unwritten)
 
 
 def check(settings: RunSettings) -> None:
     """Raise UsageError or StoreUnreachable for what cannot be used."""
     read_answers(settings.answers or SHIPPED)
+    allow_files(settings.plan.users, each=2)  # in the proxy: the client's, and the node's
     if settings.redis is not None:
         run_interruptibly(local.check_store(settings.redis, settings.plan.store_latency_ms))
 
@@ -108,9 +111,7 @@ def _attempt(drive: Coroutine[Any, Any, None], folder: Path) -> Chunk7Error | No
     except Chunk7Error as error:
         return error
     except Exception as error:
-        log = folder / "logs" / "chunk7.log"
-        log.write_text(traceback.format_exc())
-        return Chunk7Error(f"unexpected {type(error).__name__}: {error}; its trace is in {log}")
+        return as_line(error, folder)
     return None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from chunk7.cluster.deployments import foreign, local, started
+from chunk7.cluster.deployments.open_files import allow_files
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.cluster.jobs.run import ClusterKind, load_and_follow
@@ -16,6 +17,7 @@ from chunk7.producer.answers import SHIPPED, read_answers
 def check(settings: RunSettings) -> None:
     """Raise UsageError or StoreUnreachable for what cannot be used."""
     read_answers(settings.answers or SHIPPED)
+    allow_files(settings.plan.users, each=1)
     if settings.redis is not None:
         run_interruptibly(local.check_store(settings.redis, 0.0))
 

@@ -35,6 +35,7 @@ from chunk7.instruments.steer.plan import (
 from chunk7.instruments.steer.rules import Rules, parse_option
 from chunk7.simulator.explore import schedule as explore
 from chunk7.simulator.explore.schedule import Schedule, Step
+from chunk7.wire.whole_files import write_whole
 
 SCHEMA = 1
 KIND = "steer"
@@ -109,13 +110,10 @@ def document(kept: KeptSchedule) -> dict[str, Any]:
 
 
 def dump(kept: KeptSchedule, path: Path) -> None:
-    """Write the document, one step a line. Raises UsageError where that is not possible."""
+    """Write the document, one step a line. Raises WriteError where that is not possible."""
     head = document(kept)
     steps = ",\n".join("  " + json.dumps(step) for step in head.pop("steps"))
-    try:
-        path.write_text(json.dumps(head)[:-1] + ', "steps": [\n' + steps + "\n]}\n")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+    write_whole(path, json.dumps(head)[:-1] + ', "steps": [\n' + steps + "\n]}\n")
 
 
 def load(path: Path) -> KeptSchedule:

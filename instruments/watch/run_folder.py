@@ -15,6 +15,7 @@ from chunk7.instruments.watch.handover import WatchedChunk, WatchedJoin
 from chunk7.instruments.watch.log import Watched
 from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import Recorder
+from chunk7.wire.whole_files import write_whole
 
 WATCHED = "watched"
 """The name of both orderings: which they are, nobody said."""
@@ -31,7 +32,7 @@ def write_run_folder(folder: Path, watched: Watched, document: WatchDocument) ->
     (folder / "raw").mkdir(exist_ok=True)
     write_manifest(folder, _manifest(watched))
     gather(folder)
-    (folder / "watch.json").write_bytes(msgspec.json.encode(document) + b"\n")
+    write_whole(folder / "watch.json", msgspec.json.encode(document) + b"\n")
 
 
 def _note_chunk(recorder: Recorder, chunk: WatchedChunk) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from chunk7.wire.whole_files import write_whole
+
 
 def add_to_report_file(path: Path, since_unix_s: float, into_report: Callable[[str], str]) -> None:
     """Put the delivery into a report file, if Locust has written one since then.
@@ -10,4 +12,4 @@ def add_to_report_file(path: Path, since_unix_s: float, into_report: Callable[[s
     It writes none after SIGTERM, and then an older one is not ours to change.
     """
     if path.is_file() and path.stat().st_mtime >= since_unix_s:
-        path.write_text(into_report(path.read_text("utf-8")), "utf-8")
+        write_whole(path, into_report(path.read_text("utf-8")))

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from chunk7 import faults
 from chunk7.delivery.errors import UsageError
+from chunk7.wire.whole_files import write_whole
 
 SCHEMA = 1
 MAX_CHUNKS = 20
@@ -105,10 +106,10 @@ def document(schedule: Schedule) -> dict[str, Any]:
 
 
 def dump(schedule: Schedule, path: Path) -> None:
-    """Write the document, one step a line."""
+    """Write the document, one step a line. Raises WriteError."""
     head = document(schedule)
     steps = ",\n".join("  " + json.dumps(step) for step in head.pop("steps"))
-    path.write_text(json.dumps(head)[:-1] + ', "steps": [\n' + steps + "\n]}\n")
+    write_whole(path, json.dumps(head)[:-1] + ', "steps": [\n' + steps + "\n]}\n")
 
 
 def load(path: Path) -> Schedule:

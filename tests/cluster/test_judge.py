@@ -33,7 +33,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_run_that_never_began_has_a_summary_that_says_why(folder: Path) -> None:
-    summary, study = judge(folder, PartDied("store ended by itself (logs/store.log):\n  no memory"))
+    summary, study, _ = judge(
+        folder, PartDied("store ended by itself (logs/store.log):\n  no memory")
+    )
     assert summary.valid is False
     assert summary.invalid_because[0] == "store ended by itself (logs/store.log)"
     assert (summary.seed, summary.run_dir) == (11, str(folder))
@@ -45,7 +47,7 @@ def test_a_run_that_never_began_has_a_summary_that_says_why(folder: Path) -> Non
 def test_damaged_records_are_a_reason_against_the_run(folder: Path) -> None:
     (folder / "raw").mkdir()
     (folder / "raw" / "producer.published.arrows").write_bytes(b"something else entirely")
-    summary, study = judge(folder, None)
+    summary, study, _ = judge(folder, None)
     assert summary.valid is False
     assert "producer.published.arrows" in summary.invalid_because[0]
     assert (summary.results, study) == ([], None)

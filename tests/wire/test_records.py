@@ -1,14 +1,12 @@
 """A killed process loses at most what it had not flushed, and the damage is seen."""
 
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from full_disk import no_file_longer_than
 
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.clock import boot_id
@@ -151,17 +149,6 @@ def test_any_reader_of_arrow_reads_a_record_file(tmp_path: Path) -> None:
     """Arrow has no checksums: ours are in what its readers skip."""
     with pa.ipc.open_stream(recorded(tmp_path, 1, 2)) as reader:
         assert reader.read_all()["at_ns"].to_pylist() == [1, 2]
-
-
-@contextmanager
-def no_file_longer_than(size: int) -> Iterator[None]:
-    """As on a full disk: a write that goes beyond it comes back short, and the next one fails."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_takes_nothing_of_what_was_whole(tmp_path: Path) -> None:

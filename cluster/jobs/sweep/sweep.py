@@ -35,6 +35,7 @@ from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Interrupted, UsageError
 from chunk7.wire.account import Account, Quantiles
 from chunk7.wire.plan import Plan, as_options
+from chunk7.wire.whole_files import write_whole
 
 ATTEMPTS = 2
 """At a live run that is not valid."""
@@ -218,7 +219,5 @@ def _numbers(account: Account | None) -> dict[str, Any]:
 
 
 def _write(folder: Path, sweep: Sweep) -> None:
-    """Never half: readers see the document before or after."""
-    partial = folder / f"{NAME}.partial"
-    partial.write_bytes(msgspec.json.format(msgspec.json.encode(sweep), indent=2) + b"\n")
-    partial.rename(folder / NAME)
+    content = msgspec.json.format(msgspec.json.encode(sweep), indent=2) + b"\n"
+    write_whole(folder / NAME, content)
