@@ -53,9 +53,8 @@ def test_a_full_disk_is_a_line_with_the_file_and_leaves_no_half_of_it(
     """Each wrote in place: a traceback or not, what was left was a file of 0 bytes."""
     out, monitor = tmp_path / "out", tmp_path / "monitor.txt"
     monitor.write_text('1339518083.107412 [0 127.0.0.1:60866] "ping"\n')
-    ended = within(
-        "-f 0", *[monitor if word == "MONITOR" else word for word in words], "--out", out
-    )
+    given = [monitor if word == "MONITOR" else word for word in words]
+    ended = within("-f 0", *given, "--out", out)
     line = f"chunk7 {words[0]}: error: {out / file}: cannot be written: File too large"
     assert (ended.code, ended.stderr.splitlines()) == (1, [line])
     assert files_of(out) == set()
@@ -115,7 +114,7 @@ def test_files_are_allowed_as_far_as_they_are_needed() -> None:
 @pytest.mark.live
 def test_a_run_on_a_disk_that_fills_ends_in_a_line_and_keeps_its_records(tmp_path: Path) -> None:
     """It used to end in a traceback, over a summary.json of 0 bytes."""
-    with no_file_longer_than(12_000):
+    with no_file_longer_than(6_000):
         words = ("--duration", "60", "--connect", "history_then_subscribe", "--write", "atomic_lua")
         running = Running(tmp_path / "run", "run", *SMALL, *words, "--json")
     try:

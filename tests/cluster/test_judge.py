@@ -33,9 +33,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_run_that_never_began_has_a_summary_that_says_why(folder: Path) -> None:
-    summary, study, _ = judge(
-        folder, PartDied("store ended by itself (logs/store.log):\n  no memory")
-    )
+    died = PartDied("store ended by itself (logs/store.log):\n  no memory")
+    summary, study, _ = judge(folder, died)
     assert summary.valid is False
     assert summary.invalid_because[0] == "store ended by itself (logs/store.log)"
     assert (summary.seed, summary.run_dir) == (11, str(folder))

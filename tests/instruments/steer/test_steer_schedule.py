@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from steer_kit import NAIVE
 
-from chunk7.delivery.errors import UsageError
+from chunk7.delivery.errors import UsageError, WriteError
 from chunk7.delivery.ordering import pair
 from chunk7.instruments.steer.outcome import SteerRow
 from chunk7.instruments.steer.plan import SteerSchedule, SteerStep, plan
@@ -138,7 +138,7 @@ def test_a_wrong_file_is_refused_by_its_name(tmp_path: Path) -> None:
     path.write_text(json.dumps(changed(kind=1)))
     with pytest.raises(UsageError, match=r"schedule.json: kind 1"):
         load(path)
-    with pytest.raises(UsageError, match="No such file"):
+    with pytest.raises(WriteError, match="No such file"):
         dump(KEPT, tmp_path / "nowhere" / "schedule.json")
 
 
