@@ -6,14 +6,18 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
-from chunk7.delivery.errors import Chunk7Error, RecordError
+from chunk7.delivery.errors import Chunk7Error, RecordError, UsageError
+from chunk7.nodes.door import MAX_STRANGERS
+from chunk7.nodes.listening import ACCEPTED_AT_ONCE
 from chunk7.nodes.node import Node
 from chunk7.nodes.options import NodeOptions, parse_options
 from chunk7.wire.store.option import hide_password
 
-SPARE_FILES = 64
-"""Open files apart from the clients' connections."""
+SPARE_FILES = 64 + MAX_STRANGERS + 8 * ACCEPTED_AT_ONCE
+"""Open files apart from the clients': our own, of strangers, and what the event loop accepts before
+the door sees it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _serve(options: NodeOptions) -> None:
-    _allow_files(options.max_clients + SPARE_FILES)
+    options = replace(options, max_clients=_clients_of_files(options))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,14 +55,32 @@ def _announce(options: NodeOptions, port: "asyncio.Future[int]") -> None:
         sys.stderr.write(f"{options.name}: listening on {options.host}:{port.result()}\n")
 
 
-def _allow_files(wanted: int) -> None:
-    """Raise the limit on open files as far as the system lets us, and say if that is too low."""
+def _clients_of_files(options: NodeOptions) -> int:
+    """--max-clients, or what the limit on open files lets us serve, which is raised if need be.
+
+    Raises UsageError when that is nobody.
+    """
+    files_each = 2 if options.subscriptions == "per-client" else 1
+    allowed = _allow_files(options.max_clients * files_each + SPARE_FILES)
+    clients = min(options.max_clients, (allowed - SPARE_FILES) // files_each)
+    if clients < 1:
+        needed = files_each + SPARE_FILES
+        raise UsageError(f"ulimit -n: {allowed} open files are not {needed}, which a node needs")
+    if clients < options.max_clients:
+        sys.stderr.write(
+            f"nodes: warning: the system allows {allowed} open files:"
+            f" --max-clients is {clients}, not {options.max_clients}\n"
+        )
+    return clients
+
+
+def _allow_files(wanted: int) -> int:
+    """Raise the limit on open files as far as the system lets us; what it is then, or `wanted`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        if allowed < wanted:
-            sys.stderr.write(f"nodes: warning: the system allows {allowed} open files\n")
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else soft
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import (
     NEWEST,
     Confirmed,
@@ -15,35 +16,22 @@ from chunk7.delivery.effects import (
     Release,
     SendHistory,
     SendWelcome,
+    StreamRead,
     Subscribe,
 )
 from chunk7.delivery.errors import OrderingError, StoreLost
-from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Feed, Join
+from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Join
 from chunk7.delivery.stepping import Steps
 from chunk7.nodes.backend import Backend
 from chunk7.nodes.feeds.pubsub import Hub, Subscription
 from chunk7.nodes.feeds.stream import StreamFeed
+from chunk7.nodes.history_budget import HistoryBudget
+from chunk7.nodes.join_facts import JoinFacts
+from chunk7.nodes.stored import Stored
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.clock import now_ns
-from chunk7.wire.frames import WelcomeFrame, encode, encode_history
-
-
-class JoinFacts:
-    """What is noted of a join, as columns of the records' `joins`; None: it did not happen.
-
-    Read and history columns are those of the last read and of the last history frame.
-    """
-
-    def __init__(self) -> None:
-        self.read_sent_ns: int | None = None
-        self.read_done_ns: int | None = None
-        self.history_count: int | None = None
-        self.history_first_seq: int | None = None
-        self.history_last_seq: int | None = None
-        self.subscribe_sent_ns: int | None = None
-        self.subscribe_done_ns: int | None = None
-        self.subscribe_shared: bool | None = None
-        self.welcomed_ns: int | None = None
+from chunk7.wire.frames import WelcomeFrame, encode, history_pieces
+from chunk7.wire.store.window import read_window
 
 
 class Driver:
@@ -61,6 +49,7 @@ class Driver:
         node: str,
         ordering: ConnectOrdering,
         work_ms: float,
+        budget: HistoryBudget,
     ) -> None:
         self.facts = JoinFacts()
         self.confirmation: asyncio.Future[int] | None = None
@@ -72,11 +61,14 @@ class Driver:
         self._ordering = ordering
         self._work_s = work_ms / 1_000
         self._after_seq = 0
+        self._joining = False
+        self._stored = Stored(budget)
         self._down = backend.down
         self._began_ns = now_ns()
 
     async def join(self, join: Join) -> None:
         """Run the client's connect ordering; raises as `drive`."""
+        self._joining = True
         self._after_seq = join.after_seq
         try:
             generator = self._ordering.steps(join)
@@ -92,14 +84,22 @@ class Driver:
         of the store after the driver was made is final for it, though the node reconnects.
         """
         steps = Steps(generator)
-        while steps.effect is not None:
-            try:
-                answer = await self._perform(steps.effect)
-            except (AttributeError, TypeError, ValueError) as error:
-                raise OrderingError(f"cannot perform {steps.effect!r}: {error}") from error
-            if self._down.done():
-                raise StoreLost(self._down.result())
-            steps.advance(answer)
+        try:
+            while steps.effect is not None:
+                try:
+                    answer = await self._perform(steps.effect)
+                except (AttributeError, TypeError, ValueError) as error:
+                    raise OrderingError(f"cannot perform {steps.effect!r}: {error}") from error
+                if self._down.done():
+                    raise StoreLost(self._down.result())
+                steps.advance(answer)
+        finally:
+            self._stored.let_go()
+
+    @property
+    def read_count(self) -> int:
+        """Stored chunks that were read, wanted or not."""
+        return self._stored.read_count
 
     def subscribed_ns(self) -> int | None:
         """When the store confirmed the subscription, whether or not the ordering waited for it."""
@@ -110,23 +110,8 @@ class Driver:
         return None if self.confirmation.exception() else self.confirmation.result()
 
     def window_s(self) -> float | None:
-        """The join's W as docs/verdicts.md estimates it; None while one of its ends is not known.
-
-        A stream that is read on from its cursor has no window: 0.
-        """
-        facts = self.facts
-        read_ms = self._middle_ms(facts.read_sent_ns, facts.read_done_ns)
-        if facts.read_sent_ns is None or facts.read_done_ns is None or read_ms is None:
-            return None
-        if facts.subscribe_sent_ns is None:
-            return 0.0 if self._ordering.feed is Feed.STREAM else None
-        subscribed_ms = self._middle_ms(facts.subscribe_sent_ns, self.subscribed_ns())
-        if subscribed_ms is None:
-            return None
-        on_its_way_ms = 0.0
-        if facts.subscribe_shared:  # what comes at the attaching was published that much earlier
-            on_its_way_ms = (facts.read_done_ns - facts.read_sent_ns) / 2e6
-        return (subscribed_ms - on_its_way_ms - read_ms) / 1_000
+        """The join's W; None while one of its ends is not known."""
+        return self.facts.window_s(self.subscribed_ns(), self._ordering.feed)
 
     async def _perform(self, effect: Any) -> Any:
         """Do it; the answer that the effect's docstring promises."""
@@ -140,10 +125,9 @@ class Driver:
             case Confirmed():
                 await self._confirmed()
             case ReadHistory(after_seq=after_seq, to_seq=to_seq):
-                session_id = self._client.session_id
-                return await self._read(self._backend.store.history(session_id, after_seq, to_seq))
+                return await self._read_history(after_seq, to_seq)
             case ReadStream(after=after):
-                return await self._read(self._backend.store.stream(self._client.session_id, after))
+                return await self._read_stream(after)
             case ReadHead():
                 return await self._backend.store.head(self._client.session_id)
             case SendHistory(chunks=chunks):
@@ -181,6 +165,33 @@ class Driver:
             self.facts.subscribe_sent_ns, self.facts.subscribe_done_ns = sent_ns, now_ns()
             self.facts.subscribe_shared = False
 
+    async def _read_history(self, after_seq: int, to_seq: int | None) -> tuple[Chunk, ...]:
+        """A join reads it in one command, as its ordering says; a fetch only what it needs."""
+        store, session_id = self._backend.store, self._client.session_id
+
+        async def ask() -> list[bytes]:
+            payloads: list[bytes] = await self._read(
+                store.saved(session_id)
+                if self._joining
+                else read_window(store, session_id, after_seq + 1, to_seq)
+            )
+            return payloads
+
+        return await self._stored.decode(await self._stored.read(ask), after_seq, to_seq)
+
+    async def _read_stream(self, after: Cursor) -> StreamRead:
+        store, session_id = self._backend.store, self._client.session_id
+        cursor = after
+
+        async def ask() -> list[bytes]:
+            nonlocal cursor
+            read: tuple[list[bytes], Cursor] = await self._read(store.entries(session_id, after))
+            payloads, cursor = read
+            return payloads
+
+        payloads = await self._stored.read(ask)
+        return StreamRead(await self._stored.decode(payloads, after_seq=-1), cursor)
+
     async def _read(self, reading: Any) -> Any:
         """The link writes when first stepped, and says when it heard the reply."""
         self.facts.read_sent_ns = now_ns()
@@ -205,10 +216,8 @@ class Driver:
         return round(((sent_ns + done_ns) / 2 - self._began_ns) / 1e6, 3)
 
     async def _send_history(self, chunks: Any) -> None:
-        self.facts.history_count = len(chunks)
-        self.facts.history_first_seq = chunks[0].seq if chunks else None
-        self.facts.history_last_seq = chunks[-1].seq if chunks else None
+        self.facts.note_history(chunks)
         subscription = self._hub.subscription(self._client)
         if subscription is not None:
             subscription.note(self._client, (chunk.seq for chunk in chunks))
-        await self._client.write_history(text_frame(encode_history(chunks)))
+        await self._client.write_history(history_pieces(self._stored.payloads_of(chunks)))

@@ -34,6 +34,12 @@ class NodeMetrics:
         Info("chunk7_node", "The node's name.", registry=self._registry).info({"node": node})
         self.loop_lag = lag_histogram(self._registry)
         self.clients = self._gauge("clients", "Open connections.")
+        self.connections = self._gauge(
+            "connections", "Accepted connections, handshakes and plain HTTP included."
+        )
+        self.history_bytes = self._gauge(
+            "history_bytes", "Memory taken by histories that clients are being sent."
+        )
         self.channels = self._gauge("channels", "Pub/Sub channels asked for.")
         self.streams = self._gauge("streams", "Streams followed.")
         self.store_up = self._gauge("store_up", "1 while the store is connected, else 0.")

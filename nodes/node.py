@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 
-import psutil
 from websockets.asyncio.server import Server
 
 from chunk7.delivery.chunk import stream_key
@@ -14,6 +13,9 @@ from chunk7.nodes.feeds.per_client import PerClientHub
 from chunk7.nodes.feeds.pubsub import Hub
 from chunk7.nodes.feeds.stream import StreamFeed
 from chunk7.nodes.heartbeat import beat
+from chunk7.nodes.history_budget import HistoryBudget
+from chunk7.nodes.listening import survive_full_tables
+from chunk7.nodes.memory import MemoryReading
 from chunk7.nodes.metrics import NodeMetrics
 from chunk7.nodes.options import NodeOptions
 from chunk7.nodes.recovery import Recoveries
@@ -75,6 +77,7 @@ class Node:
                 self._recorder,
                 self._metrics,
                 self._recoveries,
+                HistoryBudget(options.max_history_mb << 20),
             )
         )
         self._lag = LagMonitor()
@@ -86,6 +89,7 @@ class Node:
         ends one of the node's duties.
         """
         _claim(self._options)
+        survive_full_tables(self._options.name)
         await self._backend.open()
         duties: list[asyncio.Task[None]] = []
         try:
@@ -153,7 +157,7 @@ class Node:
     # --- records ---
 
     async def _health(self) -> None:
-        process = psutil.Process()
+        memory = MemoryReading()
         while True:
             await asyncio.sleep(HEALTH_EVERY_S)
             lag_ms = self._lag.take_ms()
@@ -162,7 +166,7 @@ class Node:
                 "health",
                 at_ns=now_ns(),
                 loop_lag_ms=lag_ms,
-                rss_bytes=process.memory_info().rss,
+                rss_bytes=memory.rss_bytes(),
                 open_count=len(self._roster.everybody),
             )
             self._recorder.flush()

@@ -43,6 +43,8 @@ class NodeOptions:
     drain_s: float
     subscriptions: str = SUBSCRIPTIONS[0]
     """One of SUBSCRIPTIONS."""
+    max_history_mb: int = 64
+    max_fetches_s: float = 20.0
     producer: str | None = None
     """Where the page's answers are asked for; None: it has none to show."""
 
@@ -69,6 +71,8 @@ def parse_options(arguments: Sequence[str] | None = None) -> NodeOptions:
         heartbeat_ms=_within("--heartbeat-ms", given.heartbeat_ms, 10, 60_000),
         max_outbox_kb=_within("--max-outbox-kb", given.max_outbox_kb, 1, 1_048_576),
         max_clients=_within("--max-clients", given.max_clients, 1, 100_000),
+        max_history_mb=_within("--max-history-mb", given.max_history_mb, 1, 65_536),
+        max_fetches_s=_within("--max-fetches-s", given.max_fetches_s, 0.1, 10_000),
         drain_s=_within("--drain-s", given.drain_s, 0, 600),
         subscriptions=given.subscriptions,
         producer=None if given.producer is None else _http("--producer", given.producer),
@@ -86,8 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--ordering", action="append", default=[], metavar="FILE.py:NAME", help="one of yours")
     _WORK.add_to(parser)
     add("--heartbeat-ms", type=int, default=500)
-    add("--max-outbox-kb", type=int, default=1024, help="a client that is further behind is closed")
+    add("--max-outbox-kb", type=int, default=256, help="a client that is further behind is closed")
     add("--max-clients", type=int, default=5000)
+    add("--max-history-mb", type=int, default=64, help="memory for histories on their way, in all")
+    add("--max-fetches-s", type=float, default=20.0, help="a client's fetches and resumes a second")
     add("--drain-s", type=float, default=5, help="longest time from SIGTERM to the end")
     add(
         "--subscriptions",
@@ -99,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _within(option: str, value: Number, low: int, high: int) -> Number:
+def _within(option: str, value: Number, low: float, high: int) -> Number:
     if not low <= value <= high:  # also refuses nan
         raise UsageError(f"{option}: {value} is not {low} to {high}")
     return value

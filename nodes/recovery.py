@@ -57,6 +57,8 @@ class Recoveries:
         self._on_recovered = on_recovered
         self._followed: dict[Client, FollowedClient] = {}
         self._heads: dict[str, tuple[int, int | None]] = {}
+        self._before: dict[str, tuple[int, int | None]] = {}
+        self._by_session: dict[str, list[Client]] = {}
         self._turns = asyncio.Semaphore(MAX_AT_ONCE)
         hub.on_hole = self.start
 
@@ -91,19 +93,25 @@ class Recoveries:
                 subscription.hold(client)
                 self.start(client)
 
-    def beat(self, heads: Iterable[tuple[str, int]]) -> None:
-        """Sessions with their heads, as of now: recover for whoever was behind all this beat."""
-        before, self._heads = self._heads, {}
-        by_session: dict[str, list[Client]] = {}
+    def begin(self) -> None:
+        """A new round of heartbeats, for those who are followed now."""
+        self._before, self._heads = self._heads, {}
+        self._by_session = {}
         for client in self._followed:
-            by_session.setdefault(client.session_id, []).append(client)
+            self._by_session.setdefault(client.session_id, []).append(client)
+
+    def beat(self, heads: Iterable[tuple[str, int]]) -> None:
+        """Sessions with their heads, as of now: recover for whoever was behind all this beat.
+
+        Of a round, each session counts once.
+        """
         for session_id, head_seq in heads:
-            clients = by_session.get(session_id, ())
+            clients = [c for c in self._by_session.pop(session_id, ()) if c in self._followed]
             if not clients:
                 continue
             heard = self._hub.heard(session_id)
             self._heads[session_id] = head_seq, heard
-            head_before, heard_before = before.get(session_id, (0, None))
+            head_before, heard_before = self._before.get(session_id, (0, None))
             mute = heard is not None and heard == heard_before
             behind = [c for c in clients if self._check(c, head_before if mute else 0, head_seq)]
             if behind and mute:

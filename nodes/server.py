@@ -1,20 +1,25 @@
 """The clients' side: HTTP and WebSocket on one port, up to where a client's visit begins."""
 
 from collections.abc import Awaitable
+from functools import partial
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from chunk7.delivery.errors import UsageError
 from chunk7.nodes.demo.handler import ANSWER, PAGE, DemoHandler
+from chunk7.nodes.door import Door
+from chunk7.nodes.listening import ACCEPTED_AT_ONCE, tune
 from chunk7.nodes.metrics import CONTENT_TYPE
 from chunk7.nodes.request import PREFIX, parse_request
+from chunk7.nodes.transports.connection import NodeConnection
 from chunk7.nodes.transports.websocket import CLOSE_TIMEOUT_S, text_frame
 from chunk7.nodes.visit import ClientVisit, Services
 from chunk7.wire.frames import ErrorFrame, encode
 
 MAX_FRAME_BYTES = 4_096
-BACKLOG = 1_024
+HANDSHAKE_TIMEOUT_S = 5.0
+"""How long a handshake may take, from the connection on, its request's last byte included."""
 
 
 class NodeServer:
@@ -22,21 +27,26 @@ class NodeServer:
 
     def __init__(self, services: Services) -> None:
         self.draining = False
+        self.door = Door(services.options.max_clients)
         self._services = services
         self._demo = DemoHandler(services.options)
 
     async def listen(self) -> Server:
         """Begin to accept; raises OSError when the address cannot be had."""
-        return await serve(
+        server = await serve(
             self._handle,
             self._services.options.host,
             self._services.options.port,
-            process_request=self._process_request,
+            process_request=self._let_in,
+            create_connection=partial(NodeConnection, self.door),  # type: ignore[arg-type]
             compression=None,
             max_size=MAX_FRAME_BYTES,
+            open_timeout=HANDSHAKE_TIMEOUT_S,
             close_timeout=CLOSE_TIMEOUT_S,
-            backlog=BACKLOG,
+            backlog=ACCEPTED_AT_ONCE,
         )
+        tune(server.sockets)
+        return server
 
     def refusal(self) -> str | None:
         """Why no client is accepted just now; None when they are."""
@@ -45,7 +55,7 @@ class NodeServer:
             return "the node drains"
         if down.done():
             return f"the store is away: {down.result()}"
-        if len(self._services.roster.everybody) >= options.max_clients:
+        if self.door.full:
             return f"the node has its {options.max_clients} clients"
         return None
 
@@ -54,6 +64,18 @@ class NodeServer:
         frame = text_frame(encode(ErrorFrame(code, reason)))
         for client in self._services.roster.joined():
             client.write(frame)
+
+    def _let_in(
+        self, connection: ServerConnection, request: Request
+    ) -> Response | Awaitable[Response] | None:
+        """The answer to a request; None for a handshake that goes on, which is counted."""
+        response = self._process_request(connection, request)
+        if response is None:
+            refusal = self.refusal()
+            if refusal is not None:
+                return connection.respond(503, f"{refusal}\n")
+            self.door.admit(connection)
+        return response
 
     def _process_request(
         self, connection: ServerConnection, request: Request
@@ -81,6 +103,8 @@ class NodeServer:
     def _metrics_page(self, connection: ServerConnection) -> Response:
         services, metrics = self._services, self._services.metrics
         metrics.clients.set(len(services.roster.everybody))
+        metrics.connections.set(len(self.door))
+        metrics.history_bytes.set(services.budget.used_bytes)
         metrics.channels.set(services.hub.channels)
         metrics.streams.set(services.tail.streams)
         metrics.store_up.set(not services.backend.down.done())
@@ -99,4 +123,5 @@ class NodeServer:
             await self._demo.take_order(connection)
             return
         request = parse_request(connection.request.path, self._services.options)
+        assert isinstance(connection, NodeConnection)
         await ClientVisit(self._services, connection, request).run()

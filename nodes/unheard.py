@@ -19,19 +19,24 @@ class Unheard:
         self._heard = heard
         self._count = count
         self._beats: dict[str, list[tuple[int, int]]] = {}
+        self._before: dict[str, list[tuple[int, int]]] = {}
+
+    def begin(self) -> None:
+        """A new round of heartbeats: sessions that had none in the last one are forgotten."""
+        self._before, self._beats = self._beats, {}
 
     def beat(self, heads: Iterable[tuple[str, int]]) -> None:
-        """Sessions that have joined clients, each with its head; others are forgotten."""
-        before, self._beats = self._beats, {}
+        """Sessions whose heads were read just now; of a round, each counts once."""
         for session_id, head_seq in heads:
             heard = self._heard(session_id)
-            if heard is None:
+            if heard is None or session_id in self._beats:
                 continue
-            beats = [*before.get(session_id, [])[-2:], (head_seq, heard)]
+            beats = [*self._before.get(session_id, [])[-2:], (head_seq, heard)]
             self._beats[session_id] = beats
             if len(beats) == 3 and beats[0][1] == heard:
                 self._count(max(0, beats[1][0] - beats[0][0]))
 
     def forget(self) -> None:
         """Begin anew: the store was away, which is told otherwise."""
+        self._before.clear()
         self._beats.clear()

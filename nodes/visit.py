@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from chunk7.delivery.errors import Chunk7Error, StoreError, UsageError
 from chunk7.delivery.ordering import ConnectSteps, Join
@@ -16,12 +16,15 @@ from chunk7.nodes.answers import answer
 from chunk7.nodes.backend import Backend
 from chunk7.nodes.feeds.pubsub import Hub
 from chunk7.nodes.feeds.stream import StreamFeed
+from chunk7.nodes.history_budget import HistoryBudget
 from chunk7.nodes.join import Driver
 from chunk7.nodes.metrics import NodeMetrics
 from chunk7.nodes.options import NodeOptions
+from chunk7.nodes.pace import Pace
 from chunk7.nodes.recovery import Recoveries
 from chunk7.nodes.request import JoinRequest
 from chunk7.nodes.roster import Roster
+from chunk7.nodes.transports.connection import NodeConnection, nothing
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.clock import now_ns
 from chunk7.wire.demo import is_demo
@@ -31,6 +34,8 @@ from chunk7.wire.records import Recorder
 JOIN_TIMEOUT_S = 30.0
 """Longest join: two longest pauses and the store's own time-outs fit in."""
 MAX_BAD_FRAMES = 10
+READ_FOR_A_FETCH = 1_000
+"""Stored chunks that a fetch may make the node read; for each so many more it is as two."""
 
 _FAILURES = (Chunk7Error, msgspec.MsgspecError, OSError)
 """What driving an ordering may raise; anything else is a bug of ours."""
@@ -48,13 +53,14 @@ class Services:
     recorder: Recorder
     metrics: NodeMetrics
     recoveries: Recoveries
+    budget: HistoryBudget
 
 
 class ClientVisit:
     """A client that was accepted, its request in hand."""
 
     def __init__(
-        self, services: Services, connection: ServerConnection, request: JoinRequest
+        self, services: Services, connection: NodeConnection, request: JoinRequest
     ) -> None:
         self._services = services
         self._connection = connection
@@ -67,6 +73,7 @@ class ClientVisit:
             services.options.max_outbox_kb * 1024,
             self._on_slow,
         )
+        self._pace = Pace(services.options.max_fetches_s)
         self._driver = self._new_driver()
 
     async def run(self) -> None:
@@ -91,12 +98,13 @@ class ClientVisit:
             services.options.name,
             request.ordering,
             request.work_ms,
+            services.budget,
         )
 
     async def _join(self) -> bool:
         """Run the connect ordering and record it; false when it failed and the client is closed."""
         request, metrics, name = self._request, self._services.metrics, self._request.ordering.name
-        error = await _failure(self._driver.join(Join(request.session_id, request.after_seq)))
+        error = await self._failure(self._driver.join(Join(request.session_id, request.after_seq)))
         self._record(
             "joins",
             connection_id=self._client.connection_id,
@@ -120,7 +128,7 @@ class ClientVisit:
         return error is None
 
     async def _converse(self) -> None:
-        """Answer the client's frames, one after the other, until it is gone.
+        """Answer the client's frames, one after the other and at its pace, until it is gone.
 
         Frames that come meanwhile wait in the connection's own short queue, and then in the
         client's: nothing grows here, however much it asks.
@@ -150,9 +158,40 @@ class ClientVisit:
     async def _answer(self, steps: ConnectSteps) -> None:
         self._client.fetch_count += 1
         self._services.metrics.fetches.inc()
-        error = await _failure(self._new_driver().drive(steps))
+        error = await self._failure(self._fetch(steps))
         if error is not None:
             self._tell("fetch_failed", error)
+
+    async def _fetch(self, steps: ConnectSteps) -> None:
+        await self._pace.wait()
+        driver = self._new_driver()
+        try:
+            await driver.drive(steps)
+        finally:
+            self._pace.charge(driver.read_count // READ_FOR_A_FETCH)
+
+    async def _failure(self, driving: Coroutine[Any, Any, None]) -> str | None:
+        """Drive to the end, or until the client is gone; None, or in one line why that failed."""
+        limit = asyncio.timeout(JOIN_TIMEOUT_S)
+        self._connection.on_lost = lambda: limit.reschedule(0)
+        try:
+            async with limit:
+                if self._gone:
+                    limit.reschedule(0)
+                await driving
+        except TimeoutError:
+            return "the client left" if self._gone else f"it took longer than {JOIN_TIMEOUT_S:g} s"
+        except StoreError as error:
+            return f"the store: {error}"
+        except _FAILURES as error:
+            return f"{type(error).__name__}: {error}"
+        finally:
+            self._connection.on_lost = nothing
+        return None
+
+    @property
+    def _gone(self) -> bool:
+        return self._connection.state is State.CLOSED
 
     def _leave(self) -> None:
         client = self._client
@@ -191,17 +230,3 @@ class ClientVisit:
 
     def _tell(self, code: str, reason: str) -> None:
         self._client.write(text_frame(encode(ErrorFrame(code, reason))))
-
-
-async def _failure(driving: Awaitable[None]) -> str | None:
-    """Drive to the end; None, or in one line why that failed."""
-    try:
-        async with asyncio.timeout(JOIN_TIMEOUT_S):
-            await driving
-    except TimeoutError:
-        return f"it took longer than {JOIN_TIMEOUT_S:g} s"
-    except StoreError as error:
-        return f"the store: {error}"
-    except _FAILURES as error:
-        return f"{type(error).__name__}: {error}"
-    return None

@@ -6,11 +6,13 @@ payload already carries `"type": "chunk"`, and `seq` is its last field, so that 
 which alone knows the number, can put it in without a JSON library.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from chunk7.delivery.chunk import Chunk
+
+HISTORY_PIECE_BYTES = 32_768
 
 
 class ChunkFrame(msgspec.Struct, frozen=True, tag="chunk"):
@@ -112,7 +114,22 @@ def split_at_seq(chunk: Chunk) -> tuple[bytes, bytes]:
 
 def encode_history(chunks: Iterable[Chunk]) -> bytes:
     """A history frame of these chunks."""
-    return _encode(HistoryFrame([_frame(chunk) for chunk in chunks]))
+    return b"".join(history_pieces(map(encode_chunk, chunks)))
+
+
+def history_pieces(payloads: Iterable[bytes]) -> Iterator[bytes]:
+    """A history frame of chunks that are JSON already, cut into pieces between them.
+
+    A piece ends with the first chunk that brings it to HISTORY_PIECE_BYTES.
+    """
+    parts, size = [b'{"type":"history","messages":['], 0
+    for number, payload in enumerate(payloads):
+        if size >= HISTORY_PIECE_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+        parts += (b",", payload) if number else (payload,)
+        size += len(payload)
+    yield b"".join([*parts, b"]}"])
 
 
 def _frame(chunk: Chunk) -> ChunkFrame:

@@ -1,25 +1,43 @@
 """One connected client: a bounded outbox, and what is noted when it leaves.
 
 Frames are written to the transport as ready-made bytes. A chunk's are built once, whoever gets
-it, and writing never waits: a client that does not keep up is closed, and slows nobody.
+it, and writing never waits: a client that does not keep up is closed, and slows nobody. What it is
+behind waits here as references to those same bytes; asyncio's own buffer, which would copy them for
+each client into one growing block, is left once it is past its mark.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 
-from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
+from chunk7.nodes.transports.connection import NodeConnection
 from chunk7.wire.clock import now_ns
 
 CLOSE_TIMEOUT_S = 5.0
 """How long a client may take to answer a close frame, its backlog included."""
+STALL_TIMEOUT_S = 5.0
+"""How long a client may take for one piece of a history: what it will be sent is in memory."""
 
 
 def text_frame(payload: bytes) -> bytes:
     """A JSON payload as a server's WebSocket text frame (RFC 6455, section 5.2: not masked)."""
     return Frame(Opcode.TEXT, payload).serialize(mask=False)
+
+
+def fragments(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces of one JSON payload as one fragmented message (RFC 6455, section 5.4)."""
+    before: bytes | None = None
+    opcode = Opcode.TEXT
+    for piece in pieces:
+        if before is not None:
+            yield Frame(opcode, before, fin=False).serialize(mask=False)
+            opcode = Opcode.CONT
+        before = piece
+    if before is not None:
+        yield Frame(opcode, before).serialize(mask=False)
 
 
 class Client:
@@ -29,9 +47,11 @@ class Client:
         "_closing",
         "_closing_task",
         "_connection",
-        "_credit_bytes",
+        "_in_message",
         "_max_outbox_bytes",
         "_on_slow",
+        "_outbox",
+        "_outbox_bytes",
         "_protocol",
         "_transport",
         "connection_id",
@@ -43,7 +63,7 @@ class Client:
 
     def __init__(
         self,
-        connection: ServerConnection,
+        connection: NodeConnection,
         connection_id: int,
         session_id: str,
         max_outbox_bytes: int,
@@ -58,28 +78,39 @@ class Client:
         self._protocol = connection.protocol
         self._transport = connection.transport
         self._max_outbox_bytes = max_outbox_bytes
-        self._credit_bytes = max_outbox_bytes
-        """What may be written before the outbox could be full, whether or not it has emptied."""
+        self._outbox: deque[bytes] = deque()
+        """What waits until the transport is below its mark again, or a message is complete."""
+        self._outbox_bytes = 0
+        self._in_message = False
+        """A fragmented message is under way: no other may begin."""
         self._on_slow = on_slow
         self._closing: tuple[int, str] | None = None
         self._closing_task: asyncio.Task[None] | None = None
+        connection.on_writable = self._flush
 
     def write(self, frame: bytes) -> bool:
         """Write a ready-made frame; false when the client is gone or going."""
         if self._closing is not None or self._protocol.state is not State.OPEN:
             return False
-        self._transport.write(frame)
-        self._credit_bytes -= len(frame)
-        if self._credit_bytes < 0:
-            self._renew_credit()
+        if self._in_message or self._connection.paused:
+            self._put_by(frame)
+        else:
+            self._transport.write(frame)
         return True
 
-    def _renew_credit(self) -> None:
-        """Look how full the outbox is: that costs time in its length, so not at every write."""
-        self._credit_bytes = self._max_outbox_bytes - self._transport.get_write_buffer_size()
-        if self._credit_bytes < 0:
+    def _put_by(self, frame: bytes) -> None:
+        self._outbox.append(frame)
+        self._outbox_bytes += len(frame)
+        if self._outbox_bytes > self._max_outbox_bytes:
             self.close(1013, "slow_client")
             self._on_slow(self)
+
+    def _flush(self) -> None:
+        """Write what waits, as far as the transport takes it."""
+        while self._outbox and not self._in_message and not self._connection.paused:
+            frame = self._outbox.popleft()
+            self._outbox_bytes -= len(frame)
+            self._transport.write(frame)
 
     def write_live(self, frame: bytes) -> None:
         """Write a live chunk's frame, and count it."""
@@ -88,20 +119,39 @@ class Client:
                 self.first_live_ns = now_ns()
             self.live_count += 1
 
-    async def write_history(self, frame: bytes) -> None:
-        """Write a history frame and wait until the client has taken most of it.
+    async def write_history(self, pieces: Iterable[bytes]) -> None:
+        """Write a history frame in pieces, each when the client has taken most of the one before.
 
-        Its size is no sign of slowness, so it does not count against the outbox meanwhile.
-        Raises OSError when the connection breaks.
+        Its size is no sign of slowness: it does not count against the outbox, in which live frames
+        wait meanwhile. Returns when the last piece is mostly taken.
+        Raises OSError when the connection breaks, or takes nothing for STALL_TIMEOUT_S.
         """
-        self._max_outbox_bytes += len(frame)
-        self._credit_bytes += len(frame)
+        await self._taken()
+        self._in_message = True
         try:
-            if self.write(frame):
-                await self._connection.drain()
+            for frame in fragments(pieces):
+                if self._closing is not None or self._protocol.state is not State.OPEN:
+                    return
+                self._transport.write(frame)
+                await self._taken()
+            self._in_message = False
         finally:
-            self._max_outbox_bytes -= len(frame)
-            self._credit_bytes = 0  # look again at the next write
+            if self._in_message:  # nothing can follow a message that has no end
+                self._outbox.clear()
+                self.close(1013, "slow_client")
+            else:
+                self._flush()
+
+    async def _taken(self) -> None:
+        """Wait until the transport is below its mark."""
+        try:
+            async with asyncio.timeout(STALL_TIMEOUT_S):
+                while self._connection.paused and self._protocol.state is State.OPEN:
+                    await self._connection.drain()
+        except TimeoutError as error:
+            raise ConnectionAbortedError(
+                f"the client took nothing for {STALL_TIMEOUT_S:g} s"
+            ) from error
 
     def close(self, code: int, reason: str) -> asyncio.Task[None]:
         """Begin to close; the first code and reason stand. The task ends when it is done."""
@@ -116,11 +166,16 @@ class Client:
         self._transport.abort()
 
     async def _close(self, code: int, reason: str) -> None:
+        """Send what waits, then say why, then close."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                while self._outbox and self._connection.paused:
+                    await self._connection.drain()
                 await self._connection.close(code, reason)
-        except TimeoutError:
+        except (TimeoutError, OSError):
             self.abort()
+        finally:
+            self._outbox.clear()
 
     @property
     def ended(self) -> tuple[int | None, str | None]:

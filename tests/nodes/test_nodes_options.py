@@ -31,8 +31,10 @@ def test_what_is_not_given_has_its_default() -> None:
         orderings=CONNECT_ORDERINGS,
         node_work_ms=0,
         heartbeat_ms=500,
-        max_outbox_kb=1024,
+        max_outbox_kb=256,
         max_clients=5000,
+        max_history_mb=64,
+        max_fetches_s=20,
         drain_s=5,
         producer=None,
     )

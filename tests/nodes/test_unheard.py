@@ -14,6 +14,7 @@ def counted(*beats: dict[str, tuple[int, int | None]]) -> int:
     unheard = Unheard(lambda session_id: heard[session_id], counts.append)
     for beat in beats:
         heard.update({session_id: messages for session_id, (_, messages) in beat.items()})
+        unheard.begin()
         unheard.beat((session_id, head) for session_id, (head, _) in beat.items())
     return sum(counts)
 

@@ -123,12 +123,18 @@ class Store:
         self, session_id: str, after_seq: int = 0, to_seq: int | None = None
     ) -> tuple[Chunk, ...]:
         """LRANGE, then the wanted numbers of it."""
-        payloads = await self.link.send("LRANGE", self.layout.history(session_id), 0, -1)
         return tuple(
             chunk
-            for chunk in map(decode_chunk, payloads)
+            for chunk in map(decode_chunk, await self.saved(session_id))
             if after_seq < chunk.seq and (to_seq is None or chunk.seq <= to_seq)
         )
+
+    async def saved(self, session_id: str) -> list[bytes]:
+        """LRANGE: all that was saved, as it is stored."""
+        payloads: list[bytes] = await self.link.send(
+            "LRANGE", self.layout.history(session_id), 0, -1
+        )
+        return payloads
 
     async def head(self, session_id: str) -> int:
         """GET the counter."""
@@ -146,13 +152,18 @@ class Store:
 
         Raises OrderingError for a cursor that is none.
         """
+        payloads, cursor = await self.entries(session_id, after)
+        return StreamRead(tuple(map(decode_chunk, payloads)), cursor)
+
+    async def entries(self, session_id: str, after: Cursor) -> tuple[list[bytes], Cursor]:
+        """The same, its chunks as they are stored."""
         key = self.layout.stream(session_id)
         if after == NEWEST:
-            return StreamRead((), await self._newest(key))
+            return [], await self._newest(key)
         entry_id(after)
         entries = await self.link.send("XRANGE", key, f"({after}", "+")
         cursor = entries[-1][0].decode() if entries else after
-        return StreamRead(tuple(decode_chunk(fields[1]) for _, fields in entries), cursor)
+        return [fields[1] for _, fields in entries], cursor
 
     async def _newest(self, key: str) -> Cursor:
         try:
