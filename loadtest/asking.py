@@ -34,6 +34,13 @@ from chunk7.loadtest.targets.producer_log import ProducerLog  # noqa: E402
 from chunk7.loadtest.targets.reference import Reference, WrongAdapter  # noqa: E402
 from chunk7.wire.clock import boot_id, now_ns  # noqa: E402
 from chunk7.wire.options import Parser, listen_address  # noqa: E402
+from chunk7.wire.origins import (  # noqa: E402
+    READS,
+    Origins,
+    add_origins,
+    json_refusal,
+    origins_of,
+)
 from chunk7.wire.plan import Plan, SessionPlan, Timetable, check  # noqa: E402
 from chunk7.wire.records import Recorder  # noqa: E402
 
@@ -50,8 +57,9 @@ Respond = Callable[[str, list[tuple[str, str]]], object]
 class Asking:
     """One timetable at a time, and the sessions' names as the target has given them."""
 
-    def __init__(self, adapter: Adapter, recorder: Recorder) -> None:
+    def __init__(self, adapter: Adapter, recorder: Recorder, origins: Origins) -> None:
         self._adapter = adapter
+        self._origins = origins
         self._recorder = recorder
         self._asked: list[gevent.Greenlet] = []
         self.timetable: Timetable | None = None
@@ -135,6 +143,9 @@ class Asking:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if path == "/healthz":
             return "200 OK", b"ok\n"
+        foreign = self._origins.refusal(_headers(environ), method in READS)
+        if foreign is not None:
+            return "403 Forbidden", f"{foreign}\n".encode()
         if path.startswith("/session/"):
             name = self.names.get(path.removeprefix("/session/"))
             return ("404 Not Found", b"") if name is None else ("200 OK", name.encode())
@@ -144,6 +155,8 @@ class Asking:
             self.stop()
             return "204 No Content", b""
         if method == "POST":
+            if other := json_refusal(environ.get("CONTENT_TYPE", "")):
+                return "415 Unsupported Media Type", f"{other}\n".encode()
             try:
                 plan = msgspec.json.decode(environ["wsgi.input"].read(), type=Plan)
                 return "200 OK", msgspec.json.encode(self.take(plan))
@@ -152,6 +165,15 @@ class Asking:
         if self.timetable is None:
             return "404 Not Found", b"no timetable\n"
         return "200 OK", msgspec.json.encode(self.timetable)
+
+
+def _headers(environ: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    """WSGI's, under their own names (PEP 3333)."""
+    return [
+        (name.removeprefix("HTTP_").replace("_", "-"), value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    ]
 
 
 def _session(plan: Plan, cell: int, session: int) -> SessionPlan:
@@ -179,19 +201,21 @@ def main() -> int:
     parser.add_argument("--target-ports", default="", metavar="P[,P]")
     parser.add_argument("--listen", required=True, metavar="HOST:PORT")
     parser.add_argument("--records", type=Path, required=True, metavar="DIR")
+    add_origins(parser)
     try:
         given = parser.parse_args()
         adapter = read_adapter(given.target, given.target_ports)
         if adapter.ask is None:
             raise UsageError(f"{given.target}: ask: is needed, to ask")
-        return _serve(adapter, Recorder(given.records, "reference"), given.listen)
+        origins = origins_of(listen_address(given.listen)[0], given)
+        asking = Asking(adapter, recorder := Recorder(given.records, "reference"), origins)
+        return _serve(asking, recorder, given.listen)
     except Chunk7Error as error:
         sys.stderr.write(f"asking: error: {error}\n")
         return error.exit_code
 
 
-def _serve(adapter: Adapter, recorder: Recorder, listen: str) -> int:
-    asking = Asking(adapter, recorder)
+def _serve(asking: Asking, recorder: Recorder, listen: str) -> int:
     stop = gevent.event.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop.set)

@@ -20,8 +20,10 @@ from msgspec.structs import replace
 from chunk7.delivery.errors import UsageError
 from chunk7.faults.schedule import parse_faults
 from chunk7.loadtest.targets.adapter import Adapter, read_adapter
+from chunk7.wire.origins import add_origins
 from chunk7.wire.parameters import Parameter
 from chunk7.wire.plan import MAX_SEED, OPTIONS, PARAMETERS, Cell, Plan, add_options, read_plan
+from chunk7.wire.tokens import Tokens, add_token_secret, read_tokens
 
 ALL = "all"
 """Of an ordering: whatever there is."""
@@ -51,6 +53,8 @@ class LoadOptions:
     once: bool
     adapter: Adapter | None = None
     """How somebody else's back end is joined; None: it is chunk7's own nodes."""
+    tokens: Tokens | None = None
+    """What the nodes want of whoever joins; None: nothing."""
 
     def round_plan(self, number: int, users: int) -> Plan:
         """Of the `number`-th round (1, 2, ...): other sessions, other draws each time."""
@@ -101,6 +105,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="end with the last cell; without it, rounds repeat until stopped",
     )
+    add_origins(group)
+    add_token_secret(group)
     add("--delivery", default="", metavar="URL", help="who judges while the test runs")
     add("--max-users", type=int, default=100_000, help="most users that the cluster can hold")
 
@@ -130,6 +136,7 @@ def read_options(parsed: Any, host: str | None) -> LoadOptions:
         fill_gaps=frozenset(filter(None, map(str.strip, _text(parsed.fill_gaps).split(",")))),
         once=bool(parsed.once),
         adapter=adapter,
+        tokens=read_tokens(_text(parsed.token_secret_file)),
     )
 
 

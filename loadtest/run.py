@@ -63,12 +63,13 @@ def _prepare(form: Form, environment: Any, runner: Any, web_ui: Any, **_: Any) -
 
 def _show(form: Form, environment: Any, controller: RoundController, web_ui: Any) -> None:
     parsed = environment.parsed_options
-    pages = Pages(environment, controller, JudgeClient(parsed.delivery or ""))
-    if web_ui is not None:
-        try:
+    try:
+        pages = Pages(environment, controller, JudgeClient(parsed.delivery or ""))
+        if web_ui is not None:
             form.offer(parsed)
-        except UsageError as error:
-            _exit(error)
+    except UsageError as error:
+        _exit(error)
+    if web_ui is not None:
         pages.add_to(web_ui)
     if parsed.html_file:
         began_unix_s = time.time()

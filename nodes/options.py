@@ -13,8 +13,10 @@ from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.delivery.registry import resolve
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.wire.options import Parser, listen_address
+from chunk7.wire.origins import Origins, add_origins, origins_of
 from chunk7.wire.plan import PARAMETERS
 from chunk7.wire.store.option import add_redis
+from chunk7.wire.tokens import Tokens, add_token_secret, read_tokens
 
 _WORK = PARAMETERS["node_work_ms"]
 MAX_WORK_MS = int(_WORK.high)
@@ -47,6 +49,10 @@ class NodeOptions:
     max_fetches_s: float = 20.0
     producer: str | None = None
     """Where the page's answers are asked for; None: it has none to show."""
+    origins: Origins = Origins()  # noqa: RUF009 - frozen
+    """Whose requests to join are taken at all."""
+    tokens: Tokens | None = field(default=None, repr=False)
+    """What a join needs; None: nothing."""
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> NodeOptions:
@@ -76,6 +82,8 @@ def parse_options(arguments: Sequence[str] | None = None) -> NodeOptions:
         drain_s=_within("--drain-s", given.drain_s, 0, 600),
         subscriptions=given.subscriptions,
         producer=None if given.producer is None else _http("--producer", given.producer),
+        origins=origins_of(host, given),
+        tokens=read_tokens(given.token_secret_file),
     )
 
 
@@ -102,6 +110,8 @@ def _parser() -> argparse.ArgumentParser:
         help="one a channel, or a redis-py PubSub a client, as most relays have it",
     )
     add("--producer", metavar="URL", help="http://host:port; /demo asks it for answers")
+    add_origins(parser)
+    add_token_secret(parser)
     return parser
 
 

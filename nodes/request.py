@@ -1,18 +1,24 @@
 """What a client asks for in its connect URL: `/ws/{session_id}?field=value&...`."""
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlsplit
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote
 
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.nodes.options import MAX_WORK_MS, NodeOptions, Number
+from chunk7.wire.session_ids import ALLOWED, is_session_id
 
 PREFIX = "/ws/"
 MAX_SEQ = 2**31 - 1
 _MAX_ID = 2**63 - 1
 _MAX_NAME_LENGTH = 128
-_FIELDS = ("ordering", "user_id", "connection_id", "after_seq", "work_ms")
+_FIELDS = ("ordering", "user_id", "connection_id", "after_seq", "work_ms", "token")
+_BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
+_TARGET = re.compile(r"[!-\"$-~]*")
+"""A request target is visible ASCII without `#` (RFC 9112, section 3.2). What is none is refused as
+it stands: `urlsplit` drops TAB, CR and LF, so `/ws/secret<TAB>` once joined `secret`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +31,33 @@ class JoinRequest:
     connection_id: int | None
     after_seq: int
     work_ms: float
+    token: str | None = field(default=None, repr=False)
+    """As it was given; nobody has looked at it yet."""
 
 
-def parse_request(target: str, options: NodeOptions) -> JoinRequest:
-    """The join that a request target asks for.
+def parse_request(
+    target: str, options: NodeOptions, authorization: str | None = None
+) -> JoinRequest:
+    """The join that a request target asks for; `authorization` is the header of that name.
 
     Raises UsageError, one line that names the field and what it may be.
     """
-    parts = urlsplit(target)
+    if not _TARGET.fullmatch(target):
+        raise UsageError(f"path: {_shown(target)} has what must be percent-encoded")
+    path, _, query = target.partition("?")
     try:
+        session_id = unquote(path.removeprefix(PREFIX), errors="strict")
         pairs = parse_qsl(
-            parts.query, keep_blank_values=True, strict_parsing=bool(parts.query), max_num_fields=16
+            query,
+            keep_blank_values=True,
+            strict_parsing=bool(query),
+            errors="strict",
+            max_num_fields=16,
         )
+    except UnicodeDecodeError as error:
+        raise UsageError(f"path: {_shown(target)} is not UTF-8, percent-encoded") from error
     except ValueError as error:
-        raise UsageError(f"query: {error}") from error
+        raise UsageError(f"query: {_shown(str(error))}") from error
     fields = dict(pairs)
     for name in fields:
         if name not in _FIELDS:
@@ -46,8 +65,9 @@ def parse_request(target: str, options: NodeOptions) -> JoinRequest:
     if len(fields) < len(pairs):
         raise UsageError("query: a field is given twice")
     connection_id = fields.get("connection_id")
+    bearer = _BEARER.fullmatch(authorization or "")
     return JoinRequest(
-        session_id=_name("session_id", unquote(parts.path.removeprefix(PREFIX))),
+        session_id=_session_id(session_id),
         ordering=_ordering(fields.get("ordering", options.connect), options),
         user_id=_name("user_id", fields.get("user_id", "anonymous")),
         connection_id=None
@@ -57,7 +77,16 @@ def parse_request(target: str, options: NodeOptions) -> JoinRequest:
         work_ms=_number(
             "work_ms", fields.get("work_ms", str(options.node_work_ms)), float, MAX_WORK_MS
         ),
+        token=bearer[1]
+        if (bearer := _BEARER.fullmatch(authorization or ""))
+        else fields.get("token"),
     )
+
+
+def _session_id(value: str) -> str:
+    if not is_session_id(value):
+        raise UsageError(f"session_id: {_shown(value)} is not {ALLOWED}")
+    return value
 
 
 def _name(field: str, value: str) -> str:

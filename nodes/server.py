@@ -16,10 +16,13 @@ from chunk7.nodes.transports.connection import NodeConnection
 from chunk7.nodes.transports.websocket import CLOSE_TIMEOUT_S, text_frame
 from chunk7.nodes.visit import ClientVisit, Services
 from chunk7.wire.frames import ErrorFrame, encode
+from chunk7.wire.tokens import BadToken, NoToken
 
 MAX_FRAME_BYTES = 4_096
 HANDSHAKE_TIMEOUT_S = 5.0
 """How long a handshake may take, from the connection on, its request's last byte included."""
+_STATUS: dict[type[UsageError], int] = {NoToken: 401, BadToken: 403}
+"""Of other errors it is 400."""
 
 
 class NodeServer:
@@ -82,6 +85,10 @@ class NodeServer:
     ) -> Response | Awaitable[Response] | None:
         """Answer plain HTTP; None lets a WebSocket handshake go on."""
         path = request.path.partition("?")[0]
+        if path == ANSWER or path.startswith(PREFIX):
+            foreign = self._services.options.origins.refusal(request.headers.raw_items())
+            if foreign is not None:
+                return connection.respond(403, f"{foreign}\n")
         if path == PAGE or path.startswith(f"{PAGE}/"):
             return self._demo.respond(connection, request)
         if path == "/metrics":
@@ -92,13 +99,21 @@ class NodeServer:
             )
         if path != "/healthz":
             try:
-                parse_request(request.path, self._services.options)
+                self._check_join(request)
             except UsageError as error:
-                return connection.respond(400, f"{error}\n")
+                return connection.respond(_STATUS.get(type(error), 400), f"{error}\n")
         refusal = self.refusal()
         if refusal is not None:
             return connection.respond(503, f"{refusal}\n")
         return connection.respond(200, "ok\n") if path == "/healthz" else None
+
+    def _check_join(self, request: Request) -> None:
+        """Raise UsageError for a join that cannot be, NoToken or BadToken for one that may not."""
+        options = self._services.options
+        authorization = " ".join(request.headers.get_all("Authorization"))
+        join = parse_request(request.path, options, authorization)
+        if options.tokens is not None:
+            options.tokens.check(join.session_id, join.token)
 
     def _metrics_page(self, connection: ServerConnection) -> Response:
         services, metrics = self._services, self._services.metrics

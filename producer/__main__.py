@@ -97,7 +97,7 @@ async def _listening(producer: Producer, options: ProducerOptions) -> AsyncItera
         yield
         return
     host, port = options.listen
-    async with served(producer, host, port) as bound:
+    async with served(producer, host, port, options.origins) as bound:
         log.info("%s: listening on %s:%d", options.name, host, bound)
         yield
 

@@ -12,6 +12,8 @@ from chunk7.delivery.errors import StoreError, UsageError
 from chunk7.producer.demo import Busy
 from chunk7.producer.service import Producer
 from chunk7.wire.demo import AnswerOrder
+from chunk7.wire.guard import guard
+from chunk7.wire.origins import Origins, origins_of
 from chunk7.wire.plan import Plan, Timetable
 
 SHUTDOWN_WITHIN_S = 0.2
@@ -23,13 +25,18 @@ _Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 @asynccontextmanager
-async def served(producer: Producer, host: str, port: int) -> AsyncIterator[int]:
+async def served(
+    producer: Producer, host: str, port: int, origins: Origins | None = None
+) -> AsyncIterator[int]:
     """Answer requests while the block runs; gives the port, which differs from 0.
 
+    `origins` says whose: by default those of a server that was told nothing but its host.
     Raises UsageError when the address cannot be listened on.
     """
     runner = web.AppRunner(
-        _application(producer), access_log=None, shutdown_timeout=SHUTDOWN_WITHIN_S
+        _application(producer, origins or origins_of(host)),
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_WITHIN_S,
     )
     await runner.setup()
     try:
@@ -44,8 +51,8 @@ async def served(producer: Producer, host: str, port: int) -> AsyncIterator[int]
         await runner.cleanup()
 
 
-def _application(producer: Producer) -> web.Application:
-    application = web.Application()
+def _application(producer: Producer, origins: Origins) -> web.Application:
+    application = web.Application(middlewares=[guard(origins)])
     application.add_routes(
         [
             web.post("/timetable", _post(producer)),

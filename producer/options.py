@@ -13,6 +13,7 @@ from chunk7.delivery.registry import resolve
 from chunk7.producer.answers import SHIPPED
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.options import Parser, listen_address
+from chunk7.wire.origins import Origins, add_origins, origins_of
 from chunk7.wire.plan import OPTIONS, Cell, Plan, add_options, read_plan
 from chunk7.wire.store.layout import OWN, Layout, read_layout
 from chunk7.wire.store.option import add_redis
@@ -37,6 +38,8 @@ class ProducerOptions:
     layout: Layout
     plan: Plan | None
     json: bool
+    origins: Origins = Origins()  # noqa: RUF009 - frozen
+    """Whose orders are taken over HTTP."""
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> ProducerOptions:
@@ -50,9 +53,10 @@ def parse_options(arguments: Sequence[str] | None = None) -> ProducerOptions:
     if given.duration_s is None and (given.listen is None or given.records is None):
         raise UsageError("want --listen and --records, or --duration to stream one plan alone")
     orderings = _registry(given.ordering)
+    listen = None if given.listen is None else listen_address(given.listen)
     return ProducerOptions(
         redis=given.redis,
-        listen=None if given.listen is None else listen_address(given.listen),
+        listen=listen,
         records=given.records,
         name=given.name,
         answers=given.answers,
@@ -64,6 +68,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> ProducerOptions:
         layout=OWN if given.layout is None else read_layout(given.layout),
         plan=_plan(given, orderings),
         json=given.json,
+        origins=origins_of(listen[0] if listen else "localhost", given),
     )
 
 
@@ -83,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--history-ttl-s", type=int, default=3_600, metavar="S", help="%(default)s by default")
     add("--stream-max-entries", type=int, metavar="N", help="trim streams to this; never if absent")
     add("--layout", type=Path, metavar="FILE", help="somebody else's keys and payload, as JSON")
+    add_origins(parser)
     _add_alone(parser.add_argument_group("one plan by itself"))
     return parser
 

@@ -1,7 +1,7 @@
 """A TCP proxy that delays: what the network to a distant store does, in user space.
 
     python -m chunk7.cluster.deployments.delay_proxy --listen HOST:PORT --to HOST:PORT
-        --latency-ms X [--control HOST:PORT]
+        --latency-ms X [--control HOST:PORT [--allow-host NAME]]
 
 Every byte is passed on `latency-ms` after it came in, in each direction, so a round trip grows by
 twice that. Bytes keep their order, and many can be under way at once: throughput is that of
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from chunk7.cluster.options import address, number
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.wire.options import Parser
+from chunk7.wire.origins import Origins, add_origins, origins_of
 from chunk7.wire.plan import PARAMETERS
 
 if TYPE_CHECKING:
@@ -187,8 +188,12 @@ async def serve(
     latency_ms: float,
     stop: asyncio.Event,
     control: tuple[str, int] | None = None,
+    origins: Origins | None = None,
 ) -> None:
-    """Delay until `stop`. Raises Chunk7Error when an address is taken."""
+    """Delay until `stop`. Raises Chunk7Error when an address is taken.
+
+    `origins` says whose requests the control takes; by default what its host says.
+    """
     delay = Delay(to, latency_ms)
     async with contextlib.AsyncExitStack() as until_stopped:
         address = listen
@@ -196,16 +201,20 @@ async def serve(
             until_stopped.callback((await delay.listen(*listen)).close)
             if control is not None:
                 address = control
-                until_stopped.push_async_callback((await _controlled(delay, control)).cleanup)
+                allowed = origins or origins_of(control[0])
+                runner = await _controlled(delay, control, allowed)
+                until_stopped.push_async_callback(runner.cleanup)
         except OSError as error:
             place = f"{address[0]}:{address[1]}"
             raise Chunk7Error(f"cannot listen on {place}: {error.strerror}") from error
         await stop.wait()
 
 
-async def _controlled(delay: Delay, address: tuple[str, int]) -> "web.AppRunner":
+async def _controlled(delay: Delay, address: tuple[str, int], origins: Origins) -> "web.AppRunner":
     """Serve `PUT /latency`; raises OSError when the address is taken."""
     from aiohttp import web  # a second to import, which most delays do without
+
+    from chunk7.wire.guard import guard
 
     async def put_latency(request: web.Request) -> web.Response:
         try:
@@ -214,7 +223,7 @@ async def _controlled(delay: Delay, address: tuple[str, int]) -> "web.AppRunner"
             return web.Response(status=400, text=f"{error}\n")
         return web.Response(status=204)
 
-    application = web.Application()
+    application = web.Application(middlewares=[guard(origins)])
     application.router.add_put("/latency", put_latency)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
@@ -235,6 +244,7 @@ def main() -> int:
     parser.add_argument("--to", type=address("--to"), required=True, metavar="HOST:PORT")
     parser.add_argument("--latency-ms", type=_LATENCY, required=True, metavar="X")
     parser.add_argument("--control", type=address("--control"), metavar="HOST:PORT")
+    add_origins(parser)
     try:
         args = parser.parse_args()
         asyncio.run(_until_terminated(args))
@@ -248,7 +258,8 @@ async def _until_terminated(args: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number_ in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number_, stop.set)
-    await serve(args.listen, args.to, args.latency_ms, stop, args.control)
+    origins = origins_of(args.control[0], args) if args.control else None
+    await serve(args.listen, args.to, args.latency_ms, stop, args.control, origins)
 
 
 if __name__ == "__main__":

@@ -59,10 +59,13 @@ def _roles(
     delay = delay_options("0.0.0.0:6379", _STORE, latency_ms, "0.0.0.0:8082")
     web = ["--web-host", "0.0.0.0", "--web-port", "8089"]  # noqa: S104
     return {
-        "node": ["chunk7.nodes", *spelled(node)],
-        "producer": ["chunk7.producer", *spelled(producer)],
-        "delay": ["chunk7.cluster.deployments.delay_proxy", *spelled(delay)],
-        "locust": [*locust, *in_form, "--master", *web],
+        "node": ["chunk7.nodes", *spelled(node), *called("proxy")],
+        "producer": ["chunk7.producer", *spelled(producer), *called("producer")],
+        "delay": [
+            "chunk7.cluster.deployments.delay_proxy",
+            *(*spelled(delay), *called("delay")),
+        ],
+        "locust": [*locust, *in_form, "--master", *web, *called("locust")],
         "worker": [*locust, "--worker", "--master-host", "locust"],
         "load": [
             *(*locust, *load, *spelled(processes)),
@@ -70,6 +73,12 @@ def _roles(
         ],
         "cluster": [
             "chunk7.cluster.status.server",
+            *called("cluster"),
             *spelled({"--ordering": layout.connect_files, "--write-ordering": layout.write_files}),
         ],
     }
+
+
+def called(name: str) -> tuple[str, str]:
+    """Words for a part that others of the network ask for by this name."""
+    return "--allow-host", name

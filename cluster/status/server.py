@@ -38,7 +38,9 @@ from chunk7.delivery.registry import resolve
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.account import Explored
+from chunk7.wire.guard import guard
 from chunk7.wire.options import Parser, listen_address
+from chunk7.wire.origins import Origins, add_origins, origins_of
 
 EVERY_S = 1.0
 _NICER = 5
@@ -70,6 +72,8 @@ class StatusOptions:
     orderings: Mapping[str, ConnectOrdering] = field(default_factory=lambda: CONNECT_ORDERINGS)
     explored: Mapping[str, Explored] = field(default_factory=dict)
     """By cell's name."""
+    origins: Origins = Origins()  # noqa: RUF009 - frozen
+    """Under which names it may be asked."""
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> StatusOptions:
@@ -84,6 +88,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> StatusOptions:
     add("--tell", action="append", default=[], metavar="NAME=TEXT", help="told once all is up")
     for option in ("--ordering", "--write-ordering"):
         add(option, action="append", default=[], metavar="FILE:NAME", help="beside ours")
+    add_origins(parser)
     given = parser.parse_args(arguments)
     host, port = listen_address(given.listen)
     checks = {name: _checked(url) for name, url in _pairs("--check", given.check).items()}
@@ -98,7 +103,16 @@ def parse_options(arguments: Sequence[str] | None = None) -> StatusOptions:
     ]
     specs = {own.name: spec for files in (connects, writes) for spec, own in files.items()}
     tells = _pairs("--tell", given.tell)
-    return StatusOptions(host, port, given.run, checks, tells, orderings, explored(both, specs))
+    return StatusOptions(
+        host,
+        port,
+        given.run,
+        checks,
+        tells,
+        orderings,
+        explored(both, specs),
+        origins_of(host, given),
+    )
 
 
 def _pairs(option: str, words: Sequence[str]) -> dict[str, str]:
@@ -204,7 +218,7 @@ async def serve(options: StatusOptions, stop: asyncio.Event) -> None:
     status_server = StatusServer(options)
     known = {name: traits(ordering) for name, ordering in options.orderings.items()}
     judge = DeliveryService(Live(options.run, known, options.explored), log)
-    application = web.Application()
+    application = web.Application(middlewares=[guard(options.origins)])
     application.router.add_get("/healthz", status_server.answer)
     application.add_routes(judge.routes())
     runner = web.AppRunner(application, access_log=None)

@@ -18,6 +18,10 @@ from chunk7.loadtest.targets.websocket import WebSocket, connect
 from chunk7.loadtest.worker_state import WorkerState
 from chunk7.wire.clock import now_ns
 
+ALL_REFUSED = (400, 401, 403)
+"""What a node answers when all others would be refused, too."""
+TOKEN_VALID_S = 60.0
+
 
 class IncompleteAnswer(Exception):
     """The user left, and knows of chunks that it never got."""
@@ -85,7 +89,7 @@ class Connection:
         """One connection, from its opening to its end; how it was lost, None if it was not."""
         try:
             url = _url(self._worker.options, self._visit, self._user, connection_id, after_seq)
-            socket = connect(url, self._open_until_s())
+            socket = connect(url, self._open_until_s(), self._headers())
         except TargetError as error:
             self._note_refusal(error)
             return error
@@ -110,7 +114,7 @@ class Connection:
             self._fire("connect", self._record.since_opening_ms(now_ns()), error)
             self._closed["error"] = str(error)
         self._away.lose(now_ns(), error, was_open=False)
-        if isinstance(error, Refused) and error.status == 400:  # all others would be, too
+        if isinstance(error, Refused) and error.status in ALL_REFUSED:
             self._worker.fail(f"the node refuses the connection: {error}", 2)
 
     def _note_open(self) -> None:
@@ -120,6 +124,14 @@ class Connection:
         self._closed.setdefault("connected_ns", at_ns)
         self._closed.pop("error", None)
         self._away.connect(at_ns)
+
+    def _headers(self) -> dict[str, str]:
+        """A token in a header, not in the URL, which may be shown."""
+        tokens = self._worker.options.tokens
+        if tokens is None:
+            return {}
+        token = tokens.make(self._visit.session_id, TOKEN_VALID_S)
+        return {"Authorization": f"Bearer {token}"}
 
     def _note_history(self) -> None:
         """Of the visit's connections the first that brought one counts."""

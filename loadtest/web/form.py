@@ -46,6 +46,7 @@ class Form:
         """Declare the options; those that are not SHOWN stay out of the form."""
         known = {action.dest for action in parser._actions}
         add_arguments(parser)
+        parser.set_defaults(web_host="127.0.0.1")  # Locust's own is every interface
         for action in parser._actions:
             if action.dest not in known:
                 self._dress(action)
@@ -80,9 +81,12 @@ def check_start(
 ) -> LoadOptions:
     """What a start with this form asks for; raises UsageError if it cannot be. Changes nothing.
 
-    `parsed` and `host` are what stands until now, of which the form changes a part. While a test
-    is running, only its number of users can be changed.
+    `parsed` is what stands until now, of which the form changes a part. While a test is running,
+    only its number of users can be changed. `host` is the command line's, and stays: whoever
+    reaches the form must not aim the load at somebody else.
     """
+    if form.get("host", host) != host:
+        raise UsageError(f"host: only {host}, which Locust was started with (--host)")
     for name in form:
         if name not in (*SHOWN, *_LOCUSTS):
             raise UsageError(f"{name} cannot be set here: none of {', '.join(SHOWN)}")
@@ -98,7 +102,7 @@ def check_start(
     ):
         raise UsageError(f"{_NUMBERS[_LATENCY].option}: this cluster has no delay before its store")
     check_users(wanted, form.get("user_count"), form.get("spawn_rate"))
-    return read_options(wanted, form.get("host", host))
+    return read_options(wanted, host)
 
 
 def _as_locust_does(before: object, text: str) -> object:

@@ -10,7 +10,8 @@
 
 Locust's own pages are altered where it has no setting for it, by Flask's hooks and at the endpoints
 named in `INDEX`, `SWARM`, `REPORT`, `STATS`: the index loads a script more, a start is refused in
-the form if it cannot be, the report has the table, and the end of a test is always seen.
+the form if it cannot be, the report has the table, and the end of a test is always seen. Before all
+of them stands the check of `wire.origins`.
 """
 
 import json
@@ -32,6 +33,7 @@ from chunk7.loadtest.web.judge import JudgeClient
 from chunk7.loadtest.web.side_by_side import SideBySide, ask_for_all
 from chunk7.loadtest.web.view import COLUMNS, view
 from chunk7.wire.live import as_csv
+from chunk7.wire.origins import READS, UNCHECKED, origins_of
 
 INDEX, SWARM, REPORT = "locust.index", "locust.swarm", "locust.stats_report"
 STATS = "locust.request_stats"
@@ -40,18 +42,24 @@ TAB = {"title": "Delivery", "key": "delivery"}
 BODY_END = "</body>"
 SCRIPT = '<script src="./delivery/files/tab.js"></script>'
 """Not deferred: Locust's own are, and read the tab to open from the address that it sets."""
+PLAIN = "text/plain; charset=utf-8"
 _FILES = Path(__file__).with_name("files")
 _RUNNING = ("spawning", "running")
 _ENDING = ("cleanup", "stopping")
 
 
 class Pages:
-    """The pages of one Locust process that has a web UI or writes a report."""
+    """The pages of one Locust process that has a web UI or writes a report.
+
+    Raises UsageError for a bad --allow-host or --allow-origin.
+    """
 
     def __init__(self, environment: Any, controller: RoundController, judge: JudgeClient) -> None:
         self._environment = environment
         self._controller = controller
         self._judge = judge
+        self._host = environment.host
+        self._origins = origins_of(environment.parsed_options.web_host, environment.parsed_options)
         self._templates = Environment(
             loader=PackageLoader("chunk7.loadtest.web", "files"), autoescape=True, trim_blocks=True
         )
@@ -80,6 +88,7 @@ class Pages:
         for path, page in served.items():
             pages.add_url_rule(path, path.replace("/", "-"), guard(_named(page)))
         app.register_blueprint(pages)
+        app.before_request(_named(self._refuse_foreign))
         app.before_request(guard(_named(self._refuse_bad_start)))
         app.after_request(self._alter)
 
@@ -106,7 +115,7 @@ class Pages:
     def _csv(self) -> Response:
         answer = self._answer()
         if answer.document is None:
-            return Response(f"{answer.problem}\n", 503, content_type="text/plain; charset=utf-8")
+            return Response(f"{answer.problem}\n", 503, content_type=PLAIN)
         tests = (*reversed(answer.earlier), answer)
         documents = [test.document for test in tests if test.document is not None]
         name = time.strftime("chunk7-delivery-%Y%m%dT%H%M%S.csv")
@@ -132,6 +141,13 @@ class Pages:
 
     # --- Locust's own ---
 
+    def _refuse_foreign(self) -> Response | None:
+        """Whatever is asked: other sites' pages can reach this port, and may do nothing here."""
+        if request.path in UNCHECKED:
+            return None
+        foreign = self._origins.refusal(request.headers.items(), request.method in READS)
+        return None if foreign is None else Response(f"{foreign}\n", 403, content_type=PLAIN)
+
     def _refuse_bad_start(self) -> Response | None:
         """Before Locust takes a start: in its form, what is wrong is said and nothing begins."""
         if request.endpoint != SWARM:
@@ -139,9 +155,7 @@ class Pages:
         environment = self._environment
         running = environment.runner.state in _RUNNING
         try:
-            wanted = check_start(
-                environment.parsed_options, environment.host, request.form, running
-            )
+            wanted = check_start(environment.parsed_options, self._host, request.form, running)
             refuse_foreign(wanted)
         except UsageError as error:
             return jsonify({"success": False, "message": str(error), "host": environment.host})

@@ -125,9 +125,7 @@ async function playOnce() {
   const session = new Map(promise.sessions.map((of) => [of.feed, of.session_id]));
   const orderings = state.setup.orderings.filter(({ feed }) => session.has(feed));
   state.panes = orderings.map((ordering) => {
-    const query = new URLSearchParams({ ordering: ordering.name, work_ms: workMs, user_id: "demo" });
-    const path = `/ws/${session.get(ordering.feed)}?${query}`;
-    return new Pane(ordering, socketUrl(path), draw);
+    return new Pane(ordering, joinUrl(promise, session.get(ordering.feed), ordering, workMs), draw);
   });
   chooseClients();
   byId("panes").replaceChildren(...state.panes.map((pane) => pane.root));
@@ -136,6 +134,13 @@ async function playOnce() {
   await follow(promise, session, orderings);
   await wait(SETTLE_MS);
   finish();
+}
+
+/** Of a session of the promise; with a token where the node wants one. */
+function joinUrl(promise, id, ordering, workMs) {
+  const query = new URLSearchParams({ ordering: ordering.name, work_ms: workMs, user_id: "demo" });
+  if (promise.tokens?.[id]) query.set("token", promise.tokens[id]);
+  return socketUrl(`/ws/${id}?${query}`);
 }
 
 function clear() {
@@ -163,8 +168,8 @@ function askForAnswer() {
     const late = setTimeout(() => socket.close(), REFUSED_AFTER_MS);
     socket.onopen = () => socket.send(JSON.stringify(order));
     socket.onmessage = ({ data }) => {
-      const { promise, refused } = JSON.parse(data);
-      if (promise) resolve(promise);
+      const { promise, refused, tokens } = JSON.parse(data);
+      if (promise) resolve({ ...promise, tokens });
       else reject(new Error(`The producer refuses: ${refused}.`));
     };
     socket.onclose = () => {
@@ -182,7 +187,7 @@ async function follow(promise, session, orderings) {
   const { feed, session_id: id } = promise.sessions[0];
   const able = orderings.filter((ordering) => ordering.feed === feed);
   const best = able.find(({ name }) => name === "buffered_merge") ?? able[0];
-  const client = new ChatClient(socketUrl(`/ws/${id}?ordering=${best.name}&work_ms=0&user_id=demo`));
+  const client = new ChatClient(joinUrl(promise, id, best, 0));
   state.reference = client;
   const streamed = new Promise((resolve) => {
     client.addEventListener("receipt", ({ detail: { chunk, at, isNew } }) => {

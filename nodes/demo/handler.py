@@ -11,7 +11,6 @@
 import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.server import ServerConnection
@@ -20,12 +19,14 @@ from websockets.http11 import Request, Response
 
 from chunk7.nodes.demo.producer_link import NotGranted, ask
 from chunk7.nodes.options import NodeOptions
-from chunk7.wire.demo import DEMO_PREFIX, Choices
+from chunk7.wire.demo import DEMO_PREFIX, AnswerPromise, Choices, is_demo
 
 PAGE = "/demo"
 ANSWER = "/demo/answer"
 SETUP = "/demo/setup"
 ORDER_WITHIN_S = 10.0
+TOKEN_VALID_S = 600.0
+"""An answer takes a minute at most, and its panes may be mended for a while after it."""
 
 _FOLDER = Path(__file__).parent
 _TYPES = {
@@ -58,7 +59,7 @@ class DemoHandler:
         """The answer to a path under `/demo`; None lets a handshake for an order go on."""
         path = request.path.partition("?")[0]
         if path == ANSWER:
-            return None if _same_origin(request) else _refuse(connection, 403, "another origin")
+            return None  # whose page asks has been looked at: whoever takes handshakes does
         if request.method not in ("GET", "HEAD"):
             response = _refuse(connection, 405, "GET or HEAD")
             response.headers["Allow"] = "GET, HEAD"
@@ -80,10 +81,20 @@ class DemoHandler:
 
     async def _granted(self, order: bytes) -> bytes:
         try:
-            promise = msgspec.Raw(await ask(self._options.producer, order))
-        except NotGranted as error:
+            promise = await ask(self._options.producer, order)
+            tokens = self._tokens(promise)
+        except (NotGranted, msgspec.MsgspecError) as error:
             return msgspec.json.encode({"refused": str(error)})
-        return msgspec.json.encode({"promise": promise})
+        return msgspec.json.encode({"promise": msgspec.Raw(promise), **tokens})
+
+    def _tokens(self, promise: bytes) -> dict[str, dict[str, str]]:
+        """What the page needs to join the promised sessions, by id, if this node wants a token."""
+        tokens = self._options.tokens
+        if tokens is None:
+            return {}
+        sessions = msgspec.json.decode(promise, type=AnswerPromise).sessions
+        ids = [one.session_id for one in sessions if is_demo(one.session_id)]
+        return {"tokens": {id_: tokens.make(id_, TOKEN_VALID_S) for id_ in ids}}
 
     async def _setup(self, connection: ServerConnection, request: Request) -> Response:
         choices, reason = await self._choices()
@@ -135,9 +146,3 @@ def _respond(
 
 def _refuse(connection: ServerConnection, status: int, reason: str) -> Response:
     return connection.respond(status, f"{reason}\n")
-
-
-def _same_origin(request: Request) -> bool:
-    """A browser says whose page asks; only ours may have the producer stream something."""
-    origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("Host")

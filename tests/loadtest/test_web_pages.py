@@ -14,9 +14,12 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
+from request_kit import raw_status
 from web_kit import Courtroom, courtroom, judged
 
 from chunk7.loadtest.web.pages import INDEX, REPORT, STATS, SWARM, until_stopped
@@ -44,7 +47,13 @@ def fresh(judge: Courtroom) -> None:
 @pytest.fixture(scope="module")
 def web(judge: Courtroom, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Locust's URL; there is neither a node nor a producer."""
-    folder = tmp_path_factory.mktemp("web")
+    with locust(judge, tmp_path_factory.mktemp("web")) as url:
+        yield url
+
+
+@contextmanager
+def locust(judge: Courtroom, folder: Path, **more: object) -> Iterator[str]:
+    """The URL of a Locust that listens where it does by default."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -56,8 +65,8 @@ def web(judge: Courtroom, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "--cells": "history x publish",
         "--delivery": judge.url,
         "--users": 3,
-        "--web-host": "127.0.0.1",
         "--web-port": port,
+        **{f"--{name.replace('_', '-')}": value for name, value in more.items()},
     }
     words = [str(word) for pair in options.items() for word in pair]
     with (folder / "locust.log").open("wb") as log:
@@ -232,13 +241,117 @@ def test_a_start_that_cannot_be_is_refused_in_the_form_and_nothing_begins(web: s
     assert json.loads(get(f"{web}/stats/requests")[2])["state"] == "ready"
 
 
-def test_a_server_of_another_system_is_refused_in_the_form(web: str, judge: Courtroom) -> None:
+def test_a_server_of_another_system_is_refused_in_the_form(
+    judge: Courtroom, tmp_path: Path
+) -> None:
     foreign = judge.url.replace("http", "ws")
-    start = {"user_count": 3, "spawn_rate": 3, "host": foreign}
-    refused = json.loads(get(f"{web}/swarm", **start)[2])
-    assert refused["success"] is False
-    assert refused["message"].startswith(f"--host {foreign} is no node of chunk7 (it answers HTTP ")
+    with locust(judge, tmp_path, host=foreign) as web:
+        refused = json.loads(get(f"{web}/swarm", user_count=3, spawn_rate=3, host=foreign)[2])
+        assert refused["success"] is False
+        line = f"--host {foreign} is no node of chunk7 (it answers HTTP "
+        assert refused["message"].startswith(line)
+        assert json.loads(get(f"{web}/stats/requests")[2])["state"] == "ready"
+
+
+FORM = """Content-Type: application/x-www-form-urlencoded
+
+user_count=1&spawn_rate=1&host=ws://victim.example"""
+CROSS_SITE_SWARM = f"""
+POST /swarm HTTP/1.1
+Host: 127.0.0.1:PORT
+Origin: http://evil.example
+Sec-Fetch-Site: cross-site
+Sec-Fetch-Mode: no-cors
+{FORM}""".lstrip()
+OTHER_PORT_SWARM = f"""
+POST /swarm HTTP/1.1
+Host: localhost:PORT
+Origin: http://localhost:1
+Sec-Fetch-Site: same-site
+{FORM}""".lstrip()
+SANDBOX_SWARM = f"""
+POST /swarm HTTP/1.1
+Host: 127.0.0.1:PORT
+Origin: null
+{FORM}""".lstrip()
+REBOUND_SWARM = f"""
+POST /swarm HTTP/1.1
+Host: evil.example:PORT
+Origin: http://evil.example:PORT
+Sec-Fetch-Site: same-origin
+{FORM}""".lstrip()
+CROSS_SITE_STOP = """
+POST /stop HTTP/1.1
+Host: 127.0.0.1:PORT
+Origin: http://evil.example""".lstrip()
+CROSS_SITE_USER = """
+POST /user HTTP/1.1
+Host: 127.0.0.1:PORT
+Origin: http://evil.example
+Content-Type: text/plain
+
+{"user_class_name": "ChatUser", "host": "ws://victim.example"}""".lstrip()
+REBOUND_READ = """
+GET /stats/requests HTTP/1.1
+Host: evil.example:PORT""".lstrip()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        CROSS_SITE_SWARM,
+        OTHER_PORT_SWARM,
+        SANDBOX_SWARM,
+        REBOUND_SWARM,
+        CROSS_SITE_STOP,
+        CROSS_SITE_USER,
+        REBOUND_READ,
+    ],
+)
+def test_another_sites_page_starts_and_reads_nothing(web: str, request_: str) -> None:
+    """A cross-site POST with a host of the page's choice was answered 200, and began."""
+    assert raw_status(port_of(web), request_) == 403
     assert json.loads(get(f"{web}/stats/requests")[2])["state"] == "ready"
+
+
+def test_the_target_stays_the_command_lines_whoever_asks(web: str) -> None:
+    form = {"user_count": 1, "spawn_rate": 1, "host": "ws://victim.example"}
+    answer = json.loads(get(f"{web}/swarm", **form)[2])
+    line = "host: only ws://127.0.0.1:9, which Locust was started with (--host)"
+    assert (answer["success"], answer["message"]) == (False, line)
+    assert answer["host"] == "ws://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Host: 127.0.0.1:PORT",
+        "Host: localhost:PORT\nOrigin: http://localhost:PORT\nSec-Fetch-Site: same-origin",
+    ],
+)
+def test_its_own_page_and_tools_are_let_in(web: str, headers: str) -> None:
+    assert raw_status(port_of(web), f"POST /stats/reset HTTP/1.1\n{headers}") == 200
+
+
+def test_a_link_on_any_page_opens_it_and_metrics_are_anybodys(web: str) -> None:
+    link = "GET / HTTP/1.1\nHost: 127.0.0.1:PORT\nSec-Fetch-Site: cross-site"
+    assert raw_status(port_of(web), link) == 200
+    assert raw_status(port_of(web), "GET /metrics HTTP/1.1\nHost: locust:PORT") == 200
+
+
+def test_it_listens_on_loopback_unless_told_otherwise(web: str) -> None:
+    """Locust's own default is every interface."""
+    found = [
+        listener.laddr.ip
+        for listener in psutil.net_connections("tcp")
+        if listener.status == psutil.CONN_LISTEN and listener.laddr.port == port_of(web)
+    ]
+    assert found == ["127.0.0.1"]
+
+
+def port_of(url: str) -> int:
+    """The port in a URL."""
+    return int(url.rpartition(":")[2])
 
 
 def test_what_shows_only_later_ends_the_test_and_is_shown(web: str) -> None:

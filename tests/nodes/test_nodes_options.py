@@ -7,6 +7,7 @@ import pytest
 from chunk7.delivery.errors import UsageError
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.nodes.options import NodeOptions, parse_options
+from chunk7.wire.origins import origins_of
 
 REQUIRED = ["--listen", "127.0.0.1:8000", "--redis", "redis://h", "--name", "n1", "--records", "r"]
 OWN = """
@@ -37,6 +38,8 @@ def test_what_is_not_given_has_its_default() -> None:
         max_fetches_s=20,
         drain_s=5,
         producer=None,
+        origins=origins_of("127.0.0.1"),
+        tokens=None,
     )
 
 

@@ -1,5 +1,6 @@
 """Connect URLs: what they ask for, and how a bad field is answered."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,12 @@ def test_fields_that_are_not_given_have_the_node_s_defaults() -> None:
 
 def test_every_field_is_taken() -> None:
     target = (
-        "/ws/caf%C3%A9%20%3A1?ordering=redis_streams&user_id=a%20b"
+        "/ws/c.a_f-%3A1?ordering=redis_streams&user_id=a%20b"
         "&connection_id=9223372036854775807&after_seq=5&work_ms=2.5"
     )
     streams = CONNECT_ORDERINGS["redis_streams"]
     assert parse_request(target, OPTIONS) == JoinRequest(
-        "café :1", streams, "a b", 2**63 - 1, 5, 2.5
+        "c.a_f-:1", streams, "a b", 2**63 - 1, 5, 2.5
     )
 
 
@@ -38,6 +39,20 @@ BAD = {
     "/ws/a/b": "session_id: 'a/b' is not",
     "/ws/a%2Fb": "session_id: 'a/b' is not",
     "/ws/a%0Ab": "session_id: 'a\\nb' is not",
+    "/ws/secret%09": "session_id: 'secret\\t' is not",
+    "/ws/secret\t": "path: '/ws/secret\\t' has what must be percent-encoded",
+    "/ws/se\rcret": "path: '/ws/se\\rcret' has what",
+    "/ws/se\ncret": "path: '/ws/se\\ncret' has what",
+    "/ws/secret#x": "path: '/ws/secret#x' has what",
+    "/ws/secret;x": "session_id: 'secret;x' is not",
+    "/ws/secret%00": "session_id: 'secret\\x00' is not",
+    "/ws/*": "session_id: '*' is not",
+    "/ws/caf%C3%A9": "session_id: 'caf\\xe9' is not",
+    "/ws/%ff": "path: '/ws/%ff' is not UTF-8, percent-encoded",
+    "/ws/%fe": "path: '/ws/%fe' is not UTF-8, percent-encoded",
+    "/ws/\udcff": "path: '/ws/\\udcff' has what",
+    "/ws/s?user_id=%ff": "path: '/ws/s?user_id=%ff' is not UTF-8",
+    "/ws/s?user_id=%1b%5B2J": "user_id: '\\x1b[2J' is not",
     "/ws/" + "a" * 129: "session_id: ",
     "/ws/s?ordering=fastest": "ordering: 'fastest' is none of history_then_subscribe, ",
     "/ws/s?ordering=own.py:own": "ordering: 'own.py:own' is none of",
@@ -72,3 +87,30 @@ def test_whatever_follows_the_prefix_is_understood_or_refused_in_one_line(text: 
     except UsageError as error:
         refusal = str(error)
     assert len(refusal.splitlines()) == 1
+
+
+def test_a_tab_in_the_path_joins_no_other_session() -> None:
+    """`urlsplit` drops TAB, CR and LF, so `/ws/secret<TAB>` was the session `secret`; and every
+    byte that is no UTF-8 was U+FFFD, so `%ff` and `%fe` were one session."""
+    for path in ("/ws/secret\t", "/ws/s\tecret", "/ws/%ff", "/ws/%fe"):
+        with pytest.raises(UsageError):
+            parse_request(path, OPTIONS)
+
+
+@given(st.binary(min_size=1, max_size=12))
+def test_whatever_bytes_are_encoded_the_session_is_those_bytes_or_refused(raw: bytes) -> None:
+    """So two different names are never one session."""
+    with contextlib.suppress(UsageError):
+        target = "/ws/" + "".join(f"%{byte:02x}" for byte in raw)
+        assert parse_request(target, OPTIONS).session_id.encode() == raw
+
+
+def test_a_token_comes_in_the_header_or_in_the_query_and_is_not_shown() -> None:
+    for asked in (
+        parse_request("/ws/s", OPTIONS, "Bearer 1.abc"),
+        parse_request("/ws/s?token=1.abc", OPTIONS),
+        parse_request("/ws/s?token=other", OPTIONS, "bearer 1.abc"),
+    ):
+        assert asked.token == "1.abc"
+        assert "1.abc" not in repr(asked)
+    assert parse_request("/ws/s", OPTIONS, "Basic 1.abc").token is None

@@ -28,6 +28,7 @@ from chunk7.wire.records import Recorder, read_back
 from chunk7.wire.store.link import Link
 
 DEADLINE_S = 20.0
+AS_JSON = {"Content-Type": "application/json"}
 ANSWERS = (
     Answer("even", tuple("abcdefgh"), np.arange(1.0, 9.0) * 100),
     Answer("burst", ("é", " —", "!"), np.array([300.0, 300.0, 350.0])),

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from producer_kit import Bench, a_plan, bench, listening, until
+from producer_kit import AS_JSON, Bench, a_plan, bench, listening, until
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import BEGINNING
@@ -28,7 +28,7 @@ async def http(at: Bench) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of its API."""
     async with (
         served(at.producer, "127.0.0.1", 0) as port,
-        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=AS_JSON) as session,
     ):
         yield session
 

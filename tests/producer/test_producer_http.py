@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 import pytest
-from producer_kit import Bench, OwnStore, a_plan, bench, until
+from producer_kit import AS_JSON, Bench, OwnStore, a_plan, bench, until
 
 from chunk7.delivery.errors import UsageError
 from chunk7.producer.http import served
@@ -25,7 +25,7 @@ async def http(at: Bench) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of its API."""
     async with (
         served(at.producer, "127.0.0.1", 0) as port,
-        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=AS_JSON) as session,
     ):
         yield session
 
@@ -109,7 +109,7 @@ async def test_health_is_the_stores(tmp_path: Path) -> None:
         async with (
             bench(store.url, tmp_path) as at,
             served(at.producer, "127.0.0.1", 0) as port,
-            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=AS_JSON) as http,
         ):
             async with http.get("/healthz") as answer:
                 assert answer.status == 200
