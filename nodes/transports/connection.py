@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from websockets.asyncio.server import ServerConnection
-
 from chunk7.nodes.door import Door
+from chunk7.nodes.transports.frame_limit import LimitedConnection
 
 MAX_UNREAD_BYTES = 1 << 20
 """Pongs and the like that may wait for a client that asks and never reads."""
@@ -16,7 +15,7 @@ def nothing() -> None:
     """What a connection tells whom nobody has asked to be told."""
 
 
-class NodeConnection(ServerConnection):
+class NodeConnection(LimitedConnection):
     """Counted at the door. `on_writable` and `on_lost` are its user's, called in the event loop."""
 
     def __init__(self, door: Door, *args: Any, **options: Any) -> None:
