@@ -188,7 +188,6 @@ def _attending(folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
     def on_host(variable: str) -> str:
         return f"127.0.0.1:{environment[variable]}"
 
-    token = (folder / TOKEN).read_text().strip()
     checks = (
         "store=redis://store:6379",
         "node=http://node:8080/healthz",
@@ -202,7 +201,9 @@ def _attending(folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
         f"WebSocket=ws://{on_host('CHUNK7_PORT')}/ws/SESSION?ordering=NAME",
         f"demo=http://{on_host('CHUNK7_PORT')}/demo",
         f"web UI=http://{on_host('CHUNK7_WEB_PORT')}",
-        f"notebooks=http://{on_host('CHUNK7_NOTEBOOKS_PORT')}/{_FIRST}?token={token}",
+        f"notebooks=http://{on_host('CHUNK7_NOTEBOOKS_PORT')}/{_FIRST}",
+        # Not the token itself: command lines and logs are read by more people than that file.
+        f"its token=docker compose exec notebooks cat {folder / TOKEN}",
         f"health=http://{on_host('CHUNK7_STATUS_PORT')}/healthz",
         f"delivery=http://{on_host('CHUNK7_STATUS_PORT')}/delivery",
         f"records={environment['CHUNK7_RUNS'] or f'{folder} in the volume runs'}",

@@ -138,7 +138,30 @@ def test_the_token_of_the_notebooks_is_new_each_time_and_in_no_command_line(
         assert kept.read_text() == os.environ["JUPYTER_TOKEN"] + "\n"
         assert kept.stat().st_mode & 0o777 == 0o600
         assert not any(token in word for word in words for token in tokens)
+    for port in ("PORT", "WEB_PORT", "NOTEBOOKS_PORT", "STATUS_PORT", "RUNS"):
+        monkeypatch.setenv(f"CHUNK7_{port}", "1")
+    told = " ".join(_command("cluster", current.resolve()))
+    assert f"docker compose exec notebooks cat {current.resolve() / 'notebooks.token'}" in told
+    assert not any(token in told for token in tokens), "it was on the command line, and in the log"
     assert len(tokens) == 2
+
+
+def test_each_part_answers_to_the_name_that_the_others_call_it_by(current: Path) -> None:
+    assert main("init") == 0
+    roles = json.loads((current / "roles.json").read_text())
+    named = {role: option(words, "--allow-host") for role, words in roles.items() if called(words)}
+    assert named == {
+        "node": "proxy",
+        "producer": "producer",
+        "delay": "delay",
+        "locust": "locust",
+        "cluster": "cluster",
+    }
+
+
+def called(words: list[str]) -> bool:
+    """Whether a part has a name of its own in the network."""
+    return "--allow-host" in words
 
 
 def test_notebooks_open_the_sample_and_find_the_run_folders_beside_them(

@@ -1,11 +1,13 @@
 """A store's password is in nothing that a run shows or leaves behind."""
 
+import re
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
 from command import SMALL, Running
+from request_kit import HANDSHAKE, raw_status
 from store_kit import HOST, server
 
 pytestmark = [
@@ -13,6 +15,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
 PASSWORD = "s3cret-w0rd"
+JOIN = f"GET /ws/s HTTP/1.1\nHost: 127.0.0.1:PORT\n{HANDSHAKE}"
 
 
 def command_lines(running: Running) -> dict[int, bytes]:
@@ -50,6 +53,54 @@ def test_a_password_is_nowhere_to_be_seen(tmp_path: Path) -> None:
     assert (ended.code, PASSWORD in ended.stdout + ended.stderr) == (0, False), ended
     assert files_with(PASSWORD, tmp_path / "run") == []
     assert "redis://***@" in (tmp_path / "run" / "manifest.json").read_text()
+
+
+@pytest.mark.measured  # for the run must be valid
+def test_users_join_with_tokens_and_the_secret_is_nowhere_to_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "token-secret"
+    secret.write_text(PASSWORD * 2)
+    secret.chmod(0o600)
+    monkeypatch.setenv("CHUNK7_TOKEN_SECRET_FILE", str(secret))
+    words = ("--connect", "buffered_merge", "--write", "atomic_lua", *SMALL, "--duration", "2")
+    running = Running(tmp_path / "run", "run", *words)
+    try:
+        running.wait_for(lambda: "locust" in running.pids)
+        for sockets in listening(running).values():
+            assert {host for host, _ in sockets} == {HOST}, "all of it on loopback"
+        [(_, node_port)] = listening(running)["node-1"]
+        assert raw_status(node_port, JOIN) == 401
+        seen = command_lines(running)
+        ended = running.end()
+    finally:
+        running.kill()
+    shown = ended.stdout + ended.stderr + str(seen)
+    assert (ended.code, PASSWORD in shown) == (0, False), ended
+    assert files_with(PASSWORD, tmp_path / "run") == []
+    tokens = re.compile(rb"[0-9]{10}\.[A-Za-z0-9_-]{43}")
+    assert [p for p in (tmp_path / "run").rglob("*") if p.is_file() and has(tokens, p)] == []
+
+
+def listening(running: Running) -> dict[str, set[tuple[str, int]]]:
+    """The addresses at which each part accepts connections, its children included."""
+    found: dict[str, set[tuple[str, int]]] = {}
+    for name, pid in running.pids.items():
+        part = psutil.Process(pid)
+        found[name] = {
+            (at.laddr.ip, at.laddr.port)
+            for process in (part, *part.children(recursive=True))
+            for at in process.net_connections("tcp")
+            if at.status == psutil.CONN_LISTEN
+        }
+    assert found["nginx"]
+    assert found["store"]
+    return {name: sockets for name, sockets in found.items() if sockets}
+
+
+def has(pattern: "re.Pattern[bytes]", path: Path) -> bool:
+    """Whether a file has such a text in it."""
+    return pattern.search(path.read_bytes()) is not None
 
 
 def test_a_wrong_password_is_not_repeated(tmp_path: Path) -> None:
