@@ -19,6 +19,7 @@ from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.wire.options import Parser
 from chunk7.wire.shortage import shortage
 from chunk7.wire.store.option import hide_password
+from chunk7.wire.visible import visible
 
 COMMANDS = {
     "run": "start a cluster, load it, say which orderings lose chunks",
@@ -105,7 +106,7 @@ def _run(arguments: list[str]) -> int:
 
 def _told(wanted: str, line: str, code: int) -> int:
     program = f"chunk7 {wanted}" if wanted in COMMANDS else "chunk7"
-    sys.stderr.write(f"{program}: error: {line}\n")
+    sys.stderr.write(f"{program}: error: {visible(line)}\n")
     return code
 
 

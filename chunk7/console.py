@@ -2,10 +2,16 @@
 
 import os
 import sys
+from collections.abc import Iterable
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Column, Table
+from rich.text import Text
+
+from chunk7.wire.visible import visible
 
 _ANY = 100_000
 """More columns than any terminal has."""
@@ -13,12 +19,27 @@ _FOLDED = 20
 """To so many columns the first one, of names, may be folded before others are left out."""
 
 
-class _Console(Console):
-    """One that leaves to the command line what becomes of a reader who has gone."""
+class PlainConsole(Console):
+    """One that shows names as they are: neither as markup, nor as orders to the terminal.
+
+    What becomes of a reader who has gone, it leaves to the command line.
+    """
 
     def on_broken_pipe(self) -> None:
         """rich would exit with 1; it calls this where it has caught the error."""
         raise
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A text of a table or a line, before it is measured."""
+        return super().render_str(visible(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """What else is drawn; rich's own orders (colours, cursor) are not in the texts."""
+        for segment in super().render(renderable, options):
+            shown = segment.text if segment.control else visible(segment.text)
+            yield segment if shown == segment.text else Segment(shown, segment.style)
 
 
 def known_width() -> int | None:
@@ -31,7 +52,12 @@ def known_width() -> int | None:
 
 def stdout_console(plain_width: int) -> Console:
     """stdout, as wide as it is known to be, or else `plain_width`."""
-    return _Console(highlight=False, width=known_width() or plain_width)
+    return PlainConsole(highlight=False, markup=False, width=known_width() or plain_width)
+
+
+def stderr_console() -> Console:
+    """stderr, for progress and what else is no result."""
+    return PlainConsole(stderr=True, highlight=False, markup=False)
 
 
 def fits(table: Table, console: Console) -> bool:

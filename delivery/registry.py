@@ -1,6 +1,7 @@
 """Find an ordering by name, or in a user's own file as `path/to/file.py:name`."""
 
 import importlib.util
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,8 @@ from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 
 Ordering = TypeVar("Ordering", ConnectOrdering, WriteOrdering)
+_NAME = re.compile(r"[^\W\d][\w.-]{0,63}")
+"""Names are shown in terminals, pages and tables, and stand in lists on command lines."""
 
 
 def resolve(
@@ -38,6 +41,9 @@ def _resolve(spec: str, registry: Mapping[str, Ordering], kind: type[Ordering]) 
     found = getattr(load_file(Path(path), "ordering"), name, None)
     if not isinstance(found, kind):
         raise UsageError(f"{path} has no {kind.__name__} named {name!r}")
+    if not _NAME.fullmatch(found.name):
+        allowed = "a letter or _, then letters, digits, _, - or ., 64 at most"
+        raise UsageError(f"{path}: {name}: its name {found.name[:80]!a} is not {allowed}")
     return found
 
 

@@ -18,9 +18,12 @@ import msgspec
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.demo import is_demo
 from chunk7.wire.parameters import Parameter, parameters, read_all
+from chunk7.wire.visible import is_plain
 
 MAX_SESSIONS = 100_000
 """Of all cells together: the timetable names each."""
+MAX_NAME = 1_024
+"""Characters of an ordering's name, which may be the path of its file."""
 MAX_SEED = 2**53
 """What every JSON reader keeps exactly."""
 SLOT_MS = 5_000
@@ -226,6 +229,11 @@ def check(plan: Plan) -> None:
         raise UsageError(f"run: {plan.run!r} is a name of the browser page, which is not recorded")
     for name, parameter in PARAMETERS.items():
         parameter.check(getattr(plan, name))
+    for number, cell in enumerate(plan.cells):
+        for field, name in (("connect", cell.connect), ("write", cell.write)):
+            if len(name) > MAX_NAME or not is_plain(name):
+                shown = ascii(name[:40])
+                raise UsageError(f"cells[{number}].{field}: {shown} is not plain text in a line")
     if not plan.cells or len(plan.cells) * plan.sessions > MAX_SESSIONS:
         raise UsageError(
             f"cells: {len(plan.cells)} with {plan.sessions} sessions each; "

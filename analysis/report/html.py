@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from chunk7.analysis.report.page import Page
+from chunk7.wire.visible import visible
 
 _HERE = "chunk7.analysis.report"
 
@@ -24,7 +25,11 @@ def render_html(page: Page) -> str:
     script = _read("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
     )
     environment.filters["breakable"] = _breakable
     environment.filters["with_code"] = _with_code
@@ -39,17 +44,18 @@ def render_html(page: Page) -> str:
 
 def _breakable(text: str) -> Markup:
     """A name may be broken after its underscores and slashes."""
-    return Markup(re.sub(r"([_/])(?=\w)", r"\1<wbr>", str(escape(text))))  # noqa: S704
+    return Markup(re.sub(r"([_/])(?=\w)", r"\1<wbr>", str(escape(visible(text)))))  # noqa: S704
 
 
 def _with_code(text: str) -> Markup:
     """What stands between backticks is code."""
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(visible(text)))))  # noqa: S704
 
 
 def _json(document: object) -> str:
     """JSON that can stand in a script element: HTML knows no escapes in there."""
     text = msgspec.json.encode(document).decode()
+    text = re.sub("[\u007f-\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

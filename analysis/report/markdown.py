@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from chunk7.analysis.report.page import Page
 from chunk7.analysis.report.table import Column, Shown, Table
+from chunk7.wire.visible import visible
 
 _SIGNS = {"loses": "❌", "lucky": "⚠️", "keeps": "✅", "unknown": "❔"}
 _KEPT = (
@@ -110,7 +111,7 @@ def _with_code(text: str) -> str:
 
 def escape(text: str) -> str:
     """A text that Markdown shows as it is, in one line, also inside a table."""
-    line = re.sub(r"\s+", " ", text)
+    line = visible(re.sub(r"\s+", " ", text))
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"([\\`*\[\]|~#])", r"\\\1", line)
     # Inside a word an underscore is only itself, and names stay readable.

@@ -29,11 +29,13 @@ from chunk7.simulator.explore import schedule as schedules
 from chunk7.simulator.explore.schedule import Failure
 from chunk7.wire.folders import make_folder
 from chunk7.wire.options import Parser
+from chunk7.wire.visible import visible
 from chunk7.wire.whole_files import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from chunk7.exploration import Finding
 
@@ -154,10 +156,11 @@ def _kinds(values: list[str] | None) -> list[Failure]:
 
 def _watched(findings: "Iterator[Finding]") -> "list[Finding]":
     """All of them, with a progress line on a terminal's stderr."""
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    from chunk7.console import stderr_console
+
+    console = stderr_console()
     hidden = not console.is_terminal
     return list(track(findings, "exploring", console=console, transient=True, disable=hidden))
 
@@ -242,8 +245,10 @@ def _narrow(findings: "list[Finding]", title: str, counts: dict[str, str]) -> "T
     return table
 
 
-def _verdict(cell: dict[str, Any]) -> str:
-    return f"[{_STYLES[cell['verdict']]}]{cell['verdict']}[/]"
+def _verdict(cell: dict[str, Any]) -> "Text":
+    from rich.text import Text
+
+    return Text(cell["verdict"], _STYLES[cell["verdict"]])
 
 
 def _never(cell: dict[str, Any]) -> str:
@@ -276,7 +281,7 @@ def _draw(findings: "list[Finding]", show: list[Failure]) -> None:
             if kind in finding.examples:
                 example, drawing = finding.examples[kind]
                 if example not in shown:
-                    sys.stdout.write("\n" + drawing.text(width))
+                    sys.stdout.write(visible("\n" + drawing.text(width)))
                     shown.append(example)
     others = ", ".join(f"{kind} in {left[kind]}" for kind in Failure if left[kind])
     if others and not show:

@@ -11,6 +11,7 @@ from chunk7.cluster.options import Subparsers, add_fail_on, add_json, add_out, f
 from chunk7.commands.run import CROSSED, NOT_VALID
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.options import Parser
+from chunk7.wire.visible import visible
 
 if TYPE_CHECKING:
     from chunk7.instruments.recordings.judgement import JudgeDocument, JudgedStretch
@@ -142,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
         sys.stdout.flush()
     else:
-        sys.stdout.write("\n".join(_lines(document)) + "\n")
+        sys.stdout.write(visible("\n".join(_lines(document)) + "\n"))
     return _exit_code(document, failures)
 
 

@@ -10,6 +10,7 @@ import msgspec
 from chunk7.cluster.options import Subparsers, add_json, add_out
 from chunk7.commands.run import exit_code
 from chunk7.wire.options import Parser
+from chunk7.wire.visible import visible
 
 if TYPE_CHECKING:
     from chunk7.analysis.report import Report
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(_document(study.summary, report) + "\n")
     else:
-        sys.stdout.write(_text(study.summary, report))
+        sys.stdout.write(visible(_text(study.summary, report)))
     return exit_code(study.summary, thresholds)
 
 

@@ -27,6 +27,7 @@ from chunk7.simulator.explore.state import ExploreCell
 from chunk7.wire.folders import make_folder
 from chunk7.wire.options import Parser
 from chunk7.wire.store.option import add_redis
+from chunk7.wire.visible import visible
 from chunk7.wire.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(json.dumps(_document(done)) + "\n")
     else:
-        sys.stdout.write("\n" + _timeline(args, done, known_width()))
+        sys.stdout.write(visible("\n" + _timeline(args, done, known_width())))
     return 0
 
 
@@ -162,7 +163,7 @@ async def _reproduce(
 
         def report(step: Step, answer: Any) -> None:
             if not quiet:
-                sys.stdout.write(_line(step, answer))
+                sys.stdout.write(visible(_line(step, answer)))
 
         return await execute(cell, schedule, store, url, session_id, report)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from rich.console import Console
 
 from chunk7.cluster.options import Subparsers, add_json, add_out, whole
+from chunk7.console import stderr_console
 from chunk7.wire.options import Parser
 from chunk7.wire.plan import add_options
 from chunk7.wire.store.option import add_redis
@@ -139,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
     plan = settings.plan
     warn_of_proof(settings.thresholds, plan.users * plan.slots, "--users {}", plan.slots)
     kind = kind_of_cluster("target" if settings.adapter else args.cluster)
-    outcome = execute(settings, args.out, Console(stderr=True), kind)
+    outcome = execute(settings, args.out, stderr_console(), kind)
     if args.json:
         sys.stdout.buffer.write(msgspec.json.encode(outcome.summary) + b"\n")
         sys.stdout.flush()

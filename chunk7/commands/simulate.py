@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console
 from rich.progress import track
 
 from chunk7.cluster.options import (
@@ -20,6 +19,7 @@ from chunk7.cluster.options import (
     whole,
 )
 from chunk7.commands.run import THRESHOLD_HELP, add_cells, exit_code, warn_of_proof
+from chunk7.console import stderr_console
 from chunk7.faults import SPELLS
 from chunk7.wire.folders import make_folder
 from chunk7.wire.options import Parser
@@ -141,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
     thresholds = _thresholds(args.threshold)
     warn_of_proof(thresholds, settings.connections, "--connections {}")
     found = simulated(settings, names(args.connect), names(args.write))
-    console = Console(stderr=True)
+    console = stderr_console()
     hidden = not console.is_terminal
     cells = list(
         track(found, "simulating", console=console, transient=True, disable=hidden, total=None)

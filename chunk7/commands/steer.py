@@ -22,7 +22,7 @@ from chunk7.cluster.options import (
     number,
     whole,
 )
-from chunk7.console import stdout_console
+from chunk7.console import stderr_console, stdout_console
 from chunk7.delivery.errors import UsageError
 from chunk7.wire.folders import make_empty
 from chunk7.wire.options import Parser
@@ -176,7 +176,7 @@ def run(args: argparse.Namespace) -> int:
     settings = _settings(args)
     if args.out:
         make_empty(args.out)
-    console = Console(stderr=True, highlight=False) if args.json else stdout_console(_WIDTH)
+    console = stderr_console() if args.json else stdout_console(_WIDTH)
     with nullcontext(args.out) if args.out else tempfile.TemporaryDirectory() as folder:
         results = run_interruptibly(steer(settings, Path(folder).resolve(), _Story(console)))
     if args.out:

@@ -14,6 +14,7 @@ from rich.console import Console
 from chunk7.cluster.jobs.sweep.factors import FACTORS, chosen_factors
 from chunk7.cluster.options import Subparsers, add_json, add_out, names, whole
 from chunk7.commands.run import NOT_VALID, add_cells
+from chunk7.console import stderr_console
 from chunk7.delivery.errors import Interrupted, UsageError
 from chunk7.wire.options import Parser
 from chunk7.wire.plan import OPTIONS, add_options, read_plan
@@ -158,7 +159,7 @@ def _measured(folder: Path, sweep: "Sweep", cells: "Cells") -> "Sweep":
     silent = Console(file=io.StringIO())  # one bar is enough
     means = Means(lambda settings, out: execute(settings, out, silent), calibrate)
     try:
-        with Follower(sweep.plan, cells, Console(stderr=True)) as follower:
+        with Follower(sweep.plan, cells, stderr_console()) as follower:
             return measure(folder, sweep, cells, means, follower)
     except (KeyboardInterrupt, Interrupted):
         sys.stderr.write(

@@ -4,10 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from chunk7.cluster.options import Subparsers, add_out, whole
 from chunk7.commands.run import add_cells, add_cluster, add_kind, add_load
+from chunk7.console import stderr_console
 from chunk7.delivery.errors import Interrupted
 from chunk7.wire.options import Parser
 
@@ -43,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from chunk7.cluster.jobs import up
     from chunk7.cluster.settings import read_settings
 
-    console = Console(stderr=True)
+    console = stderr_console()
     ports = up.Ports(args.port, args.web_port, args.status_port)
     settings = read_settings(args)
     try:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from chunk7.cluster.options import Subparsers, add_fail_on, add_json, add_out, fail_on, number
 from chunk7.commands.run import CROSSED, NOT_VALID
-from chunk7.console import narrow, print_table, stdout_console
+from chunk7.console import PlainConsole, narrow, print_table, stdout_console
 from chunk7.delivery.errors import UsageError
 from chunk7.instruments.watch.document import JoinSeen, WatchDocument, document_of, sentences
 from chunk7.instruments.watch.log import Log, watched
@@ -164,7 +163,7 @@ def _stopped_by_signals(limits: "Limits") -> Iterator[None]:
 @contextmanager
 def _ticking(quiet: bool) -> "Iterator[Callable[[list[Log]], None]]":
     """A table that grows, on a terminal, while judging anew is quick: lines are waiting."""
-    console = Console(highlight=False)
+    console = PlainConsole(highlight=False, markup=False)
     if quiet or not console.is_terminal:
         yield lambda _logs: None
         return

@@ -34,6 +34,7 @@ from chunk7.loadtest.web.side_by_side import SideBySide, ask_for_all
 from chunk7.loadtest.web.view import COLUMNS, view
 from chunk7.wire.live import as_csv
 from chunk7.wire.origins import READS, UNCHECKED, origins_of
+from chunk7.wire.visible import visible
 
 INDEX, SWARM, REPORT = "locust.index", "locust.swarm", "locust.stats_report"
 STATS = "locust.request_stats"
@@ -61,7 +62,10 @@ class Pages:
         self._host = environment.host
         self._origins = origins_of(environment.parsed_options.web_host, environment.parsed_options)
         self._templates = Environment(
-            loader=PackageLoader("chunk7.loadtest.web", "files"), autoescape=True, trim_blocks=True
+            loader=PackageLoader("chunk7.loadtest.web", "files"),
+            autoescape=True,
+            trim_blocks=True,
+            finalize=lambda value: visible(value) if type(value) is str else value,
         )
 
     def add_to(self, web_ui: Any) -> None:

@@ -12,12 +12,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 import pytest
+from request_kit import status_of
 
 from chunk7.cluster.deployments.delay_proxy import MAX_UNDER_WAY_BYTES, Delay, serve
 from chunk7.cluster.deployments.probes import accepts, free_ports
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LATENCY_MS = 20.0
+CROSS_SITE_LATENCY = """
+PUT /latency HTTP/1.1
+Host: 127.0.0.1:PORT
+Origin: http://evil.example
+Content-Type: text/plain
+
+{"latency_ms": 9000}""".lstrip()
+REBOUND_LATENCY = """
+PUT /latency HTTP/1.1
+Host: evil.example:PORT
+Origin: http://evil.example:PORT
+Content-Type: application/json
+
+{"latency_ms": 0}""".lstrip()
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -175,6 +190,10 @@ async def test_the_latency_can_be_changed_while_it_runs_and_bytes_keep_their_ord
         for bad in ({"latency_ms": -1}, {"latency_ms": "nan"}, {}, [1]):
             async with session.put(url, json=bad) as answer:
                 assert answer.status == 400
+        for foreign in (CROSS_SITE_LATENCY, REBOUND_LATENCY):
+            assert await status_of(control, foreign) == 403
+        ours = REBOUND_LATENCY.replace("evil.example", "localhost")
+        assert await status_of(control, ours) == 204
         writer.close()
         stop.set()
         await delaying

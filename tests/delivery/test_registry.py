@@ -65,3 +65,22 @@ def test_a_connect_ordering_is_no_write_ordering(tmp_path: Path) -> None:
     path.write_text(OWN)
     with pytest.raises(UsageError, match="has no WriteOrdering named"):
         resolve(f"{path}:only_greets", WRITE_ORDERINGS, WriteOrdering)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["\x1b[2J", "own\nother", "", "a" * 65, "a x b", "<b>", "a;b", "=1+1", "[red]"],
+)
+def test_a_name_that_would_act_where_it_is_shown_is_refused(tmp_path: Path, name: str) -> None:
+    """A raw ESC of an ordering's name reached the terminal and report.md."""
+    path = tmp_path / "own.py"
+    path.write_text(
+        "from chunk7.delivery.ordering import ConnectOrdering\n"
+        f"own = ConnectOrdering({name!a}, lambda join: iter(()))\n"
+    )
+    with pytest.raises(UsageError) as caught:
+        resolve(f"{path}:own", CONNECT_ORDERINGS, ConnectOrdering)
+    assert str(caught.value).startswith(
+        f"{path}: own: its name {name[:80]!a} is not a letter or _,"
+    )
+    assert str(caught.value).isprintable()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,8 @@ from call_kit import Call
 from rich.console import Console
 from rich.table import Table
 
-from chunk7.console import fits, known_width, print_table, stdout_console
+from chunk7.cli import main
+from chunk7.console import PlainConsole, fits, known_width, print_table, stdout_console
 from chunk7.simulator.explore.schedule import Failure
 
 PAIR = ("--connect", "history_then_subscribe,subscribe_then_history", "--write", "all")
@@ -103,3 +105,36 @@ def test_the_headings_are_those_of_the_failures() -> None:
     from chunk7.commands.explore import _COUNTS
 
     assert list(_COUNTS) == ["schedules", *Failure]
+
+
+@pytest.mark.parametrize("colours", [False, True])
+def test_a_name_gives_no_orders_to_the_terminal_and_is_no_markup(colours: bool) -> None:
+    """A raw ESC reached it, and `[/]` in a reason ended in a traceback."""
+    name = "own\x1b[2J\x1b]0;owned \x9b31m [red]x[/] \u202e"
+    shown = "own\\x1b[2J\\x1b]0;owned \\x9b31m [red]x[/] \\u202e"
+    out = io.StringIO()
+    console = PlainConsole(
+        file=out,
+        width=200,
+        force_terminal=colours,
+        color_system="standard" if colours else None,
+        markup=False,
+    )
+    console.print(name, style="bold red", highlight=False)
+    table = Table()
+    table.add_column("name")
+    table.add_row(name, style="red")
+    console.print(table)
+    plain = re.sub("\x1b\\[[0-9;]*m", "", out.getvalue())  # rich's own colours
+    assert plain.count(shown) == 2
+    assert not set(plain) & {"\x1b", "\x9b", "\u202e"}
+    assert ("\x1b[" in out.getvalue()) is colours
+
+
+def test_an_error_that_repeats_what_was_given_gives_none_either(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["report", "/no/such\x1b[2J"]) != 0
+    said = capsys.readouterr().err
+    assert "/no/such\\x1b[2J" in said
+    assert "\x1b" not in said

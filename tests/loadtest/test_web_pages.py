@@ -174,6 +174,16 @@ def test_every_page_escapes_what_it_is_told(web: str, path: str) -> None:
     assert 'own "fix", <b>' not in text
 
 
+@pytest.mark.parametrize("path", ["/delivery/table", "/stats/report"])
+def test_no_page_has_a_control_character_of_a_name(web: str, judge: Courtroom, path: str) -> None:
+    strange = judged()
+    strange["results"][1] |= {"connect": "own\x1b[2J", "write": "w\u202e"}
+    judge.body = json.dumps(strange).encode()
+    until_table(web, r"own\x1b[2J")
+    text = get(f"{web}{path}")[2]
+    assert not set(text) & {"\x1b", "\u202e"}
+
+
 def test_the_report_of_locust_has_the_table_in_both_themes_and_as_a_download(web: str) -> None:
     for query in ("theme=light", "theme=dark", "download=1"):
         report = get(f"{web}/stats/report?{query}")[2]

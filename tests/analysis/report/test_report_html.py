@@ -154,6 +154,13 @@ def test_hostile_names_are_only_text(tmp_path: Path) -> None:
     assert losses(text)["texts"]["node"] == [HOSTILE]
 
 
+def test_a_control_character_of_a_name_is_spelled_out(tmp_path: Path) -> None:
+    cells = (Cell("own\x1b[2J", "w\u202e"), FIX)
+    text = rendered(run_folder(tmp_path / "run", cells=cells, session="s\x1b", node="n\x1b"))
+    assert not set(text) & {"\x1b", "\u202e"}
+    assert r"own\x1b[2J" in text
+
+
 def test_a_run_that_is_not_valid_says_why_before_its_numbers(tmp_path: Path) -> None:
     text = rendered(run_folder(tmp_path / "run", killed=("node",)))
     reason = text.index("node was cut short: its records have no end")

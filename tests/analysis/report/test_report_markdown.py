@@ -55,6 +55,14 @@ def test_no_name_breaks_a_table_or_becomes_markup(tmp_path: Path) -> None:
     assert "<img" not in text
 
 
+def test_no_name_acts_on_the_terminal_that_shows_the_file(tmp_path: Path) -> None:
+    """A raw ESC of an ordering's name was in it."""
+    cells = (Cell("own\x1b[2J", "\x9bm\u202e"), FIX)
+    text = "\n".join(lines(run_folder(tmp_path / "run", cells=cells)))
+    assert not set(text) & {"\x1b", "\x9b", "\u202e"}
+    assert r"\x1b" in text.replace("\\\\", "\\")
+
+
 def test_what_can_lose_has_a_sign_of_its_own_and_a_command_is_code(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "run")
     written = lines(say_explored(folder, "loses", "chunk7 explore --connect 'a_*b.py':mine"))
