@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from aiohttp import web
+from request_kit import status_of
 
-from chunk7.cluster.deployments.probes import free_ports
+from chunk7.cluster.deployments.probes import accepts, free_ports
 from chunk7.cluster.status.server import Health, StatusOptions, check, parse_options, serve, told
 from chunk7.delivery.errors import UsageError
 
@@ -86,6 +87,23 @@ async def test_it_tells_once_when_everything_is_up_and_each_change(
         "part: not healthy",
         "part: healthy",
     ]
+
+
+async def test_it_tells_of_a_test_under_its_own_names_only() -> None:
+    """Another site's page, whose name leads here, would have read what a test came to."""
+    [own] = free_ports(1)
+    async with status_server(own, "--allow-host", "cluster"):
+        await until_listening(own)
+        for host, status in (("evil.example", 403), ("cluster", 200), ("localhost", 200)):
+            asked = f"GET /delivery HTTP/1.1\nHost: {host}:PORT"
+            assert await status_of(own, asked) == status, host
+
+
+async def until_listening(port: int) -> None:
+    """Until somebody accepts connections there."""
+    async with asyncio.timeout(WITHIN_S):
+        while not await accepts(HOST, port):  # noqa: ASYNC110 - nothing to wait on
+            await asyncio.sleep(0.02)  # poll, bounded by the time-out
 
 
 async def test_a_part_that_answers_with_an_error_is_not_healthy() -> None:
