@@ -10,16 +10,21 @@
 # make examples      write Python's answers into the examples of the docs
 # make sample-run    record the run that notebooks and pictures show, about a minute
 # make sample-sweep  and the sweep, about five minutes
+# make fuzz          100,000 bad inputs against a real node; SEED= for those of another time
+# make autobahn      the Autobahn test suite against both WebSocket ends; PYTHON2= is a Python 2.7
+# make soak          half an hour of a cluster under load and small mishaps; SOAK_S= for less
+# make reliability   measure the table of docs/reliability.md anew, some minutes
 # make lock          renew the three requirement locks from pyproject.toml
 # make clean         remove what the other targets made (runs/ is yours and stays)
 
 PYTHON ?= python3
+PYTHON2 ?= python2.7
 VENV := .venv
 BIN := $(VENV)/bin
 GALLERY := .venv-gallery
 NODE_LOCKS := $(wildcard examples/$(or $(MEMBER),*)/package-lock.json)
 
-.PHONY: run test test-quick test-clusters check gallery gallery-env steer notebooks pictures examples sample-run sample-sweep lock clean
+.PHONY: run test test-quick test-clusters check gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak reliability lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
@@ -101,6 +106,21 @@ sample-run: $(VENV)/dev.stamp
 
 sample-sweep: $(VENV)/dev.stamp
 	$(BIN)/python -m notebooks.make_sample_sweep
+
+fuzz: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.fuzz_node $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+autobahn: $(VENV)/dev.stamp
+	$(PYTHON2) -m pip install --quiet --upgrade --target build/virtualenv virtualenv
+	PYTHONPATH=build/virtualenv $(PYTHON2) -m virtualenv --quiet build/autobahn
+	build/autobahn/bin/pip install --quiet autobahntestsuite==25.10.1
+	$(BIN)/python -m benchmarks.autobahn --wstest build/autobahn/bin/wstest $(ARGS)
+
+soak: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.soak $(if $(SOAK_S),--seconds $(SOAK_S)) $(ARGS)
+
+reliability: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.reliability $(ARGS)
 
 # Freezing a fresh environment names no index, and pins what was really installed.
 lock:

@@ -42,6 +42,7 @@ class NodeMetrics:
         )
         self.channels = self._gauge("channels", "Pub/Sub channels asked for.")
         self.streams = self._gauge("streams", "Streams followed.")
+        self.tasks = self._gauge("tasks", "Tasks of the event loop.")
         self.store_up = self._gauge("store_up", "1 while the store is connected, else 0.")
         self.joins = self._counter("joins", "Connect orderings that ended.", ["connect", "outcome"])
         for name in orderings:  # a counter that appears with its first event hides it from rates

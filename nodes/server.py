@@ -1,5 +1,6 @@
 """The clients' side: HTTP and WebSocket on one port, up to where a client's visit begins."""
 
+import asyncio
 from collections.abc import Awaitable
 from functools import partial
 
@@ -122,6 +123,7 @@ class NodeServer:
         metrics.history_bytes.set(services.budget.used_bytes)
         metrics.channels.set(services.hub.channels)
         metrics.streams.set(services.tail.streams)
+        metrics.tasks.set(len(asyncio.all_tasks()))
         metrics.store_up.set(not services.backend.down.done())
         response = connection.respond(200, metrics.text().decode())
         del response.headers["Content-Type"]

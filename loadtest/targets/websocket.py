@@ -6,6 +6,7 @@ greenlet. Nothing waits without a deadline.
 """
 
 import time
+from codecs import utf_8_decode
 from collections.abc import Mapping, Sequence
 
 from websockets.client import ClientProtocol
@@ -69,13 +70,14 @@ def connect(
 class WebSocket:
     """An open connection, as `connect` makes it. One greenlet at a time may use it."""
 
-    __slots__ = ("_fragments", "_protocol", "_ready", "_socket")
+    __slots__ = ("_fragments", "_protocol", "_ready", "_socket", "_text")
 
     def __init__(self, raw: DeadlineSocket, protocol: ClientProtocol) -> None:
         self._socket = raw
         self._protocol = protocol
         self._fragments: list[Payload] = []
         self._ready: list[Payload] = []
+        self._text = False
 
     def shake_hands(self, deadline_s: float, headers: Mapping[str, str]) -> None:
         """The opening handshake; raises as `connect`."""
@@ -101,11 +103,11 @@ class WebSocket:
     def receive(self, deadline_s: float) -> list[Payload]:
         """The messages that have come, at least one, until `deadline_s`.
 
-        Pings are answered, fragments put together. Raises TimedOut, Closed; messages that came
-        before the close are returned first.
+        Pings are answered, fragments put together. Raises TimedOut, Closed (with the code that we
+        sent where the server broke the protocol); messages that came before are returned first.
         """
         while not self._ready:
-            if self._protocol.close_rcvd is not None or self._protocol.state is State.CLOSED:
+            if self._protocol.state is not State.OPEN:
                 raise self._closed()
             self._read(deadline_s, "nothing received in time")
             self._gather(self._protocol.events_received())
@@ -143,7 +145,7 @@ class WebSocket:
         self._socket.close()
 
     def _closed(self) -> Closed:
-        close = self._protocol.close_rcvd
+        close = self._protocol.close_rcvd or self._protocol.close_sent
         if close is None:
             return Closed(CloseCode.ABNORMAL_CLOSURE, "")
         return Closed(int(close.code), close.reason)
@@ -170,16 +172,31 @@ class WebSocket:
         for frame in events:
             if not isinstance(frame, Frame) or frame.opcode not in _DATA:
                 continue
-            if frame.fin and not self._fragments:
-                self._ready.append(frame.data)
-                continue
-            self._fragments.append(frame.data)
-            if frame.fin:
-                self._ready.append(b"".join(self._fragments))
-                self._fragments = []
+            if frame.opcode is not Opcode.CONT:
+                self._text = frame.opcode is Opcode.TEXT
+            message: Payload = frame.data
+            if self._fragments or not frame.fin:
+                self._fragments.append(frame.data)
+                if not frame.fin:
+                    continue
+                message, self._fragments = b"".join(self._fragments), []
+            if self._text and (wrong := _utf_8_error(message)):
+                self._protocol.fail(CloseCode.INVALID_DATA, wrong)
+                self._write()
+                return
+            self._ready.append(message)
 
 
 _DATA = frozenset((Opcode.TEXT, Opcode.BINARY, Opcode.CONT))
+
+
+def _utf_8_error(text: Payload) -> str | None:
+    """Why a text message ends the connection (RFC 6455, 8.1), which `websockets` leaves to us."""
+    try:
+        utf_8_decode(text, "strict", True)
+    except UnicodeDecodeError as error:
+        return f"text that is not UTF-8: {error.reason}"
+    return None
 
 
 def _first_line(response: Response) -> str:
