@@ -70,7 +70,7 @@ def connect(
 class WebSocket:
     """An open connection, as `connect` makes it. One greenlet at a time may use it."""
 
-    __slots__ = ("_fragments", "_protocol", "_ready", "_socket", "_text")
+    __slots__ = ("_fragments", "_protocol", "_ready", "_socket", "_text", "_wrong")
 
     def __init__(self, raw: DeadlineSocket, protocol: ClientProtocol) -> None:
         self._socket = raw
@@ -78,6 +78,7 @@ class WebSocket:
         self._fragments: list[Payload] = []
         self._ready: list[Payload] = []
         self._text = False
+        self._wrong: str | None = None
 
     def shake_hands(self, deadline_s: float, headers: Mapping[str, str]) -> None:
         """The opening handshake; raises as `connect`."""
@@ -145,6 +146,8 @@ class WebSocket:
         self._socket.close()
 
     def _closed(self) -> Closed:
+        if self._wrong is not None:
+            return Closed(CloseCode.INVALID_DATA, self._wrong)
         close = self._protocol.close_rcvd or self._protocol.close_sent
         if close is None:
             return Closed(CloseCode.ABNORMAL_CLOSURE, "")
@@ -181,6 +184,7 @@ class WebSocket:
                     continue
                 message, self._fragments = b"".join(self._fragments), []
             if self._text and (wrong := _utf_8_error(message)):
+                self._wrong = wrong  # also where a close frame has come with it
                 self._protocol.fail(CloseCode.INVALID_DATA, wrong)
                 self._write()
                 return
