@@ -157,11 +157,15 @@ class Hub:
             confirmation.result()
 
     def _disconnected(self, _lost: asyncio.Future[None]) -> None:
-        """Nothing is live any more; who waits for a confirmation gets StoreLost."""
+        """Nothing is live any more; who waits for a confirmation gets StoreLost.
+
+        Also for a subscription whose clients have left meanwhile: `connect` may wait for it.
+        """
         self._link = None
         self._live.clear()
+        left = [subscription for asked in self._unconfirmed.values() for subscription in asked]
         self._unconfirmed.clear()
-        for subscription in self._subscriptions.values():
+        for subscription in (*self._subscriptions.values(), *left):
             if not subscription.confirmed.done():
                 subscription.confirmed.set_exception(StoreLost("the store went away"))
                 subscription.confirmed.exception()  # whether or not somebody waits for it

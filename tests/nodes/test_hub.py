@@ -163,6 +163,33 @@ async def test_a_new_link_takes_all_channels_up_again(
     await eventually(lambda: listener.got == frames(2))
 
 
+class MuteLink:
+    """A link whose store never answers."""
+
+    def __init__(self) -> None:
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def push(self, *command: str | bytes) -> None: ...
+
+
+async def test_a_connection_lost_while_it_is_taken_up_ends_that_whoever_left_meanwhile() -> None:
+    """Found by the model: the hub waited for a confirmation whose client had gone, until the
+    node's time-out of 5 s, by which its recovery came later.
+    """
+    hub, listener = Hub(10_000, lambda _: None, lambda *_: None), Listener()
+    first, second = MuteLink(), MuteLink()
+    await hub.connect(first)
+    hub.join(listener, Sink.CLIENT)
+    first.lost.set_result(None)
+    await asyncio.sleep(0)
+    connecting = asyncio.ensure_future(hub.connect(second))
+    await asyncio.sleep(0)
+    hub.leave(listener)
+    second.lost.set_result(None)
+    with pytest.raises(StoreLost):
+        await asyncio.wait_for(connecting, 2)
+
+
 # --- through a node ---
 
 
