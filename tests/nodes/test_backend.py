@@ -133,8 +133,11 @@ async def test_a_store_that_falls_silent_is_lost_too(
         await user.frames(2)
         own_store.process.send_signal(signal.SIGSTOP)
         assert await user.frames(1) == ["error store_lost"]
+        assert (await node.get("/healthz"))[0] == 503  # alive, and nobody is sent here
+        assert await node.metric("chunk7_node_store_up") == 0
         own_store.process.send_signal(signal.SIGCONT)
         assert await user.frames(1) == ["error gap_possible"]
+        assert (await node.get("/healthz"))[0] == 200
         await store.publish(chunk(1))
         assert await user.frames(1) == ["chunk 1"]
     await node.end()

@@ -26,7 +26,7 @@ from chunk7.nodes.transports.websocket import text_frame
 from chunk7.wire.frames import encode_chunk
 
 SESSIONS = ("a", "b")
-CLIENTS = tuple(f"{session}{number}" for session in SESSIONS for number in range(3))
+CLIENTS = ("a0", "a1", "a2", "b0")
 MOST_SEQ = 12
 FITS = 4
 """Chunks that a buffer holds."""
@@ -207,11 +207,14 @@ class HubMachine(RuleBasedStateMachine):
 
     # --- the store ---
 
-    @precondition(lambda self: self.connected and self.wire.sent)
-    @rule()
-    def execute(self) -> None:
-        """The store takes the oldest command."""
-        self.turn()
+    @precondition(lambda self: self.connected)
+    @rule(steps=st.integers(1, 3))
+    def execute(self, steps: int) -> None:
+        """The store takes the oldest commands."""
+        for _ in range(min(steps, len(self.wire.sent))):
+            self._execute()
+
+    def _execute(self) -> None:
         command, channel = self.wire.sent.popleft()
         if command == "SUBSCRIBE":
             self.wire.subscribed += 1
@@ -222,19 +225,24 @@ class HubMachine(RuleBasedStateMachine):
             self.wire.executed.pop(channel, None)
             self.wire.coming.append([b"unsubscribe", channel])
 
-    @rule(session=st.sampled_from(SESSIONS), seq=st.integers(10, 21))
-    def publish(self, session: str, seq: int) -> None:
+    @precondition(lambda self: self.connected)
+    @rule(session=st.sampled_from(SESSIONS), seqs=st.lists(st.integers(10, 21), max_size=6))
+    def publish(self, session: str, seqs: list[int]) -> None:
         channel = stream_key(session).encode()
-        if self.connected and channel in self.wire.executed:
+        for seq in seqs if channel in self.wire.executed else ():
             number = self.wire.executed[channel]
             self.wire.coming.append(
                 [b"message", channel, PAYLOADS[session, seq], b"%d %d" % (number, seq)]
             )
 
-    @precondition(lambda self: self.connected and self.wire.coming)
-    @rule()
-    def arrive(self) -> None:
-        """The oldest answer or message reaches the hub."""
+    @precondition(lambda self: self.connected)
+    @rule(steps=st.integers(1, 8))
+    def arrive(self, steps: int) -> None:
+        """The oldest answers and messages reach the hub."""
+        for _ in range(min(steps, len(self.wire.coming))):
+            self._arrive()
+
+    def _arrive(self) -> None:
         kind, channel, *rest = self.wire.coming.popleft()
         session = channel.decode().removeprefix(stream_key(""))
         if kind == b"message":
@@ -261,6 +269,12 @@ class HubMachine(RuleBasedStateMachine):
         for expected in self.here.values():
             session = expected.real.session_id
             assert expected.real.got == [text_frame(PAYLOADS[session, s]) for s in expected.due]
+
+    @invariant()
+    def a_channel_is_heard_from_its_own_confirmation_on(self) -> None:
+        for session in SESSIONS:
+            live = self.connected and self.generations.get(session) in self.confirmed
+            assert (self.hub.heard(session) is not None) == live
 
     @invariant()
     def channels_are_those_with_clients(self) -> None:
