@@ -60,6 +60,7 @@ class RunOptions(TypedDict, total=False):
     settle_ms: int | str
     answers: Path | str
     processes: int
+    fault: Sequence[str]
     thresholds: Sequence[str]
     no_report: bool
     out: Path | str

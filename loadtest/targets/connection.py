@@ -89,7 +89,7 @@ class Connection:
         """One connection, from its opening to its end; how it was lost, None if it was not."""
         try:
             url = _url(self._worker.options, self._visit, self._user, connection_id, after_seq)
-            socket = connect(url, self._open_until_s(), self._headers())
+            socket = connect(url, self._open_until_s(), _headers(self._worker.options, self._visit))
         except TargetError as error:
             self._note_refusal(error)
             return error
@@ -124,14 +124,6 @@ class Connection:
         self._closed.setdefault("connected_ns", at_ns)
         self._closed.pop("error", None)
         self._away.connect(at_ns)
-
-    def _headers(self) -> dict[str, str]:
-        """A token in a header, not in the URL, which may be shown."""
-        tokens = self._worker.options.tokens
-        if tokens is None:
-            return {}
-        token = tokens.make(self._visit.session_id, TOKEN_VALID_S)
-        return {"Authorization": f"Bearer {token}"}
 
     def _note_history(self) -> None:
         """Of the visit's connections the first that brought one counts."""
@@ -228,6 +220,13 @@ class Connection:
         self._record.write_closed(
             reader.error, heartbeats=reader.heartbeats, fetches=reader.fetches
         )
+
+
+def _headers(options: LoadOptions, visit: Visit) -> dict[str, str]:
+    """A token in a header, not in the URL, which may be shown."""
+    if options.tokens is None:
+        return {}
+    return {"Authorization": f"Bearer {options.tokens.make(visit.session_id, TOKEN_VALID_S)}"}
 
 
 def _url(options: LoadOptions, visit: Visit, user: int, connection_id: int, after_seq: int) -> str:

@@ -87,7 +87,19 @@ class Subscription:
             self.handovers[client] = checked
         return checked is not None
 
-    def bounded(
+    def take(
+        self, client: Client, before: Handover, seq: int, payload: bytes, max_bytes: int
+    ) -> int:
+        """A live chunk has come to a client's handover; how many it was sent."""
+        handover, sent = before.take(seq, payload)
+        if handover.held is not before.held:
+            handover = self._bounded(client, handover, len(payload), max_bytes)
+        self.put(client, handover)
+        for item in sent:
+            client.write_live(text_frame(item))
+        return len(sent)
+
+    def _bounded(
         self, client: Client, handover: Handover, added_bytes: int, max_bytes: int
     ) -> Handover:
         """What is held counted; all of it dropped when it is too much, which the release tells."""
@@ -230,16 +242,9 @@ class Hub:
             return 0
         receivers = 0
         for client, before in list(subscription.handovers.items()):
-            handover, sent = before.take(seq, payload)
-            if handover.held is not before.held:
-                handover = subscription.bounded(
-                    client, handover, len(payload), self._max_buffer_bytes
-                )
-            subscription.put(client, handover)
-            for item in sent:
-                client.write_live(text_frame(item))
-            receivers += len(sent)
-            if handover.position is not None and handover.sink is not before.sink:
+            receivers += subscription.take(client, before, seq, payload, self._max_buffer_bytes)
+            after = subscription.of(client)
+            if after and after.position is not None and after.sink is not before.sink:
                 self.on_hole(client)
         return receivers
 

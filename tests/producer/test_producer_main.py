@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from producer_kit import DEADLINE_S, a_plan, until
+from producer_kit import AS_JSON, DEADLINE_S, a_plan, until
 
 from chunk7.delivery.errors import RecordError, UsageError
 from chunk7.producer.options import parse_options
@@ -82,7 +82,7 @@ async def streaming(
         plan = a_plan(duration_ms=60_000, ttft_ms=0.0, chunk_rate=200.0, sessions=20)
         async with (
             aiohttp.ClientSession(url) as http,
-            http.post("/timetable", data=msgspec.json.encode(plan)) as answer,
+            http.post("/timetable", data=msgspec.json.encode(plan), headers=AS_JSON) as answer,
         ):
             assert answer.status == 200
         await until(lambda: flushed(records / "producer.published.arrows"))
