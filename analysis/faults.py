@@ -14,6 +14,7 @@ import pandas as pd
 
 from chunk7.analysis.run_folder import Instants, Run
 from chunk7.analysis.verdicts import Bits, Ints
+from chunk7.faults.live import NOBODY
 
 CLIENTS = "clients"
 """The target of faults that the users carry out themselves."""
@@ -152,7 +153,7 @@ def on_node(struck: pd.DataFrame, names: Any, run: Run, join: Ints) -> list[Any]
     nodes = run.joins["node"].to_numpy(dtype=object)
     processes = run.joins["process"].to_numpy(dtype=object)
     known = {*nodes, *processes}
-    of = struck[struck["name"].isin(names)]
+    of = struck[struck["name"].isin(names) & (struck["target"] != NOBODY)]
     found = []
     for target, (began_ns, ended_ns) in zip(of["target"], spans_ns(of), strict=True):
         hit = (nodes == target) | (processes == target)
