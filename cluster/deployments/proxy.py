@@ -12,7 +12,9 @@ from chunk7.delivery.errors import UsageError
 from chunk7.wire.whole_files import write_whole
 
 _TEMPLATE = Path(__file__).with_name("nginx.conf.template")
-_FAILING = "max_fails=1 fail_timeout=1s"
+_FAILING = {"loopback": "max_fails=0", "network": "max_fails=1 fail_timeout=1s"}
+"""When a node that fails is passed over without a try. On loopback never: it refuses at once, and a
+rolling deploy, which takes node after node, would leave nginx with none for two seconds."""
 _NAME = re.compile(r"\$\{(CHUNK7_\w+)\}")
 
 
@@ -23,7 +25,7 @@ def render(
 
     Everything nginx writes goes into `folder`, an absolute path.
     """
-    servers = [f"server {host}:{port} {_FAILING};" for host, port in nodes]
+    servers = [f"server {host}:{port} {_FAILING['loopback']};" for host, port in nodes]
     return _filled(_user(), folder, f"{listen[0]}:{listen[1]}", servers, connections)
 
 
@@ -35,7 +37,7 @@ def render_for_compose(port: int, node_port: int, connections: int) -> str:
     servers = [
         "zone nodes 256k;",
         "resolver 127.0.0.11 valid=1s ipv6=off;",
-        f"server node:{node_port} resolve {_FAILING};",
+        f"server node:{node_port} resolve {_FAILING['network']};",
     ]
     return _filled("# no root: no user to change to", Path("/tmp"), str(port), servers, connections)  # noqa: S108
 
