@@ -13,6 +13,7 @@
 # make fuzz          100,000 bad inputs against a real node; SEED= for those of another time
 # make autobahn      the Autobahn test suite against both WebSocket ends; PYTHON2= is a Python 2.7
 # make soak          half an hour of a cluster under load and small mishaps; SOAK_S= for less
+# make survival      strike a cluster with every fault, explore the same, write docs/survival.md: 20 minutes
 # make reliability   measure the table of docs/reliability.md anew, some minutes
 # make lock          renew the three requirement locks from pyproject.toml
 # make clean         remove what the other targets made (runs/ is yours and stays)
@@ -24,7 +25,7 @@ BIN := $(VENV)/bin
 GALLERY := .venv-gallery
 NODE_LOCKS := $(wildcard examples/$(or $(MEMBER),*)/package-lock.json)
 
-.PHONY: run test test-quick test-clusters check gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak reliability lock clean
+.PHONY: run test test-quick test-clusters check gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak survival reliability lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
@@ -118,6 +119,9 @@ autobahn: $(VENV)/dev.stamp
 
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.soak $(if $(SOAK_S),--seconds $(SOAK_S)) $(ARGS)
+
+survival: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.survival $(ARGS)
 
 reliability: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.reliability $(ARGS)
