@@ -7,13 +7,14 @@ from typing import Any
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
 from chunk7.delivery.registry import Ordering, resolve
-from chunk7.faults import SAME_AS, STRIKES
+from chunk7.faults import FAULTS, SAME_AS, STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.drawing import DrawnSchedule, drawn, rerun
-from chunk7.simulator.explore.guard import guarded
+from chunk7.simulator.explore.guard import Item, Job, guarded
 from chunk7.simulator.explore.schedule import Failure, Schedule
-from chunk7.simulator.explore.search import SearchLimits, explore
+from chunk7.simulator.explore.schedule import document as schedule_document
+from chunk7.simulator.explore.search import ExploreVerdict, SearchLimits, explore
 from chunk7.simulator.explore.state import ExploreCell
 
 
@@ -74,6 +75,111 @@ def explored(
             for cell in ExploreCell(connect, write, chunks, joiners, may_strike).with_each_client():
                 yield _find(cell, replace(limits, tick=tick))
 
+    return _run(job, connects, writes)
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """What a pair comes to under one fault that strikes at most once.
+
+    `same_as` is the fault whose schedules were explored: `fault` itself, or what stands for it
+    (`faults/same_as.py`), None where it only delays. `verdict` is `keeps` (no schedule loses),
+    `loses` (one does, whether clients resume or start over) or `unknown` (a bound was reached).
+    `loses_anyway` says that the pair loses with no fault at all; then nothing else was explored.
+    `schedule` is a shortest one that loses, None unless the verdict is `loses`.
+    """
+
+    connect: str
+    write: str
+    fault: str
+    same_as: str | None
+    verdict: str
+    loses_anyway: bool
+    schedule: Schedule | None
+
+    def document(self) -> dict[str, Any]:
+        """The row in the JSON of `chunk7 explore --survival`."""
+        row = {name: getattr(self, name) for name in self.__slots__}
+        return row | {"schedule": self.schedule and schedule_document(self.schedule)}
+
+
+def survival(
+    connects: Sequence[str | ConnectOrdering] = (),
+    writes: Sequence[str | WriteOrdering] = (),
+    faults: Sequence[str] = (),
+    chunks: int = 2,
+    joiners: int = 1,
+    limits: SearchLimits | None = None,
+) -> list[Survival]:
+    """Every pair that shares a feed under each of `faults`, one fault at a time.
+
+    Orderings and errors as for `explored`; faults are any of `FAULTS`, `all` or none for all that
+    have schedules of their own (STRIKES). `limits` bound each exploration.
+    """
+    return list(surviving(connects, writes, faults, chunks, joiners, limits))
+
+
+def surviving(
+    connects: Sequence[str | ConnectOrdering],
+    writes: Sequence[str | WriteOrdering],
+    faults: Sequence[str],
+    chunks: int,
+    joiners: int,
+    limits: SearchLimits | None,
+) -> Iterator[Survival]:
+    """The same one by one: pair after pair, and of each the faults in the registry's order."""
+    each = _each_fault(faults)
+    connects = _wanted("--connect", connects, CONNECT_ORDERINGS)
+    writes = _wanted("--write", writes, WRITE_ORDERINGS)
+    limits = limits or SearchLimits()
+
+    def job(tick: Callable[[], None]) -> Iterator[Survival]:
+        for connect, write in _pairs(connects, writes):
+            yield from _survivals(
+                ExploreCell(connect, write, chunks, joiners), each, replace(limits, tick=tick)
+            )
+
+    return _run(job, connects, writes)
+
+
+def _survivals(
+    calm: ExploreCell, faults: Sequence[str], limits: SearchLimits
+) -> Iterator[Survival]:
+    """Of one pair. A fault may stay away, so what loses without one loses with each."""
+    known: dict[str | None, tuple[str, Schedule | None]] = {None: _survival(calm, limits)}
+    loses_anyway = known[None][0] == "loses"
+    for fault in faults:
+        same_as = SAME_AS.get(fault, fault)
+        cause = None if loses_anyway else same_as
+        if cause is not None and cause not in known:
+            known[cause] = _survival(replace(calm, faults=(cause,)), limits)
+        yield Survival(
+            calm.connect.name, calm.write.name, fault, same_as, known[cause][0], loses_anyway,
+            known[cause][1],
+        )  # fmt: skip
+
+
+def _survival(cell: ExploreCell, limits: SearchLimits) -> tuple[str, Schedule | None]:
+    """The worst verdict over both ways to come again, and the schedule that loses."""
+    results = [explore(each, limits) for each in cell.with_each_client()]
+    for result in results:
+        if result.verdict is ExploreVerdict.LOSES:
+            return "loses", result.counterexamples[Failure.LOSSY]
+    unknown = any(result.verdict is ExploreVerdict.UNKNOWN for result in results)
+    return "unknown" if unknown else "keeps", None
+
+
+def _each_fault(wanted: Sequence[str]) -> tuple[str, ...]:
+    """Any that there is, in the registry's order."""
+    for name in wanted:
+        if name not in FAULTS and name != "all":
+            raise UsageError(f"--faults {name}: one of {', '.join(FAULTS)}, or all")
+    every = STRIKES if "all" in wanted or not wanted else {}
+    return tuple(name for name in FAULTS if name in wanted or name in every)
+
+
+def _run(job: Job[Item], connects: Sequence[object], writes: Sequence[object]) -> Iterator[Item]:
+    """Here, or in a process of its own if not all of the orderings are ours."""
     ours = {*CONNECT_ORDERINGS, *WRITE_ORDERINGS}
     return job(lambda: None) if ours.issuperset([*connects, *writes]) else guarded(job)
 

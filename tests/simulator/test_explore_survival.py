@@ -1,0 +1,83 @@
+"""The survival matrix: every pair under every fault, one fault at a time."""
+
+import pytest
+
+from chunk7.delivery.errors import UsageError
+from chunk7.exploration import Survival, survival
+from chunk7.faults import STRIKES
+from chunk7.simulator.explore.search import SearchLimits
+
+
+@pytest.mark.parametrize(
+    ("connect", "write", "verdict"),
+    [
+        ("subscribe_then_history", "atomic_lua", "loses"),
+        ("buffered_merge", "atomic_lua", "loses"),
+        ("sequence_gap_fill", "atomic_lua", "keeps"),
+        ("positioned_merge", "atomic_lua", "keeps"),
+        ("redis_streams", "stream_append", "keeps"),
+    ],
+)
+def test_who_recovers_keeps_what_a_lost_subscription_has_passed_by(
+    connect: str, write: str, verdict: str
+) -> None:
+    [row] = survival([connect], [write], ["store_kill_pubsub"])
+    assert (row.verdict, row.loses_anyway) == (verdict, False)
+    assert (row.schedule is not None) == (verdict == "loses")
+
+
+@pytest.mark.parametrize(
+    ("connect", "write"),
+    [
+        ("sequence_gap_fill", "atomic_lua"),
+        ("positioned_merge", "atomic_lua"),
+        ("redis_streams", "stream_append"),
+    ],
+)
+def test_who_recovers_loses_only_what_the_store_has_lost(connect: str, write: str) -> None:
+    losing = {row.fault for row in survival([connect], [write]) if row.verdict == "loses"}
+    assert losing == {"store_restart_empty", "store_failover", "evict", "trim"}
+
+
+def test_each_fault_strikes_by_itself_in_the_order_of_the_registry() -> None:
+    rows = survival(["buffered_merge"], ["atomic_lua"], ["trim", "node_kill"])
+    assert [(row.fault, row.verdict) for row in rows] == [("node_kill", "keeps"), ("trim", "loses")]
+    assert rows[1].schedule is not None
+    assert rows[1].schedule.faults == ("trim",)
+
+
+def test_all_and_nothing_mean_every_fault_that_has_schedules() -> None:
+    pair = ["redis_streams"], ["stream_append"]
+    assert [row.fault for row in survival(*pair)] == list(STRIKES)
+    assert survival(*pair, ["all"]) == survival(*pair)
+
+
+def test_what_has_no_schedules_of_its_own_has_the_verdict_of_what_stands_for_it() -> None:
+    faults = ["network_cut", "store_kill_pubsub", "store_pause"]
+    rows = survival(["buffered_merge"], ["atomic_lua"], faults)
+    assert [(row.fault, row.same_as, row.verdict) for row in rows] == [
+        ("store_kill_pubsub", "store_kill_pubsub", "loses"),
+        ("store_pause", None, "keeps"),
+        ("network_cut", "store_kill_pubsub", "loses"),
+    ]
+    assert rows[0].schedule == rows[2].schedule
+
+
+def test_what_loses_without_a_fault_says_so() -> None:
+    [row] = survival(["history_then_subscribe"], ["atomic_lua"], ["node_kill"])
+    assert (row.verdict, row.loses_anyway) == ("loses", True)
+    assert row.schedule is not None
+    assert row.schedule.faults == ()
+
+
+def test_a_bound_makes_it_unknown() -> None:
+    bound = SearchLimits(max_schedules=2)
+    [row] = survival(["redis_streams"], ["stream_append"], ["node_kill"], limits=bound)
+    assert row == Survival(
+        "redis_streams", "stream_append", "node_kill", "node_kill", "unknown", False, None
+    )
+
+
+def test_a_fault_that_does_not_exist_is_named_with_those_that_do() -> None:
+    with pytest.raises(UsageError, match=r"--faults flood: one of node_kill, .* or all"):
+        survival(faults=["flood"])
