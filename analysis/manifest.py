@@ -21,6 +21,8 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The client sees holes and fetches them: a hole is not yet a loss."""
     merges: bool = False
     """The node removes from the live feed what the history had: an overlap is no duplicate."""
+    recovers: bool = False
+    """The node sees holes and sends what was in them: a hole is not yet a loss."""
 
 
 class TargetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -137,14 +137,15 @@ def _of_session(run: Run, writes: WriteTimes, rows: pd.DataFrame, chunks: Any) -
 
 
 def _with_traits(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """Whether a hole is lost or fetched, and an overlap doubled or merged."""
+    """Whether a hole is lost, fetched or recovered, and an overlap doubled or merged."""
     traits = run.manifest.traits
     fills = table["connect"].map(lambda name: traits[name].fills_gaps).to_numpy(dtype=bool)
+    recovers = table["connect"].map(lambda name: traits[name].recovers).to_numpy(dtype=bool)
     merges = table["connect"].map(lambda name: traits[name].merges).to_numpy(dtype=bool)
     columns = {"connection": table["connection"], "cell": table["cell"]}
     for ending in (end + part for end in _OFFS for part in ("", "_variance")):
         hole, overlap = table[f"hole{ending}"], table[f"overlap{ending}"]
-        columns[f"lost{ending}"] = hole.where(~fills, 0.0)
+        columns[f"lost{ending}"] = hole.where(~(fills | recovers), 0.0)
         columns[f"fetched{ending}"] = hole.where(fills, 0.0)
         columns[f"duplicate{ending}"] = overlap.where(~merges, 0.0)
     return pd.DataFrame(columns)

@@ -153,6 +153,7 @@ def traits(ordering: ConnectOrdering) -> Traits:
     return Traits(
         fills_gaps=ordering.client is ClientPolicy.FILLS_GAPS,
         merges=any(isinstance(effect, Release) for effect in dry_join(ordering)),
+        recovers=ordering.recovery is not None,
     )
 
 

@@ -58,6 +58,11 @@ class ConnectOrdering:
     client: ClientPolicy = ClientPolicy.TAKES_ALL
     recovery: Callable[[Position], ConnectSteps] | None = None
 
+    @property
+    def mends(self) -> bool:
+        """Whether a hole that a join leaves is filled: the client asks, or the node sees it."""
+        return self.client is ClientPolicy.FILLS_GAPS or self.recovery is not None
+
 
 @dataclass(frozen=True, slots=True)
 class WriteOrdering:

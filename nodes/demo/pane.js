@@ -11,6 +11,7 @@ const TITLES = {
   redis_streams: ["Fix 2: Redis Streams", "One stream, one cursor: nothing to hand over."],
   sequence_gap_fill: ["Fix 3: numbers and gaps", "The buggy order; the client sees the hole and fetches."],
   buffered_merge: ["Fix 4: buffer and merge", "Subscribe into a buffer, read, merge: no work for the client."],
+  positioned_merge: ["Fix 5: keep positions", "The same, and the node checks what it has sent, and mends it."],
 };
 
 const element = (tag, className, textContent = "") =>

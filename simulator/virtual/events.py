@@ -15,7 +15,10 @@ a node (the first client of a channel waits for the store, the next only for its
 delivery delays, buffers and their release, gap-filling clients, and the faults of
 `fault_schedule.py`. A client whose node died resumes after its last gapless chunk, through
 another node; all nodes hear of a chunk at the same moment, so none is behind what such a client
-has. What is not: the client's own network (its order is TCP's, so verdicts do not depend on it),
+has. A node that keeps positions (`ConnectOrdering.recovery`) sends what it missed while its
+subscription was lost in its place, and the rest of what a client lacks as a client that fills gaps
+would fetch it; that what comes live waits meanwhile is not modelled, so it may count as late. What
+is not: the client's own network (its order is TCP's, so verdicts do not depend on it),
 queues and their overflow, CPU contention between joins, histories of earlier answers, trimming, and
 a gap-filling client's fetch of a chunk that is merely still under way.
 """
@@ -27,7 +30,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from chunk7.delivery.client import CLIENTS
 from chunk7.delivery.gaps import GapTracker
 from chunk7.delivery.ordering import ConnectOrdering, Join
 from chunk7.delivery.stepping import Steps
@@ -76,7 +78,8 @@ class _Run:
     ) -> None:
         self._settings = settings
         self._connect = connect
-        self._fills = CLIENTS[connect.client].asks
+        self._recovers = connect.recovery is not None
+        self._fills = connect.mends
         self._sessions = sessions
         self._schedule = schedule
         self._block = block
@@ -94,7 +97,7 @@ class _Run:
             self._sessions[session], wave * self._settings.wave_ms, self._schedule
         )
         self._effects = Effects(self._connect, self._durations, self._group)
-        self._receiving = Receiving(self._group)
+        self._receiving = Receiving(self._group, self._recovers)
 
     def outcome(self, tick: Callable[[], None]) -> BlockOutcome:
         """Run every group of the block."""

@@ -70,6 +70,8 @@ def connect_program(ordering: ConnectOrdering) -> ConnectProgram:
 
     Raises UsageError, with the reason, for one it cannot; OrderingError for a broken one.
     """
+    if ordering.recovery is not None:
+        raise _refusal(ordering.name, "its node recovers what it has left out")
     empty, filled = dry_join(ordering, ()), dry_join(ordering, _SAVED)
     steps = tuple(type(effect) for effect in filled)
     if steps != tuple(type(effect) for effect in empty):

@@ -11,10 +11,11 @@ from chunk7.simulator.virtual.receipts import Range, contiguous, subtract
 
 
 class Receiving:
-    """What the clients of a group receive."""
+    """What the clients of a group receive; if the node `recovers`, also what passed it by."""
 
-    def __init__(self, group: WatcherGroup) -> None:
+    def __init__(self, group: WatcherGroup, recovers: bool = False) -> None:
         self._group = group
+        self._recovers = recovers
 
     def received(self, client: VirtualClient) -> list[Range]:
         """Everything written to the client, over its lives, in order."""
@@ -88,7 +89,9 @@ class Receiving:
         begin = bisect_left(session.publish_ms, executed)
         attached = bisect_left(session.arrive_ms, life.attached_ms)
         live = [(max(begin, attached), end)] if max(begin, attached) < end else []
-        return subtract(live, self._outages(life.node, executed)) if self._group.schedule else live
+        if self._group.schedule is None or self._recovers:
+            return live
+        return subtract(live, self._outages(life.node, executed))
 
     def _outages(self, node: int, executed: float) -> list[Range]:
         """Publications that were under way, or came, while the node had no connection."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from chunk7.delivery.errors import UsageError
-from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering, pair
+from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
 from chunk7.simulator.virtual import events, vectorised
 from chunk7.simulator.virtual.chunks import timelines_by_events, timelines_by_law
 from chunk7.simulator.virtual.program import merges
@@ -35,7 +35,7 @@ def simulate(
     else:
         timelines = timelines_by_law(settings, write)
         found = vectorised.outcomes(settings, connect, timelines)
-    fills = connect.client is ClientPolicy.FILLS_GAPS
+    fills = connect.mends
     tally = Tally(settings, timelines, fills=fills, merges=merges(connect))
     for outcome in found:
         tally.add(outcome)

@@ -130,6 +130,16 @@ def test_a_gap_filler_is_predicted_to_fetch_its_holes_and_lose_none(tmp_path: Pa
     assert first.chunks_fetched_predicted == pytest.approx(0.65)
 
 
+def test_a_node_that_recovers_is_predicted_to_lose_none_and_its_client_to_fetch_none(
+    tmp_path: Path,
+) -> None:
+    folder = bug_and_fix(tmp_path / "run")
+    retrait(folder, CELL.connect, Traits(recovers=True))
+    first = analyse(folder).summary.results[0]
+    assert first.chunks_lost_predicted == first.chunks_lost_predicted_high == 0
+    assert first.chunks_fetched_predicted == 0
+
+
 def test_a_merging_node_is_predicted_to_double_nothing(tmp_path: Path) -> None:
     folder = bug_and_fix(tmp_path / "run")
     retrait(folder, FIXED.connect, Traits(merges=True))

@@ -67,7 +67,7 @@ def test_one_side_alone_goes_with_what_pairs_with_it() -> None:
 
 def test_all_means_every_pair_there_is() -> None:
     everything = pairs(["all"], ["all"])
-    assert len(everything) == 4 * 4 + 1
+    assert len(everything) == 5 * 4 + 1
     assert "redis_streams x stream_append" in everything
 
 
@@ -104,10 +104,12 @@ def test_a_file_cannot_take_the_name_of_another_ordering(file: Path) -> None:
 
 def test_traits_are_what_the_ordering_does() -> None:
     traits = choose(["all"], ["all"]).traits
+    assert [name for name, t in traits.items() if t.recovers] == ["positioned_merge"]
     assert {name: (t.fills_gaps, t.merges) for name, t in traits.items()} == {
         "history_then_subscribe": (False, False),
         "subscribe_then_history": (False, False),
         "redis_streams": (False, False),
         "sequence_gap_fill": (True, False),
         "buffered_merge": (False, True),
+        "positioned_merge": (False, True),
     }

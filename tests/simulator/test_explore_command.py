@@ -72,7 +72,7 @@ def test_the_default_matrix_is_complete_and_as_expected(call: Call) -> None:
     found = json.loads(done.stdout)
     assert found["schema"] == 2
     cells = found["cells"]
-    assert len(cells) == 17
+    assert len(cells) == 21
     assert all(cell["complete"] for cell in cells)
     losing = {(cell["connect"], cell["write"]) for cell in cells if cell["verdict"] == "loses"}
     assert losing == {

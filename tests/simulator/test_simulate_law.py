@@ -317,6 +317,14 @@ def test_spells_of_two_faults_are_in_the_order_of_time() -> None:
     assert len(set(edges)) == len(edges)
 
 
+def test_a_node_that_keeps_positions_survives_a_reconnect_and_late_saving() -> None:
+    kept = _with(RECONNECT, connect="positioned_merge")
+    assert (kept.chunks_lost, kept.chunks_duplicate, kept.chunks_out_of_order) == (0, 0, 0)
+    late = cell("positioned_merge", "publish_then_save", connections=1_000, sessions=10)
+    assert (late.chunks_lost, late.chunks_lost_predicted) == (0, 0)
+    assert late.chunks_fetched > 0
+
+
 def test_a_crash_hands_over_again() -> None:
     """Rejoining reads the history anew, so a sound cell stays sound and the bug strikes again."""
     assert _with(CRASH).chunks_lost == 0

@@ -81,7 +81,7 @@ PAIRS = [
     (connect, write)
     for connect in (*CONNECT_ORDERINGS.values(), unconfirmed, unmerged, from_the_newest)
     for write in WRITE_ORDERINGS.values()
-    if connect.feed is write.feed
+    if connect.feed is write.feed and connect.recovery is None
 ]
 
 
@@ -291,6 +291,7 @@ def never_saves(chunk: Chunk) -> WriteSteps:
         (depends, "atomic_lua", "what it does depends on what it reads"),
         (never_releases, "atomic_lua", "it does not release its buffer once"),
         (sends_half, "atomic_lua", "it does not send exactly once, and just what it read"),
+        (CONNECT_ORDERINGS["positioned_merge"], "atomic_lua", "its node recovers what it has"),
         (unconfirmed, never_saves, "a chunk is not numbered, published and saved once each"),
     ],
 )
