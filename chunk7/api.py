@@ -161,7 +161,7 @@ def explore(
     args = _parsed("explore", command.add_parser, options)
     limits = SearchLimits(args.max_schedules, args.max_seconds)
     pairing = _listed(connect), _listed(write)
-    return list(explored(*pairing, names(args.faults), args.chunks, args.joiners, limits))
+    return list(explored(*pairing, names(args.faults), command.chunks(args), args.joiners, limits))
 
 
 def simulate(

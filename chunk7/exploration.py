@@ -85,7 +85,7 @@ class Survival:
     `same_as` is the fault whose schedules were explored: `fault` itself, or what stands for it
     (`faults/same_as.py`), None where it only delays. `verdict` is `keeps` (no schedule loses),
     `loses` (one does, whether clients resume or start over) or `unknown` (a bound was reached).
-    `loses_anyway` says that the pair loses with no fault at all; then nothing else was explored.
+    `without_fault` is that of the pair when nothing strikes.
     `schedule` is a shortest one that loses, None unless the verdict is `loses`.
     """
 
@@ -94,8 +94,13 @@ class Survival:
     fault: str
     same_as: str | None
     verdict: str
-    loses_anyway: bool
+    without_fault: str
     schedule: Schedule | None
+
+    @property
+    def loses_anyway(self) -> bool:
+        """Whether the pair loses with no fault at all; then nothing else was explored."""
+        return self.without_fault == "loses"
 
     def document(self) -> dict[str, Any]:
         """The row in the JSON of `chunk7 explore --survival`."""
@@ -147,16 +152,15 @@ def _survivals(
 ) -> Iterator[Survival]:
     """Of one pair. A fault may stay away, so what loses without one loses with each."""
     known: dict[str | None, tuple[str, Schedule | None]] = {None: _survival(calm, limits)}
-    loses_anyway = known[None][0] == "loses"
+    without_fault = known[None][0]
     for fault in faults:
         same_as = SAME_AS.get(fault, fault)
-        cause = None if loses_anyway else same_as
+        cause = None if without_fault == "loses" else same_as
         if cause is not None and cause not in known:
             known[cause] = _survival(replace(calm, faults=(cause,)), limits)
-        yield Survival(
-            calm.connect.name, calm.write.name, fault, same_as, known[cause][0], loses_anyway,
-            known[cause][1],
-        )  # fmt: skip
+        verdict, schedule = known[cause]
+        names = calm.connect.name, calm.write.name
+        yield Survival(*names, fault, same_as, verdict, without_fault, schedule)
 
 
 def _survival(cell: ExploreCell, limits: SearchLimits) -> tuple[str, Schedule | None]:
@@ -194,8 +198,10 @@ def _chosen_faults(wanted: Sequence[str]) -> tuple[str, ...]:
 
 def _instead(name: str) -> str:
     """What to explore instead of what has no schedules."""
+    if name == "all":
+        return "only with --survival, which explores each by itself"
     if name not in SAME_AS:
-        return f"one of {', '.join(STRIKES)}, or all"
+        return f"one of {', '.join(STRIKES)}"
     other = SAME_AS[name]
     if other is None:
         return "has no schedule of its own: it only delays, and every order is explored anyway"

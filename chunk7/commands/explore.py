@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chunk7.cluster.options import (
     Subparsers,
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from chunk7.exploration import Finding
 
+Found = TypeVar("Found")
+
 SCHEMA = 2
 FAILURES = ("loses", "unknown")
 """Verdicts that --fail-on may name."""
@@ -64,9 +66,8 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     parser.add_argument(
         "--chunks",
         type=whole("--chunks", 1, schedules.MAX_CHUNKS),
-        default=3,
         metavar="N",
-        help="chunks that the producer writes (default: %(default)s)",
+        help="chunks that the producer writes (default: 3; 2 with --survival)",
     )
     parser.add_argument(
         "--joiners",
@@ -80,6 +81,12 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         action="append",
         metavar="NAME",
         help=f"faults that may strike once each: {', '.join(STRIKES)}; repeatable, or commas",
+    )
+    parser.add_argument(
+        "--survival",
+        action="store_true",
+        help="explore each of --faults by itself (default: all), and say which pair keeps "
+        "everything under which",
     )
     parser.add_argument(
         "--max-schedules",
@@ -110,7 +117,11 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     )
     add_fail_on(parser, FAILURES, "pair")
     add_seed(parser)
-    add_out(parser, "nowhere; with it, explore.json and a schedule for each kind of failure")
+    add_out(
+        parser,
+        "nowhere; with it, explore.json and a schedule for each kind of failure; "
+        "survival.json and one for each fault with --survival",
+    )
     add_json(parser)
 
 
@@ -120,16 +131,18 @@ def run(args: argparse.Namespace) -> int:
     from chunk7.exploration import explored
     from chunk7.simulator.explore.search import SearchLimits
 
+    if args.survival:
+        return _survival(args)
     show, failures = _kinds(args.show), fail_on(args.fail_on, FAILURES)
     found = explored(
         names(args.connect),
         names(args.write),
         names(args.faults),
-        args.chunks,
+        chunks(args),
         args.joiners,
         SearchLimits(args.max_schedules, args.max_seconds),
     )
-    findings = _watched(found)
+    findings = list(_watched(found))
     document = {"schema": SCHEMA, "cells": [finding.document for finding in findings]}
     if args.out:
         _write(args.out, findings, document)
@@ -138,12 +151,45 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(document) + "\n")
         return code
     console = stdout_console(PLAIN_WIDTH)
-    _print(console, findings, _heading(args.chunks, args.joiners, findings), _COUNTS)
+    _print(console, findings, _heading(chunks(args), args.joiners, findings), _COUNTS)
     if args.verbose:
         _print(console, findings, "explored", _COVERAGE)
     _draw(findings, show)
     _sum_up(findings)
     return code
+
+
+def chunks(args: argparse.Namespace) -> int:
+    """--chunks, or its default."""
+    return int(args.chunks or (2 if args.survival else 3))
+
+
+def _survival(args: argparse.Namespace) -> int:
+    """Every pair under each fault; the exit code, as of `run`."""
+    from chunk7.exploration import surviving
+    from chunk7.simulator.explore.search import SearchLimits
+    from chunk7.survival_table import show_survival, write_schedules
+
+    for option in ("show", "verbose"):
+        if getattr(args, option):
+            raise UsageError(f"--{option}: not with --survival; explore the fault by itself")
+    failures = fail_on(args.fail_on, FAILURES)
+    size = chunks(args), args.joiners
+    limits = SearchLimits(args.max_schedules, args.max_seconds)
+    pairing = names(args.connect), names(args.write)
+    found = surviving(*pairing, names(args.faults), *size, limits)
+    rows = list(_watched(found))
+    document = {"schema": SCHEMA, "survival": [row.document() for row in rows]}
+    if args.out:
+        make_folder(args.out)
+        write_whole(args.out / "survival.json", json.dumps(document) + "\n")
+        write_schedules(rows, args.out)
+    if args.json:
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        title = f"{_size(*size)}, one fault at a time"
+        show_survival(rows, title, stdout_console(PLAIN_WIDTH))
+    return CROSSED if any(row.verdict in failures for row in rows) else 0
 
 
 def _kinds(values: list[str] | None) -> list[Failure]:
@@ -154,15 +200,15 @@ def _kinds(values: list[str] | None) -> list[Failure]:
     return [kind for kind in Failure if kind in wanted or "all" in wanted]
 
 
-def _watched(findings: "Iterator[Finding]") -> "list[Finding]":
-    """All of them, with a progress line on a terminal's stderr."""
+def _watched(found: "Iterator[Found]") -> "Iterator[Found]":
+    """The same, with a progress line on a terminal's stderr."""
     from rich.progress import track
 
     from chunk7.console import stderr_console
 
     console = stderr_console()
     hidden = not console.is_terminal
-    return list(track(findings, "exploring", console=console, transient=True, disable=hidden))
+    return iter(track(found, "exploring", console=console, transient=True, disable=hidden))
 
 
 # --- what to say ---
@@ -170,9 +216,12 @@ def _watched(findings: "Iterator[Finding]") -> "list[Finding]":
 
 def _heading(chunks: int, joiners: int, findings: "list[Finding]") -> str:
     faults = findings[0].document["faults"]
-    clients = f"{joiners} client{'s' * (joiners != 1)}"
     troubles = f", faults: {', '.join(faults)}" if faults else ""
-    return f"{chunks} chunk{'s' * (chunks != 1)}, {clients}{troubles}"
+    return f"{_size(chunks, joiners)}{troubles}"
+
+
+def _size(chunks: int, joiners: int) -> str:
+    return f"{chunks} chunk{'s' * (chunks != 1)}, {joiners} client{'s' * (joiners != 1)}"
 
 
 _COUNTS = {

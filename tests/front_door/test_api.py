@@ -45,7 +45,7 @@ def yields_a_number(join: Join) -> ConnectSteps:
         (
             "explore",
             api.ExploreOptions,
-            {"connect", "write", "json", "seed", "out", "show", "verbose", "fail_on"},
+            {"connect", "write", "json", "seed", "out", "show", "verbose", "fail_on", "survival"},
         ),
         ("simulate", api.SimulateOptions, {"connect", "write", "json", "out", "threshold"}),
     ],

@@ -5,7 +5,11 @@ import pytest
 from chunk7.delivery.errors import UsageError
 from chunk7.exploration import Survival, survival
 from chunk7.faults import STRIKES
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.search import SearchLimits
+from chunk7.simulator.explore.state import ExploreCell
+from chunk7.simulator.explore.world import World
 
 
 @pytest.mark.parametrize(
@@ -37,6 +41,39 @@ def test_who_recovers_keeps_what_a_lost_subscription_has_passed_by(
 def test_who_recovers_loses_only_what_the_store_has_lost(connect: str, write: str) -> None:
     losing = {row.fault for row in survival([connect], [write]) if row.verdict == "loses"}
     assert losing == {"store_restart_empty", "store_failover", "evict", "trim"}
+
+
+@pytest.mark.parametrize("fault", ["store_restart_empty", "store_failover", "evict", "trim"])
+@pytest.mark.parametrize(
+    ("connect", "write"),
+    [
+        ("sequence_gap_fill", "atomic_lua"),
+        ("positioned_merge", "atomic_lua"),
+        ("redis_streams", "stream_append"),
+    ],
+)
+def test_who_joins_after_the_store_has_lost_it_can_have_it_from_nobody(
+    connect: str, write: str, fault: str
+) -> None:
+    """No ordering could: once all is written and then gone, every continuation loses it."""
+    cell = ExploreCell(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write], 2, 1, (fault,))
+    world = World(cell)
+    state = world.initial()
+    while produced := [after for step, after in world.moves(state) if step.actor == "producer"]:
+        state = produced[0]
+    stack = [after for _, after in world.fault_moves(state)]
+    assert stack
+    seen, ends = set(stack), 0
+    while stack:
+        state = stack.pop()
+        moves = world.moves(state)
+        if not moves:
+            ends += 1
+            assert any(world.outcome(state).lost)
+        new = {after for _, after in moves} - seen
+        seen |= new
+        stack += new
+    assert ends > 0
 
 
 def test_each_fault_strikes_by_itself_in_the_order_of_the_registry() -> None:
@@ -74,7 +111,7 @@ def test_a_bound_makes_it_unknown() -> None:
     bound = SearchLimits(max_schedules=2)
     [row] = survival(["redis_streams"], ["stream_append"], ["node_kill"], limits=bound)
     assert row == Survival(
-        "redis_streams", "stream_append", "node_kill", "node_kill", "unknown", False, None
+        "redis_streams", "stream_append", "node_kill", "node_kill", "unknown", "unknown", None
     )
 
 
