@@ -14,7 +14,7 @@ import pandas as pd
 
 from chunk7.analysis.run_folder import Instants, Run
 from chunk7.analysis.verdicts import Bits, Ints
-from chunk7.faults.live import NOBODY
+from chunk7.wire.plan import NOBODY
 
 CLIENTS = "clients"
 """The target of faults that the users carry out themselves."""

@@ -91,7 +91,7 @@ def close(code: int | None = 1000, reason: bytes = b"") -> bytes:
 def handshake(session: str, query: str = "") -> bytes:
     """A right opening handshake."""
     return (
-        f"GET /ws/{quote(session, safe='')}?{query} HTTP/1.1\r\nHost: node\r\n"
+        f"GET /ws/{quote(session, safe='')}?{query} HTTP/1.1\r\nHost: localhost\r\n"
         f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {KEY.decode()}\r\n"
         "Sec-WebSocket-Version: 13\r\n\r\n"
     ).encode()
@@ -245,7 +245,7 @@ FATAL: tuple[Callable[[random.Random], bytes], ...] = (
 # --- what is no handshake ---
 
 HEADERS = {
-    "Host": "node",
+    "Host": "localhost",
     "Upgrade": "websocket",
     "Connection": "Upgrade",
     "Sec-WebSocket-Key": KEY.decode(),
@@ -349,9 +349,9 @@ def _no_http(rng: random.Random) -> bytes:
             b"\r\n\r\n\r\n\r\n",
             b"\x00" * rng.randrange(1, 500),
             rng.randbytes(rng.randrange(1, 2_000)) + b"\r\n\r\n",
-            b"GET /ws/s HTTP/1.1\nHost: node\n\n",
+            b"GET /ws/s HTTP/1.1\nHost: localhost\n\n",
             b"GET /ws/s HTTP/1.1\r\n folded: header\r\n\r\n",
-            b"GET /ws/\xff\xfe HTTP/1.1\r\nHost: node\r\n\r\n",
+            b"GET /ws/\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
         )
     )
 

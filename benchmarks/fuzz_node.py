@@ -363,7 +363,8 @@ async def _write(store: Store, done: Fuzzed, stop: asyncio.Event) -> None:
 async def _level(node: RealNode) -> Level:
     """Once all bad clients are gone. Raises TimeoutError when they stay."""
     async with asyncio.timeout(ENDED_WITHIN_S):
-        while await asyncio.to_thread(node.metric, "chunk7_node_clients") > len(GOOD):  # noqa: ASYNC110
+        gone = len(GOOD) + 1  # our own question is a connection, too
+        while await asyncio.to_thread(node.metric, "chunk7_node_connections") > gone:  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # poll, bounded by the deadline
     return Level(
         node.process.memory_info().rss,

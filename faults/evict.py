@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import ClassVar
 
 from chunk7.faults.fault import Forget, Situation, Strike, Wording
-from chunk7.faults.live import NOBODY, Controls, LiveTerms, Need, Value
+from chunk7.faults.live import Controls, LiveTerms, Need, Value
+from chunk7.wire.plan import NOBODY
 
 
 class Evict:

@@ -130,10 +130,6 @@ class StrikesLive(Fault, Protocol):
         """Strike, yield whom, and after a while undo it. `draw`, of [0, 1), chooses the node."""
 
 
-NOBODY = "nobody"
-"""What is yielded where a fault found nothing to strike: it is in the records, and did nothing."""
-
-
 def node_of(controls: Controls, draw: float) -> str:
     """The node that a draw chooses."""
     return controls.nodes[int(draw * len(controls.nodes))]

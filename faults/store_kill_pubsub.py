@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import ClassVar
 
 from chunk7.faults.fault import Outage, Situation, Strike, Wording, cut_off
-from chunk7.faults.live import NOBODY, Controls, LiveTerms, Need, Value
+from chunk7.faults.live import Controls, LiveTerms, Need, Value
+from chunk7.wire.plan import NOBODY
 
 
 class StoreKillPubsub:

@@ -43,9 +43,10 @@ class Door:
             self.cut += 1
 
     def admit(self, connection: ServerConnection) -> None:
-        """Its handshake is let through: it is a client from now on."""
-        self._strangers.pop(connection, None)
-        self._clients.add(connection)
+        """Its handshake is let through: it is a client now, unless it has gone meanwhile."""
+        if connection in self._strangers:
+            del self._strangers[connection]
+            self._clients.add(connection)
 
     def leave(self, connection: ServerConnection) -> None:
         """It is gone."""

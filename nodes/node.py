@@ -28,7 +28,7 @@ from chunk7.wire.lag import LagMonitor
 from chunk7.wire.records import Recorder
 
 HEALTH_EVERY_S = 1.0
-CLOCK_TIMEOUT_S = 1.0
+CLOCK_TIMEOUT_S = 0.5
 DRAIN_SHARE = 0.8
 """Of --drain-s, for clients to close; the rest is for cutting off those that did not."""
 CUT_S = 0.1

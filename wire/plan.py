@@ -38,6 +38,9 @@ _ROUND_TRIPS = 6
 """Of a join to the store, at most."""
 _RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
+NOBODY = "nobody"
+"""The target of a fault that found nothing to strike: it is in the records, and did nothing."""
+
 
 class Cell(msgspec.Struct, frozen=True):
     """One connect x write combination of a run, in its place in the run's order.

@@ -81,7 +81,7 @@ class LocalControls:
         self._lives[slot] += 1
         name = f"{slot}-{self._lives[slot]}"
         self._slots[name] = slot
-        await self._cluster.start_beside(self._endpoints.again[slot](name))
+        await self._cluster.start_beside(self._endpoints.again[slot](name), before)
         return name
 
     async def pause(self, part: str) -> None:
@@ -117,7 +117,9 @@ class LocalControls:
         await self._cluster.end(self._primary, kill=not keep)
         if not keep:
             (self._folder / self._primary / _SNAPSHOT).unlink(missing_ok=True)
-        await self._cluster.start_beside(self._endpoints.again[self._primary](self._primary))
+        await self._cluster.start_beside(
+            self._endpoints.again[self._primary](self._primary), self._primary
+        )
 
     async def fail_over(self, down_ms: float) -> None:
         """The replica hears no more of what was on its way as the primary died."""
@@ -132,7 +134,7 @@ class LocalControls:
     async def restore_replica(self) -> None:
         """With a delay of its own once more, as far behind as the one before."""
         new, old = self._primary, self._replica
-        await self._cluster.start_beside(self._endpoints.again[old](old))
+        await self._cluster.start_beside(self._endpoints.again[old](old), old)
         await replicate(self._cluster, self._tools, self._tools.ports[new], self._tools.ports[old])
         await self.set_lag(self._lag_ms)
         await self._put("/store", {"to": self._place(new), "replica": self._place(old)})

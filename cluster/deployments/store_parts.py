@@ -87,7 +87,7 @@ async def replicate(cluster: Cluster, tools: StoreTools, primary: int, replica: 
     part = delay_part(
         tools.folder, REPLICATION, port, f"redis://{HOST}:{primary}", 0, f"{HOST}:{control}"
     )
-    await cluster.start_beside(part)
+    await cluster.start_beside(part, STORE)
     await command(replica, "REPLICAOF", HOST, port)
     for _ in range(round(REPLICATED_WITHIN_S / POLL_S)):
         if b"master_link_status:up" in await command(replica, "INFO", "replication"):

@@ -33,6 +33,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stages: list[list[Process]] = []
+        self._stage_of: dict[str, list[Process]] = {}
         self._pids: dict[str, int] = {}
         self._changed = asyncio.Event()
         """Parts were ended or started on purpose."""
@@ -62,6 +63,7 @@ class Cluster:
         self._stages.append(stage)
         for part in parts:
             stage.append(await Process.start(part))
+            self._stage_of[part.name] = stage
             self._write_pids()
         await self.while_alive(_all_ready(stage))
         return stage
@@ -105,13 +107,15 @@ class Cluster:
         await process.stop(0.0 if kill else process.part.stop_within_s)
         self._forget(process)
 
-    async def start_beside(self, part: Part) -> Process:
+    async def start_beside(self, part: Part, instead_of: str) -> Process:
         """Start one more part while others are watched, and wait until it is ready.
 
-        Raises PartDied when it ends first, or is not ready in time.
+        It is stopped with those that `instead_of` was started with: a store outlives its nodes.
+        Raises PartDied when it ends first, or is not ready in time; KeyError.
         """
         process = await Process.start(part)
-        self._stages[-1].append(process)
+        stage = self._stage_of[part.name] = self._stage_of[instead_of]
+        stage.append(process)
         self._write_pids()
         self._changed.set()
         await process.wait_ready()
