@@ -122,6 +122,7 @@ async def test_a_token_lets_its_session_in(guarded: RunningNode) -> None:
         (Tokens(SECRET).make("other", 60), 403),
         (Tokens(b"not-the-nodes-secret").make("s", 60), 403),
     ],
+    ids=["none", "empty", "rubbish", "late", "another session's", "another secret's"],
 )
 async def test_without_a_good_one_nobody_joins_and_the_store_hears_nothing(
     guarded: RunningNode, store: Store, token: str | None, status: int
