@@ -441,8 +441,16 @@ def close_storm(rng: random.Random, session: str) -> Attack:
     return Attack("close storms", 5, session, (_handshake(rng, session),), (storm,), end, waits)
 
 
+def refused_and_on(rng: random.Random, session: str) -> Attack:
+    """Frames in one piece with a handshake that is refused: they end it before it is answered."""
+    foreign = _handshake(rng, session).replace(b"Host: localhost", b"Host: elsewhere")
+    frames = rng.choice((close(), close(1002), frame(PING, mask=None), frame(CONT, b"x")))
+    return Attack("refused and on", 2, None, (foreign + frames,))
+
+
 KINDS: dict[Callable[[random.Random, str], Attack], int] = {
-    bad_frames: 60,
+    bad_frames: 55,
+    refused_and_on: 5,
     too_many: 6,
     deaf: 1,
     bad_request: 19,

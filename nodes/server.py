@@ -42,6 +42,7 @@ class NodeServer:
             self._services.options.host,
             self._services.options.port,
             process_request=self._let_in,
+            process_response=_end_what_has_ended,
             create_connection=partial(NodeConnection, self.door),  # type: ignore[arg-type]
             compression=None,
             max_size=MAX_FRAME_BYTES,
@@ -142,3 +143,15 @@ class NodeServer:
         request = parse_request(connection.request.path, self._services.options)
         assert isinstance(connection, NodeConnection)
         await ClientVisit(self._services, connection, request).run()
+
+
+async def _end_what_has_ended(
+    connection: ServerConnection, _request: Request, _response: Response
+) -> None:
+    """Give up a connection that frames behind its request, sent too early, have ended already.
+
+    websockets would answer it all the same, fail an assertion, and log that with a traceback.
+    """
+    if connection.protocol.eof_sent:
+        connection.transport.abort()
+        await connection.wait_closed()

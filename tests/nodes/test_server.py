@@ -1,9 +1,13 @@
 """The edge: HTTP answers, client frames, and how connections end."""
 
+import asyncio
+import contextlib
+
 import pytest
-from node_kit import RunningNode, StartNode, User, chunk, eventually, write
+from node_kit import DEADLINE_S, RunningNode, StartNode, User, chunk, eventually, write
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
 
 from chunk7.delivery.chunk import history_key
 from chunk7.wire.frames import FetchFrame, ResumeFrame, encode
@@ -42,6 +46,25 @@ async def test_a_full_node_sends_clients_elsewhere(start: StartNode) -> None:
             await connect(node.url())
         assert refused.value.response.status_code == 503
         assert await node.get("/healthz") == (503, "the node has its 1 clients\n")
+
+
+@pytest.mark.parametrize("host", ["elsewhere", "localhost"])
+async def test_frames_sent_before_the_answer_end_the_connection_without_a_word_in_the_log(
+    node: RunningNode, host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each such connection, of whoever may not even join, left a traceback in the node's log."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+    unmasked = Frame(Opcode.PING, b"").serialize(mask=False)
+    writer.write(
+        f"GET /ws/s HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        + unmasked
+    )
+    async with asyncio.timeout(DEADLINE_S):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    writer.close()
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_metrics_count_joins_by_ordering_and_never_name_a_connection(
