@@ -14,7 +14,7 @@ from chunk7.nodes.feeds.pubsub import Hub
 from chunk7.nodes.feeds.stream import StreamFeed
 from chunk7.wire.clock import now_ns
 from chunk7.wire.store.link import Link
-from chunk7.wire.store.reconnect import until_open
+from chunk7.wire.store.reconnect import ServerIdentity, until_open
 from chunk7.wire.store.store import Store
 
 PING_EVERY_S = 1.0
@@ -25,7 +25,8 @@ REPLY_TIMEOUT_S = 5.0
 class Backend:
     """Opens the connections, watches them, and opens them again for as long as it takes.
 
-    `on_pong(round_trip_s)` is called for every sign of life, one a second.
+    `on_pong(round_trip_s)` is called for every sign of life, one a second. `on_back(replaced)` says
+    which server has taken the place of which, None if it is the same: another may have lost all.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Backend:
         hub: Hub,
         tail: StreamFeed,
         on_lost: Callable[[str], None],
-        on_back: Callable[[], None],
+        on_back: Callable[[str | None], None],
         on_pong: Callable[[float], None],
     ) -> None:
         self._url = url
@@ -46,6 +47,7 @@ class Backend:
         self._on_back = on_back
         self._on_pong = on_pong
         self._links: tuple[Link, ...] = ()
+        self._server = ServerIdentity()
         self.store: Store
         self.down: asyncio.Future[str]
         """Done, with the reason, from the loss on; replaced by a new one once all is back."""
@@ -62,9 +64,9 @@ class Backend:
             self.interrupt(reason)
             self._on_lost(reason)
             await self.close()
-            await until_open(self._open)
+            replaced = await until_open(self._open)
             self.down = asyncio.get_running_loop().create_future()
-            self._on_back()
+            self._on_back(replaced)
 
     async def close(self) -> None:
         """Disconnect; what is under way gets StoreLost."""
@@ -109,8 +111,11 @@ class Backend:
         except StoreError as error:
             return str(error)
 
-    async def _open(self) -> None:
-        """Open all three and take subscriptions up again; leaves nothing open when it fails."""
+    async def _open(self) -> str | None:
+        """Open all three and take subscriptions up again; leaves nothing open when it fails.
+
+        Returns as `ServerIdentity.learn`.
+        """
         try:
             async with asyncio.timeout(REPLY_TIMEOUT_S):
                 self.store = await Store.open(self._url, self._name)
@@ -123,6 +128,7 @@ class Backend:
                 self._links = (self.store.link, subscriptions, reader)
                 await self._tail.connect(self.store, reader)
                 await self._hub.connect(subscriptions)
+                return self._server.learn(await self.store.run_id())
         except TimeoutError as error:
             await self.close()
             raise StoreUnreachable(f"no answer for {REPLY_TIMEOUT_S:g} s") from error

@@ -80,6 +80,9 @@ class NodeMetrics:
         self.bad_messages = self._counter("bad_messages", "Published payloads that are no chunk.")
         self.slow_clients = self._counter("slow_clients", "Clients closed for a full outbox.")
         self.store_losses = self._counter("store_losses", "Times that the store was lost.")
+        self.store_replacements = self._counter(
+            "store_replacements", "Times that another server process was there after a loss."
+        )
 
     def observe_window(self, connect: str, window_s: float) -> None:
         """A join's risk window W, in seconds.

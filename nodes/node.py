@@ -203,10 +203,17 @@ class Node:
         self._record_event("store_lost", detail=reason)
         self._server.tell_all("store_lost", reason)
 
-    def _on_back(self) -> None:
+    def _on_back(self, replaced: str | None) -> None:
         self._record_event("store_back")
         self._recoveries.start_all()
         self._server.tell_all("gap_possible", "the store was away; chunks may be missing")
+        if replaced is not None:
+            self._metrics.store_replacements.inc()
+            self._record_event("store_replaced", detail=replaced)
+            self._server.tell_all(
+                "store_replaced",
+                f"another server, {replaced}; chunks may be lost, and numbers may begin again",
+            )
 
 
 def _claim(options: NodeOptions) -> None:

@@ -5,24 +5,30 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from chunk7.delivery.errors import StoreError
+from chunk7.delivery.errors import StoreError, StoreUnreachable
 from chunk7.producer.journal import Journal
 from chunk7.wire.clock import measure_offset
 from chunk7.wire.store.layout import OWN, Layout
-from chunk7.wire.store.reconnect import until_open
+from chunk7.wire.store.reconnect import ServerIdentity, until_open
 from chunk7.wire.store.store import Store
 
 CLOCK_WITHIN_S = 0.5
 """Longest time for a ping or for measuring the clock."""
+ANSWER_WITHIN_S = 5.0
+"""Longest time for a new connection's server to say who it is."""
 log = logging.getLogger("producer")
 
 
 class StoreConnection:
     """`store` is the newest connection; after a loss its commands fail at once until it is back."""
 
-    def __init__(self, store: Store, open_store: Callable[[], Awaitable[Store]]) -> None:
+    def __init__(
+        self, store: Store, open_store: Callable[[], Awaitable[Store]], run_id: str
+    ) -> None:
         self.store = store
         self._open = open_store
+        self._server = ServerIdentity()
+        self._server.learn(run_id)
 
     @classmethod
     async def open(
@@ -30,7 +36,8 @@ class StoreConnection:
     ) -> "StoreConnection":
         """Connect; raises as `chunk7.wire.store.link.Link.open`."""
         open_store = partial(Store.open, url, name, ttl_ms, max_entries, layout)
-        return cls(await open_store(), open_store)
+        store, run_id = await _identified(open_store)
+        return cls(store, open_store, run_id)
 
     async def watch(self, journal: Journal) -> None:
         """For ever: when the connection is lost say so, and connect again."""
@@ -38,9 +45,13 @@ class StoreConnection:
             await asyncio.wait([self.store.link.lost])
             log.warning("the store is lost; trying again")
             journal.event("store_lost")
-            self.store = await until_open(self._open)
+            self.store, run_id = await until_open(partial(_identified, self._open))
             log.warning("the store is back")
             journal.event("store_back")
+            replaced = self._server.learn(run_id)
+            if replaced is not None:
+                log.warning("it is another server, which may have lost data: %s", replaced)
+                journal.event("store_replaced", detail=replaced)
 
     async def ping(self) -> None:
         """Raises StoreError, or TimeoutError, unless the store answers now."""
@@ -58,3 +69,17 @@ class StoreConnection:
     async def close(self) -> None:
         """Disconnect."""
         await self.store.close()
+
+
+async def _identified(open_store: Callable[[], Awaitable[Store]]) -> tuple[Store, str]:
+    """A new connection and the run id of its server; leaves nothing open when it fails."""
+    store = await open_store()
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            return store, await store.run_id()
+    except TimeoutError as error:
+        await store.close()
+        raise StoreUnreachable(f"no answer for {ANSWER_WITHIN_S:g} s") from error
+    except BaseException:
+        await store.close()
+        raise

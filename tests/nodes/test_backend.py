@@ -1,6 +1,7 @@
 """The store goes away and comes back: what clients are told, and that they are live again."""
 
 import asyncio
+import re
 import signal
 import socket
 import subprocess
@@ -80,12 +81,15 @@ async def test_a_store_that_restarts_is_reported_and_clients_are_live_again(
             await connect(node.url(ordering=ordering))
         assert refused.value.response.status_code == 503
         store = await own_store.start()
-        assert await user.frames(1) == ["error gap_possible"]
+        assert await user.frames(2) == ["error gap_possible", "error store_replaced"]
         assert await node.get("/healthz") == (200, "ok\n")
         await write(store, writes, chunk(1))
         assert await user.frames(1) == ["chunk 1"]
         await store.close()
-    assert await events(node) == ["store_lost", "store_back", "drain"]
+        assert await node.metric("chunk7_node_store_replacements_total") == 1
+    assert await events(node) == ["store_lost", "store_back", "store_replaced", "drain"]
+    replaced = node.table("events")[2]["detail"]
+    assert re.fullmatch(r"[0-9a-f]{8} -> [0-9a-f]{8}", replaced)
 
 
 async def test_a_join_under_way_fails_when_the_store_goes(
@@ -156,9 +160,10 @@ async def test_clients_that_leave_meanwhile_are_not_resubscribed(
             assert await goes.frames(1) == ["error store_lost"]
         assert await node.metric("chunk7_node_store_up") == 0
         store = await own_store.start()
-        assert [word(await stays.frame()) for _ in range(2)] == [
+        assert [word(await stays.frame()) for _ in range(3)] == [
             "error store_lost",
             "error gap_possible",
+            "error store_replaced",
         ]
         assert await subscribers(store, "stays") == 1
         await eventually(lambda: _nobody(store, "goes"))

@@ -207,7 +207,7 @@ async def test_the_store_may_die_and_come_back(own_store: OwnStore, tmp_path: Pa
         rows = at.rows("published")
         kinds = [kind for kind in at.kinds() if kind != "no_receivers"]
         history = await at.connection.store.history("r-0-0")
-    assert kinds == ["order", "store_lost", "store_back", "order_done", "memory"]
+    assert kinds == ["order", "store_lost", "store_back", "store_replaced", "order_done", "memory"]
     assert len(rows) == len(planned(plan))
     failed = [row["error"] is not None for row in rows]
     first, last = failed.index(True), len(failed) - failed[::-1].index(True)

@@ -33,3 +33,14 @@ async def test_intervals_double_up_to_a_second(monkeypatch: pytest.MonkeyPatch) 
 async def test_what_trying_again_cannot_mend_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError):
         await waits([UsageError("--redis: no")], monkeypatch)
+
+
+def test_another_run_id_is_another_server_and_none_at_all_says_nothing() -> None:
+    server = reconnect.ServerIdentity()
+    old, new = "0123456789abcdef", "fedcba9876543210"
+    assert [server.learn(run_id) for run_id in ("", old, old, "", new, new, old)] == [
+        *(None, None, None, None),
+        "01234567 -> fedcba98",
+        None,
+        "fedcba98 -> 01234567",
+    ]

@@ -1,6 +1,7 @@
 """The store in memory and a real server answer the same script with the same history."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -325,4 +326,17 @@ async def test_a_refused_command_inside_a_transaction_is_an_error(store_url: str
     await store.link.send("SET", "chat:history:s", "no list")
     with pytest.raises(StoreError, match="WRONGTYPE"):
         await store.save(Chunk("s", "m", 0, "a", seq=1))
+    await store.close()
+
+
+async def test_a_server_is_known_by_its_run_id_unless_we_may_not_ask(store_url: str) -> None:
+    store = await Store.open(store_url)
+    run_id = await store.run_id()
+    assert re.fullmatch("[0-9a-f]{40}", run_id)
+    assert await store.run_id() == run_id
+    await store.link.send("ACL", "SETUSER", "asker", "on", "nopass", "~*", "&*", "+@all", "-info")
+    await store.link.send("AUTH", "asker", "any")
+    assert await store.run_id() == ""
+    await store.link.send("AUTH", "default", "any")
+    await store.link.send("ACL", "DELUSER", "asker")
     await store.close()

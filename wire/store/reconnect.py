@@ -1,4 +1,4 @@
-"""How a lost store is found again, by node and producer alike."""
+"""How a lost store is found again, by node and producer alike, and whether it is the same one."""
 
 import asyncio
 import random
@@ -9,6 +9,8 @@ from chunk7.delivery.errors import StoreError
 
 MAX_BACKOFF_S = 1.0
 FIRST_BACKOFF_S = 0.05
+SHOWN = 8
+"""Characters of a run id that are shown, of its 40."""
 Opened = TypeVar("Opened")
 
 
@@ -24,3 +26,21 @@ async def until_open(attempt: Callable[[], Awaitable[Opened]]) -> Opened:
             return await attempt()
         except StoreError:
             backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)
+
+
+class ServerIdentity:
+    """Which server process we are connected to, by its run id.
+
+    Another one, a restarted server or a promoted replica, may have all, some or nothing of what the
+    one before had: who it is does not tell.
+    """
+
+    def __init__(self) -> None:
+        self._run_id = ""
+
+    def learn(self, run_id: str) -> str | None:
+        """A run id, empty where it is not known; `OLD -> NEW`, shortened, if it is another one."""
+        old, self._run_id = self._run_id, run_id or self._run_id
+        if not old or old == self._run_id:
+            return None
+        return f"{old[:SHOWN]} -> {run_id[:SHOWN]}"

@@ -14,7 +14,7 @@ from typing import Any
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.cursor import entry_id
 from chunk7.delivery.effects import BEGINNING, NEWEST, Cursor, StreamRead
-from chunk7.delivery.errors import StoreError
+from chunk7.delivery.errors import StoreError, StoreLost
 from chunk7.wire.frames import decode_chunk
 from chunk7.wire.store.layout import OWN, Layout
 from chunk7.wire.store.link import Link
@@ -29,6 +29,7 @@ The server's own count has these calls too, though they never crossed the wire.
 """
 _SCRIPT_SHA = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
 
+_RUN_ID = re.compile(rb"^run_id:(\w+)", re.MULTILINE)
 _COMMAND_CALLS = re.compile(r"^cmdstat_([^|:\s]+)\S*?:calls=(\d+)", re.MULTILINE)
 
 
@@ -181,6 +182,16 @@ class Store:
         """TIME, in microseconds of Unix time."""
         seconds, microseconds = await self.link.send("TIME")
         return int(seconds) * 1_000_000 + int(microseconds)
+
+    async def run_id(self) -> str:
+        """INFO server: the server process's own name; empty where we may not ask."""
+        try:
+            found = _RUN_ID.search(await self.link.send("INFO", "server"))
+        except StoreLost:
+            raise
+        except StoreError:
+            return ""
+        return "" if found is None else found[1].decode()
 
     async def command_calls(self) -> dict[str, int]:
         """INFO commandstats: how often each command was executed since the server's start.
