@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from chunk7.analysis.faults import RECOVERY_NS, faults, on_node
+from chunk7.analysis.faults import NOTICED_NS, RECOVERY_NS, faults, on_node
+from chunk7.analysis.replacements import lost_with_a_store
 from chunk7.analysis.returns import joins_in_charge
 from chunk7.analysis.run_folder import Instants, Run
 from chunk7.analysis.verdicts import Bits, Ints, Judgement
@@ -26,9 +27,6 @@ CUT_FROM_STORE = (
     "store_pause", "store_restart", "store_failover", "store_kill_pubsub", "network_cut",
 )  # fmt: skip
 """Faults in which a node has no store, which it may notice late or never."""
-NOTICED_NS = 6_000_000_000
-"""A node asks its store once a second and waits 5 s for the answer: what it says of a lost store so
-long after such a fault is of that fault, unless another came between or it had said so before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,7 @@ class LossTable:
     subscribe_latest_ns: Instants
     history_first_seq: Instants
     history_count: Instants
+    history_last_seq: Instants
     join_failed: Bits
     cut_ns: Instants
     """When the server or the network ended the connection, and the user did not come back."""
@@ -64,6 +63,10 @@ class LossTable:
     """It ended with one of BROKEN, or its node ended without closing its records."""
     store_was_lost: Bits
     """Published while its node was without the store."""
+    went_with_store: Bits
+    """Saved to a server whose successor, which was read, lacked it."""
+    number_came_again: Bits
+    """Written when its number had been given out by a server before, to a client from then."""
     node_was_deaf: Bits
     """Published, and subscribed to, while its node heard nothing and did not notice."""
     read_was_stale: Bits
@@ -89,7 +92,9 @@ def explain(losses: LossTable, settle_ns: float) -> NDArray[Any]:
         (Cause.SLOW_CLIENT, t.slow_client & ~not_subscribed),
         (Cause.NODE_GONE, t.node_went & ~np.isnan(t.cut_ns) & cut),
         (Cause.DEAF_NODE, t.node_was_deaf),
+        (Cause.STORE_REPLACED, t.went_with_store),
         (Cause.STORE_RECONNECT, t.store_was_lost),
+        (Cause.STORE_REPLACED, t.number_came_again),
         (Cause.STALE_READ, t.read_was_stale),
         (Cause.TRIMMED, absent & (t.save_done_ns <= t.read_sent_ns)),
         (Cause.TAIL, t.fills_gaps & (t.last_seq < t.seq)),
@@ -124,6 +129,7 @@ def loss_table(
         **of_joins,
         **ended,
         **_of_faults(run, join, published | of_joins),
+        **lost_with_a_store(run, chunk, who, join, published | of_joins),
         fills_gaps=fills_gaps.to_numpy(dtype=bool)[who],
         last_seq=judgement.accounts["last_seq"].to_numpy()[who],
     )
@@ -160,6 +166,7 @@ def _of_joins(run: Run, joins: JoinTimes, join: Ints) -> dict[str, Any]:
         "subscribe_latest_ns": latest,
         "history_first_seq": frame["history_first_seq"].to_numpy(dtype=float, na_value=np.nan),
         "history_count": frame["history_count"].to_numpy(dtype=float, na_value=np.nan),
+        "history_last_seq": frame["history_last_seq"].to_numpy(dtype=float, na_value=np.nan),
     }
     return {name: _take(values, join, np.nan) for name, values in numbers.items()}
 

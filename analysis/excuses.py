@@ -9,12 +9,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from chunk7.analysis.faults import CLIENTS, COLUMNS, RECOVERY_NS, during, faults, planned_deaths
+from chunk7.analysis.faults import (
+    CLIENTS,
+    COLUMNS,
+    NOTICED_NS,
+    RECOVERY_NS,
+    during,
+    faults,
+    planned_deaths,
+)
 from chunk7.analysis.run_folder import Instants, Run
 from chunk7.analysis.verdicts import Bits
 
 LAST_FLUSH_NS = 2_000_000_000
 """A process writes its records down once a second; of a killed one so much may be missing."""
+REPLACING = ("store_restart", "store_failover")
+"""Faults that put another server in the store's place."""
 _SECOND_NS = 1_000_000_000
 
 
@@ -45,6 +55,12 @@ class Excuses:
         for death_ns in self.deaths.values():
             taken |= (at_ns >= death_ns - LAST_FLUSH_NS) & (at_ns <= death_ns)
         return taken
+
+    def excuse_replacement(self, at_ns: Instants) -> Bits:
+        """Which instants, at which another server was found, are those of a fault that put it
+        there, or of so long after it that a process may only then have noticed."""
+        replacing = self.struck[self.struck["name"].isin(REPLACING)]
+        return during(replacing, at_ns, late_ns=NOTICED_NS)
 
     @property
     def _of_servers(self) -> pd.DataFrame:

@@ -20,6 +20,9 @@ CLIENTS = "clients"
 """The target of faults that the users carry out themselves."""
 RECOVERY_NS = 1_000_000_000
 """A fault's allowance: so long after its end, what it left behind is still its doing."""
+NOTICED_NS = 6_000_000_000
+"""A node asks its store once a second and waits 5 s for the answer: what it says of a lost store so
+long after a fault is of that fault, unless another came between or it had said so before."""
 EARLY_NS = 50_000_000
 """What was published so shortly before a fault was still on its way as it began."""
 

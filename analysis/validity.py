@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chunk7.analysis.excuses import NO_EXCUSES, Excuses, excuses_of
+from chunk7.analysis.replacements import replacements
 from chunk7.analysis.run_folder import Run
 from chunk7.analysis.verdicts import Judgement, has_known_outcome
 from chunk7.wire.account import MOST_UNDETERMINED
@@ -68,6 +69,7 @@ def _against(
 ) -> list[str]:
     against = [
         *_clocks(run, limits, excuses),
+        *_replaced(run, excuses),
         *_contradictions(run, judgement),
         *_never_opened(run, limits, running, excuses),
         *_saturated(run, limits, excuses),
@@ -122,6 +124,19 @@ def _clocks(run: Run, limits: ValidityLimits, excuses: Excuses) -> Iterator[str]
                 f"clock skew: the offset of host {boot_id or 'local'} to the store varies by "
                 f"{skew_ms:.1f} ms (limit {limits.clock_skew_ms:g} + {uncertain_ms:.1f} ms) "
                 f"over {who}"
+            )
+
+
+def _replaced(run: Run, excuses: Excuses) -> Iterator[str]:
+    """Data went, or may have gone, that nobody planned to lose: no ordering is judged by that."""
+    found = replacements(run)
+    at_ns = np.array([replacement.first_ns for replacement in found])
+    for replacement, excused in zip(found, excuses.excuse_replacement(at_ns), strict=True):
+        if not excused:
+            who = ", ".join(sorted(replacement.found_ns))
+            yield (
+                f"another server took the store's place ({replacement.servers}, found by {who}): "
+                "what the one before had may be lost"
             )
 
 

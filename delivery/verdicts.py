@@ -31,6 +31,8 @@ class Cause(StrEnum):
     """SUBSCRIBE was sent before the read but took effect after it."""
     STORE_RECONNECT = "store_reconnect"
     """Published while the node had no connection to the store."""
+    STORE_REPLACED = "store_replaced"
+    """Another server took the store's place: it lacked the chunk, or gave its number out again."""
     DEAF_NODE = "deaf_node"
     """Published while the node was subscribed, heard nothing, and noticed nothing."""
     STALE_READ = "stale_read"

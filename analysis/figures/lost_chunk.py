@@ -27,6 +27,7 @@ IN_WORDS = {
     Cause.SAVE_LAG: "saved after the read, published before the subscription",
     Cause.UNCONFIRMED_SUBSCRIBE: "published before SUBSCRIBE, sent in time, took effect",
     Cause.STORE_RECONNECT: "published while the node had lost its store",
+    Cause.STORE_REPLACED: "another server took the store's place, and had less",
     Cause.DEAF_NODE: "published while the node was subscribed and heard nothing",
     Cause.STALE_READ: "saved before the read, which a late replica answered",
     Cause.SLOW_CLIENT: "cut off, because the client did not keep up",

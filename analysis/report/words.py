@@ -50,6 +50,11 @@ CAUSES: dict[str, tuple[str, str]] = {
         "store reconnect",
         "published while the node had no connection to the store",
     ),
+    Cause.STORE_REPLACED: (
+        "store replaced",
+        "another server took the store's place with less than was in it: it no longer had the "
+        "chunk as the history was read, or gave the chunk a number that the client already knew",
+    ),
     Cause.DEAF_NODE: (
         "deaf node",
         "published while the node was subscribed, heard nothing, and did not notice",

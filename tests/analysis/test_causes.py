@@ -68,6 +68,22 @@ def store_reconnect(folder: Path) -> Story:
     return story
 
 
+def store_replaced(folder: Path) -> Story:
+    """Saved at 10; an empty store is there at 40, and a join reads its history at 60."""
+    story = Story(folder)
+    story.chunk(1, 10)
+    story.connection(1, open_ms=50)
+    story.join(1, (60, 60), (61, 61), history_count=0)
+    replaced(story, 40)
+    return story
+
+
+def replaced(story: Story, at_ms: float, *processes: str) -> None:
+    for process in processes or ("node", "producer"):
+        row = {"kind": "store_replaced", "detail": "aaaaaaaa -> bbbbbbbb"}
+        story.of(process).add("events", at_ns=ns(at_ms), **row)
+
+
 def deaf_node(folder: Path) -> Story:
     """Subscribed at 3; the node is deaf from 20 to 40 and says nothing, the chunk comes at 30."""
     story = Story(folder)
@@ -139,6 +155,7 @@ HISTORIES = [
     (Cause.SAVE_LAG, save_lag),
     (Cause.UNCONFIRMED_SUBSCRIBE, unconfirmed_subscribe),
     (Cause.STORE_RECONNECT, store_reconnect),
+    (Cause.STORE_REPLACED, store_replaced),
     (Cause.DEAF_NODE, deaf_node),
     (Cause.STALE_READ, stale_read),
     (Cause.SLOW_CLIENT, slow_client),
@@ -406,4 +423,79 @@ def test_an_evicted_history_is_trimmed(history: dict[str, int], tmp_path: Path) 
     story.connection(1, open_ms=15)
     story.join(1, (20, 20), (21, 21), **({"history_count": 1} | history))
     story.fault("evict store", 12, 12)
+    assert found(story.end()) == [Cause.TRIMMED]
+
+
+# --- a store that comes back with less than it had -----------------------------------------
+
+
+def test_what_an_emptied_store_no_longer_has_went_with_it_also_when_numbers_have_begun_again(
+    tmp_path: Path,
+) -> None:
+    """The history reads 1, of the new life: nothing was trimmed, and the run said `unknown`."""
+    story = Story(tmp_path / "run")
+    for seq, at_ms in ((1, 10), (2, 20), (3, 30)):
+        story.chunk(seq, at_ms)
+    again = {"message_id": "m", "index": 1, "digest": 77}
+    story.chunk(1, 50, **again)
+    story.connection(1, [(61, 1, 0, 77)], open_ms=55)
+    story.join(1, (60, 60), (61, 61), history_count=1, history_first_seq=1, history_last_seq=1)
+    replaced(story, 40)
+    assert found(story.end()) == [Cause.STORE_REPLACED] * 3
+
+
+def test_a_number_that_came_again_is_lost_on_those_who_had_it(tmp_path: Path) -> None:
+    """Saved at 50, before the client resumed after 2 and read nothing: it was not trimmed."""
+    for number, returned in enumerate((True, False)):
+        story = Story(tmp_path / f"run-{number}")
+        story.chunk(1, 10)
+        story.chunk(2, 20)
+        story.chunk(1, 50, message_id="m", index=1, digest=77)
+        story.connection(1, [(11, 1), (21, 2)])
+        story.join(1)
+        if returned:
+            story.returned(2, 1, lost_ms=35, history_ms=61, after_seq=2)
+            story.join(2, (60, 60), (59, 59), history_count=0, after_seq=2)
+        replaced(story, 40)
+        assert found(story.end()) == [Cause.STORE_REPLACED]
+
+
+def test_what_was_trimmed_in_a_store_that_kept_its_numbers_is_trimmed(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run")
+    for seq, at_ms in ((1, 10), (2, 20), (3, 50)):
+        story.chunk(seq, at_ms)
+    story.connection(1, [(61, 2, 0), (61, 3, 0)], open_ms=55)
+    story.join(1, (60, 60), (61, 61), history_count=2, history_first_seq=2, history_last_seq=3)
+    replaced(story, 40)
+    assert found(story.end()) == [Cause.TRIMMED]
+
+
+def test_a_store_replaced_after_the_read_explains_nothing(tmp_path: Path) -> None:
+    story = handover_gap(tmp_path / "run")
+    replaced(story, 100, "producer")
+    assert found(story.end()) == [Cause.HANDOVER_GAP]
+
+
+def test_a_handover_gap_on_the_new_server_is_one_also_if_its_number_came_again(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path / "run")
+    story.chunk(1, -50, message_id="m", index=1, digest=77, session_id="s")
+    story.chunk(1, 30)
+    story.connection(1, [(-40, 1, 0, 77)], open_ms=0)
+    story.join(1, read_ms=(20, 20), subscribe_ms=(40, 40))
+    replaced(story, -20)
+    assert found(story.end()) == [Cause.HANDOVER_GAP]
+
+
+def test_what_the_producer_saved_after_it_found_the_new_server_is_not_of_the_old_one(
+    tmp_path: Path,
+) -> None:
+    """The node finds it at 40, the producer already at 20: chunk 1, of 30, is in the new one."""
+    story = Story(tmp_path / "run")
+    story.chunk(1, 30)
+    story.connection(1, open_ms=50)
+    story.join(1, (60, 60), (61, 61), history_count=0)
+    replaced(story, 20, "producer")
+    replaced(story, 40, "node")
     assert found(story.end()) == [Cause.TRIMMED]

@@ -244,3 +244,48 @@ def test_accounts_that_do_not_cross_foot_are_never_excused(tmp_path: Path) -> No
     judgement = judge(run)
     judgement.accounts.loc[0, "delivered"] += 1
     assert reasons(run, judgement) == ["the accounts of 1 connections do not cross-foot"]
+
+
+# --- another server in the store's place ---------------------------------------------------
+
+REPLACED = (
+    "another server took the store's place (aaaaaaaa -> bbbbbbbb, found by node, producer): "
+    "what the one before had may be lost"
+)
+
+
+def with_another_store(story: Story, at_ms: float) -> None:
+    for process in ("node", "producer"):
+        row = {"kind": "store_replaced", "detail": "aaaaaaaa -> bbbbbbbb"}
+        story.of(process).add("events", at_ns=ns(at_ms), **row)
+
+
+def test_a_store_that_came_back_as_another_spoils_a_run_in_which_nobody_planned_it(
+    tmp_path: Path,
+) -> None:
+    """It had come back empty, all orderings lost chunks, and the run was valid."""
+    story = clean(tmp_path / "run")
+    with_another_store(story, 1_000)
+    assert said(story.end()) == ([REPLACED], [])
+    assert not analyse(story.folder).summary.valid
+
+
+@pytest.mark.parametrize("fault", ["store_restart store", "store_failover store"])
+def test_a_fault_that_puts_another_server_there_excuses_it_and_is_noticed_late(
+    fault: str, tmp_path: Path
+) -> None:
+    story = clean(tmp_path / "run")
+    story.fault(fault, 1_000, 1_500)
+    with_another_store(story, 7_000)
+    assert said(story.end()) == ([], [REPLACED])
+    late = clean(tmp_path / "late")
+    late.fault(fault, 1_000, 1_500)
+    with_another_store(late, 7_600)
+    assert said(late.end()) == ([REPLACED], [])
+
+
+def test_a_fault_that_leaves_the_server_in_its_place_does_not(tmp_path: Path) -> None:
+    story = clean(tmp_path / "run")
+    story.fault("store_pause store", 1_000, 1_500)
+    with_another_store(story, 1_200)
+    assert said(story.end()) == ([REPLACED], [])

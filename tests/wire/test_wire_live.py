@@ -51,12 +51,13 @@ def test_each_pair_is_a_row_under_a_header() -> None:
         "chunks_lost_predicted,chunks_lost_predicted_low,chunks_lost_predicted_high,"
         "window_ms_p50,window_ms_p95,window_ms_p99,gap_ms_p50,gap_ms_p95,gap_ms_p99,"
         "join_ms_p50,join_ms_p95,join_ms_p99,lost_by_handover_gap,lost_by_save_lag,"
-        "lost_by_unconfirmed_subscribe,lost_by_store_reconnect,lost_by_deaf_node,"
-        "lost_by_stale_read,lost_by_slow_client,lost_by_trimmed,lost_by_tail,lost_by_node_gone,lost_by_unknown,explored"
+        "lost_by_unconfirmed_subscribe,lost_by_store_reconnect,lost_by_store_replaced,"
+        "lost_by_deaf_node,lost_by_stale_read,lost_by_slow_client,"
+        "lost_by_trimmed,lost_by_tail,lost_by_node_gone,lost_by_unknown,explored"
     )
     assert row == (
         '3,2,no,"own ""fix"", <b>",atomic_lua,40,1,0.025,0.0044,0.1288,1000,998,2,0,12,3,0,0,4,'
-        "1.25,0.0,4.5,0.5,1.25,2.0,,,,3.0,4.0,5.0,0,2,0,0,0,0,0,0,0,loses"
+        "1.25,0.0,4.5,0.5,1.25,2.0,,,,3.0,4.0,5.0,0,2,0,0,0,0,0,0,0,0,0,0,loses"
     )
     assert rest == ""
 
