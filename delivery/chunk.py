@@ -48,3 +48,8 @@ def stream_key(session_id: str) -> str:
 def seq_key(session_id: str) -> str:
     """Counter: the last sequence number taken in the session."""
     return f"chat:seq:{session_id}"
+
+
+def epoch_key(session_id: str) -> str:
+    """Which life of the session's counter it is: a name, drawn when its numbers began (again)."""
+    return f"chat:epoch:{session_id}"

@@ -4,6 +4,9 @@ Pure: sequence numbers in, ranges to fetch out. The load test's user, the explor
 `delivery.client`), the reproducer and the simulator run this same class.
 """
 
+Snapshot = tuple[int, int, int, frozenset[int], str | None]
+"""`next_seq`, `head_seq`, asked up to, received above `next_seq`, `epoch`."""
+
 
 class GapTracker:
     """Which sequence numbers a client still misses.
@@ -11,25 +14,28 @@ class GapTracker:
     `next_seq` is the lowest number not yet received. Numbers above it that have come are kept
     until the run closes up, so memory is bounded by what is out of order. `head_seq` is the
     highest number the client has any evidence of: received, or told by welcome or heartbeat.
+    All of it is true of one `epoch`, None while nobody has told it: in another the same numbers are
+    other chunks.
     """
 
-    __slots__ = ("_ahead", "_asked_to", "head_seq", "next_seq")
+    __slots__ = ("_ahead", "_asked_to", "epoch", "head_seq", "next_seq")
 
-    def __init__(self, after_seq: int = 0) -> None:
+    def __init__(self, after_seq: int = 0, epoch: str | None = None) -> None:
+        self.epoch = epoch
         self.next_seq = after_seq + 1
         self.head_seq = after_seq
         self._ahead: set[int] = set()
         self._asked_to = after_seq
 
-    def snapshot(self) -> tuple[int, int, int, frozenset[int]]:
+    def snapshot(self) -> Snapshot:
         """What the tracker knows, as a value; `restored` makes a tracker of it again."""
-        return self.next_seq, self.head_seq, self._asked_to, frozenset(self._ahead)
+        return self.next_seq, self.head_seq, self._asked_to, frozenset(self._ahead), self.epoch
 
     @classmethod
-    def restored(cls, snapshot: tuple[int, int, int, frozenset[int]]) -> "GapTracker":
+    def restored(cls, snapshot: Snapshot) -> "GapTracker":
         """A tracker that knows what the snapshot says."""
         tracker = cls()
-        tracker.next_seq, tracker.head_seq, tracker._asked_to, ahead = snapshot
+        tracker.next_seq, tracker.head_seq, tracker._asked_to, ahead, tracker.epoch = snapshot
         tracker._ahead = set(ahead)
         return tracker
 
@@ -53,6 +59,18 @@ class GapTracker:
         """A welcome or heartbeat says how far the session is. Allows asking again."""
         self.head_seq = max(self.head_seq, head_seq)
         self._asked_to = self.next_seq - 1
+
+    def learn_epoch(self, epoch: str | None) -> None:
+        """A welcome or heartbeat names the epoch; None says nothing.
+
+        If it is not ours the numbers have begun again: all that we knew is of other chunks, and
+        everything from 1 is wanted.
+        """
+        if epoch is None or epoch == self.epoch:
+            return
+        if self.epoch is not None:
+            self.next_seq, self.head_seq, self._asked_to, self._ahead = 1, 0, 0, set()
+        self.epoch = epoch
 
     def missing(self) -> tuple[int, int] | None:
         """The first hole as an inclusive range, or None while there is none."""

@@ -14,7 +14,7 @@ from chunk7.nodes.feeds.pubsub import Hub
 from chunk7.nodes.feeds.stream import StreamFeed
 from chunk7.wire.clock import now_ns
 from chunk7.wire.store.link import Link
-from chunk7.wire.store.reconnect import ServerIdentity, until_open
+from chunk7.wire.store.reconnect import ServerIdentity, run_id, until_open
 from chunk7.wire.store.store import Store
 
 PING_EVERY_S = 1.0
@@ -128,7 +128,7 @@ class Backend:
                 self._links = (self.store.link, subscriptions, reader)
                 await self._tail.connect(self.store, reader)
                 await self._hub.connect(subscriptions)
-                return self._server.learn(await self.store.run_id())
+                return self._server.learn(await run_id(self.store.link))
         except TimeoutError as error:
             await self.close()
             raise StoreUnreachable(f"no answer for {REPLY_TIMEOUT_S:g} s") from error

@@ -1,6 +1,7 @@
 """Heartbeats: each session's head sequence number, read once for all its clients.
 
-A client that has seen less than the head knows of a hole even when nothing comes after it.
+A client that has seen less than the head knows of a hole even when nothing comes after it. With the
+head goes its epoch: another one than before says that the numbers began again.
 
 The clients of a round are served in batches, spread evenly over the period: written at once, the
 heartbeats of thousands of idle clients would hold up everybody's chunks twice a second.
@@ -16,6 +17,7 @@ from chunk7.nodes.roster import Roster
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.nodes.unheard import Unheard
 from chunk7.wire.frames import HeartbeatFrame, encode
+from chunk7.wire.store.heads import heads_and_epochs
 
 BATCH = 64
 """Clients served in one turn of the event loop: about half a millisecond."""
@@ -60,14 +62,15 @@ async def _serve(
         return
     sessions = list(dict.fromkeys(client.session_id for client in batch))
     try:
-        heads = await backend.store.heads(sessions)
+        tails = await heads_and_epochs(backend.store, sessions)
     except StoreError:
         return  # lost: clients are told by who watches the store
+    heads = [head_seq for head_seq, _ in tails]
     unheard.beat(zip(sessions, heads, strict=True))
     recoveries.beat(zip(sessions, heads, strict=True))
     frames = {
-        session_id: text_frame(encode(HeartbeatFrame(head_seq)))
-        for session_id, head_seq in zip(sessions, heads, strict=True)
+        session_id: text_frame(encode(HeartbeatFrame(head_seq, epoch)))
+        for session_id, (head_seq, epoch) in zip(sessions, tails, strict=True)
     }
     for client in batch:
         client.write(frames[client.session_id])

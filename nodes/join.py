@@ -30,7 +30,9 @@ from chunk7.nodes.join_facts import JoinFacts
 from chunk7.nodes.stored import Stored
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.clock import now_ns
-from chunk7.wire.frames import WelcomeFrame, encode, history_pieces
+from chunk7.wire.frames import HeartbeatFrame, WelcomeFrame, encode, history_pieces
+from chunk7.wire.store.heads import session_epoch
+from chunk7.wire.store.store import Store
 from chunk7.wire.store.window import read_window
 
 
@@ -60,16 +62,22 @@ class Driver:
         self._node = node
         self._ordering = ordering
         self._work_s = work_ms / 1_000
-        self._after_seq = 0
+        self.after_seq = 0
+        """What the client is taken to have."""
         self._joining = False
         self._stored = Stored(budget)
         self._down = backend.down
         self._began_ns = now_ns()
 
-    async def join(self, join: Join) -> None:
-        """Run the client's connect ordering; raises as `drive`."""
+    async def join(self, join: Join, epoch: str | None = None) -> None:
+        """Run the client's connect ordering; raises as `drive`.
+
+        `epoch` is what the client's `after_seq` is of, None if it does not say.
+        """
         self._joining = True
-        self._after_seq = join.after_seq
+        if epoch is not None and await _is_over(epoch, self._backend.store, self._client):
+            join = Join(join.session_id)
+        self.after_seq = join.after_seq
         try:
             generator = self._ordering.steps(join)
         except Exception as error:
@@ -121,7 +129,7 @@ class Driver:
                     await asyncio.wait([self._down], timeout=self._work_s)
             case Subscribe(to=sink):
                 positioned = self._ordering.recovery is not None
-                self._subscribed(self._hub.join(self._client, sink, self._after_seq, positioned))
+                self._subscribed(self._hub.join(self._client, sink, self.after_seq, positioned))
             case Confirmed():
                 await self._confirmed()
             case ReadHistory(after_seq=after_seq, to_seq=to_seq):
@@ -221,3 +229,17 @@ class Driver:
         if subscription is not None:
             subscription.note(self._client, (chunk.seq for chunk in chunks))
         await self._client.write_history(history_pieces(self._stored.payloads_of(chunks)))
+
+
+async def _is_over(epoch: str, store: Store, client: Client) -> bool:
+    """Whether the session's numbers are of another epoch, of which the client has nothing.
+
+    It is told of that one before all else: what follows begins anew. Should the epoch change only
+    now, a heartbeat will say so.
+    """
+    now = await session_epoch(store, client.session_id)
+    if now == epoch:
+        return False
+    if now is not None:
+        client.write(text_frame(encode(HeartbeatFrame(0, now))))
+    return True

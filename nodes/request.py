@@ -14,7 +14,8 @@ PREFIX = "/ws/"
 MAX_SEQ = 2**31 - 1
 _MAX_ID = 2**63 - 1
 _MAX_NAME_LENGTH = 128
-_FIELDS = ("ordering", "user_id", "connection_id", "after_seq", "work_ms", "token")
+_FIELDS = ("ordering", "user_id", "connection_id", "after_seq", "epoch", "work_ms", "token")
+_EPOCH = re.compile(r"[A-Za-z0-9]{1,64}")
 _BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
 _TARGET = re.compile(r"[!-\"$-~]*")
 """A request target is visible ASCII without `#` (RFC 9112, section 3.2). What is none is refused as
@@ -31,6 +32,8 @@ class JoinRequest:
     connection_id: int | None
     after_seq: int
     work_ms: float
+    epoch: str | None = None
+    """What `after_seq` is of; None: the client does not say."""
     token: str | None = field(default=None, repr=False)
     """As it was given; nobody has looked at it yet."""
 
@@ -74,6 +77,7 @@ def parse_request(
         if connection_id is None
         else _number("connection_id", connection_id, int, _MAX_ID),
         after_seq=_number("after_seq", fields.get("after_seq", "0"), int, MAX_SEQ),
+        epoch=_epoch(fields.get("epoch")),
         work_ms=_number(
             "work_ms", fields.get("work_ms", str(options.node_work_ms)), float, MAX_WORK_MS
         ),
@@ -93,6 +97,12 @@ def _name(field: str, value: str) -> str:
     if not 1 <= len(value) <= _MAX_NAME_LENGTH or not value.isprintable() or "/" in value:
         allowed = f"1 to {_MAX_NAME_LENGTH} printable characters without /"
         raise UsageError(f"{field}: {_shown(value)} is not {allowed}")
+    return value
+
+
+def _epoch(value: str | None) -> str | None:
+    if value is not None and not _EPOCH.fullmatch(value):
+        raise UsageError(f"epoch: {_shown(value)} is not 1 to 64 letters and digits")
     return value
 
 

@@ -104,7 +104,8 @@ class ClientVisit:
     async def _join(self) -> bool:
         """Run the connect ordering and record it; false when it failed and the client is closed."""
         request, metrics, name = self._request, self._services.metrics, self._request.ordering.name
-        error = await self._failure(self._driver.join(Join(request.session_id, request.after_seq)))
+        join = Join(request.session_id, request.after_seq)
+        error = await self._failure(self._driver.join(join, request.epoch))
         self._record(
             "joins",
             connection_id=self._client.connection_id,
@@ -112,7 +113,7 @@ class ClientVisit:
             user_id=request.user_id,
             node=self._services.options.name,
             connect=name,
-            after_seq=request.after_seq,
+            after_seq=self._driver.after_seq,
             accepted_ns=self._accepted_ns,
             error=error,
             **vars(self._driver.facts),

@@ -23,6 +23,7 @@ from chunk7.wire.demo import (
     Choices,
     WriteChoice,
 )
+from chunk7.wire.store.heads import heads_and_epochs
 
 MAX_AT_ONCE = 3
 MAX_WRITES = 2
@@ -125,8 +126,9 @@ class Demo:
             for number, write in enumerate(order.writes)
         ]
         async with asyncio.timeout(STORE_WITHIN_S):
-            heads = await self._connection.store.heads([session.session_id for session in sessions])
-        if any(heads):
+            store = self._connection.store
+            tails = await heads_and_epochs(store, [session.session_id for session in sessions])
+        if any(head_seq for head_seq, _ in tails):
             raise UsageError(f"session_id: {order.session_id} has been used")
         answer = random.choice(self._answers)
         count = min(order.chunks, len(answer.texts))

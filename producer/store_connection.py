@@ -8,8 +8,9 @@ from functools import partial
 from chunk7.delivery.errors import StoreError, StoreUnreachable
 from chunk7.producer.journal import Journal
 from chunk7.wire.clock import measure_offset
+from chunk7.wire.store.epochs import Epochs
 from chunk7.wire.store.layout import OWN, Layout
-from chunk7.wire.store.reconnect import ServerIdentity, until_open
+from chunk7.wire.store.reconnect import ServerIdentity, run_id, until_open
 from chunk7.wire.store.store import Store
 
 CLOCK_WITHIN_S = 0.5
@@ -23,21 +24,25 @@ class StoreConnection:
     """`store` is the newest connection; after a loss its commands fail at once until it is back."""
 
     def __init__(
-        self, store: Store, open_store: Callable[[], Awaitable[Store]], run_id: str
+        self, store: Store, open_store: Callable[[], Awaitable[Store]], server: str
     ) -> None:
         self.store = store
         self._open = open_store
         self._server = ServerIdentity()
-        self._server.learn(run_id)
+        self._server.learn(server)
 
     @classmethod
     async def open(
         cls, url: str, name: str, ttl_ms: int, max_entries: int | None, layout: Layout = OWN
     ) -> "StoreConnection":
-        """Connect; raises as `chunk7.wire.store.link.Link.open`."""
-        open_store = partial(Store.open, url, name, ttl_ms, max_entries, layout)
-        store, run_id = await _identified(open_store)
-        return cls(store, open_store, run_id)
+        """Connect; raises as `chunk7.wire.store.link.Link.open`.
+
+        Numbers that begin (again) begin an epoch, but in somebody else's layout, which has none.
+        """
+        epochs = Epochs() if layout is OWN else None
+        open_store = partial(Store.open, url, name, ttl_ms, max_entries, layout, epochs)
+        store, server = await _identified(open_store)
+        return cls(store, open_store, server)
 
     async def watch(self, journal: Journal) -> None:
         """For ever: when the connection is lost say so, and connect again."""
@@ -45,10 +50,10 @@ class StoreConnection:
             await asyncio.wait([self.store.link.lost])
             log.warning("the store is lost; trying again")
             journal.event("store_lost")
-            self.store, run_id = await until_open(partial(_identified, self._open))
+            self.store, server = await until_open(partial(_identified, self._open))
             log.warning("the store is back")
             journal.event("store_back")
-            replaced = self._server.learn(run_id)
+            replaced = self._server.learn(server)
             if replaced is not None:
                 log.warning("it is another server, which may have lost data: %s", replaced)
                 journal.event("store_replaced", detail=replaced)
@@ -76,7 +81,7 @@ async def _identified(open_store: Callable[[], Awaitable[Store]]) -> tuple[Store
     store = await open_store()
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
-            return store, await store.run_id()
+            return store, await run_id(store.link)
     except TimeoutError as error:
         await store.close()
         raise StoreUnreachable(f"no answer for {ANSWER_WITHIN_S:g} s") from error

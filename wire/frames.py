@@ -47,9 +47,10 @@ class WelcomeFrame(msgspec.Struct, frozen=True, tag="welcome"):
 
 
 class HeartbeatFrame(msgspec.Struct, frozen=True, tag="heartbeat"):
-    """The session's counter, as the node last read it."""
+    """The session's counter, as the node last read it, and the epoch that its numbers are of."""
 
     head_seq: int
+    epoch: str | None = None
 
 
 class ErrorFrame(msgspec.Struct, frozen=True, tag="error"):

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode
 
 import gevent
 
+from chunk7.delivery.gaps import GapTracker
 from chunk7.loadtest.client_faults import UserStrike
 from chunk7.loadtest.join_schedule import Visit
 from chunk7.loadtest.options import LoadOptions
@@ -69,13 +70,12 @@ class Connection:
 
     def _stay_connected(self) -> Exception | None:
         """Come back as often as it takes; how the visit ended, None if the user left in time."""
-        connection_id, after_seq = self._record.connection_id, 0
+        connection_id = self._record.connection_id
         while True:  # until it is time to leave: each pass waits longer
-            failure = self._visit_once(connection_id, after_seq)
+            failure = self._visit_once(connection_id)
             if failure is None or not self._may_return(failure):
                 return failure
-            after_seq = self._reader.gaps.resume_after
-            next_id = self._away.next_try(after_seq)
+            next_id = self._away.next_try(self._reader.gaps.resume_after)
             if next_id is None:
                 return failure
             connection_id = next_id
@@ -85,11 +85,12 @@ class Connection:
         has_been = "connected_ns" in self._closed
         return another_try_may_help(failure) and (has_been or self._faults.may_be_under_way())
 
-    def _visit_once(self, connection_id: int, after_seq: int) -> Exception | None:
+    def _visit_once(self, connection_id: int) -> Exception | None:
         """One connection, from its opening to its end; how it was lost, None if it was not."""
         try:
-            url = _url(self._worker.options, self._visit, self._user, connection_id, after_seq)
-            socket = connect(url, self._open_until_s(), _headers(self._worker.options, self._visit))
+            options, gaps = self._worker.options, self._reader.gaps
+            url = _url(options, self._visit, self._user, connection_id, gaps)
+            socket = connect(url, self._open_until_s(), _headers(options, self._visit))
         except TargetError as error:
             self._note_refusal(error)
             return error
@@ -229,12 +230,16 @@ def _headers(options: LoadOptions, visit: Visit) -> dict[str, str]:
     return {"Authorization": f"Bearer {options.tokens.make(visit.session_id, TOKEN_VALID_S)}"}
 
 
-def _url(options: LoadOptions, visit: Visit, user: int, connection_id: int, after_seq: int) -> str:
+def _url(
+    options: LoadOptions, visit: Visit, user: int, connection_id: int, gaps: GapTracker
+) -> str:
     fields = {
         "ordering": visit.connect,
         "user_id": user,
         "connection_id": connection_id,
-        "after_seq": after_seq,
+        "after_seq": gaps.resume_after,
         "work_ms": options.plan.node_work_ms,
     }
+    if gaps.epoch is not None and gaps.resume_after:
+        fields["epoch"] = gaps.epoch
     return f"{options.host}/ws/{quote(visit.session_id, safe='')}?{urlencode(fields)}"

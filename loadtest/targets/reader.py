@@ -77,6 +77,7 @@ class Reader:
             self._read_history(frame, at_ns)
         elif type(frame) is HeartbeatFrame:
             self.heartbeats += 1
+            self.gaps.learn_epoch(frame.epoch)
             self.gaps.learn_head(frame.head_seq)
         elif type(frame) is WelcomeFrame:
             self.welcome_ns = at_ns

@@ -8,7 +8,8 @@
  *
  * It de-duplicates on (message_id, index), orders by seq, sees holes, at the tail too, by the head
  * number of welcome and heartbeat, fetches what is missing, and resumes where it was when the
- * connection breaks. A React hook would keep one in a ref and its text in state.
+ * connection breaks. When a heartbeat names another epoch, numbers have begun again: what was shown
+ * stays, in front, and everything is asked for. A React hook would keep one in a ref and its text in state.
  *
  * @typedef {{session_id: string, message_id: string, index: number, text: string,
  *            final: boolean, seq: number}} Chunk  One piece of an answer; seq counts from 1.
@@ -33,6 +34,10 @@ export class Transcript {
   chunks = [];
   /** The highest number there is evidence of: received, or told by welcome or heartbeat. */
   headSeq;
+  /** @type {string | null} What the numbers are of, as far as a heartbeat has said it. */
+  epoch = null;
+  /** @type {Map<string, Chunk>} Shown in earlier epochs, and not come again. */
+  #earlier = new Map();
   #afterSeq;
   #keys = new Set();
   #seqs = new Set();
@@ -53,9 +58,10 @@ export class Transcript {
    * @returns {{isNew: boolean, inOrder: boolean}}
    */
   receive(chunk) {
-    const key = JSON.stringify([chunk.message_id, chunk.index]);
+    const key = keyOf(chunk);
     if (this.#keys.has(key) || chunk.seq <= this.#afterSeq) return { isNew: false, inOrder: true };
     this.#keys.add(key);
+    this.#earlier.delete(key);
     this.#seqs.add(chunk.seq);
     this.#asks.delete(chunk.seq);
     const inOrder = chunk.seq > (this.chunks.at(-1)?.seq ?? 0);
@@ -73,6 +79,24 @@ export class Transcript {
   learnHead(headSeq) {
     if (Number.isSafeInteger(headSeq)) this.headSeq = Math.max(this.headSeq, headSeq);
     this.#thisRound.clear();
+  }
+
+  /**
+   * A heartbeat names the epoch; in another one the same numbers are other chunks.
+   * @param {string | null | undefined} epoch
+   * @returns {boolean} Whether numbers have begun again.
+   */
+  learnEpoch(epoch) {
+    if (typeof epoch !== "string" || epoch === this.epoch) return false;
+    if (this.epoch !== null) {
+      for (const chunk of this.chunks) this.#earlier.set(keyOf(chunk), chunk);
+      this.chunks = [];
+      this.headSeq = this.#afterSeq = 0;
+      for (const known of [this.#keys, this.#seqs, this.#asks, this.#thisRound]) known.clear();
+    }
+    const isNew = this.epoch !== null;
+    this.epoch = epoch;
+    return isNew;
   }
 
   /** @returns {Range[]} Every hole up to `headSeq`, also those that were given up. */
@@ -123,12 +147,17 @@ export class Transcript {
 
   /** The text as far as it has come, holes left out. */
   text() {
-    return this.chunks.map((chunk) => chunk.text).join("");
+    return [...this.#earlier.values(), ...this.chunks].map((chunk) => chunk.text).join("");
   }
 
   #mayAsk(seq) {
     return !this.#thisRound.has(seq) && (this.#asks.get(seq) ?? 0) < MAX_ASKS;
   }
+}
+
+/** @param {Chunk} chunk  What it is, whatever its number. */
+function keyOf(chunk) {
+  return JSON.stringify([chunk.message_id, chunk.index]);
 }
 
 /**
@@ -231,8 +260,9 @@ export class ChatClient extends EventTarget {
 
   #connect() {
     const url = new URL(this.#url);
-    const { resumeSeq } = this.transcript;
+    const { resumeSeq, epoch } = this.transcript;
     if (resumeSeq > 0) url.searchParams.set("after_seq", String(resumeSeq));
+    if (resumeSeq > 0 && epoch !== null) url.searchParams.set("epoch", epoch);
     this.#hasHistory = false;
     this.#fetchesWaiting = 0;
     this.#enter("connecting");
@@ -306,6 +336,7 @@ export class ChatClient extends EventTarget {
   }
 
   #heartbeat(frame) {
+    if (this.transcript.learnEpoch(frame.epoch)) this.#toldLost.clear();
     this.transcript.learnHead(frame.head_seq);
     this.#tell("heartbeat", frame);
     const news = this.transcript.lost().filter((seq) => !this.#toldLost.has(seq));

@@ -4,9 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from websockets.exceptions import InvalidHandshake
-from websockets.protocol import State
-
 from chunk7.nodes.door import Door
 from chunk7.nodes.transports.frame_limit import LimitedConnection
 
@@ -42,12 +39,5 @@ class NodeConnection(LimitedConnection):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.protocol.eof_sent and self.response is None:
-            # A bad frame right behind the handshake's request. Nobody is answered any more, as
-            # websockets would try to, and stumble over.
-            self.protocol.handshake_exc = InvalidHandshake("frames before the answer")
-            self.protocol.state = State.CLOSED
-            self.transport.abort()
-            return
         if self.paused and self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self.transport.abort()

@@ -15,6 +15,7 @@ from chunk7.analysis.study import analyse
 from chunk7.delivery.chunk import Chunk, stream_key
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.plan import Cell
+from chunk7.wire.store.heads import heads_and_epochs
 from chunk7.wire.store.link import Link
 from chunk7.wire.store.store import Store
 
@@ -103,7 +104,7 @@ async def test_the_server_counts_what_we_take_it_to_count(store_url: str, tmp_pa
     await confirmed.wait()
     await store.history("s")
     await store.head("s")
-    await store.heads(["s", "t"])
+    await heads_and_epochs(store, ["s", "t"])
     await store.link.send("DEL", stream_key("s"))
     await store.append(numbered)
     await store.stream("s", "0-0")

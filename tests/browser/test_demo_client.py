@@ -122,8 +122,8 @@ def welcome(head: int | None = None) -> Step:
     return "frame", json.dumps(frame)
 
 
-def heartbeat(head: int) -> Step:
-    return "frame", json.dumps({"type": "heartbeat", "head_seq": head})
+def heartbeat(head: int, epoch: str | None = None) -> Step:
+    return "frame", json.dumps({"type": "heartbeat", "head_seq": head, "epoch": epoch})
 
 
 def error(code: str) -> Step:
@@ -247,6 +247,31 @@ def test_after_a_drop_it_resumes_behind_what_it_has(play: Play) -> None:
         "text": "1 2 3 4 5 ",
         "holes": [],
         "resume": 5,
+    }
+
+
+def test_it_resumes_with_the_epoch_that_its_number_is_of(play: Play) -> None:
+    dropped = [("drop", 1012), ("elapse", None)]
+    told = play([*START, history(1), welcome(), heartbeat(1, "e1"), heartbeat(1), *dropped])
+    assert told["said"][-1] == "connect ?ordering=o&after_seq=1&epoch=e1"
+
+
+def test_when_numbers_begin_again_all_is_asked_for_and_what_was_shown_stays_in_front(
+    play: Play,
+) -> None:
+    """A store came back empty: its 1 and 2 were taken for the 1 and 2 of before."""
+    before = [history(1, 2), welcome(), heartbeat(2, "e1")]
+    again = [body(seq, index=seq + 9) for seq in (1, 2)]
+    answer: Step = ("frame", json.dumps({"type": "history", "messages": again}))
+    played = play([*START, *before, chunk(1, index=10), heartbeat(2, "e2"), answer])
+    assert played == {
+        "said": [
+            *(*STARTED, "1 history", "2 history", "joined", "1 live late"),
+            *("fetch 1-2", "1 fetch", "2 fetch"),
+        ],
+        "text": "1 2 1 2 ",
+        "holes": [],
+        "resume": 2,
     }
 
 

@@ -89,3 +89,28 @@ def test_the_missing_are_counted_over_all_holes(received: list[int], head: int) 
     tracker.learn_head(head)
     top = max([head, *received], default=0)
     assert tracker.missing_count() == len(set(range(1, top + 1)) - set(received))
+
+
+# --- epochs --------------------------------------------------------------------------------
+
+
+def test_in_another_epoch_nothing_is_known_and_all_is_wanted() -> None:
+    """Numbers began again at 1 while the client had 5: it took 1 to 5 for what it had."""
+    tracker = GapTracker()
+    tracker.learn_epoch("e1")
+    for seq in (1, 2, 3, 4, 5):
+        tracker.receive(seq)
+    tracker.learn_epoch("e2")
+    tracker.learn_head(3)
+    assert tracker.wanted() == (1, 3)
+    assert [tracker.receive(seq) for seq in (1, 2, 3)] == [True, True, True]
+    assert tracker.resume_after == 3
+
+
+def test_an_epoch_told_for_the_first_time_or_again_or_not_at_all_says_nothing() -> None:
+    tracker = GapTracker()
+    tracker.receive(1)
+    for epoch in (None, "e1", "e1", None):
+        tracker.learn_epoch(epoch)
+    assert (tracker.resume_after, tracker.epoch) == (1, "e1")
+    assert GapTracker.restored(tracker.snapshot()).epoch == "e1"

@@ -4,6 +4,7 @@ from chunk7.delivery.chunk import Chunk, digest
 from chunk7.loadtest.targets.reader import BadFrame, Reader, Receipt
 from chunk7.wire.frames import (
     ErrorFrame,
+    FetchFrame,
     HeartbeatFrame,
     WelcomeFrame,
     decode_client_frame,
@@ -107,3 +108,27 @@ def test_what_is_no_frame_is_refused(payload: bytes) -> None:
     reader, _ = make_reader()
     with pytest.raises(BadFrame, match=r"^bad frame: "):
         reader.take(payload, 0)
+
+
+def test_another_epoch_makes_a_client_ask_for_what_it_took_for_what_it_had() -> None:
+    reader, _ = make_reader(fills_gaps=True)
+    reader.take(encode_history([chunk(1), chunk(2)]), 0)
+    assert reader.take(encode(HeartbeatFrame(2, "e1")), 1) is None
+    assert reader.take(encode_chunk(chunk(1, "of the new life")), 2) is None
+    fetch = reader.take(encode(HeartbeatFrame(2, "e2")), 3)
+    assert fetch is not None
+    assert decode_client_frame(fetch) == FetchFrame(1, 2)
+
+
+def test_told_of_another_epoch_before_its_history_it_asks_for_nothing_twice() -> None:
+    """A resume in another epoch is answered with everything."""
+    reader, _ = make_reader(fills_gaps=True)
+    reader.take(encode_history([chunk(1), chunk(2)]), 0)
+    reader.take(encode(HeartbeatFrame(2, "e1")), 1)
+    reader.rejoin()
+    frames = [HeartbeatFrame(0, "e2"), WelcomeFrame("node-1", "sequence_gap_fill", 2)]
+    answers = [reader.take(encode(frames[0]), 2)]
+    answers += [reader.take(encode_history([chunk(1), chunk(2)]), 3)]
+    answers += [reader.take(encode(frames[1]), 4)]
+    assert answers == [None] * 3
+    assert reader.gaps.resume_after == 2

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from node_kit import StartNode, User, chunk, write
 
+from chunk7.delivery.chunk import epoch_key
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.wire.frames import HeartbeatFrame
 from chunk7.wire.store.store import Store
@@ -44,3 +45,11 @@ async def test_no_heartbeat_comes_before_the_welcome(start: StartNode) -> None:
     async with node.client("history_then_subscribe", work_ms=100) as user:
         frames = [type(await user.frame(heartbeats=True)).__name__ for _ in range(3)]
     assert frames == ["HistoryFrame", "WelcomeFrame", "HeartbeatFrame"]
+
+
+async def test_with_the_head_goes_the_epoch_of_its_numbers(start: StartNode, store: Store) -> None:
+    node = await start("--heartbeat-ms", "20")
+    await store.next_seq("s")
+    await store.link.send("SET", epoch_key("s"), "e1")
+    async with node.client("buffered_merge") as user:
+        assert await head(user, 1) == HeartbeatFrame(1, "e1")

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_kit import RunningNode, StartNode, chunk, eventually, subscribers, write
+from node_kit import RunningNode, StartNode, chunk, eventually, subscribers, word, write
 
-from chunk7.delivery.chunk import history_key
+from chunk7.delivery.chunk import epoch_key, history_key
 from chunk7.delivery.ordering import pair
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
-from chunk7.wire.frames import FetchFrame, encode
+from chunk7.wire.frames import FetchFrame, HeartbeatFrame, encode
 from chunk7.wire.store.store import Store
 
 PAIRS = [
@@ -352,3 +352,30 @@ async def test_whenever_it_joins_a_client_gets_every_chunk_once_and_in_order(
             tasks.create_task(produce(session_id))
             for _ in range(25):
                 tasks.create_task(attend(session_id, rng.uniform(0, 0.5)))
+
+
+@pytest.mark.parametrize("ordering", ["buffered_merge", "positioned_merge", "sequence_gap_fill"])
+async def test_who_resumes_with_another_epoch_has_nothing_of_this_one(
+    start: StartNode, store: Store, ordering: str
+) -> None:
+    """Its number is of chunks that are gone: from there on it was sent nothing of the new ones."""
+    node = await start("--heartbeat-ms", "60000")
+    for seq in (1, 2):
+        await write(store, "atomic_lua", chunk(seq))
+    await store.link.send("SET", epoch_key("s"), "e2")
+    async with node.client(ordering, after_seq=2, epoch="e2") as user:
+        assert await user.frames(2) == ["history", "welcome"]
+    async with node.client(ordering, after_seq=2, epoch="e1") as user:
+        frames = [await user.frame(heartbeats=True) for _ in range(3)]
+    assert frames[0] == HeartbeatFrame(0, "e2")
+    assert [word(frame) for frame in frames[1:]] == ["history 1 2", "welcome"]
+    await node.end()
+    assert [join["after_seq"] for join in node.table("joins")] == [2, 0]
+
+
+async def test_who_resumes_in_an_emptied_store_has_nothing_of_it_either(start: StartNode) -> None:
+    node = await start()
+    async with node.client("buffered_merge", after_seq=2, epoch="e1") as user:
+        assert await user.frames(2) == ["history", "welcome"]
+    await node.end()
+    assert [join["after_seq"] for join in node.table("joins")] == [0]

@@ -26,11 +26,11 @@ def test_fields_that_are_not_given_have_the_node_s_defaults() -> None:
 def test_every_field_is_taken() -> None:
     target = (
         "/ws/c.a_f-%3A1?ordering=redis_streams&user_id=a%20b"
-        "&connection_id=9223372036854775807&after_seq=5&work_ms=2.5"
+        "&connection_id=9223372036854775807&after_seq=5&work_ms=2.5&epoch=0a1b"
     )
     streams = CONNECT_ORDERINGS["redis_streams"]
     assert parse_request(target, OPTIONS) == JoinRequest(
-        "c.a_f-:1", streams, "a b", 2**63 - 1, 5, 2.5
+        "c.a_f-:1", streams, "a b", 2**63 - 1, 5, 2.5, "0a1b"
     )
 
 
@@ -57,6 +57,8 @@ BAD = {
     "/ws/s?ordering=fastest": "ordering: 'fastest' is none of history_then_subscribe, ",
     "/ws/s?ordering=own.py:own": "ordering: 'own.py:own' is none of",
     "/ws/s?user_id=": "user_id: '' is not",
+    "/ws/s?epoch=": "epoch: '' is not 1 to 64 letters and digits",
+    "/ws/s?epoch=a-b": "epoch: 'a-b' is not",
     "/ws/s?connection_id=-1": "connection_id: '-1' is not 0 to 9223372036854775807",
     "/ws/s?connection_id=9223372036854775808": "connection_id: ",
     "/ws/s?connection_id=one": "connection_id: 'one' is not",

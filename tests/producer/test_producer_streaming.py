@@ -82,6 +82,7 @@ async def test_the_commands_of_every_cell_are_what_crossed_the_wire(
     assert chunks > 20
     for event, cell in zip(counted, cells, strict=True):
         ours = {name: n for name, n in event["calls"].items() if name not in ("info", "memory")}
+        assert ours.pop("set") == plan.sessions  # each begins its epoch
         assert ours == {name: n * chunks for name, n in CALLS_PER_CHUNK[cell.write].items()}
 
 

@@ -14,7 +14,10 @@ from chunk7.delivery.effects import BEGINNING, NEWEST, Cursor
 from chunk7.delivery.errors import OrderingError, StoreError
 from chunk7.delivery.store import MemoryStore
 from chunk7.wire.frames import decode_chunk, encode_chunk
+from chunk7.wire.store.epochs import Epochs
+from chunk7.wire.store.heads import heads_and_epochs
 from chunk7.wire.store.link import Link
+from chunk7.wire.store.reconnect import run_id
 from chunk7.wire.store.store import Store
 
 LIST = (
@@ -313,11 +316,11 @@ async def test_everything_we_write_has_a_time_to_live(store_url: str) -> None:
     await store.close()
 
 
-async def test_many_heads_at_once(store_url: str) -> None:
-    store = await Store.open(store_url)
+async def test_many_heads_at_once_each_with_its_epoch(store_url: str) -> None:
+    store = await Store.open(store_url, epochs=Epochs(lambda: "e1"))
     await store.next_seq("a")
-    assert await store.heads(["a", "b"]) == [1, 0]
-    assert await store.heads([]) == []
+    assert await heads_and_epochs(store, ["a", "b"]) == [(1, "e1"), (0, None)]
+    assert await heads_and_epochs(store, []) == []
     await store.close()
 
 
@@ -331,12 +334,12 @@ async def test_a_refused_command_inside_a_transaction_is_an_error(store_url: str
 
 async def test_a_server_is_known_by_its_run_id_unless_we_may_not_ask(store_url: str) -> None:
     store = await Store.open(store_url)
-    run_id = await store.run_id()
-    assert re.fullmatch("[0-9a-f]{40}", run_id)
-    assert await store.run_id() == run_id
+    known = await run_id(store.link)
+    assert re.fullmatch("[0-9a-f]{40}", known)
+    assert await run_id(store.link) == known
     await store.link.send("ACL", "SETUSER", "asker", "on", "nopass", "~*", "&*", "+@all", "-info")
     await store.link.send("AUTH", "asker", "any")
-    assert await store.run_id() == ""
+    assert await run_id(store.link) == ""
     await store.link.send("AUTH", "default", "any")
     await store.link.send("ACL", "DELUSER", "asker")
     await store.close()

@@ -2,15 +2,18 @@
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from chunk7.delivery.errors import StoreError
+from chunk7.delivery.errors import StoreError, StoreLost
+from chunk7.wire.store.link import Link
 
 MAX_BACKOFF_S = 1.0
 FIRST_BACKOFF_S = 0.05
 SHOWN = 8
 """Characters of a run id that are shown, of its 40."""
+_RUN_ID = re.compile(rb"^run_id:(\w+)", re.MULTILINE)
 Opened = TypeVar("Opened")
 
 
@@ -26,6 +29,17 @@ async def until_open(attempt: Callable[[], Awaitable[Opened]]) -> Opened:
             return await attempt()
         except StoreError:
             backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)
+
+
+async def run_id(link: Link) -> str:
+    """INFO server: the server process's own name; empty where we may not ask. Raises StoreLost."""
+    try:
+        found = _RUN_ID.search(await link.send("INFO", "server"))
+    except StoreLost:
+        raise
+    except StoreError:
+        return ""
+    return "" if found is None else found[1].decode()
 
 
 class ServerIdentity:

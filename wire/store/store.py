@@ -4,18 +4,19 @@ Every command is handed to the link before its method first suspends, so calls a
 order.
 """
 
+import asyncio
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.chunk import Chunk, epoch_key
 from chunk7.delivery.cursor import entry_id
 from chunk7.delivery.effects import BEGINNING, NEWEST, Cursor, StreamRead
-from chunk7.delivery.errors import StoreError, StoreLost
+from chunk7.delivery.errors import StoreError
 from chunk7.wire.frames import decode_chunk
+from chunk7.wire.store.epochs import KEPT_FOR_TTLS, Epochs
 from chunk7.wire.store.layout import OWN, Layout
 from chunk7.wire.store.link import Link
 
@@ -29,7 +30,6 @@ The server's own count has these calls too, though they never crossed the wire.
 """
 _SCRIPT_SHA = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
 
-_RUN_ID = re.compile(rb"^run_id:(\w+)", re.MULTILINE)
 _COMMAND_CALLS = re.compile(r"^cmdstat_([^|:\s]+)\S*?:calls=(\d+)", re.MULTILINE)
 
 
@@ -37,7 +37,8 @@ class Store:
     """The store's commands over one Link. All raise StoreError and StoreLost.
 
     `stream_max_entries` trims streams exactly at each append; None keeps everything. Reading back
-    what another `layout` than our own has written is its readers' part, not ours.
+    what another `layout` than our own has written is its readers' part, not ours. With `epochs`
+    numbers that begin (again) begin an epoch; without, they are taken and no more.
     """
 
     def __init__(
@@ -46,9 +47,11 @@ class Store:
         history_ttl_ms: int = HISTORY_TTL_MS,
         stream_max_entries: int | None = None,
         layout: Layout = OWN,
+        epochs: Epochs | None = None,
     ) -> None:
         self.link = link
         self.layout = layout
+        self._epochs = epochs
         self._ttl_ms = history_ttl_ms
         self._trim = () if stream_max_entries is None else ("MAXLEN", "=", stream_max_entries)
 
@@ -60,9 +63,11 @@ class Store:
         history_ttl_ms: int = HISTORY_TTL_MS,
         stream_max_entries: int | None = None,
         layout: Layout = OWN,
+        epochs: Epochs | None = None,
     ) -> "Store":
         """Connect and load the Lua script; raises as `Link.open`."""
-        store = cls(await Link.open(url, name), history_ttl_ms, stream_max_entries, layout)
+        link = await Link.open(url, name)
+        store = cls(link, history_ttl_ms, stream_max_entries, layout, epochs)
         try:
             await store.link.send("SCRIPT", "LOAD", _SCRIPT)
         except BaseException:
@@ -77,8 +82,13 @@ class Store:
     # --- write side ---
 
     async def next_seq(self, session_id: str) -> int:
-        """INCR."""
-        return int(await self.link.send("INCR", self.layout.counter(session_id)))
+        """INCR. If it begins an epoch, that is written before whatever the caller writes next."""
+        seq = int(await self.link.send("INCR", self.layout.counter(session_id)))
+        epoch = None if self._epochs is None else self._epochs.took(session_id, seq)
+        if epoch is not None:
+            command = ("SET", epoch_key(session_id), epoch, "PX", self._ttl_ms * KEPT_FOR_TTLS)
+            self.link.send(*command).add_done_callback(_look_at)
+        return seq
 
     async def publish(self, chunk: Chunk) -> int:
         """PUBLISH; how many subscribers it was handed to."""
@@ -98,11 +108,15 @@ class Store:
     async def number_save_and_publish(self, chunk: Chunk) -> tuple[int, int]:
         """The Lua script; (seq, receivers)."""
         layout, session = self.layout, chunk.session_id
-        keys = (layout.counter(session), layout.history(session), layout.channel(session))
-        parts = layout.around_seq(chunk)
+        kept = (layout.counter(session), layout.history(session), layout.channel(session))
+        last_seq, epoch = (0, "") if self._epochs is None else self._epochs.next(session)
+        numbers = (self._ttl_ms, last_seq, epoch, self._ttl_ms * KEPT_FOR_TTLS)
+        keys = (*kept, epoch_key(session))
         seq, receivers = await self.link.send(
-            "EVALSHA", _SCRIPT_SHA, len(keys), *keys, self._ttl_ms, *parts
+            "EVALSHA", _SCRIPT_SHA, len(keys), *keys, *numbers, *layout.around_seq(chunk)
         )
+        if self._epochs is not None:
+            self._epochs.took(session, int(seq))
         return int(seq), int(receivers)
 
     async def append(self, chunk: Chunk, entry: Cursor = "*") -> Cursor:
@@ -141,13 +155,6 @@ class Store:
         """GET the counter."""
         return int(await self.link.send("GET", self.layout.counter(session_id)) or 0)
 
-    async def heads(self, session_ids: Sequence[str]) -> list[int]:
-        """MGET the counters of many sessions."""
-        if not session_ids:
-            return []
-        keys = map(self.layout.counter, session_ids)
-        return [int(head or 0) for head in await self.link.send("MGET", *keys)]
-
     async def stream(self, session_id: str, after: Cursor) -> StreamRead:
         """XRANGE, exclusive of `after`; `NEWEST` gives nothing and the last id ever appended.
 
@@ -183,16 +190,6 @@ class Store:
         seconds, microseconds = await self.link.send("TIME")
         return int(seconds) * 1_000_000 + int(microseconds)
 
-    async def run_id(self) -> str:
-        """INFO server: the server process's own name; empty where we may not ask."""
-        try:
-            found = _RUN_ID.search(await self.link.send("INFO", "server"))
-        except StoreLost:
-            raise
-        except StoreError:
-            return ""
-        return "" if found is None else found[1].decode()
-
     async def command_calls(self) -> dict[str, int]:
         """INFO commandstats: how often each command was executed since the server's start.
 
@@ -226,3 +223,9 @@ class Store:
             if isinstance(reply, Exception):
                 raise StoreError(str(reply))
         return list(replies)
+
+
+def _look_at(reply: "asyncio.Future[Any]") -> None:
+    """Of a command that nobody waits for: what refuses it refuses those after it, too."""
+    if not reply.cancelled():
+        reply.exception()
