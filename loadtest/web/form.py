@@ -20,7 +20,8 @@ from chunk7.loadtest.options import (
 )
 
 _NUMBERS = {found.dest: found for found in CHOSEN.values() if found.usual}
-SHOWN = ("connect", "write", *_NUMBERS, "once")
+_FAULTS = "faults"
+SHOWN = ("connect", "write", *_NUMBERS, _FAULTS, "once")
 """Options that the form shows, and the only ones that a start may change."""
 _LATENCY = "store_latency_ms"
 _LOCUSTS = (
@@ -41,6 +42,7 @@ class Form:
     def __init__(self) -> None:
         self._choices: dict[str, list[str]] = {}
         self._hidden: set[str] = set()
+        self._faults = ""
 
     def declare(self, parser: ArgumentParser) -> None:
         """Declare the options; those that are not SHOWN stay out of the form."""
@@ -65,10 +67,15 @@ class Form:
             )
         if not parsed.store_delay:
             self._hidden.add(_LATENCY)
+        self._faults = ", ".join(filter(None, (parsed.fault_names or "").split(",")))
+        if not self._faults:
+            self._hidden.add(_FAULTS)
 
     def _dress(self, action: Action) -> None:
         shown: Any = action  # Locust's parser gives actions one attribute more
         shown.include_in_web_ui = action.dest in SHOWN and action.dest not in self._hidden
+        if action.dest == _FAULTS and self._faults:
+            action.help = f"{action.help}: {self._faults}"
         if action.dest in self._choices:
             action.choices = self._choices[action.dest]
             action.type = _spelled  # choices are text

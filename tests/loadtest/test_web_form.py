@@ -9,6 +9,7 @@ PAIRS = "history x publish; buffered x publish; buffered x lua; streams x append
 COMMAND_LINE = (
     *("--pairs", PAIRS, "--cells", "history x publish", "--chunk-rate", "37.50"),
     *("--store-delay", "http://h:1", "--store-latency-ms", "0", "--max-users", "500"),
+    *("--fault-names", "node_kill,slow_client"),
 )
 
 
@@ -55,6 +56,23 @@ def test_latency_that_cannot_be_changed_is_not_offered() -> None:
     assert "store_latency_ms" not in offered("--pairs", PAIRS)
 
 
+def test_faults_are_typed_beside_the_names_of_those_that_this_cluster_can_have() -> None:
+    assert offered(*COMMAND_LINE, "--faults", "node_kill@2s")["faults"] == ("node_kill@2s", None)
+    form = Form()
+    form.offer(parser_and_options(form, *COMMAND_LINE)[1])
+    parser, _ = parser_and_options(form)
+    (shown,) = [action for action in parser._actions if action.dest == "faults"]
+    assert shown.help == "what strikes, NAME@AT, separated by ;: node_kill, slow_client"
+
+
+def test_faults_that_nobody_carries_out_are_not_offered_and_not_taken() -> None:
+    assert "faults" not in offered("--pairs", PAIRS)
+    given = parser_and_options(Form(), "--pairs", PAIRS)[1]
+    form = {"user_count": "10", "spawn_rate": "10", "faults": "node_kill@1s"}
+    with pytest.raises(UsageError, match="--faults node_kill@1s: not with this cluster: nobody"):
+        check_start(given, "ws://h:1", form, False)
+
+
 def test_without_a_list_orderings_are_typed() -> None:
     assert offered()["connect"] == ("all", None)
 
@@ -72,6 +90,7 @@ def check(*, running: bool = False, **form: str) -> None:
 
 def test_a_good_form_passes() -> None:
     check(connect="buffered", write="lua", sessions="5", once="true", run_time="10s")
+    check(faults="node_kill@1s..2s; slow_client@1s:for=500ms")
     check(connect="all", write="all", store_latency_ms="2.5", chunk_rate="recorded")
 
 
@@ -94,6 +113,11 @@ def test_a_good_form_passes() -> None:
         ({"store_latency_ms": "1e9"}, "--store-latency-ms 1e9: must be between 0 and 10000"),
         ({"duration_s": ""}, "--duration '': want a number"),
         ({"duration_s": "10", "node_work_ms": "4000"}, "--duration: a join may take 6206 ms"),
+        ({"faults": "node_kill"}, "--fault 'node_kill': want NAME@AT[:KEY=VALUE,...]"),
+        ({"faults": "flood@1s"}, "--fault 'flood': one of "),
+        ({"faults": "node_kill@1h"}, "--fault node_kill: the moment"),
+        ({"faults": "node_kill@9999s"}, "--fault node_kill@9999s: it would last until"),
+        ({"faults": "store_kill_pubsub@1s"}, "--faults store_kill_pubsub@1s: not with this clu"),
         ({"user_count": "0"}, "users 0: must be between 1 and 500"),
         ({"user_count": "501"}, "users 501: must be between 1 and 500"),
         ({"user_count": "many"}, "users many: want a whole number"),
