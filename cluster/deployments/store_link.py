@@ -1,7 +1,7 @@
 """The passage of nodes and producer to the store, which can be tampered with node by node.
 
     python -m chunk7.cluster.deployments.store_link --listen HOST:PORT --to HOST:PORT
-        [--replica HOST:PORT] --control HOST:PORT
+        [--replica HOST:PORT] --control HOST:PORT [--allow-host NAME]
 
 Bytes pass as they are. Whose they are is known from CLIENT SETNAME, which every process of ours
 sends: `node-1`, `node-1-subscriptions`, `node-1-reader`. What `PUT /parts/NAME` says of a node:
@@ -30,7 +30,9 @@ from aiohttp import web
 from chunk7.cluster.options import address
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.instruments.steer.resp import ProtocolFault, Scanner
+from chunk7.wire.guard import guard
 from chunk7.wire.options import Parser
+from chunk7.wire.origins import Origins, add_origins, origins_of
 
 Address = tuple[str, int]
 Change = TypeVar("Change", bound=msgspec.Struct)
@@ -296,8 +298,8 @@ class StoreLink:
         passage.open(side, stale)
 
 
-def application(link: StoreLink) -> web.Application:
-    """The control."""
+def application(link: StoreLink, origins: Origins) -> web.Application:
+    """The control; `origins` says whose requests it takes."""
 
     async def put_part(request: web.Request) -> web.Response:
         return await _changed(
@@ -314,7 +316,7 @@ def application(link: StoreLink) -> web.Application:
             ),
         )
 
-    found = web.Application()
+    found = web.Application(middlewares=[guard(origins)])
     found.router.add_put("/parts/{name}", put_part)
     found.router.add_put("/store", put_store)
     return found
@@ -330,9 +332,11 @@ async def _changed(
     return web.Response(status=204)
 
 
-async def serve(link: StoreLink, listen: Address, control: Address, stop: asyncio.Event) -> None:
+async def serve(
+    link: StoreLink, listen: Address, control: Address, origins: Origins, stop: asyncio.Event
+) -> None:
     """Pass on until `stop`. Raises Chunk7Error when an address is taken."""
-    runner = web.AppRunner(application(link), access_log=None)
+    runner = web.AppRunner(application(link, origins), access_log=None)
     await runner.setup()
     where = listen
     async with contextlib.AsyncExitStack() as until_stopped:
@@ -360,6 +364,7 @@ def main() -> int:
         ("--control", True),
     ):
         parser.add_argument(option, type=address(option), required=required, metavar="HOST:PORT")
+    add_origins(parser)
     try:
         asyncio.run(_until_terminated(parser.parse_args()))
     except Chunk7Error as error:
@@ -372,7 +377,8 @@ async def _until_terminated(args: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(StoreLink(args.to, args.replica), args.listen, args.control, stop)
+    origins = origins_of(args.control[0], args)
+    await serve(StoreLink(args.to, args.replica), args.listen, args.control, origins, stop)
 
 
 if __name__ == "__main__":
