@@ -17,8 +17,12 @@ from chunk7.loadtest.targets.adapter import Adapter, read_adapter
 from chunk7.wire.plan import PARAMETERS, Plan, read_plan
 
 BEYOND_TIMETABLE_S = 45.0
+LOCAL = "local"
 FOREIGN_QUIET_MS = 2_500
 """After each cell of a target: time for chunks that are merely late, and for its last ones."""
+
+BY_USERS = tuple(name for name, fault in LIVE.items() if fault.terms.by_users)
+"""Faults that strike whatever cluster there is: nobody has to reach into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class RunSettings:
     thresholds: tuple[Threshold, ...]
     adapter: Adapter | None = None
     """Of somebody else's back end, which is joined instead of nodes of ours."""
+    kind: str = LOCAL
+    """Of the cluster: `local`, `compose`."""
 
     def named(self, run_name: str) -> Plan:
         """The plan of the run of this name."""
@@ -59,6 +65,8 @@ class RunSettings:
         """The faults that can strike this cluster."""
         if self.adapter is not None:
             return ()
+        if self.kind != LOCAL:
+            return BY_USERS
         there = can_have(self.redis)
         return tuple(name for name, fault in LIVE.items() if fault.terms.needs <= there)
 
@@ -85,7 +93,7 @@ def read_settings(args: argparse.Namespace) -> RunSettings:
     faults = tuple(vars(args).get("fault") or ())
     plan = read_plan(vars(args), run="unnamed", cells=list(cells.cells), faults=faults)
     redis = args.redis
-    _check_faults(plan, redis, adapter)
+    _check_faults(plan, redis, adapter, args.cluster)
     if adapter is not None:
         plan, redis = _plan_of_target(plan), _store_of(adapter, redis)
     return RunSettings(
@@ -98,15 +106,21 @@ def read_settings(args: argparse.Namespace) -> RunSettings:
         processes=args.processes,
         thresholds=tuple(map(parse_threshold, args.threshold)),
         adapter=adapter,
+        kind=args.cluster,
     )
 
 
-def _check_faults(plan: Plan, redis: str | None, adapter: Adapter | None) -> None:
+def _check_faults(plan: Plan, redis: str | None, adapter: Adapter | None, kind: str) -> None:
     """Raise UsageError for faults that cannot be, there or at all."""
     planned = parse_faults(plan.faults, plan.duration_ms)
     if planned and adapter is not None:
         raise UsageError(f"--fault {planned[0].text}: it strikes chunk7's own cluster, no target")
     for one in planned:
+        if kind != LOCAL and one.fault.name not in BY_USERS:
+            raise UsageError(
+                f"--fault {one.text}: not with --cluster {kind}, which has {', '.join(BY_USERS)}; "
+                "--cluster local has all"
+            )
         lacking = one.fault.terms.needs - can_have(redis)
         if lacking:
             raise UsageError(

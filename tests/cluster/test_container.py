@@ -44,6 +44,7 @@ def test_init_makes_a_run_folder_with_the_command_of_each_part(current: Path) ->
     assert option(roles["locust"], "--delivery") == "http://cluster:8090"
     assert "history_then_subscribe x publish_then_save" in option(roles["locust"], "--pairs")
     assert "--store-delay" not in roles["locust"]
+    assert option(roles["locust"], "--fault-names") == "slow_client,client_reconnect_storm"
 
 
 def test_with_latency_the_parts_reach_the_store_through_the_delay(
@@ -87,6 +88,7 @@ def test_init_keeps_the_folder_while_somebody_writes_into_it_and_makes_another_l
     ("words", "line"),
     [
         ("--nodes none", "CHUNK7_OPTIONS: --nodes none: want a whole number"),
+        ("--fault node_kill@1s", "--fault node_kill@1s: not with --cluster compose, which has"),
         ("--redis redis://a:1", "CHUNK7_OPTIONS: --redis: the compose cluster has its own"),
         ("--connect nothing", "--connect: unknown ordering 'nothing'"),
     ],

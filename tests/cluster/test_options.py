@@ -37,6 +37,22 @@ def test_a_number_out_of_range_is_told_with_its_range(text: str, line: str) -> N
     assert str(caught.value) == line
 
 
+def test_a_fault_that_nobody_carries_out_in_containers_is_refused_before_anything_starts() -> None:
+    """It was taken, and nothing struck: the run was valid, as if it had withstood the fault."""
+    with pytest.raises(UsageError) as caught:
+        settings("--cluster", "compose", "--fault", "node_kill@2s")
+    assert str(caught.value) == (
+        "--fault node_kill@2s: not with --cluster compose, which has slow_client, "
+        "client_reconnect_storm; --cluster local has all"
+    )
+
+
+def test_faults_of_the_users_own_strike_containers_too() -> None:
+    found = settings("--cluster", "compose", "--fault", "slow_client@1s:for=500ms")
+    assert found.plan.faults == ("slow_client@1s:for=500ms",)
+    assert found.fault_names == ("slow_client", "client_reconnect_storm")
+
+
 def test_numbers_within_their_range_are_taken() -> None:
     assert number("--x", 0, 10)("2.5") == 2.5
     assert whole("--x", 1, 2**53)(str(2**53)) == 2**53
