@@ -41,6 +41,7 @@ def test_stdout_is_one_document_of_the_promised_shape(short: Ended, run_folder: 
     document = short.document
     assert document.keys() == {
         "schema", "valid", "invalid_because", "seed", "run_dir", "results", "told_apart_by",
+        "excused", "faults",
     }  # fmt: skip
     assert (document["schema"], document["seed"]) == (1, 7)
     assert document["run_dir"] == str(run_folder)

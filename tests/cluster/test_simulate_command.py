@@ -168,7 +168,7 @@ def test_faults_come_from_the_command_line(document: Document) -> None:
         (("--arrivals", "often"), "--arrivals often: must be one of even, poisson, bursty"),
         (("--joins", "x"), "--joins x: must be one of uniform, poisson"),
         (("--engine", "gpu"), "--engine gpu: must be one of events, vectorised"),
-        (("--faults", "fire"), "--faults 'fire': must be one of store_kill_pubsub"),
+        (("--faults", "fire"), "--faults 'fire': must be one of node_kill"),
         (("--engine", "vectorised", "--faults", "store_kill_pubsub"), "faults need the engine"),
         (("--connect", "nope"), "--connect: unknown ordering 'nope'"),
         (

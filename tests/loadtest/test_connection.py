@@ -162,7 +162,7 @@ def test_a_refusal_for_good_is_taken_for_good(status: int, tmp_path: Path) -> No
     [back], [closed] = users.rows("returns"), users.rows("closed")
     assert (len(node.asked), back["error"]) == (1, f"HTTP {status}: not now")
     assert (closed["by_server"], closed["close_code"]) == (True, 1012)
-    assert bool(users.failed) == (status == 400)
+    assert bool(users.failed) == (status in (400, 401, 403))
 
 
 def test_who_never_comes_back_ended_as_it_was_cut(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_every_page_escapes_what_it_is_told(web: str, path: str) -> None:
 @pytest.mark.parametrize("path", ["/delivery/table", "/stats/report"])
 def test_no_page_has_a_control_character_of_a_name(web: str, judge: Courtroom, path: str) -> None:
     strange = judged()
-    strange["results"][1] |= {"connect": "own\x1b[2J", "write": "w\u202e"}
+    strange["results"][1] = {**strange["results"][1], "connect": "own\x1b[2J", "write": "w\u202e"}
     judge.body = json.dumps(strange).encode()
     until_table(web, r"own\x1b[2J")
     text = get(f"{web}{path}")[2]

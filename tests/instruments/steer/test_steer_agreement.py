@@ -39,9 +39,10 @@ PAIRS = [
     for write in WRITE_ORDERINGS.values()
     for chunks in (1, 2)
     if pair(connect, write) and connect.client is not ClientPolicy.FILLS_GAPS
+    if connect.recovery is None
     if chunks == 1 or write.name in ("publish_then_save", "atomic_lua", "stream_append")
 ]
-"""Of a client that asks again, what it fetches is no read of the join."""
+"""Of a client or node that asks again, what it fetches is no read of the join."""
 
 
 def complete(world: World, state: State, steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
