@@ -127,16 +127,24 @@ reliability: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.reliability $(ARGS)
 
 # Freezing a fresh environment names no index, and pins what was really installed.
+# With the hashes of all their files, so that pip takes no other. What uv asks is the index alone.
+HASHED = build/uv/bin/uv pip compile --quiet --universal --no-deps --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url
+
 lock:
+	rm -rf build/uv && $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet .
-	build/lock/bin/pip freeze --exclude chunk7 > requirements.lock
+	build/lock/bin/pip freeze --exclude chunk7 > build/requirements.txt
 	build/lock/bin/pip install --quiet '.[notebooks]'
-	build/lock/bin/pip freeze --exclude chunk7 > requirements-notebooks.lock
+	build/lock/bin/pip freeze --exclude chunk7 > build/requirements-notebooks.txt
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/pip install --quiet --constraint requirements.lock '.[dev]'
-	build/lock/bin/pip freeze --exclude chunk7 > requirements-dev.lock
-	rm -rf build/lock
+	build/lock/bin/pip install --quiet --constraint build/requirements.txt '.[dev]'
+	build/lock/bin/pip freeze --exclude chunk7 > build/requirements-dev.txt
+	$(HASHED) build/requirements.txt -o requirements.lock
+	$(HASHED) build/requirements-notebooks.txt -o requirements-notebooks.lock
+	$(HASHED) build/requirements-dev.txt -o requirements-dev.lock
+	rm -rf build/lock build/uv
 
 clean:
 	rm -rf $(VENV) $(GALLERY) examples/*/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -100,7 +100,7 @@ def test_every_member_says_how_it_is_started_and_tested() -> None:
 def test_the_members_run_with_the_redis_py_that_we_have() -> None:
     """A client of another version may lose, or keep, something else."""
     ours, theirs = (
-        re.findall(r"^redis==(.*)$", Path(EXAMPLES.parent, name).read_text(), re.M)
+        re.findall(r"^redis==(\S+)", Path(EXAMPLES.parent, name).read_text(), re.M)
         for name in ("requirements.lock", "examples/requirements.txt")
     )
     assert ours == theirs
