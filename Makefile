@@ -13,6 +13,7 @@
 # make fuzz          100,000 bad inputs against a real node; SEED= for those of another time
 # make autobahn      the Autobahn test suite against both WebSocket ends; PYTHON2= is a Python 2.7
 # make soak          half an hour of a cluster under load and small mishaps; SOAK_S= for less
+# make interrupts    Ctrl-C at twenty random instants of a run: a minute and a half
 # make survival      strike a cluster with every fault, explore the same, write docs/survival.md: 20 minutes
 # make reliability   measure the table of docs/reliability.md anew, some minutes
 # make lock          renew the three requirement locks from pyproject.toml
@@ -25,7 +26,7 @@ BIN := $(VENV)/bin
 GALLERY := .venv-gallery
 NODE_LOCKS := $(wildcard examples/$(or $(MEMBER),*)/package-lock.json)
 
-.PHONY: run test test-quick test-clusters check gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak survival reliability lock clean
+.PHONY: run test test-quick test-clusters check gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak interrupts survival reliability lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
@@ -119,6 +120,9 @@ autobahn: $(VENV)/dev.stamp
 
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.soak $(if $(SOAK_S),--seconds $(SOAK_S)) $(ARGS)
+
+interrupts: $(VENV)/dev.stamp
+	INSTANTS=20 $(BIN)/python -m pytest tests/cluster/test_any_instant.py $(ARGS)
 
 survival: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.survival $(ARGS)
