@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from command import SMALL, Ended, Running, left_over
 
@@ -75,3 +76,24 @@ def check_broken_off(running: Running, ended: Ended, why: str) -> None:
     assert len(run.published) > 0
     assert len(run.connections) > 0
     assert sum(len(receipts.seq) for receipts in run.receipts()) > 0
+
+
+def test_a_locust_worker_that_is_killed_makes_the_run_not_valid_and_keeps_its_data(
+    tmp_path: Path,
+) -> None:
+    words = ("--processes", "2", "--duration", "4", "--no-report", "--json")
+    pair = ("--connect", "buffered_merge", "--write", "atomic_lua")
+    running = Running(tmp_path / "run", "run", *SMALL, *words, *pair)
+    try:
+        records = running.folder / "raw" / "locust-1.receipts.arrows"
+        running.wait_for(lambda: records.exists() and records.stat().st_size > 0)
+        _, worker = sorted(psutil.Process(running.pids["locust"]).children(), key=lambda c: c.pid)
+        worker.kill()
+        ended = running.end()
+    finally:
+        running.kill()
+    assert ended.code == 98, ended.stderr
+    cut = {f"locust-{number} was cut short: its records have no end" for number in (0, 1)}
+    assert len(cut & {*ended.document["invalid_because"]}) == 1
+    [result] = ended.document["results"]
+    assert result["chunks_delivered"] > 0
