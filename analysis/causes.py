@@ -71,6 +71,8 @@ class LossTable:
     """Published, and subscribed to, while its node heard nothing and did not notice."""
     read_was_stale: Bits
     """Saved before a read that was answered by somebody who lagged behind."""
+    was_evicted: Bits
+    """Saved before a fault `evict` was over, and read after it began."""
     fills_gaps: Bits
     last_seq: Ints
     """The highest number that the client received."""
@@ -96,7 +98,7 @@ def explain(losses: LossTable, settle_ns: float) -> NDArray[Any]:
         (Cause.STORE_RECONNECT, t.store_was_lost),
         (Cause.STORE_REPLACED, t.number_came_again),
         (Cause.STALE_READ, t.read_was_stale),
-        (Cause.TRIMMED, absent & (t.save_done_ns <= t.read_sent_ns)),
+        (Cause.TRIMMED, t.was_evicted | (absent & (t.save_done_ns <= t.read_sent_ns))),
         (Cause.TAIL, t.fills_gaps & (t.last_seq < t.seq)),
         *handover_causes(
             t.published_ns, t.saved_ns, t.read_ns, not_subscribed, did_not_wait, before_subscribed
@@ -199,7 +201,7 @@ def _of_faults(run: Run, join: Ints, t: dict[str, Any]) -> dict[str, Any]:
     sent_ns, saved_ns = t["publish_sent_ns"], t["saved_ns"]
     subscribed = ~(sent_ns <= t["subscribe_latest_ns"])
     lost = _store_was_lost(run, struck, join, sent_ns, t["read_done_ns"] - t["read_sent_ns"])
-    deaf, stale = np.zeros(len(join), bool), np.zeros(len(join), bool)
+    deaf, stale, evicted = (np.zeros(len(join), bool) for _ in range(3))
     for began_ns, ended_ns, hit in on_node(struck, CUT_FROM_STORE, run, join):
         lost |= hit & subscribed & (sent_ns >= began_ns) & (sent_ns <= ended_ns + RECOVERY_NS)
     for began_ns, ended_ns, hit in on_node(struck, ["deaf_node"], run, join):
@@ -210,7 +212,14 @@ def _of_faults(run: Run, join: Ints, t: dict[str, Any]) -> dict[str, Any]:
     for began_ns, ended_ns, hit in on_node(struck, ["store_failover"], run, join):
         read_after = (t["read_done_ns"] >= began_ns) & (saved_ns <= t["read_sent_ns"])
         stale |= hit & read_after & (saved_ns <= ended_ns)
-    return {"store_was_lost": lost, "node_was_deaf": deaf, "read_was_stale": stale}
+    for began_ns, ended_ns, hit in on_node(struck, ["evict"], run, join):
+        evicted |= hit & (t["read_done_ns"] >= began_ns) & (saved_ns <= ended_ns)
+    return {
+        "store_was_lost": lost,
+        "node_was_deaf": deaf,
+        "read_was_stale": stale,
+        "was_evicted": evicted,
+    }
 
 
 def _store_was_lost(

@@ -426,6 +426,17 @@ def test_an_evicted_history_is_trimmed(history: dict[str, int], tmp_path: Path) 
     assert found(story.end()) == [Cause.TRIMMED]
 
 
+def test_an_evicted_counter_begins_again_and_hides_what_is_gone(tmp_path: Path) -> None:
+    """The history has another chunk 1, so nothing seemed to lack: the run said `unknown`."""
+    story = Story(tmp_path / "run")
+    story.chunk(5, 10)
+    story.chunk(1, 14)
+    story.connection(1, [(21, 1, 0)], open_ms=15)
+    story.join(1, (20, 20), (21, 21), history_count=1, history_first_seq=1, history_last_seq=1)
+    story.fault("evict store", 12, 12)
+    assert found(story.end()) == [Cause.TRIMMED]
+
+
 # --- a store that comes back with less than it had -----------------------------------------
 
 
