@@ -71,7 +71,7 @@ class Outcome:
     @property
     def contradicts(self) -> bool:
         """The run lost what exploring calls impossible."""
-        return self.lost > 0 and self.verdict == "lossless"
+        return self.lost > 0 and self.verdict == "keeps"
 
     @property
     def cell(self) -> str:
@@ -79,7 +79,7 @@ class Outcome:
         doubt = "" if self.valid else "?"
         lost = f"**{self.lost}**" if self.lost else "0"
         undetermined = f" +{self.undetermined}" if self.undetermined else ""
-        able = {"lossless": "never", "loses": "can", "unknown": "unknown"}[self.verdict]
+        able = {"keeps": "never", "loses": "can", "unknown": "unknown"}[self.verdict]
         return f"{lost}{undetermined}{doubt} / {able}{' !' if self.contradicts else ''}"
 
 

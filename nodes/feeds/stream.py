@@ -29,6 +29,8 @@ MAX_ENTRIES = 500
 """Entries of one stream in one reply; the rest comes with the next."""
 REPLY_TIMEOUT_S = BLOCK_MS / 1_000 + 5
 UNBLOCK_RETRY_S = 0.001
+CATCH_UP_TRIES = 100
+CATCH_UP_RETRY_S = 0.02
 
 
 class FollowedStream:
@@ -130,15 +132,29 @@ class StreamFeed:
         self, client: Client, key: bytes, stream: FollowedStream, after: Cursor
     ) -> None:
         """Send what lies between the client's cursor and the reader's, then what came meanwhile."""
-        if self._store is None:
-            raise StoreLost("the store is away")
         held = stream.catching_up[client] = Buffer(self._max_buffer_bytes)
-        entries = await self._store.link.send("XRANGE", key, f"({after}", stream.cursor)
-        for payload in [*(fields[1] for _, fields in entries), *held.take()]:
+        missed = await self._between(key, after, stream.position)
+        for payload in [*missed, *held.take()]:
             if self._is_chunk(key, payload):
                 client.write_live(text_frame(payload))
         if stream.catching_up.pop(client, None) is not None:
             stream.followers[client] = stream.position
+
+    async def _between(self, key: bytes, after: Cursor, upto: EntryId) -> list[bytes]:
+        """What lies after the cursor, up to an entry that the reader has had.
+
+        A server without that entry and any later one is a replica that lags behind: asked again.
+        Raises StoreLost, StoreError if it stays behind.
+        """
+        for _ in range(CATCH_UP_TRIES):
+            if self._store is None:
+                raise StoreLost("the store is away")
+            entries = await self._store.link.send("XRANGE", key, f"({after}", "+")
+            by_id = [(entry_id(entry.decode()), fields[1]) for entry, fields in entries]
+            if by_id and by_id[-1][0] >= upto:
+                return [payload for one, payload in by_id if one <= upto]
+            await asyncio.sleep(CATCH_UP_RETRY_S)
+        raise StoreError("the stream that is read lacks an entry that was there before")
 
     # --- the reader ---
 

@@ -7,7 +7,7 @@ from benchmarks.survival import NONE, PAGE, SPECS, Outcome
 from chunk7.faults import LIVE
 from chunk7.faults.schedule import parse_fault
 
-WORDS = {"never": "lossless", "can": "loses"}
+WORDS = {"never": "keeps", "can": "loses"}
 
 
 def outcome(fault: str, connect: str, lost: int, verdict: str, undetermined: int = 0) -> Outcome:
@@ -20,10 +20,10 @@ def outcome(fault: str, connect: str, lost: int, verdict: str, undetermined: int
 
 def test_a_cell_has_what_was_lost_and_what_can_be() -> None:
     outcomes = [
-        outcome(NONE, "buffered_merge", 0, "lossless"),
-        outcome(NONE, "positioned_merge", 0, "lossless"),
+        outcome(NONE, "buffered_merge", 0, "keeps"),
+        outcome(NONE, "positioned_merge", 0, "keeps"),
         outcome("store_kill_pubsub", "buffered_merge", 38, "loses", undetermined=2),
-        outcome("store_kill_pubsub", "positioned_merge", 1, "lossless"),
+        outcome("store_kill_pubsub", "positioned_merge", 1, "keeps"),
     ]
     assert survival.page_text(outcomes, "--users 4 ") == (
         "`python -m benchmarks.survival --users 4`\n"
