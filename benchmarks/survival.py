@@ -47,8 +47,6 @@ SPECS = {
 }
 """By the name in the table, what a run is struck with."""
 WRITES = ("save_then_publish", "atomic_lua", "stream_append")
-CHUNKS = 2
-"""To explore with: one before a fault and one after it."""
 Pair = tuple[str, str]
 
 
