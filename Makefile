@@ -132,7 +132,7 @@ reliability: $(VENV)/dev.stamp
 
 # Freezing a fresh environment names no index, and pins what was really installed.
 # With the hashes of all their files, so that pip takes no other. What uv asks is the index alone.
-HASHED = build/uv/bin/uv pip compile --quiet --universal --no-deps --generate-hashes --no-header \
+HASHED = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url
 
 lock:

@@ -282,7 +282,8 @@ def test_every_verdict_is_that_of_a_memory_store_run_chunk_by_chunk(
     seed: int,
     scale: float,
 ) -> None:
-    connect, write = replace(cell[0], client=ClientPolicy.TAKES_ALL), cell[1]
+    connect = replace(cell[0], client=ClientPolicy.TAKES_ALL, recovery=None)
+    write = cell[1]
     cluster = SimulationSettings(
         connections=24,
         nodes=nodes,
