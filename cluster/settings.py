@@ -12,6 +12,7 @@ from chunk7.cluster.deployments.local import Local, can_have
 from chunk7.cluster.options import names
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import LIVE
+from chunk7.faults.live import Conducted
 from chunk7.faults.schedule import needs, parse_faults
 from chunk7.loadtest.targets.adapter import Adapter, read_adapter
 from chunk7.wire.plan import PARAMETERS, Plan, read_plan
@@ -21,7 +22,7 @@ LOCAL = "local"
 FOREIGN_QUIET_MS = 2_500
 """After each cell of a target: time for chunks that are merely late, and for its last ones."""
 
-BY_USERS = tuple(name for name, fault in LIVE.items() if fault.terms.by_users)
+BY_USERS = tuple(name for name, fault in LIVE.items() if not isinstance(fault, Conducted))
 """Faults that strike whatever cluster there is: nobody has to reach into it."""
 
 

@@ -1,10 +1,10 @@
 """Every client loses its connection at once, and joins again at the node after its own."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import Iterator
 from typing import ClassVar
 
 from chunk7.faults.fault import Disconnect, Rejoin, Situation, Strike, Wording, nodes_of
-from chunk7.faults.live import Controls, LiveTerms, Value
+from chunk7.faults.live import LiveTerms
 from chunk7.wire.parameters import Parameter
 
 
@@ -16,7 +16,6 @@ class ClientReconnectStorm:
         settings={
             "share": Parameter(low=0, high=1, what="of the users", option="share", default=1.0)
         },
-        by_users=True,
     )
     effects: ClassVar = {
         "client_reconnect_storm": Wording(
@@ -39,10 +38,3 @@ class ClientReconnectStorm:
             alone = tuple(map(Disconnect, nodes))  # nobody is left to listen
             actor = f"node{nodes[0] + 1}"
             yield Strike(actor, "client_reconnect_storm", None, (*rejoins, *alone))
-
-    async def live(
-        self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncGenerator[str, None]:
-        """Strike a running cluster."""
-        raise AssertionError("the load test's users do it")
-        yield ""

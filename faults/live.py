@@ -1,6 +1,7 @@
 """What a fault does to a cluster that runs, whatever that is made of.
 
-A fault that `StrikesLive` says in `live` how it strikes, in terms of `Controls`, which each kind of
+A fault that `StrikesLive` says how it is asked for. The load test's own users carry it out, unless
+it is `Conducted`: then it says in `live` how it strikes, in terms of `Controls`, which each kind of
 deployment has: local processes, containers. It is a generator of one yield: what comes before does
 the harm, the yield names whom it hit, and what comes after `for_ms` makes it good again. A run that
 ends meanwhile leaves that out: everything is stopped anyway.
@@ -106,14 +107,18 @@ class LiveTerms:
     """How a fault is asked for, and what it takes.
 
     `lasts_ms`: how long unless `for=` says otherwise; None: it is over at once. `settings`: what
-    else can be said of it. `needs`: of the deployment. `by_users`: the load test's own users carry
-    it out, and `live` is never called.
+    else can be said of it. `needs`: of the deployment.
     """
 
     lasts_ms: float | None = None
     settings: Mapping[str, Setting] = field(default_factory=dict)
     needs: frozenset[Need] = frozenset()
-    by_users: bool = False
+
+
+LAG_MS = Parameter(
+    low=0, high=10_000, what="how far the replica is behind", option="lag_ms", default=100.0
+)
+"""The setting `lag_ms` of faults that have a replica."""
 
 
 @runtime_checkable
@@ -123,6 +128,11 @@ class StrikesLive(Fault, Protocol):
     @property
     def terms(self) -> LiveTerms:
         """How it is asked for."""
+
+
+@runtime_checkable
+class Conducted(StrikesLive, Protocol):
+    """Somebody strikes with it from outside."""
 
     def live(
         self, controls: Controls, draw: float, values: Mapping[str, Value]

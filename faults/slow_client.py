@@ -4,11 +4,11 @@ It joins at the next node, as behind a round robin. The node gives up its subscr
 client was the last that used it.
 """
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import Iterator
 from typing import ClassVar
 
 from chunk7.faults.fault import Consequence, Disconnect, Rejoin, Situation, Strike, Wording
-from chunk7.faults.live import Controls, LiveTerms, Value
+from chunk7.faults.live import LiveTerms
 from chunk7.wire.parameters import Parameter
 
 
@@ -21,7 +21,6 @@ class SlowClient:
         settings={
             "share": Parameter(low=0, high=1, what="of the users", option="share", default=0.2)
         },
-        by_users=True,
     )
     effects: ClassVar = {
         "slow_client": Wording(
@@ -44,10 +43,3 @@ class SlowClient:
                 consequences.append(Disconnect(client.node))
             actor = f"node{client.node + 1}.join{place + 1}"
             yield Strike(actor, "slow_client", None, tuple(consequences))
-
-    async def live(
-        self, controls: Controls, draw: float, values: Mapping[str, Value]
-    ) -> AsyncGenerator[str, None]:
-        """Strike a running cluster."""
-        raise AssertionError("the load test's users do it")
-        yield ""

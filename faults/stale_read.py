@@ -4,8 +4,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import ClassVar
 
 from chunk7.faults.fault import Lag, Situation, Strike, Wording
-from chunk7.faults.live import Controls, LiveTerms, Need, Value, node_of
-from chunk7.wire.parameters import Parameter
+from chunk7.faults.live import LAG_MS, Controls, LiveTerms, Need, Value, node_of
 
 
 class StaleRead:
@@ -14,15 +13,7 @@ class StaleRead:
     name = "stale_read"
     terms = LiveTerms(
         lasts_ms=1_000,
-        settings={
-            "lag_ms": Parameter(
-                low=0,
-                high=10_000,
-                what="how far the replica is behind",
-                option="lag_ms",
-                default=100.0,
-            )
-        },
+        settings={"lag_ms": LAG_MS},
         needs=frozenset({Need.STORE, Need.LINK, Need.REPLICA}),
     )
     effects: ClassVar = {

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import ClassVar
 
 from chunk7.faults.fault import RollBack, Situation, Strike, Wording, all_cut_off
-from chunk7.faults.live import Controls, LiveTerms, Need, Value
+from chunk7.faults.live import LAG_MS, Controls, LiveTerms, Need, Value
 from chunk7.wire.parameters import Parameter
 
 
@@ -21,13 +21,7 @@ class StoreFailover:
             "down_ms": Parameter(
                 low=0, high=60_000, what="until it is promoted", option="down_ms", default=500.0
             ),
-            "lag_ms": Parameter(
-                low=0,
-                high=10_000,
-                what="how far the replica is behind",
-                option="lag_ms",
-                default=100.0,
-            ),
+            "lag_ms": LAG_MS,
         },
         needs=frozenset({Need.STORE, Need.LINK, Need.REPLICA}),
     )

@@ -3,10 +3,12 @@
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import ClassVar
 
+from chunk7.delivery.errors import Chunk7Error
 from chunk7.faults.fault import Situation, Strike, TrimTo, Wording
 from chunk7.faults.live import Controls, LiveTerms, Need, Value
 
 KEEP = 1
+PAGE, MOST_PAGES = 1_000, 10_000
 
 
 class Trim:
@@ -40,8 +42,9 @@ class Trim:
 
 async def _keys(controls: Controls, kind: str) -> list[bytes]:
     cursor, keys = b"0", []
-    while True:  # until the store has shown all
-        cursor, found = await controls.store("SCAN", cursor, "TYPE", kind, "COUNT", 1_000)
+    for _ in range(MOST_PAGES):
+        cursor, found = await controls.store("SCAN", cursor, "TYPE", kind, "COUNT", PAGE)
         keys += found
         if cursor == b"0":
             return keys
+    raise Chunk7Error(f"the store has more than about {MOST_PAGES * PAGE:,} keys")

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from chunk7.faults.live import Conducted
 from chunk7.faults.schedule import PlannedStrike, strikes
 from chunk7.loadtest.rounds import Round
 from chunk7.wire.clock import now_ns
@@ -69,7 +70,9 @@ class ClientFaults:
         planned = strikes(round_.timetable.plan)
         self._first_ns = min((round_.instant_ns(one.at_ms) for one in planned), default=None)
         self._strikes = [
-            UserStrike(one, round_, recorder) for one in planned if one.fault.terms.by_users
+            UserStrike(one, round_, recorder)
+            for one in planned
+            if not isinstance(one.fault, Conducted)
         ]
 
     def await_(self, user: int, cell: int) -> list[UserStrike]:

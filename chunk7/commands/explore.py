@@ -88,21 +88,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         help="explore each of --faults by itself (default: all), and say which pair keeps "
         "everything under which",
     )
-    parser.add_argument(
-        "--max-schedules",
-        type=whole("--max-schedules", 1, 10**9),
-        default=1_000_000,
-        metavar="N",
-        help="walks a cell, each to an end or a known state, before the verdict is unknown "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max-seconds",
-        type=number("--max-seconds", 0.001, 86_400),
-        default=60.0,
-        metavar="S",
-        help="time a cell, before the verdict is unknown (default: %(default)g)",
-    )
+    _add_limits(parser)
     parser.add_argument(
         "--show",
         action="append",
@@ -123,6 +109,24 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         "survival.json and one for each fault with --survival",
     )
     add_json(parser)
+
+
+def _add_limits(parser: Parser) -> None:
+    parser.add_argument(
+        "--max-schedules",
+        type=whole("--max-schedules", 1, 10**9),
+        default=1_000_000,
+        metavar="N",
+        help="walks a cell, each to an end or a known state, before the verdict is unknown "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-seconds",
+        type=number("--max-seconds", 0.001, 86_400),
+        default=60.0,
+        metavar="S",
+        help="time a cell, before the verdict is unknown (default: %(default)g)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,12 +7,12 @@ with the fault's name and whom it hit, and `fault_planned_death` of each process
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 
 from chunk7.delivery.errors import Chunk7Error
-from chunk7.faults.live import Controls
+from chunk7.faults.live import Conducted, Controls
 from chunk7.faults.schedule import PlannedStrike, lag_ms, parse_faults, strikes
 from chunk7.wire.clock import now_ns
 from chunk7.wire.plan import Timetable
@@ -68,27 +68,27 @@ async def conduct(controls: Controls, timetable: Timetable, records: FaultRecord
     Raises Chunk7Error when one could not be carried out: what the run says would not be true.
     """
     plan = timetable.plan
-    planned = [one for one in strikes(plan) if not one.fault.terms.by_users]
     lag = lag_ms(parse_faults(plan.faults, plan.duration_ms))
     if lag:
         await controls.set_lag(lag)
     try:
         async with asyncio.TaskGroup() as group:
-            for strike in planned:
+            for strike in strikes(plan):
                 due_ns = timetable.epoch_ns + round(strike.at_ms * 1e6)
-                if due_ns > now_ns() - LATE_MS * 1e6:
-                    group.create_task(_strike(controls, strike, due_ns, records))
+                if isinstance(strike.fault, Conducted) and due_ns > now_ns() - LATE_MS * 1e6:
+                    striking = strike.fault.live(controls, strike.draw, strike.values)
+                    group.create_task(_strike(striking, strike, due_ns, records))
     except ExceptionGroup as group_error:
         raise group_error.exceptions[0] from None
 
 
 async def _strike(
-    controls: Controls, strike: PlannedStrike, due_ns: int, records: FaultRecords
+    live: AsyncGenerator[str, None], strike: PlannedStrike, due_ns: int, records: FaultRecords
 ) -> None:
     await asyncio.sleep(max(0.0, (due_ns - now_ns()) / 1e9))
     began_ns = now_ns()
     try:
-        async with aclosing(strike.fault.live(controls, strike.draw, strike.values)) as striking:
+        async with aclosing(live) as striking:
             async with asyncio.timeout(WITHIN_S):
                 whom = await anext(striking)
             records.add("fault_began", f"{strike.name} {whom}", began_ns)
