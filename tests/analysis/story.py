@@ -14,6 +14,7 @@ from chunk7.wire.records import Recorder, Via
 
 MS = 1_000_000
 CELL = Cell("history_then_subscribe", "publish_then_save")
+SECOND = Cell("buffered_merge", "atomic_lua")
 START_MS = 1_000
 """Instants of a story count from here, so that none is the clock's zero."""
 
@@ -205,6 +206,17 @@ class Story:
         for process, recorder in self.recorders.items():
             recorder.flush() if process in killed else recorder.close()
         return self.folder
+
+
+def clean(folder: Path, cells: list[Cell] | None = None) -> Story:
+    """Two connections that receive the one chunk there is."""
+    story = Story(folder, cells=cells)
+    story.chunk(1, 10)
+    for number in (1, 2):
+        story.connection(number, [(11, 1)])
+        story.join(number)
+    story.healthy("producer", "node", "locust")
+    return story
 
 
 def _updated(row: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from story import CELL, Story, ns
+from story import CELL, SECOND, Story, clean, ns
 
 from chunk7.analysis.gather import gather
 from chunk7.analysis.prediction import per_join
@@ -14,21 +14,7 @@ from chunk7.analysis.validity import excused, reasons
 from chunk7.analysis.verdicts import judge
 from chunk7.analysis.windows import join_times, write_times
 from chunk7.wire import records
-from chunk7.wire.plan import Cell
 from chunk7.wire.records import Recorder
-
-SECOND = Cell("buffered_merge", "atomic_lua")
-
-
-def clean(folder: Path, cells: list[Cell] | None = None) -> Story:
-    """Two connections that receive the one chunk there is."""
-    story = Story(folder, cells=cells)
-    story.chunk(1, 10)
-    for number in (1, 2):
-        story.connection(number, [(11, 1)])
-        story.join(number)
-    story.healthy("producer", "node", "locust")
-    return story
 
 
 def said(folder: Path) -> tuple[list[str], list[str]]:

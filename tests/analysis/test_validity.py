@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from story import CELL, MS, Story, ns
+from story import CELL, MS, SECOND, Story, clean, ns
 
 from chunk7.analysis.gather import gather
 from chunk7.analysis.run_folder import load_run
@@ -14,19 +14,6 @@ from chunk7.analysis.verdicts import judge
 from chunk7.wire import records
 from chunk7.wire.plan import Cell
 from chunk7.wire.records import Recorder
-
-SECOND = Cell("buffered_merge", "atomic_lua")
-
-
-def clean(folder: Path, cells: list[Cell] | None = None) -> Story:
-    """Two connections that receive the one chunk there is."""
-    story = Story(folder, cells=cells)
-    story.chunk(1, 10)
-    for number in (1, 2):
-        story.connection(number, [(11, 1)])
-        story.join(number)
-    story.healthy("producer", "node", "locust")
-    return story
 
 
 def why(folder: Path) -> list[str]:
