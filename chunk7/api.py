@@ -74,6 +74,7 @@ class ExploreOptions(TypedDict, total=False):
     faults: Sequence[str]
     max_schedules: int
     max_seconds: float
+    jobs: int
 
 
 class SimulateOptions(TypedDict, total=False):
@@ -150,7 +151,7 @@ def explore(
 
     `finding.verdict` is lossless (every schedule was tried), loses or unknown (a bound was reached
     first); `finding.drawing` shows the shortest schedule that loses, None without one. An ordering
-    that is not ours is explored in a process of its own.
+    that is not ours is explored in a process of its own; so are all with `jobs` > 1 (default: 1).
 
     Raises UsageError, and OrderingError for an ordering that breaks the protocol or never ends.
     """
@@ -161,7 +162,8 @@ def explore(
     args = _parsed("explore", command.add_parser, options)
     limits = SearchLimits(args.max_schedules, args.max_seconds)
     pairing = _listed(connect), _listed(write)
-    return list(explored(*pairing, names(args.faults), command.chunks(args), args.joiners, limits))
+    size = command.chunks(args), args.joiners
+    return list(explored(*pairing, names(args.faults), *size, limits, args.jobs or 1))
 
 
 def simulate(

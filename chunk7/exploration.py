@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from itertools import chain
+from typing import Any, Protocol, TypeVar
 
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
@@ -11,11 +13,20 @@ from chunk7.faults import FAULTS, SAME_AS, STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.drawing import DrawnSchedule, drawn, rerun
-from chunk7.simulator.explore.guard import Item, Job, guarded
+from chunk7.simulator.explore.guard import guarded
 from chunk7.simulator.explore.schedule import Failure, Schedule
 from chunk7.simulator.explore.schedule import document as schedule_document
 from chunk7.simulator.explore.search import ExploreVerdict, SearchLimits, explore
 from chunk7.simulator.explore.state import ExploreCell
+
+Item = TypeVar("Item", covariant=True)
+Tick = Callable[[], None]
+
+
+class _SharedJob(Protocol[Item]):
+    """A job of several processes: what each does of the whole is its share."""
+
+    def __call__(self, tick: Tick, share: slice) -> Iterator[Item]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +70,27 @@ def explored(
     chunks: int,
     joiners: int,
     limits: SearchLimits,
+    jobs: int = 1,
+    **terms: Any,
 ) -> Iterator[Finding]:
     """What every pair that shares a feed comes to, with so many chunks and joiners each.
 
-    Orderings are names, `path/to/file.py:name`, `all` (also: none) or objects. Raises UsageError
-    for an ordering or fault that does not exist and when none pair, OrderingError for one that
-    breaks the protocol or loops for ever.
+    Orderings are names, `path/to/file.py:name`, `all` (also: none) or objects; `jobs` is in how
+    many processes at once, `terms` are further fields of `ExploreCell`. Raises UsageError for an
+    ordering or fault that does not exist and when none pair, OrderingError for one that breaks the
+    protocol or loops for ever.
     """
     may_strike = _chosen_faults(faults)
     connects = _wanted("--connect", connects, CONNECT_ORDERINGS)
     writes = _wanted("--write", writes, WRITE_ORDERINGS)
 
-    def job(tick: Callable[[], None]) -> Iterator[Finding]:
-        for connect, write in _pairs(connects, writes):
-            for cell in ExploreCell(connect, write, chunks, joiners, may_strike).with_each_client():
-                yield _find(cell, replace(limits, tick=tick))
+    def job(tick: Tick, share: slice) -> Iterator[Finding]:
+        pairs = _pairs(connects, writes)
+        like = [ExploreCell(*each, chunks, joiners, may_strike, **terms) for each in pairs]
+        for cell in [cell for one in like for cell in one.with_each_client()][share]:
+            yield _find(cell, replace(limits, tick=tick))
 
-    return _run(job, connects, writes)
+    return _run(job, connects, writes, jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +130,14 @@ def survival(
     chunks: int = 2,
     joiners: int = 1,
     limits: SearchLimits | None = None,
+    jobs: int = 1,
 ) -> list[Survival]:
     """Every pair that shares a feed under each of `faults`, one fault at a time.
 
     Orderings and errors as for `explored`; faults are any of `FAULTS`, `all` or none for all that
     have schedules of their own (STRIKES). `limits` bound each exploration.
     """
-    return list(surviving(connects, writes, faults, chunks, joiners, limits))
+    return list(surviving(connects, writes, faults, chunks, joiners, limits, jobs))
 
 
 def surviving(
@@ -131,6 +147,7 @@ def surviving(
     chunks: int,
     joiners: int,
     limits: SearchLimits | None,
+    jobs: int = 1,
 ) -> Iterator[Survival]:
     """The same one by one: pair after pair, and of each the faults in the registry's order."""
     each = _each_fault(faults)
@@ -138,13 +155,12 @@ def surviving(
     writes = _wanted("--write", writes, WRITE_ORDERINGS)
     limits = limits or SearchLimits()
 
-    def job(tick: Callable[[], None]) -> Iterator[Survival]:
-        for connect, write in _pairs(connects, writes):
-            yield from _survivals(
-                ExploreCell(connect, write, chunks, joiners), each, replace(limits, tick=tick)
-            )
+    def job(tick: Tick, share: slice) -> Iterator[list[Survival]]:
+        for connect, write in _pairs(connects, writes)[share]:
+            calm = ExploreCell(connect, write, chunks, joiners)
+            yield list(_survivals(calm, each, replace(limits, tick=tick)))
 
-    return _run(job, connects, writes)
+    return chain.from_iterable(_run(job, connects, writes, jobs))
 
 
 def _survivals(
@@ -182,10 +198,14 @@ def _each_fault(wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in FAULTS if name in wanted or name in every)
 
 
-def _run(job: Job[Item], connects: Sequence[object], writes: Sequence[object]) -> Iterator[Item]:
-    """Here, or in a process of its own if not all of the orderings are ours."""
-    ours = {*CONNECT_ORDERINGS, *WRITE_ORDERINGS}
-    return job(lambda: None) if ours.issuperset([*connects, *writes]) else guarded(job)
+def _run(
+    job: _SharedJob[Item], connects: Sequence[object], writes: Sequence[object], jobs: int
+) -> Iterator[Item]:
+    """Here, or in processes of their own: more than one, or not all of the orderings are ours."""
+    jobs = min(jobs, len(connects) * len(writes))
+    if jobs == 1 and {*CONNECT_ORDERINGS, *WRITE_ORDERINGS}.issuperset([*connects, *writes]):
+        return job(lambda: None, slice(None))
+    return guarded(*(partial(job, share=slice(place, None, jobs)) for place in range(jobs)))
 
 
 def _chosen_faults(wanted: Sequence[str]) -> tuple[str, ...]:

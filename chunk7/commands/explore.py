@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections import Counter
@@ -44,6 +45,7 @@ Found = TypeVar("Found")
 SCHEMA = 2
 FAILURES = ("loses", "unknown")
 """Verdicts that --fail-on may name."""
+MAX_JOBS = 1024
 PLAIN_WIDTH = 140
 """Columns of the table when it is not shown on a terminal."""
 
@@ -127,6 +129,12 @@ def _add_limits(parser: Parser) -> None:
         metavar="S",
         help="time a cell, before the verdict is unknown (default: %(default)g)",
     )
+    parser.add_argument(
+        "--jobs",
+        type=whole("--jobs", 1, MAX_JOBS),
+        metavar="N",
+        help="processes that explore at once (default: one a core)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -145,6 +153,7 @@ def run(args: argparse.Namespace) -> int:
         chunks(args),
         args.joiners,
         SearchLimits(args.max_schedules, args.max_seconds),
+        args.jobs or cores(),
     )
     findings = list(_watched(found))
     document = {"schema": SCHEMA, "cells": [finding.document for finding in findings]}
@@ -161,6 +170,13 @@ def run(args: argparse.Namespace) -> int:
     _draw(findings, show)
     _sum_up(findings)
     return code
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def chunks(args: argparse.Namespace) -> int:
@@ -181,7 +197,7 @@ def _survival(args: argparse.Namespace) -> int:
     size = chunks(args), args.joiners
     limits = SearchLimits(args.max_schedules, args.max_seconds)
     pairing = names(args.connect), names(args.write)
-    found = surviving(*pairing, names(args.faults), *size, limits)
+    found = surviving(*pairing, names(args.faults), *size, limits, args.jobs or cores())
     rows = list(_watched(found))
     document = {"schema": SCHEMA, "survival": [row.document() for row in rows]}
     if args.out:

@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
@@ -22,47 +23,64 @@ Job = Callable[[Callable[[], None]], Iterator[Item]]
 """Given a `tick` to call as a sign of life, yields picklable results."""
 
 
-def guarded(job: Job[Item], patience_s: float | None = None) -> Iterator[Item]:
-    """What the job yields, from a process of its own, which is killed when it is silent.
+def guarded(*jobs: Job[Item], patience_s: float | None = None) -> Iterator[Item]:
+    """What the jobs yield, each from a process of its own: one item of each in turn.
 
-    Raises what the job raises, if that is a Chunk7Error, and OrderingError when it is silent for
+    The first that has nothing more to yield ends it. A process is killed when it is silent.
+
+    Raises what a job raises, if that is a Chunk7Error, and OrderingError when it is silent for
     longer than `patience_s` (None: PATIENCE_S), crashes or exits. What it prints goes to stderr.
     """
     patience_s = PATIENCE_S if patience_s is None else patience_s
-    fork = multiprocessing.get_context("fork")
-    ticks = fork.Value("Q", 0, lock=False)
-    ours, theirs = fork.Pipe(duplex=False)
-    process = fork.Process(target=_child, args=(job, ticks, theirs), daemon=True)
-    process.start()
-    theirs.close()
+    children: list[_Guarded] = []
     try:
-        while (message := _receive(ours, ticks, patience_s)) is not None:
+        children += [_Guarded(job) for job in jobs]
+        for child in cycle(children):
+            message = child.receive(patience_s)
+            if message is None:
+                return
             kind, value = message
             if kind == "error":
                 raise value
             yield value
     finally:
-        process.kill()
-        process.join()
-        ours.close()
+        for child in children:
+            child.end()
 
 
-def _receive(ours: Connection, ticks: Any, patience_s: float) -> tuple[str, Any] | None:
-    """The child's next message, None after the last."""
-    seen, since = ticks.value, time.monotonic()
-    while not ours.poll(0.05):
-        if ticks.value != seen:
-            seen, since = ticks.value, time.monotonic()
-        elif time.monotonic() - since > patience_s:
-            raise OrderingError(
-                f"an ordering file has neither yielded nor ended for {patience_s:g} s: "
-                "it seems to loop for ever"
-            )
-    try:
-        message: tuple[str, Any] | None = ours.recv()
-    except EOFError:
-        raise OrderingError("an ordering file has ended the process that explored it") from None
-    return message
+class _Guarded:
+    """A process that runs a job."""
+
+    def __init__(self, job: Job[Any]) -> None:
+        fork = multiprocessing.get_context("fork")
+        self._ticks = fork.Value("Q", 0, lock=False)
+        self._results, theirs = fork.Pipe(duplex=False)
+        self._process = fork.Process(target=_child, args=(job, self._ticks, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def receive(self, patience_s: float) -> tuple[str, Any] | None:
+        """Its next message, None after the last."""
+        seen, since = self._ticks.value, time.monotonic()
+        while not self._results.poll(0.05):
+            if self._ticks.value != seen:
+                seen, since = self._ticks.value, time.monotonic()
+            elif time.monotonic() - since > patience_s:
+                raise OrderingError(
+                    f"an ordering file has neither yielded nor ended for {patience_s:g} s: "
+                    "it seems to loop for ever"
+                )
+        try:
+            message: tuple[str, Any] | None = self._results.recv()
+        except EOFError:
+            raise OrderingError("an ordering file has ended the process that explored it") from None
+        return message
+
+    def end(self) -> None:
+        """Kill it if it still runs."""
+        self._process.kill()
+        self._process.join()
+        self._results.close()
 
 
 def _child(job: Job[Any], ticks: Any, theirs: Connection) -> None:

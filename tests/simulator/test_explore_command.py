@@ -316,3 +316,14 @@ def test_an_ordering_that_never_subscribes_loses_and_cannot_spoil_the_json(tmp_p
     (cell,) = json.loads(done.stdout)["cells"]
     assert (cell["connect"], cell["verdict"]) == (spec, "loses")
     assert "hello from an ordering file" in done.stderr
+
+
+@pytest.mark.parametrize("more", [[], ["--survival", "--faults", "trim,deaf_node"]], ids=len)
+def test_several_processes_find_what_one_finds(call: Call, more: list[str]) -> None:
+    found = [
+        call(
+            "explore", "--connect", "buffered_merge,redis_streams", *more, "--json", "--jobs", jobs
+        )
+        for jobs in ("1", "3")
+    ]
+    assert found[0].stdout == found[1].stdout != ""
