@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
@@ -12,8 +12,9 @@ from chunk7.delivery.registry import Ordering, resolve
 from chunk7.faults import FAULTS, SAME_AS, STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
-from chunk7.simulator.explore.drawing import DrawnSchedule, drawn, rerun
+from chunk7.simulator.explore.drawing import DrawnSchedule, drawn, drawn_for_ever, rerun
 from chunk7.simulator.explore.guard import guarded
+from chunk7.simulator.explore.liveness import in_the_end
 from chunk7.simulator.explore.schedule import Failure, Schedule
 from chunk7.simulator.explore.schedule import document as schedule_document
 from chunk7.simulator.explore.search import ExploreVerdict, SearchLimits, explore
@@ -89,6 +90,43 @@ def explored(
         like = [ExploreCell(*each, chunks, joiners, may_strike, **terms) for each in pairs]
         for cell in [cell for one in like for cell in one.with_each_client()][share]:
             yield _find(cell, replace(limits, tick=tick))
+
+    return _run(job, connects, writes, jobs)
+
+
+class Lived(NamedTuple):
+    """Where a pair's fair runs end (`chunk7.simulator.explore.liveness`), and one that fails drawn.
+
+    `document` is the cell in the JSON of `chunk7 explore --liveness`.
+    """
+
+    document: dict[str, Any]
+    drawing: DrawnSchedule | None
+    seconds: float
+
+
+def lived(
+    connects: Sequence[str | ConnectOrdering] = (),
+    writes: Sequence[str | WriteOrdering] = (),
+    faults: Sequence[str] = (),
+    chunks: int = 3,
+    joiners: int = 1,
+    limits: SearchLimits | None = None,
+    jobs: int = 1,
+    **terms: Any,
+) -> Iterator[Lived]:
+    """Whether in the end every client has everything; arguments and errors as for `explored`."""
+    may_strike = _chosen_faults(faults)
+    connects = _wanted("--connect", connects, CONNECT_ORDERINGS)
+    writes = _wanted("--write", writes, WRITE_ORDERINGS)
+    limits = limits or SearchLimits()
+
+    def job(tick: Tick, share: slice) -> Iterator[Lived]:
+        pairs = _pairs(connects, writes)
+        like = [ExploreCell(*each, chunks, joiners, may_strike, **terms) for each in pairs]
+        for cell in [cell for one in like for cell in one.with_each_client()][share]:
+            found = in_the_end(cell, replace(limits, tick=tick))
+            yield Lived(found.document(), drawn_for_ever(found), found.seconds)
 
     return _run(job, connects, writes, jobs)
 

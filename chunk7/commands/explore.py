@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,13 +38,15 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from chunk7.exploration import Finding
+    from chunk7.exploration import Finding, Lived
 
 Found = TypeVar("Found")
 
 SCHEMA = 2
 FAILURES = ("loses", "unknown")
 """Verdicts that --fail-on may name."""
+UNLIVELY = ("starves", "restless", "unknown")
+"""The same with --liveness."""
 MAX_JOBS = 1024
 PLAIN_WIDTH = 140
 """Columns of the table when it is not shown on a terminal."""
@@ -90,6 +92,12 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         help="explore each of --faults by itself (default: all), and say which pair keeps "
         "everything under which",
     )
+    parser.add_argument(
+        "--liveness",
+        action="store_true",
+        help="let heartbeats go on for ever, and ask whether in the end every client has "
+        f"everything; for --fail-on: {', '.join(UNLIVELY)}",
+    )
     _add_limits(parser)
     parser.add_argument(
         "--show",
@@ -108,7 +116,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     add_out(
         parser,
         "nowhere; with it, explore.json and a schedule for each kind of failure; "
-        "survival.json and one for each fault with --survival",
+        "survival.json and one for each fault with --survival; liveness.json with --liveness",
     )
     add_json(parser)
 
@@ -143,8 +151,12 @@ def run(args: argparse.Namespace) -> int:
     from chunk7.exploration import explored
     from chunk7.simulator.explore.search import SearchLimits
 
+    if args.survival and args.liveness:
+        raise UsageError("--liveness: not with --survival; name the --faults that may strike")
     if args.survival:
         return _survival(args)
+    if args.liveness:
+        return _liveness(args)
     show, failures = _kinds(args.show), fail_on(args.fail_on, FAILURES)
     found = explored(
         names(args.connect),
@@ -190,9 +202,7 @@ def _survival(args: argparse.Namespace) -> int:
     from chunk7.simulator.explore.search import SearchLimits
     from chunk7.survival_table import show_survival, write_schedules
 
-    for option in ("show", "verbose"):
-        if getattr(args, option):
-            raise UsageError(f"--{option}: not with --survival; explore the fault by itself")
+    _refuse(args, "--survival; explore the fault by itself", ("show", "verbose"))
     failures = fail_on(args.fail_on, FAILURES)
     size = chunks(args), args.joiners
     limits = SearchLimits(args.max_schedules, args.max_seconds)
@@ -210,6 +220,36 @@ def _survival(args: argparse.Namespace) -> int:
         title = f"{_size(*size)}, one fault at a time"
         show_survival(rows, title, stdout_console(PLAIN_WIDTH))
     return CROSSED if any(row.verdict in failures for row in rows) else 0
+
+
+def _liveness(args: argparse.Namespace) -> int:
+    """Where fair runs of every pair end; the exit code, as of `run`."""
+    from chunk7.exploration import lived
+    from chunk7.liveness_table import show_liveness
+    from chunk7.simulator.explore.search import SearchLimits
+
+    _refuse(args, "--liveness", ("show", "verbose"))
+    failures = fail_on(args.fail_on, UNLIVELY)
+    size = chunks(args), args.joiners
+    limits = SearchLimits(args.max_schedules, args.max_seconds)
+    pairing = names(args.connect), names(args.write), names(args.faults)
+    rows = list(_watched(lived(*pairing, *size, limits, args.jobs or cores())))
+    document = {"schema": SCHEMA, "liveness": [row.document for row in rows]}
+    if args.out:
+        make_folder(args.out)
+        write_whole(args.out / "liveness.json", json.dumps(document) + "\n")
+    if args.json:
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        show_liveness(rows, _heading(*size, rows), stdout_console(PLAIN_WIDTH))
+    return CROSSED if any(row.document["verdict"] in failures for row in rows) else 0
+
+
+def _refuse(args: argparse.Namespace, mode: str, options: tuple[str, ...]) -> None:
+    """Raises UsageError for an option that this way to explore has no use for."""
+    for option in options:
+        if getattr(args, option):
+            raise UsageError(f"--{option}: not with {mode}")
 
 
 def _kinds(values: list[str] | None) -> list[Failure]:
@@ -234,7 +274,7 @@ def _watched(found: "Iterator[Found]") -> "Iterator[Found]":
 # --- what to say ---
 
 
-def _heading(chunks: int, joiners: int, findings: "list[Finding]") -> str:
+def _heading(chunks: int, joiners: int, findings: "Sequence[Finding | Lived]") -> str:
     faults = findings[0].document["faults"]
     troubles = f", faults: {', '.join(faults)}" if faults else ""
     return f"{_size(chunks, joiners)}{troubles}"

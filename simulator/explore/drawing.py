@@ -7,13 +7,14 @@ saving, whichever comes last. Of a chunk that comes twice, late or back, the rec
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from chunk7.delivery.effects import StreamRead
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import EFFECTS
+from chunk7.simulator.explore.liveness import InTheEnd, Liveness
 from chunk7.simulator.explore.schedule import Failure, Schedule, Step
 from chunk7.simulator.explore.search import failures
 from chunk7.simulator.explore.state import SUBSCRIBED, ExploreCell, ScheduleOutcome, State
@@ -159,6 +160,20 @@ def drawn(run: Replay, first: int = 0, failure: Failure | None = None) -> DrawnS
         written = f"write 1 to {run.states[first].writing - 1}"
         steps.insert(0, DrawnStep("T0", [written, *[""] * (len(columns) - 1)], ""))
     return DrawnSchedule(_title(run, failure), columns, steps, _ending(run))
+
+
+def drawn_for_ever(found: Liveness) -> DrawnSchedule | None:
+    """The run that fails, up to where it stays, and what goes on there; None without one."""
+    if found.verdict not in (InTheEnd.STARVES, InTheEnd.RESTLESS):
+        return None
+    cell = found.cell
+    world = World(cell, receipts=True, endless=True)
+    states = tuple(replay(world, found.stem))
+    names = cell.connect.name, cell.write.name
+    schedule = Schedule(*names, cell.chunks, cell.joiners, cell.faults, found.stem, cell.resumes)
+    drawing = drawn(Replay(world, schedule, states, world.outcome(states[-1])))
+    goes_on = ", ".join(f"{step.actor} {step.effect}" for step in found.cycle) or "nothing"
+    return replace(drawing, ending=[*drawing.ending, f"From here on, for ever: {goes_on}"])
 
 
 def worst(run: Replay) -> Failure | None:

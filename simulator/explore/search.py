@@ -18,7 +18,7 @@ from chunk7.simulator.explore.state import ExploreCell, ScheduleOutcome, State
 from chunk7.simulator.explore.unread_cursor import CursorRead
 from chunk7.simulator.explore.world import World
 
-_STATES_A_LOOK = 256
+STATES_A_LOOK = 256
 """How many states are visited between two looks at the clock."""
 
 
@@ -205,7 +205,7 @@ def walk(world: World, limits: SearchLimits, deadline: float) -> Search:
             here = _Visit(world, after)
             walked += not here.moves
             limits.tick()
-            if not len(known) % _STATES_A_LOOK:
+            if not len(known) % STATES_A_LOOK:
                 within = time.monotonic() < deadline
             within = within and walked < limits.max_schedules
         else:

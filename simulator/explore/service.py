@@ -53,12 +53,18 @@ class Service:
     """What the nodes of a cell may do for their clients."""
 
     def __init__(
-        self, cell: ExploreCell, programs: Programs, stores: Stores, reception: Reception
+        self,
+        cell: ExploreCell,
+        programs: Programs,
+        stores: Stores,
+        reception: Reception,
+        endless: bool = False,
     ) -> None:
         self._cell = cell
         self._programs = programs
         self._stores = stores
         self._reception = reception
+        self._endless = endless
         self._positioned = cell.connect.recovery is not None
 
     def rejoin(self, joiner: Joiner, node: int) -> Joiner:
@@ -206,16 +212,11 @@ class Service:
 
     def _heartbeat(self, state: State, place: int, joiner: Joiner, actor: str) -> Iterator[Move]:
         """Some while the producer writes; then one, and one more for a hole still known."""
-        if state.producer != ENDED:
-            if joiner.early_beats == self._cell.early_beats:
-                return
-            beaten = joiner._replace(early_beats=joiner.early_beats + 1)
-        else:
-            waits = joiner.fetches or joiner.fetching != ENDED
-            hole = not waits and self._reception.client.misses(joiner.client)
-            if joiner.final_beats and not (hole and joiner.final_beats < _MAX_FINAL_BEATS):
-                return
-            beaten = joiner._replace(final_beats=joiner.final_beats + 1)
+        waits = joiner.fetches or joiner.fetching != ENDED
+        hole = not waits and self._reception.client.misses(joiner.client)
+        beaten = self._beaten(state, joiner, _MAX_FINAL_BEATS if hole else 1)
+        if beaten is None:
+            return
         head = self._stores.after(state.store, "head", lambda m: m.head(SESSION))[1]
         yield (
             Step(actor, "heartbeat"),
@@ -227,17 +228,24 @@ class Service:
 
         What is merely on its way is taken for lost as well, which must do no harm.
         """
-        if state.producer != ENDED:
-            if joiner.early_beats == self._cell.early_beats:
-                return
-            beaten = joiner._replace(early_beats=joiner.early_beats + 1)
-        elif joiner.final_beats == _MAX_FINAL_BEATS:
+        beaten = self._beaten(state, joiner, _MAX_FINAL_BEATS)
+        if beaten is None:
             return
-        else:
-            beaten = joiner._replace(final_beats=joiner.final_beats + 1)
         head = self._stores.after(state.store, "head", lambda m: m.head(SESSION))[1]
         checked = check(joiner.handover, head)
         if checked is not None:
             state = state._replace(channels=put(state.channels, joiner.node, SENT))
             after = self.recover(beaten._replace(handover=checked))
             yield Step(actor, "heartbeat"), with_joiner(state, place, after)
+
+    def _beaten(self, state: State, joiner: Joiner, final_beats: int) -> Joiner | None:
+        """The client after one more beat; None when it has had as many as it may have."""
+        if self._endless:  # what waits for an answer comes to rest first: it would only ask again
+            return None if joiner.fetches or joiner.fetching != ENDED else joiner
+        if state.producer != ENDED:
+            if joiner.early_beats == self._cell.early_beats:
+                return None
+            return joiner._replace(early_beats=joiner.early_beats + 1)
+        if joiner.final_beats >= final_beats:
+            return None
+        return joiner._replace(final_beats=joiner.final_beats + 1)

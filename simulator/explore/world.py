@@ -12,21 +12,7 @@ from typing import Any
 
 from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import UsageError
-from chunk7.delivery.store import MemoryStore
 from chunk7.faults import STRIKES
-from chunk7.faults.fault import (
-    ClientView,
-    Consequence,
-    Deafen,
-    Disconnect,
-    Forget,
-    GiveUp,
-    Lag,
-    Rejoin,
-    RollBack,
-    Situation,
-    TrimTo,
-)
 from chunk7.simulator.explore.naming import join_name, node_name
 from chunk7.simulator.explore.production import Production
 from chunk7.simulator.explore.programs import ENDED, Programs
@@ -42,13 +28,12 @@ from chunk7.simulator.explore.state import (
     Joiner,
     Move,
     ScheduleOutcome,
-    Stale,
     State,
     put,
     read_from,
-    with_joiner,
 )
 from chunk7.simulator.explore.stores import READS, WRITES, Stores
+from chunk7.simulator.explore.strokes import Strokes
 
 
 class World:
@@ -61,19 +46,27 @@ class World:
 
     An append falls into a later millisecond than the last, or into the same: a choice of the
     store. In a `blind` world orderings cannot see the difference, and the choice is not made.
+
+    In an `endless` one heartbeats never end, and schedules need not either.
     """
 
     def __init__(
-        self, cell: ExploreCell, *, wires: bool = False, receipts: bool = False, blind: bool = False
+        self,
+        cell: ExploreCell,
+        *,
+        wires: bool = False,
+        receipts: bool = False,
+        blind: bool = False,
+        endless: bool = False,
     ) -> None:
         self.cell = cell
         self.programs = Programs(blind)
         self.stores = Stores(cell.stream_max_entries)
         self.reception = Reception(cell, wires, receipts)
-        self._service = Service(cell, self.programs, self.stores, self.reception)
+        self._service = Service(cell, self.programs, self.stores, self.reception, endless)
         self._production = Production(cell, self.programs, self.stores, blind)
-        self._faults = {name: STRIKES[name] for name in cell.faults}
-        self._nodes = 1 + sum(fault.moves_client for fault in self._faults.values())
+        self._strokes = Strokes(cell, self.programs, self.stores, self._service, self._production)
+        self._nodes = 1 + sum(STRIKES[name].moves_client for name in cell.faults)
 
     def initial(self) -> State:
         """Nothing written, nobody there."""
@@ -105,57 +98,7 @@ class World:
 
     def fault_moves(self, state: State) -> Iterator[Move]:
         """The faults that may strike now; a schedule is complete without them."""
-        situation = self._situation(state)
-        for name in state.faults:
-            rest = state._replace(faults=tuple(other for other in state.faults if other != name))
-            for actor, effect, chunk, consequences in self._faults[name].strikes(situation):
-                after = rest
-                for consequence in consequences:
-                    after = self._suffer(after, consequence)
-                if after != rest:
-                    yield Step(actor, effect, chunk), after
-
-    def _situation(self, state: State) -> Situation:
-        writing = state.writing if state.writing <= self.cell.chunks else None
-        clients = (
-            ClientView(
-                joiner.node,
-                begun=joiner.recovering or not self.programs.is_root(joiner.program),
-                joined=joiner.recovering or joiner.program == ENDED,
-                listening=joiner.handover is not None,
-            )
-            for joiner in state.joiners
-        )
-        return Situation(
-            tuple(clients), writing, writing is not None and len(self._production.writes(state)) > 1
-        )
-
-    def _suffer(self, state: State, consequence: Consequence) -> State:
-        match consequence:
-            case Rejoin(place, node):
-                return with_joiner(state, place, self._service.rejoin(state.joiners[place], node))
-            case Disconnect(node, resubscribes):
-                after = self._disconnect(state, node, SENT if resubscribes else UNSUBSCRIBED)
-                return self._recover_all(after, node) if resubscribes else after
-            case TrimTo(max_entries):
-                store, _ = self.stores.after(
-                    state.store, ("trim", max_entries), lambda m: m.trim(SESSION, max_entries)
-                )
-                return state._replace(store=store)
-            case Deafen(node):
-                channel = state.channels[node]
-                return self._disconnect(state, node, channel) if channel == SUBSCRIBED else state
-            case Forget():
-                store, _ = self.stores.after(state.store, "forget", lambda m: m.expire(SESSION))
-                return state._replace(store=store)
-            case RollBack():
-                return state._replace(store=self.stores.rolled_back(state.store, state.before))
-            case Lag(node):
-                return state._replace(stale=Stale(node, state.store, state.writing))
-            case GiveUp(executed, same_ms):
-                if executed:
-                    state = self._production.writes(state)[same_ms].on(state)
-                return self._production.give_up(state)
+        return self._strokes.moves(state)
 
     def outcome(self, state: State) -> ScheduleOutcome:
         """What a complete schedule has led to."""
@@ -183,27 +126,6 @@ class World:
         return bool(
             self.stores.after(store, ("waiting", node), lambda m: bool(m.mailboxes[name]))[1]
         )
-
-    def _disconnect(self, state: State, node: int, channel: int) -> State:
-        """The node's subscription ends, and what was on its way is gone."""
-        name = node_name(node)
-
-        def drop(memory: MemoryStore) -> None:
-            memory.unsubscribe(name, SESSION)
-            memory.mailboxes[name].clear()
-
-        store, _ = self.stores.after(state.store, ("drop", node), drop)
-        return state._replace(store=store, channels=put(state.channels, node, channel))
-
-    def _recover_all(self, state: State, node: int) -> State:
-        """The node knows that it has left its clients behind, and does for them what it can."""
-        joiners = tuple(
-            self._service.recover(joiner)
-            if joiner.node == node and self._service.follows(joiner)
-            else joiner
-            for joiner in state.joiners
-        )
-        return state._replace(joiners=joiners)
 
     def _take_effect(self, state: State, node: int) -> Move:
         name = node_name(node)

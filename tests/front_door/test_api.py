@@ -45,7 +45,8 @@ def yields_a_number(join: Join) -> ConnectSteps:
         (
             "explore",
             api.ExploreOptions,
-            {"connect", "write", "json", "seed", "out", "show", "verbose", "fail_on", "survival"},
+            {"connect", "write", "json", "seed", "out", "show", "verbose", "fail_on", "survival"}
+            | {"liveness"},
         ),
         ("simulate", api.SimulateOptions, {"connect", "write", "json", "out", "threshold"}),
     ],

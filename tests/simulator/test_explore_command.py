@@ -327,3 +327,35 @@ def test_several_processes_find_what_one_finds(call: Call, more: list[str]) -> N
         for jobs in ("1", "3")
     ]
     assert found[0].stdout == found[1].stdout != ""
+
+
+def test_liveness_says_who_starves_and_draws_it(call: Call, tmp_path: Path) -> None:
+    pairing = ("--connect", "subscribe_then_history", "--write", "publish_then_save,atomic_lua")
+    done = call("explore", *pairing, "--liveness", "--out", tmp_path, "--fail-on", "starves")
+    assert done.returncode == 99
+    assert "From here on, for ever: nothing" in done.stdout
+    assert "2 cells: 1 converges, 1 starves" in done.stdout
+    cells = json.loads((tmp_path / "liveness.json").read_text())["liveness"]
+    assert [(cell["write"], cell["verdict"]) for cell in cells] == [
+        ("publish_then_save", "starves"),
+        ("atomic_lua", "converges"),
+    ]
+    assert call("explore", *pairing, "--liveness", "--fail-on", "restless").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--liveness", "--survival"], "--liveness: not with --survival"),
+        (["--liveness", "--show", "all"], "--show: not with --liveness"),
+        (
+            ["--liveness", "--fail-on", "loses"],
+            "--fail-on loses: one of starves, restless, unknown",
+        ),
+    ],
+    ids=["two modes", "show", "a verdict of another kind"],
+)
+def test_liveness_refuses_what_it_has_no_use_for(call: Call, options: list[str], said: str) -> None:
+    done = call("explore", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr

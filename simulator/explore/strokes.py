@@ -1,0 +1,131 @@
+"""The faults' half of the rules: when one may strike, and what becomes of the world."""
+
+from collections.abc import Iterator
+
+from chunk7.delivery.store import MemoryStore
+from chunk7.faults import STRIKES
+from chunk7.faults.fault import (
+    ClientView,
+    Consequence,
+    Deafen,
+    Disconnect,
+    Forget,
+    GiveUp,
+    Lag,
+    Rejoin,
+    RollBack,
+    Situation,
+    TrimTo,
+)
+from chunk7.simulator.explore.naming import node_name
+from chunk7.simulator.explore.production import Production
+from chunk7.simulator.explore.programs import ENDED, Programs
+from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.service import Service
+from chunk7.simulator.explore.state import (
+    SENT,
+    SESSION,
+    SUBSCRIBED,
+    UNSUBSCRIBED,
+    ExploreCell,
+    Move,
+    Stale,
+    State,
+    put,
+    with_joiner,
+)
+from chunk7.simulator.explore.stores import Stores
+
+
+class Strokes:
+    """What the faults of a cell may do."""
+
+    def __init__(
+        self,
+        cell: ExploreCell,
+        programs: Programs,
+        stores: Stores,
+        service: Service,
+        production: Production,
+    ) -> None:
+        self._chunks = cell.chunks
+        self._programs = programs
+        self._stores = stores
+        self._service = service
+        self._production = production
+        self._faults = {name: STRIKES[name] for name in cell.faults}
+
+    def moves(self, state: State) -> Iterator[Move]:
+        """The faults that may strike now; a schedule is complete without them."""
+        situation = self._situation(state)
+        for name in state.faults:
+            rest = state._replace(faults=tuple(other for other in state.faults if other != name))
+            for actor, effect, chunk, consequences in self._faults[name].strikes(situation):
+                after = rest
+                for consequence in consequences:
+                    after = self._suffer(after, consequence)
+                if after != rest:
+                    yield Step(actor, effect, chunk), after
+
+    def _situation(self, state: State) -> Situation:
+        writing = state.writing if state.writing <= self._chunks else None
+        clients = (
+            ClientView(
+                joiner.node,
+                begun=joiner.recovering or not self._programs.is_root(joiner.program),
+                joined=joiner.recovering or joiner.program == ENDED,
+                listening=joiner.handover is not None,
+            )
+            for joiner in state.joiners
+        )
+        return Situation(
+            tuple(clients), writing, writing is not None and len(self._production.writes(state)) > 1
+        )
+
+    def _suffer(self, state: State, consequence: Consequence) -> State:
+        match consequence:
+            case Rejoin(place, node):
+                return with_joiner(state, place, self._service.rejoin(state.joiners[place], node))
+            case Disconnect(node, resubscribes):
+                after = self._disconnect(state, node, SENT if resubscribes else UNSUBSCRIBED)
+                return self._recover_all(after, node) if resubscribes else after
+            case TrimTo(max_entries):
+                store, _ = self._stores.after(
+                    state.store, ("trim", max_entries), lambda m: m.trim(SESSION, max_entries)
+                )
+                return state._replace(store=store)
+            case Deafen(node):
+                channel = state.channels[node]
+                return self._disconnect(state, node, channel) if channel == SUBSCRIBED else state
+            case Forget():
+                store, _ = self._stores.after(state.store, "forget", lambda m: m.expire(SESSION))
+                return state._replace(store=store)
+            case RollBack():
+                return state._replace(store=self._stores.rolled_back(state.store, state.before))
+            case Lag(node):
+                return state._replace(stale=Stale(node, state.store, state.writing))
+            case GiveUp(executed, same_ms):
+                if executed:
+                    state = self._production.writes(state)[same_ms].on(state)
+                return self._production.give_up(state)
+
+    def _disconnect(self, state: State, node: int, channel: int) -> State:
+        """The node's subscription ends, and what was on its way is gone."""
+        name = node_name(node)
+
+        def drop(memory: MemoryStore) -> None:
+            memory.unsubscribe(name, SESSION)
+            memory.mailboxes[name].clear()
+
+        store, _ = self._stores.after(state.store, ("drop", node), drop)
+        return state._replace(store=store, channels=put(state.channels, node, channel))
+
+    def _recover_all(self, state: State, node: int) -> State:
+        """The node knows that it has left its clients behind, and does for them what it can."""
+        joiners = tuple(
+            self._service.recover(joiner)
+            if joiner.node == node and self._service.follows(joiner)
+            else joiner
+            for joiner in state.joiners
+        )
+        return state._replace(joiners=joiners)
