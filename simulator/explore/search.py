@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from chunk7.delivery.errors import OrderingError
 from chunk7.simulator.explore.coverage import expected_effects
 from chunk7.simulator.explore.schedule import Failure, Schedule, Step, document
-from chunk7.simulator.explore.state import ExploreCell, ScheduleOutcome, State
+from chunk7.simulator.explore.state import ExploreCell, ScheduleOutcome, State, canonical
 from chunk7.simulator.explore.unread_cursor import CursorRead
 from chunk7.simulator.explore.world import World
 
@@ -175,8 +175,10 @@ def _explore(cell: ExploreCell, limits: SearchLimits, began: float, blind: bool)
 def walk(world: World, limits: SearchLimits, deadline: float) -> Search:
     """Visit every state once, from the initial one on; go no deeper once a limit is reached.
 
-    `deadline` is an instant of time.monotonic().
+    Two states that differ in the names of the clients only are one: as many schedules lead on from
+    either, and end in the same ways. `deadline` is an instant of time.monotonic().
     """
+    several = world.cell.joiners > 1
     known: dict[State, ScheduleTally | None] = {}  # None: under way
     here = _Visit(world, world.initial())
     known[here.state] = None
@@ -193,6 +195,8 @@ def walk(world: World, limits: SearchLimits, deadline: float) -> Search:
             here.add(tally)
             continue
         step, after = here.moves[here.place]
+        if several:
+            after = canonical(after)
         here.place += 1
         transitions += 1
         happened.add(step.effect)
@@ -293,15 +297,19 @@ def _shortest(
     world: World, known: dict[State, ScheduleTally | None], place: int
 ) -> tuple[Step, ...]:
     """Follow the nearest failure of a kind from the initial state to its end."""
+    several = world.cell.joiners > 1
     state = world.initial()
     steps: list[Step] = []
     distance = _finished(known[state]).nearest[place] - _STEP
     while distance >= _STEP:
-        moves = [*world.moves(state), *world.fault_moves(state)]
+        ways = [
+            (canonical(after) if several else after, step, after)
+            for step, after in [*world.moves(state), *world.fault_moves(state)]
+        ]
         step, state = next(
             (step, after)
-            for step, after in moves
-            if after in known and _finished(known[after]).nearest[place] == distance
+            for one, step, after in ways
+            if one in known and _finished(known[one]).nearest[place] == distance
         )
         steps.append(step)
         distance -= _STEP

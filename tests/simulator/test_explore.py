@@ -1,5 +1,7 @@
 """The explorer's verdicts: the known facts, exact counts, honest bounds."""
 
+import math
+
 import pytest
 from explore_kit import PAIR_NAMES, PAIRS, counts, every_schedule, toy_connects, toy_writes
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Join, WriteO
 from chunk7.faults import STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore import search
 from chunk7.simulator.explore.schedule import Failure
 from chunk7.simulator.explore.search import (
     Exploration,
@@ -106,6 +109,28 @@ def test_pruned_counts_hold_without_heartbeats_while_the_producer_writes() -> No
     gap_fill, multi = CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["atomic_multi"]
     cell = ExploreCell(gap_fill, multi, chunks=2, early_beats=0)
     assert explore(cell).search.tally[:6] == counts(World(cell, blind=True))
+
+
+@pytest.mark.parametrize("faults", [(), ("node_kill",), ("stale_read",)], ids=str)
+@pytest.mark.parametrize(("connect", "write"), QUICK_PAIRS)
+def test_states_that_differ_in_the_clients_names_are_counted_as_if_walked_twice(
+    connect: ConnectOrdering,
+    write: WriteOrdering,
+    faults: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cell = ExploreCell(connect, write, chunks=1, joiners=2, faults=faults, early_beats=0)
+    by_symmetry = walk(World(cell), SearchLimits(), math.inf)
+    monkeypatch.setattr(search, "canonical", lambda state: state)
+    one_by_one = walk(World(cell), SearchLimits(), math.inf)
+    assert by_symmetry.tally == one_by_one.tally
+    assert by_symmetry.states < 0.6 * one_by_one.states
+    assert {k: len(steps) for k, steps in by_symmetry.shortest.items()} == {
+        k: len(steps) for k, steps in one_by_one.shortest.items()
+    }
+    world = World(cell)
+    for steps in by_symmetry.shortest.values():
+        assert not world.moves(replay(world, steps)[-1])
 
 
 @pytest.mark.parametrize("fault", STRIKES)
