@@ -70,7 +70,7 @@ class ExploreOptions(TypedDict, total=False):
     """Of `explore`. `max_schedules` and `max_seconds` bound each pair."""
 
     chunks: int
-    joiners: int
+    joiners: int | Literal["any"]
     faults: Sequence[str]
     max_schedules: int
     max_seconds: float

@@ -12,6 +12,7 @@ from chunk7.delivery.registry import Ordering, resolve
 from chunk7.faults import FAULTS, SAME_AS, STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore.company import ANY, in_company
 from chunk7.simulator.explore.drawing import DrawnSchedule, drawn, drawn_for_ever, rerun
 from chunk7.simulator.explore.guard import guarded
 from chunk7.simulator.explore.liveness import in_the_end
@@ -77,9 +78,9 @@ def explored(
     """What every pair that shares a feed comes to, with so many chunks and joiners each.
 
     Orderings are names, `path/to/file.py:name`, `all` (also: none) or objects; `jobs` is in how
-    many processes at once, `terms` are further fields of `ExploreCell`. Raises UsageError for an
-    ordering or fault that does not exist and when none pair, OrderingError for one that breaks the
-    protocol or loops for ever.
+    many processes at once; joiners may be `company.ANY`, `terms` are further fields of
+    `ExploreCell`. Raises UsageError for an ordering or fault that does not exist and when none
+    pair, OrderingError for one that breaks the protocol or loops for ever.
     """
     may_strike = _chosen_faults(faults)
     connects = _wanted("--connect", connects, CONNECT_ORDERINGS)
@@ -87,7 +88,7 @@ def explored(
 
     def job(tick: Tick, share: slice) -> Iterator[Finding]:
         pairs = _pairs(connects, writes)
-        like = [ExploreCell(*each, chunks, joiners, may_strike, **terms) for each in pairs]
+        like = [_cell(*each, chunks, joiners, may_strike, **terms) for each in pairs]
         for cell in [cell for one in like for cell in one.with_each_client()][share]:
             yield _find(cell, replace(limits, tick=tick))
 
@@ -123,7 +124,7 @@ def lived(
 
     def job(tick: Tick, share: slice) -> Iterator[Lived]:
         pairs = _pairs(connects, writes)
-        like = [ExploreCell(*each, chunks, joiners, may_strike, **terms) for each in pairs]
+        like = [_cell(*each, chunks, joiners, may_strike, **terms) for each in pairs]
         for cell in [cell for one in like for cell in one.with_each_client()][share]:
             found = in_the_end(cell, replace(limits, tick=tick))
             yield Lived(found.document(), drawn_for_ever(found), found.seconds)
@@ -306,10 +307,28 @@ def _resolved(
     ]
 
 
+def _cell(
+    connect: ConnectOrdering,
+    write: WriteOrdering,
+    chunks: int,
+    joiners: int,
+    faults: tuple[str, ...],
+    **terms: Any,
+) -> ExploreCell:
+    """The cell. Raises UsageError for one client in company that cannot speak for the others."""
+    cell = ExploreCell(connect, write, chunks, joiners, faults, **terms)
+    return in_company(cell) if joiners == ANY else cell
+
+
 def _find(cell: ExploreCell, limits: SearchLimits) -> Finding:
     result = explore(cell, limits)
     examples = {
-        kind: (example, drawn(rerun(replace(cell, chunks=example.chunks), example), failure=kind))
+        kind: (example, drawn(rerun(_cell_of(cell, example), example), failure=kind))
         for kind, example in result.counterexamples.items()
     }
     return Finding(result.document(), examples, result.seconds)
+
+
+def _cell_of(cell: ExploreCell, example: Schedule) -> ExploreCell:
+    """The cell with as many chunks and clients as one of its examples has."""
+    return replace(cell, chunks=example.chunks, joiners=example.joiners, company=False)

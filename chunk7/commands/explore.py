@@ -27,6 +27,7 @@ from chunk7.console import fits, known_width, print_table, stdout_console
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore import schedule as schedules
+from chunk7.simulator.explore.company import ANY
 from chunk7.simulator.explore.schedule import Failure
 from chunk7.wire.folders import make_folder
 from chunk7.wire.options import Parser
@@ -75,10 +76,11 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     )
     parser.add_argument(
         "--joiners",
-        type=whole("--joiners", 1, schedules.MAX_JOINERS),
+        type=joiners,
         default=1,
         metavar="N",
-        help="clients that join, at the same node (default: %(default)s)",
+        help="clients that join, at the same node: 1, 2, or any: one among any number of others "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--faults",
@@ -145,6 +147,15 @@ def _add_limits(parser: Parser) -> None:
     )
 
 
+def joiners(text: str) -> int:
+    """--joiners: how many, ANY for any number. Raises UsageError."""
+    if text == "any":
+        return ANY
+    if text not in map(str, range(1, schedules.MAX_JOINERS + 1)):
+        raise UsageError(f"--joiners {text}: must be between 1 and {schedules.MAX_JOINERS}, or any")
+    return int(text)
+
+
 def run(args: argparse.Namespace) -> int:
     """Explore, print, write; the exit code. Raises UsageError and OrderingError."""
     # Imported here: the help should not wait for what explores.
@@ -203,6 +214,8 @@ def _survival(args: argparse.Namespace) -> int:
     from chunk7.survival_table import show_survival, write_schedules
 
     _refuse(args, "--survival; explore the fault by itself", ("show", "verbose"))
+    if args.joiners == ANY:
+        raise UsageError("--joiners any: not with --survival: faults strike")
     failures = fail_on(args.fail_on, FAILURES)
     size = chunks(args), args.joiners
     limits = SearchLimits(args.max_schedules, args.max_seconds)
@@ -281,7 +294,8 @@ def _heading(chunks: int, joiners: int, findings: "Sequence[Finding | Lived]") -
 
 
 def _size(chunks: int, joiners: int) -> str:
-    return f"{chunks} chunk{'s' * (chunks != 1)}, {joiners} client{'s' * (joiners != 1)}"
+    clients = f"{joiners} client{'s' * (joiners != 1)}" if joiners else "any number of clients"
+    return f"{chunks} chunk{'s' * (chunks != 1)}, {clients}"
 
 
 _COUNTS = {
@@ -408,6 +422,12 @@ def _sum_up(findings: "list[Finding]") -> None:
         f"\n{len(cells)} cell{'s' * (len(cells) != 1)}: {summary}; "
         f"{states} states, {transitions} transitions in {seconds:.2f} s\n"
     )
+    partly = [cell for cell in cells if cell.get("by_company") and not cell["complete"]]
+    if partly:
+        sys.stdout.write(
+            f"{len(partly)} of them by one client that speaks for any number: not all of their "
+            "schedules were walked\n"
+        )
 
 
 def _count(count: int, complete: bool) -> str:

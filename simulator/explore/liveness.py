@@ -103,9 +103,13 @@ def _in_the_end(cell: ExploreCell, limits: SearchLimits, began: float, blind: bo
 
 @dataclass(slots=True)
 class _Graph:
-    """States as numbers, nearest first; of each its moves, and from where it was reached first."""
+    """States as numbers, nearest first; of each its moves, and from where it was reached first.
+
+    The first `due` of a state's moves are those that fairness is about; the others need not happen.
+    """
 
     states: list[State] = field(default_factory=list)
+    due: list[int] = field(default_factory=list)
     moves: list[list[tuple[Step, int]]] = field(default_factory=list)
     reached: list[tuple[int, Step] | None] = field(default_factory=list)
     complete: bool = True
@@ -139,7 +143,9 @@ def _reached(world: World, limits: SearchLimits, deadline: float) -> _Graph:
     while waiting:
         here = waiting.popleft()
         state = graph.states[here]
-        moves = [*world.moves(state), *(world.fault_moves(state) if state.faults else ())]
+        moves = world.moves(state)
+        graph.due.append(len(moves))
+        moves += world.optional_moves(state)
         graph.moves.append([(step, number(after, (here, step))) for step, after in moves])
         limits.tick()
         late = not here % STATES_A_LOOK and time.monotonic() > deadline
@@ -172,11 +178,9 @@ def _fair(graph: _Graph, trap: frozenset[int]) -> bool:
     possible: Counter[tuple[str, str]] = Counter()
     taken: set[tuple[str, str]] = set()
     for place in trap:
-        faults = len(graph.states[place].faults)
         moves = [
             ((step.actor, step.effect), after)
-            for step, after in graph.moves[place]
-            if len(graph.states[after].faults) == faults
+            for step, after in graph.moves[place][: graph.due[place]]
         ]
         possible.update({event for event, _ in moves})
         taken.update(event for event, after in moves if after in trap)

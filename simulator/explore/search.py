@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from chunk7.delivery.errors import OrderingError
+from chunk7.simulator.explore.company import in_company, of_two, without_company
 from chunk7.simulator.explore.coverage import expected_effects
 from chunk7.simulator.explore.schedule import Failure, Schedule, Step, document
 from chunk7.simulator.explore.state import ExploreCell, ScheduleOutcome, State, canonical
@@ -93,7 +94,8 @@ class Exploration:
 
     `counterexamples` has a schedule for each failure found: the fewest chunks, then the fewest
     steps. `never` are effects that could have been expected (`explore_coverage`) and that no
-    schedule has. `transitions` are those of all walks, counter-examples' included.
+    schedule has. `transitions` are those of all walks, counter-examples' included. `by_company`:
+    the verdict is that of one client among any number (`chunk7.simulator.explore.company`).
     """
 
     cell: ExploreCell
@@ -103,6 +105,7 @@ class Exploration:
     never: tuple[str, ...]
     transitions: int
     seconds: float
+    by_company: bool = False
 
     @property
     def counterexample(self) -> Schedule | None:
@@ -126,6 +129,7 @@ class Exploration:
             "transitions": self.search.transitions,
             "depth": self.search.depth,
             "never": list(self.never),
+            **({"by_company": True} if self.by_company else {}),
             "counterexamples": {
                 str(failure): document(example) for failure, example in self.counterexamples.items()
             },
@@ -142,9 +146,20 @@ def explore(cell: ExploreCell, limits: SearchLimits | None = None) -> Exploratio
     limits = limits or SearchLimits()
     began = time.monotonic()
     try:
-        return _explore(cell, limits, began, blind=True)
+        result = _explore(cell, limits, began, blind=True)
     except CursorRead:
-        return _explore(cell, limits, began, blind=False)
+        result = _explore(cell, limits, began, blind=False)
+    if result.verdict is not ExploreVerdict.UNKNOWN or cell.joiners == 1 or without_company(cell):
+        return result
+    alone = explore(in_company(cell), limits)
+    return replace(
+        result,
+        verdict=alone.verdict,
+        counterexamples={**alone.counterexamples, **result.counterexamples},
+        transitions=result.transitions + alone.transitions,
+        seconds=time.monotonic() - began,
+        by_company=alone.verdict is not ExploreVerdict.UNKNOWN,
+    )
 
 
 def _explore(cell: ExploreCell, limits: SearchLimits, began: float, blind: bool) -> Exploration:
@@ -161,14 +176,20 @@ def _explore(cell: ExploreCell, limits: SearchLimits, began: float, blind: bool)
             walked = walk(World(smaller, blind=blind), limits, deadline)
             transitions += walked.transitions
         for failure in walked.shortest.keys() - found.keys():
-            found[failure] = _schedule(smaller, walked.shortest[failure])
+            example = _schedule(smaller, walked.shortest[failure])
+            real = of_two(smaller, example) if cell.company else example
+            if real is not None:
+                found[failure] = real
     verdict = ExploreVerdict.LOSSLESS if search.complete else ExploreVerdict.UNKNOWN
+    if search.tally.lossy:  # in company it may be a schedule that no others could bring about
+        verdict = ExploreVerdict.UNKNOWN
     if Failure.LOSSY in found:
         verdict = ExploreVerdict.LOSES
     examples = {failure: found[failure] for failure in Failure if failure in found}
     never = tuple(sorted(expected_effects(cell) - search.happened))
+    seconds = time.monotonic() - began
     return Exploration(
-        cell, verdict, search, examples, never, transitions, time.monotonic() - began
+        cell, verdict, search, examples, never, transitions, seconds, by_company=cell.company
     )
 
 
@@ -237,8 +258,8 @@ class _Visit:
         self._depth = 0
         if not self.moves:
             self._end(world.outcome(state))
-        if state.faults:
-            self.moves += world.fault_moves(state)
+        if state.faults or world.cell.company:
+            self.moves += world.optional_moves(state)
 
     def _end(self, outcome: ScheduleOutcome) -> None:
         lossy, again, late, back, stuck = failures(outcome).values()
@@ -304,7 +325,7 @@ def _shortest(
     while distance >= _STEP:
         ways = [
             (canonical(after) if several else after, step, after)
-            for step, after in [*world.moves(state), *world.fault_moves(state)]
+            for step, after in [*world.moves(state), *world.optional_moves(state)]
         ]
         step, state = next(
             (step, after)

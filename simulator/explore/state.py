@@ -42,7 +42,8 @@ class ExploreCell:
     as the shipped one does; without `resumes` it starts over, unless it fills gaps. `client`
     replaces the ordering's own client policy, and says itself where it resumes.
     `stream_max_entries` is the store's MAXLEN, None for no trimming. `early_beats` is how many
-    heartbeats each client may get while the producer is still writing.
+    heartbeats each client may get while the producer is still writing. In `company` the one client
+    is among any number of others at its node (`chunk7.simulator.explore.company`).
     """
 
     connect: ConnectOrdering
@@ -54,6 +55,7 @@ class ExploreCell:
     stream_max_entries: int | None = None
     early_beats: int = 1
     resumes: bool = True
+    company: bool = False
 
     def client_model(self) -> ClientModel:
         """The client's half of the connect ordering."""

@@ -96,9 +96,15 @@ class World:
             moves += self._service.moves(state, place, joiner)
         return moves
 
-    def fault_moves(self, state: State) -> Iterator[Move]:
-        """The faults that may strike now; a schedule is complete without them."""
-        return self._strokes.moves(state)
+    def optional_moves(self, state: State) -> Iterator[Move]:
+        """What may happen now and need not: a schedule is complete without it.
+
+        The faults, and another client's subscription before the first one's.
+        """
+        yield from self._strokes.moves(state)
+        if self.cell.company and state.channels[0] == UNSUBSCRIBED:
+            channels = put(state.channels, 0, SENT)
+            yield Step(join_name(0, 1), "subscribe"), state._replace(channels=channels)
 
     def outcome(self, state: State) -> ScheduleOutcome:
         """What a complete schedule has led to."""
@@ -182,7 +188,7 @@ def replay(world: World, steps: tuple[Step, ...]) -> list[State]:
     states = [world.initial()]
     for place, step in enumerate(steps, 1):
         here = states[-1]
-        moves = [*world.moves(here), *world.fault_moves(here)]
+        moves = [*world.moves(here), *world.optional_moves(here)]
         after = [state for taken, state in moves if taken == step]
         if not after:
             possible = ", ".join(f"{taken.actor} {taken.effect}" for taken, _ in moves)

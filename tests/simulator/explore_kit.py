@@ -52,7 +52,7 @@ def every_schedule(world: World, visit: Callable[[tuple[Step, ...], State], None
         moves = world.moves(state)
         if not moves:
             visit(steps, state)
-        for step, after in [*moves, *world.fault_moves(state)]:
+        for step, after in [*moves, *world.optional_moves(state)]:
             descend(after, (*steps, step))
 
     descend(world.initial(), ())

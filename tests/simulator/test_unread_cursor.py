@@ -161,7 +161,7 @@ def test_an_append_that_timed_out_falls_into_either_millisecond_too() -> None:
         state = stack.pop()
         if state not in seen:
             seen.add(state)
-            moves = [*world.moves(state), *world.fault_moves(state)]
+            moves = [*world.moves(state), *world.optional_moves(state)]
             effects |= {step.effect for step, _ in moves}
             stack += [after for _, after in moves]
     assert {"append", "append_same_ms", "timeout_executed", "timeout_executed_same_ms"} <= effects
