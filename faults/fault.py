@@ -31,16 +31,27 @@ class ClientView(NamedTuple):
     """It is attached to the node's subscription, whether or not the store has executed that."""
 
 
-class Situation(NamedTuple):
-    """What a fault can see: the clients in their order, and the chunk that is being written.
+class WriteView(NamedTuple):
+    """What a fault can see of a write whose next command may be executed now.
 
-    `writing` is the chunk's number, counted from 1, and None once all are written. `may_share_ms`:
-    the next command appends to a stream, and may fall into the millisecond of the entry before.
+    `producer` is who writes, by its number and by its name as an actor; `chunk` is counted from 1.
+    """
+
+    writer: int
+    producer: str
+    chunk: int
+    may_share_ms: bool = False
+    """The command appends to a stream, and may fall into the millisecond of the entry before."""
+
+
+class Situation(NamedTuple):
+    """What a fault can see: the clients in their order, and the writes under way or to come.
+
+    `writes` is empty once all is written; at most one of a producer unless its writes overlap.
     """
 
     clients: tuple[ClientView, ...]
-    writing: int | None
-    may_share_ms: bool = False
+    writes: tuple[WriteView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +111,20 @@ class TrimTo:
 
 
 @dataclass(frozen=True, slots=True)
-class GiveUp:
-    """The producer hears no reply to its command, executed or not, and turns to the next chunk.
+class LoseReply:
+    """A producer hears no reply to its command for the chunk, executed or not.
 
-    `same_ms`: it was executed in the millisecond of the entry before.
+    It gives the chunk up, or tries again: as its life says (`chunk7.delivery.life`). `same_ms`: it
+    was executed in the millisecond of the entry before.
     """
 
+    writer: int
+    chunk: int
     executed: bool
     same_ms: bool = False
 
 
-Consequence = Rejoin | Disconnect | Deafen | Forget | RollBack | Lag | TrimTo | GiveUp
+Consequence = Rejoin | Disconnect | Deafen | Forget | RollBack | Lag | TrimTo | LoseReply
 
 
 class Strike(NamedTuple):

@@ -8,7 +8,7 @@ later chunks do.
 from collections.abc import Iterator
 from typing import ClassVar
 
-from chunk7.faults.fault import GiveUp, Situation, Strike, Wording
+from chunk7.faults.fault import LoseReply, Situation, Strike, Wording
 
 
 class ProducerTimeout:
@@ -34,11 +34,15 @@ class ProducerTimeout:
 
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """While a chunk is being written."""
-        chunk = situation.writing
-        if chunk is None:
-            return
-        yield Strike("producer", "timeout_not_executed", chunk, (GiveUp(executed=False),))
-        yield Strike("producer", "timeout_executed", chunk, (GiveUp(executed=True),))
-        if situation.may_share_ms:
-            same_ms = GiveUp(executed=True, same_ms=True)
-            yield Strike("producer", "timeout_executed_same_ms", chunk, (same_ms,))
+        for writer, producer, chunk, may_share_ms in situation.writes:
+            for effect, executed, same_ms in _WAYS:
+                if may_share_ms or not same_ms:
+                    lost = LoseReply(writer, chunk, executed, same_ms)
+                    yield Strike(producer, effect, chunk, (lost,))
+
+
+_WAYS = (
+    ("timeout_not_executed", False, False),
+    ("timeout_executed", True, False),
+    ("timeout_executed_same_ms", True, True),
+)

@@ -27,7 +27,7 @@ class StaleRead:
 
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """Each node, while something is being written that its read can lack."""
-        if situation.writing is None:
+        if not situation.writes:
             return
         for node in sorted({client.node for client in situation.clients}):
             yield Strike(f"node{node + 1}", "stale_read", None, (Lag(node),))

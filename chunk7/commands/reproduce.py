@@ -126,7 +126,13 @@ def _prepared(
         if name not in STRIKES:
             raise UsageError(f"{args.schedule}: fault {name}: one of {', '.join(STRIKES)}")
     cell = ExploreCell(
-        connect, write, given.chunks, given.joiners, given.faults, resumes=given.resumes
+        connect,
+        write,
+        given.chunks,
+        given.joiners,
+        given.faults,
+        resumes=given.resumes,
+        life=given.life,
     )
     return cell, replace(given, connect=connect.name, write=write.name)
 

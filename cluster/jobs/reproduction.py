@@ -63,14 +63,18 @@ def seed_schedule(cell: ExploreCell) -> Schedule:
     Raises OrderingError when an ordering breaks the protocol.
     """
     walk = _Walk(World(cell))
-    walk.until("producer", lambda state: state.writing > HISTORY)
+    walk.until("producer", lambda state: _writing(state) > HISTORY)
     walk.turns("node1.join1", turns_before_pause(cell.connect))
-    walk.until("producer", lambda state: state.writing > LOST)
+    walk.until("producer", lambda state: _writing(state) > LOST)
     walk.turns("node1.join1", _MAX_STEPS)
     while walk.take("store", "node1", "client1", "node1.join1") or walk.take("producer"):
         pass
     connect, write = cell.connect.name, cell.write.name
     return Schedule(connect, write, cell.chunks, 1, (), tuple(walk.steps))
+
+
+def _writing(state: State) -> int:
+    return CHUNKS + 1 if state.writing is None else state.writing
 
 
 def first_join_step(schedule: Schedule) -> int:
@@ -177,4 +181,4 @@ async def execute(
         )
         for joiner in stepped.clients
     )
-    return Reproduction(schedule, replay, tuple(answers), clients, stepped.producer.receivers)
+    return Reproduction(schedule, replay, tuple(answers), clients, stepped.producers.receivers)

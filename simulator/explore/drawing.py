@@ -15,7 +15,7 @@ from chunk7.delivery.effects import StreamRead
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import EFFECTS
 from chunk7.simulator.explore.liveness import InTheEnd, Liveness
-from chunk7.simulator.explore.schedule import Failure, Schedule, Step
+from chunk7.simulator.explore.schedule import PRODUCERS, Failure, Schedule, Step
 from chunk7.simulator.explore.search import failures
 from chunk7.simulator.explore.state import SUBSCRIBED, ExploreCell, ScheduleOutcome, State
 from chunk7.simulator.explore.world import World, replay
@@ -157,7 +157,8 @@ def drawn(run: Replay, first: int = 0, failure: Failure | None = None) -> DrawnS
         for number, (row, mark) in enumerate(zip(grid, marks, strict=True), 1)
     ]
     if first:
-        written = f"write 1 to {run.states[first].writing - 1}"
+        chunks = [step.chunk for step in run.schedule.steps[:first] if step.chunk is not None]
+        written = f"write 1 to {max(chunks, default=0)}"
         steps.insert(0, DrawnStep("T0", [written, *[""] * (len(columns) - 1)], ""))
     return DrawnSchedule(_title(run, failure), columns, steps, _ending(run))
 
@@ -265,9 +266,12 @@ def _lost(run: Replay) -> tuple[int, int]:
 
 def _columns(run: Replay) -> tuple[str, ...]:
     actors = {step.actor.partition(".")[0] for step in run.schedule.steps}
+    life = run.schedule.life
+    writers = {life.name(writer) for writer in range(life.writers)}
+    writers |= {actor for actor in actors if actor.startswith(PRODUCERS)}
     clients = [f"client{place + 1}" for place in range(run.schedule.joiners)]
     nodes = sorted(actor for actor in actors if actor.startswith("node"))
-    return ("producer", *(["store"] if "store" in actors else []), *nodes, *clients)
+    return (*sorted(writers), *(["store"] if "store" in actors else []), *nodes, *clients)
 
 
 def _row(run: Replay, place: int, columns: tuple[str, ...]) -> list[str]:

@@ -1,13 +1,29 @@
-"""The producer's half of the rules: chunk after chunk, a command at a time."""
+"""The producers' half of the rules: chunk after chunk, a command at a time.
+
+A producer's window has its writes under way and, while there is room, the next one, which may begin
+as soon as those before it have. One at a time is a window of one.
+"""
 
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 from chunk7.delivery.effects import BEGINNING, Append, Publish
+from chunk7.delivery.life import Retry
+from chunk7.faults.fault import WriteView
 from chunk7.simulator.explore.naming import MISHANDLED, effect_name, impossible, misplaced
 from chunk7.simulator.explore.programs import ENDED, Programs
 from chunk7.simulator.explore.schedule import SAME_MS, Step
-from chunk7.simulator.explore.state import ExploreCell, Move, State, session_chunks
+from chunk7.simulator.explore.state import (
+    ExploreCell,
+    Move,
+    OpenWrite,
+    State,
+    Window,
+    put,
+    session_chunks,
+    with_window,
+)
 from chunk7.simulator.explore.stores import WRITES, Stores
 
 FAILOVER = "store_failover"
@@ -15,43 +31,95 @@ FAILOVER = "store_failover"
 
 
 class Write(NamedTuple):
-    """What a command of the producer leads to: store, chunk number and position after it."""
+    """What a command of a producer leads to: the store and the producer's window after it."""
 
+    writer: int
+    number: int
+    """Of the chunk."""
     store: int
-    writing: int
-    producer: int
+    window: Window
     step: Step
     changes: bool
     """Keys, that is; a publication changes none."""
 
-    def on(self, state: State) -> State:
-        """The store has done it, in this state."""
+    def on(self, state: State, window: Window) -> State:
+        """The store has done it, in this state, and that is what the producer goes on with."""
         before = state.store if self.changes and FAILOVER in state.faults else state.before
-        return state._replace(store=self.store, before=before)
+        writers = put(state.writers, self.writer, window)
+        return state._replace(store=self.store, before=before, writers=writers)
+
+
+class Due(NamedTuple):
+    """What a producer may do next: every command, in every way in which the store can execute it,
+    and what a fault can see of it."""
+
+    writes: tuple[Write, ...] = ()
+    views: tuple[WriteView, ...] = ()
 
 
 class Production:
-    """What the producer of a cell may do. `blind` as for `World`."""
+    """What the producers of a cell may do. `blind` as for `World`."""
 
     def __init__(self, cell: ExploreCell, programs: Programs, stores: Stores, blind: bool) -> None:
         self._cell = cell
+        self._life = cell.life
         self._programs = programs
         self._stores = stores
         self._blind = blind
         self._session = session_chunks(cell.chunks)
-        self._written: dict[tuple[int, int], tuple[Write, ...]] = {}
+        self._due: dict[tuple[int, int, Window], Due] = {}
 
-    def writes(self, state: State) -> tuple[Write, ...]:
-        """The producer's next command: every way in which the store can execute it."""
-        key = (state.store, state.producer)
-        known = self._written.get(key)
+    def begin(self) -> tuple[Window, ...]:
+        """Every producer, before its first command."""
+        return tuple(map(self._beginning, range(self._life.writers)))
+
+    def moves(self, state: State) -> list[Move]:
+        """The producers' next steps, in every way in which the store can execute them."""
+        return [
+            (write.step, self._turned(write.on(state, write.window)))
+            for writer, window in enumerate(state.writers)
+            if window
+            for write in self._next(state.store, writer, window).writes
+        ]
+
+    def views(self, state: State) -> tuple[WriteView, ...]:
+        """What faults can see of the writes that may go on now."""
+        each = (self._next(state.store, *of).views for of in enumerate(state.writers))
+        return tuple(chain.from_iterable(each))
+
+    def position(self, state: State, step: Step) -> int:
+        """Where the ordering is that takes this step of a producer."""
+        return next(
+            write.position
+            for writer, window in enumerate(state.writers)
+            if self._life.name(writer) == step.actor
+            for write in window
+            if write.number == step.chunk
+        )
+
+    # --- what a producer does next ---
+
+    def _next(self, store: int, writer: int, window: Window) -> Due:
+        key = (store, writer, window)
+        known = self._due.get(key)
         if known is None:
-            effect = self._programs.effect(state.producer)
+            known = self._due[key] = self._look(store, writer, window)
+        return known
+
+    def _look(self, store: int, writer: int, window: Window) -> Due:
+        writes: list[Write] = []
+        views: list[WriteView] = []
+        for place, (number, position) in enumerate(window):
+            effect = self._programs.effect(position)
             if type(effect) not in WRITES:
                 raise misplaced(self._cell.write.name, effect)
-            ways = (False, True) if self._may_share_ms(state.store, effect) else (False,)
-            known = self._written[key] = tuple(self._write(state, effect, way) for way in ways)
-        return known
+            shares = self._may_share_ms(store, effect)
+            ways = (False, True) if shares else (False,)
+            writes += (self._write(store, writer, window, place, way) for way in ways)
+            views.append(WriteView(writer, self._life.name(writer), number, shares))
+            if self._programs.is_root(position):
+                break  # what comes after it in the window begins after it
+        return Due(tuple(writes), tuple(views))
 
     def _may_share_ms(self, store: int, effect: Any) -> bool:
         """Whether an entry may get the millisecond of the one before it."""
@@ -59,50 +127,75 @@ class Production:
             return False
         return self._stores.newest(store) != BEGINNING
 
-    def _write(self, state: State, effect: Any, same_ms: bool) -> Write:
+    def _write(self, before: int, writer: int, window: Window, place: int, same_ms: bool) -> Write:
+        number, position = window[place]
+        effect = self._programs.effect(position)
         try:
-            store, answer = self._stores.execute(state.store, state.producer, effect, same_ms)
+            store, answer = self._stores.execute(before, position, effect, same_ms)
         except MISHANDLED as error:
             raise impossible(self._cell.write.name, effect, error) from error
-        number, position = state.writing, self._programs.after(state.producer, answer)
-        if position == ENDED:
-            number, position = self.next_chunk(number + 1)
         name = effect_name(effect) + SAME_MS * same_ms
-        step = Step("producer", name, state.writing)
-        return Write(store, number, position, step, type(effect) is not Publish)
-
-    def give_up(self, state: State) -> State:
-        """The producer drops the chunk that it is writing and turns to the next."""
-        number, position = self.next_chunk(state.writing + 1)
-        lost = state.undetermined | 1 << state.writing
-        return self._turned(state, number)._replace(
-            writing=number, producer=position, undetermined=lost
+        return Write(
+            writer,
+            number,
+            store,
+            self._moved(writer, window, place, self._programs.after(position, answer)),
+            Step(self._life.name(writer), name, number),
+            type(effect) is not Publish,
         )
 
-    def moves(self, state: State) -> list[Move]:
-        """The producer's next step, in every way in which the store can execute it."""
-        return [
-            (
-                write.step,
-                self._turned(write.on(state), write.writing)._replace(
-                    writing=write.writing, producer=write.producer
-                ),
-            )
-            for write in self.writes(state)
-        ]
+    # --- windows ---
 
-    def _turned(self, state: State, number: int) -> State:
-        """The producer turns to this chunk: a replica is behind by one at most."""
-        if state.stale is None or number <= state.stale.writing + 1:
+    def _beginning(self, writer: int) -> Window:
+        return self._filled(writer, (), writer + 1 - self._life.writers)
+
+    def _moved(self, writer: int, window: Window, place: int, position: int) -> Window:
+        """The window after one of its writes has come to the position."""
+        before, (number, _), after = window[:place], window[place], window[place + 1 :]
+        if position != ENDED:
+            return (*before, OpenWrite(number, position), *after)
+        return self._filled(writer, (*before, *after), window[-1].number)
+
+    def _filled(self, writer: int, window: Window, latest: int) -> Window:
+        """The window with as many of the chunks that come after the latest as it has room for."""
+        for number in self._life.lane(writer, self._cell.chunks):
+            if number > latest and len(window) < self._life.overlap:
+                position = self._start(number)
+                if position != ENDED:
+                    window = (*window, OpenWrite(number, position))
+        return window
+
+    def _start(self, number: int) -> int:
+        """The first position of a chunk's write; ENDED if the ordering does not write it."""
+        start = partial(self._cell.write.steps, self._session[number - 1])
+        return self._programs.root(("write", number), self._cell.write.name, start)
+
+    def _turned(self, state: State) -> State:
+        """A replica is behind by one chunk at most."""
+        if state.stale is None or self.writing(state) <= state.stale.writing + 1:
             return state
         return state._replace(stale=None)
 
-    def next_chunk(self, number: int) -> tuple[int, int]:
-        """The first chunk from this number on that the ordering writes; (number, position)."""
-        for chunk_number in range(number, self._cell.chunks + 1):
-            chunk = self._session[chunk_number - 1]
-            start = partial(self._cell.write.steps, chunk)
-            position = self._programs.root(("write", chunk_number), self._cell.write.name, start)
-            if position != ENDED:
-                return chunk_number, position
-        return self._cell.chunks + 1, ENDED
+    def writing(self, state: State) -> int:
+        """The lowest chunk under way; the number after the last when there is none."""
+        lowest = state.writing
+        return self._cell.chunks + 1 if lowest is None else lowest
+
+    # --- faults ---
+
+    def lose_reply(
+        self, state: State, writer: int, number: int, executed: bool, same_ms: bool
+    ) -> State:
+        """The producer hears no reply to its command for the chunk, whatever has become of it."""
+        window = state.writers[writer]
+        if executed:
+            due = self._next(state.store, writer, window).writes
+            state = [write for write in due if write.number == number][same_ms].on(state, window)
+        if self._life.retry is Retry.SAME:
+            return state
+        anew = self._life.retry is Retry.NEW
+        place = next(p for p, write in enumerate(window) if write.number == number)
+        after = self._moved(writer, window, place, self._start(number) if anew else ENDED)
+        if not anew and writer < self._life.writers:  # what a zombie drops, its successor writes
+            state = state._replace(undetermined=state.undetermined | 1 << number)
+        return self._turned(with_window(state, writer, after))

@@ -1,24 +1,27 @@
 """A schedule: who did what, in which order. What `explore --out` writes and `reproduce` replays.
 
 {"schema": 1, "connect", "write", "chunks", "joiners", "faults": [name], "resumes": bool,
- "steps": [{"actor", "effect", "chunk"}]}
+ "life": {"writers", "overlap", "retry"}, "steps": [{"actor", "effect", "chunk"}]}
 
-Actors: `producer`; `store`, which executes what was sent (a subscription, a trim); `nodeN`, the
-whole of a relay node; `nodeN.joinC`, what node N does for client C; `clientC`.
+Actors: `producer`, `producer2` and so on; `zombie`, a producer that was taken for dead; `store`,
+which executes what was sent (a subscription, a trim); `nodeN`, the whole of a relay node;
+`nodeN.joinC`, what node N does for client C; `clientC`.
 `chunk` is the chunk's number, counted from 1 in the order of production, or null. `resumes`, false
 where it is missing: whether a client that joins again says how far it has got (`Cell.resumes`).
+`life` is there where it is not that of one producer that does one thing after the other.
 """
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from chunk7 import faults
 from chunk7.delivery.errors import UsageError
+from chunk7.delivery.life import MAX_OVERLAP, MAX_WRITERS, ONE_BY_ONE, ProducerLife, Retry
 from chunk7.wire.whole_files import write_whole
 
 SCHEMA = 1
@@ -28,7 +31,9 @@ MAX_JOINERS = 2
 SAME_MS = "_same_ms"
 """Ends the name of an append that the store executes while its clock has not gone on."""
 
-ACTOR = re.compile(r"producer|store|node[1-9]|node[1-9]\.join[1-2]|client[1-2]")
+PRODUCERS = ("producer", "zombie")
+"""How the names of all that write begin."""
+ACTOR = re.compile(r"producer[2-9]?|zombie[2-9]?|store|node[1-9]|node[1-9]\.join[1-2]|client[1-2]")
 
 EFFECTS = {
     # an ordering's own effects, by their class names
@@ -89,6 +94,7 @@ class Schedule:
     faults: tuple[str, ...]
     steps: tuple[Step, ...]
     resumes: bool = False
+    life: ProducerLife = ONE_BY_ONE
 
 
 def document(schedule: Schedule) -> dict[str, Any]:
@@ -101,8 +107,14 @@ def document(schedule: Schedule) -> dict[str, Any]:
         "joiners": schedule.joiners,
         "faults": list(schedule.faults),
         "resumes": schedule.resumes,
+        **life_document(schedule.life),
         "steps": [step._asdict() for step in schedule.steps],
     }
+
+
+def life_document(life: ProducerLife) -> dict[str, Any]:
+    """The field `life` of a document; none where it is the default."""
+    return {} if life == ONE_BY_ONE else {"life": asdict(life)}
 
 
 def dump(schedule: Schedule, path: Path) -> None:
@@ -144,6 +156,7 @@ def parse(head: Any) -> Schedule:
             _step(entry, place, chunks) for place, entry in enumerate(_list(head, "steps", dict), 1)
         ),
         resumes=resumes,
+        life=_life(head.get("life", {})),
     )
 
 
@@ -156,6 +169,23 @@ def _step(entry: Mapping[str, Any], place: int, chunks: int) -> Step:
     if chunk is not None and (type(chunk) is not int or not 1 <= chunk <= chunks):
         raise UsageError(f"step {place}: chunk {chunk!r}: null, or 1 to {chunks}")
     return Step(actor, effect, chunk)
+
+
+def _life(given: Any) -> ProducerLife:
+    if not isinstance(given, Mapping):
+        raise UsageError(f"life {given!r}: want an object")
+    head = {**asdict(ONE_BY_ONE), **given}
+    retry = head["retry"]
+    if retry not in (None, *Retry):
+        raise UsageError(f"life: retry {retry!r}: null, {', '.join(Retry)}")
+    try:
+        return ProducerLife(
+            _whole(head, "writers", MAX_WRITERS),
+            _whole(head, "overlap", MAX_OVERLAP),
+            None if retry is None else Retry(retry),
+        )
+    except UsageError as error:
+        raise UsageError(f"life: {error}") from error
 
 
 def _whole(head: Mapping[str, Any], field: str, high: int) -> int:

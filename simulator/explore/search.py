@@ -14,7 +14,13 @@ from typing import Any, NamedTuple
 from chunk7.delivery.errors import OrderingError
 from chunk7.simulator.explore.company import in_company, of_two, without_company
 from chunk7.simulator.explore.coverage import expected_effects
-from chunk7.simulator.explore.schedule import Failure, Schedule, Step, document
+from chunk7.simulator.explore.schedule import (
+    Failure,
+    Schedule,
+    Step,
+    document,
+    life_document,
+)
 from chunk7.simulator.explore.state import ExploreCell, ScheduleOutcome, State, canonical
 from chunk7.simulator.explore.unread_cursor import CursorRead
 from chunk7.simulator.explore.world import World
@@ -121,6 +127,7 @@ class Exploration:
             "write": self.cell.write.name,
             "faults": list(self.cell.faults),
             "resumes": self.cell.resumes,
+            **life_document(self.cell.life),
             "verdict": str(self.verdict),
             "schedules": tally.schedules,
             **{str(failure): getattr(tally, failure) for failure in Failure},
@@ -340,5 +347,5 @@ def _shortest(
 def _schedule(cell: ExploreCell, steps: tuple[Step, ...]) -> Schedule:
     connect, write = cell.connect.name, cell.write.name
     return Schedule(
-        connect, write, cell.chunks, cell.joiners, cell.faults, steps, resumes=cell.resumes
+        connect, write, cell.chunks, cell.joiners, cell.faults, steps, cell.resumes, cell.life
     )

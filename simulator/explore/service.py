@@ -242,7 +242,7 @@ class Service:
         """The client after one more beat; None when it has had as many as it may have."""
         if self._endless:  # what waits for an answer comes to rest first: it would only ask again
             return None if joiner.fetches or joiner.fetching != ENDED else joiner
-        if state.producer != ENDED:
+        if not state.produced:
             if joiner.early_beats == self._cell.early_beats:
                 return None
             return joiner._replace(early_beats=joiner.early_beats + 1)

@@ -4,15 +4,18 @@ States are hashable values of small integers; two that are equal have the same f
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.client import CLIENTS, ClientModel, Resumes
 from chunk7.delivery.effects import Cursor
 from chunk7.delivery.handover import Handover
+from chunk7.delivery.life import ONE_BY_ONE, ProducerLife
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore.schedule import Step
+
+Value = TypeVar("Value")
 
 SESSION = "session"
 CHUNKS_A_MESSAGE = 2
@@ -43,7 +46,8 @@ class ExploreCell:
     replaces the ordering's own client policy, and says itself where it resumes.
     `stream_max_entries` is the store's MAXLEN, None for no trimming. `early_beats` is how many
     heartbeats each client may get while the producer is still writing. In `company` the one client
-    is among any number of others at its node (`chunk7.simulator.explore.company`).
+    is among any number of others at its node (`chunk7.simulator.explore.company`). `life` is the
+    producer's.
     """
 
     connect: ConnectOrdering
@@ -56,6 +60,7 @@ class ExploreCell:
     early_beats: int = 1
     resumes: bool = True
     company: bool = False
+    life: ProducerLife = ONE_BY_ONE
 
     def client_model(self) -> ClientModel:
         """The client's half of the connect ordering."""
@@ -108,21 +113,41 @@ class Stale(NamedTuple):
     writing: int
 
 
+class OpenWrite(NamedTuple):
+    """A chunk's number, and a position in its write."""
+
+    number: int
+    position: int
+
+
+Window = tuple[OpenWrite, ...]
+"""A producer's writes under way, ascending, the last perhaps still to begin; empty at its end."""
+
+
 class State(NamedTuple):
-    """One moment. `writing` is the chunk number that `producer` is a position for.
+    """One moment. `writers` has a window a producer, zombies behind the others.
 
     `before` is the store before the last command that changed keys, while a failover may come.
     """
 
     store: int
-    writing: int
-    producer: int
+    writers: tuple[Window, ...]
     undetermined: int
     channels: tuple[int, ...]
     joiners: tuple[Joiner, ...]
     faults: tuple[str, ...]
     before: int = 0
     stale: Stale | None = None
+
+    @property
+    def produced(self) -> bool:
+        """Whether all producers have ended."""
+        return not any(self.writers)
+
+    @property
+    def writing(self) -> int | None:
+        """The lowest chunk under way or to come; None at the end."""
+        return min((window[0].number for window in self.writers if window), default=None)
 
 
 Move = tuple[Step, State]
@@ -164,8 +189,7 @@ def session_chunks(chunks: int) -> tuple[Chunk, ...]:
 
 def with_joiner(state: State, place: int, joiner: Joiner) -> State:
     """The state with another joiner in that place."""
-    joiners = state.joiners
-    return state._replace(joiners=(*joiners[:place], joiner, *joiners[place + 1 :]))
+    return state._replace(joiners=put(state.joiners, place, joiner))
 
 
 def canonical(state: State) -> State:
@@ -180,7 +204,12 @@ def canonical(state: State) -> State:
     return state._replace(joiners=(other, one))
 
 
-def put(values: tuple[int, ...], place: int, value: int) -> tuple[int, ...]:
+def with_window(state: State, writer: int, window: Window) -> State:
+    """The state with another window of that producer."""
+    return state._replace(writers=put(state.writers, writer, window))
+
+
+def put(values: tuple[Value, ...], place: int, value: Value) -> tuple[Value, ...]:
     """The values with another one in that place."""
     return (*values[:place], value, *values[place + 1 :])
 

@@ -10,8 +10,8 @@ from chunk7.faults.fault import (
     Deafen,
     Disconnect,
     Forget,
-    GiveUp,
     Lag,
+    LoseReply,
     Rejoin,
     RollBack,
     Situation,
@@ -48,7 +48,6 @@ class Strokes:
         service: Service,
         production: Production,
     ) -> None:
-        self._chunks = cell.chunks
         self._programs = programs
         self._stores = stores
         self._service = service
@@ -68,7 +67,6 @@ class Strokes:
                     yield Step(actor, effect, chunk), after
 
     def _situation(self, state: State) -> Situation:
-        writing = state.writing if state.writing <= self._chunks else None
         clients = (
             ClientView(
                 joiner.node,
@@ -78,9 +76,7 @@ class Strokes:
             )
             for joiner in state.joiners
         )
-        return Situation(
-            tuple(clients), writing, writing is not None and len(self._production.writes(state)) > 1
-        )
+        return Situation(tuple(clients), self._production.views(state))
 
     def _suffer(self, state: State, consequence: Consequence) -> State:
         match consequence:
@@ -103,11 +99,10 @@ class Strokes:
             case RollBack():
                 return state._replace(store=self._stores.rolled_back(state.store, state.before))
             case Lag(node):
-                return state._replace(stale=Stale(node, state.store, state.writing))
-            case GiveUp(executed, same_ms):
-                if executed:
-                    state = self._production.writes(state)[same_ms].on(state)
-                return self._production.give_up(state)
+                writing = self._production.writing(state)
+                return state._replace(stale=Stale(node, state.store, writing))
+            case LoseReply(writer, chunk, executed, same_ms):
+                return self._production.lose_reply(state, writer, chunk, executed, same_ms)
 
     def _disconnect(self, state: State, node: int, channel: int) -> State:
         """The node's subscription ends, and what was on its way is gone."""

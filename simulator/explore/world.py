@@ -17,7 +17,7 @@ from chunk7.simulator.explore.naming import join_name, node_name
 from chunk7.simulator.explore.production import Production
 from chunk7.simulator.explore.programs import ENDED, Programs
 from chunk7.simulator.explore.reception import Reception
-from chunk7.simulator.explore.schedule import SAME_MS, Step
+from chunk7.simulator.explore.schedule import PRODUCERS, SAME_MS, Step
 from chunk7.simulator.explore.service import Service
 from chunk7.simulator.explore.state import (
     SENT,
@@ -71,11 +71,9 @@ class World:
     def initial(self) -> State:
         """Nothing written, nobody there."""
         joiner = Joiner(0, self._service.join(0), self.reception.client.start())
-        number, producer = self._production.next_chunk(1)
         return State(
             store=0,
-            writing=number,
-            producer=producer,
+            writers=self._production.begin(),
             undetermined=0,
             channels=(UNSUBSCRIBED,) * self._nodes,
             joiners=(joiner,) * self.cell.joiners,
@@ -84,9 +82,7 @@ class World:
 
     def moves(self, state: State) -> list[Move]:
         """What can happen next, faults apart. Nothing: the schedule is complete."""
-        moves: list[Move] = []
-        if state.producer != ENDED:
-            moves += self._production.moves(state)
+        moves = self._production.moves(state)
         for node, channel in enumerate(state.channels):
             if channel == SENT:
                 moves.append(self._take_effect(state, node))
@@ -109,7 +105,7 @@ class World:
     def outcome(self, state: State) -> ScheduleOutcome:
         """What a complete schedule has led to."""
         expected = (2 << self.cell.chunks) - 2 & ~state.undetermined
-        stuck = ["producer"] if state.producer != ENDED else []
+        stuck = [self.cell.life.name(w) for w, window in enumerate(state.writers) if window]
         stuck += [
             join_name(joiner.node, place)
             for place, joiner in enumerate(state.joiners)
@@ -168,8 +164,8 @@ class World:
     def answer(self, state: State, step: Step) -> Any:
         """What the store answered in a step that an ordering took in the state, or None."""
         store = state.store
-        if step.actor == "producer":
-            position = state.producer
+        if step.actor.startswith(PRODUCERS):
+            position = self._production.position(state, step)
         else:
             joiner = state.joiners[int(step.actor.rpartition("join")[2]) - 1]
             position = joiner.program

@@ -6,14 +6,15 @@ from chunk7.faults.fault import (
     Deafen,
     Disconnect,
     Forget,
-    GiveUp,
     Lag,
+    LoseReply,
     Outage,
     Rejoin,
     RollBack,
     Situation,
     Strike,
     TrimTo,
+    WriteView,
 )
 
 ABSENT = ClientView(node=0, begun=False, joined=False, listening=False)
@@ -22,7 +23,8 @@ JOINED = ClientView(node=0, begun=True, joined=True, listening=True)
 
 
 def strikes(name: str, *clients: ClientView, writing: int | None = None) -> list[Strike]:
-    return list(STRIKES[name].strikes(Situation(clients, writing)))
+    writes = () if writing is None else (WriteView(0, "producer", writing),)
+    return list(STRIKES[name].strikes(Situation(clients, writes)))
 
 
 def test_every_fault_is_registered_by_its_name_and_has_an_ability() -> None:
@@ -47,10 +49,10 @@ def test_what_strikes_is_worded() -> None:
 
 
 def test_an_append_that_nobody_answered_may_share_a_millisecond() -> None:
-    [_, _, shared] = STRIKES["producer_timeout"].strikes(Situation((), 2, may_share_ms=True))
-    assert shared == Strike(
-        "producer", "timeout_executed_same_ms", 2, (GiveUp(executed=True, same_ms=True),)
-    )
+    append = WriteView(0, "producer", 2, may_share_ms=True)
+    [_, _, shared] = STRIKES["producer_timeout"].strikes(Situation((), (append,)))
+    lost = LoseReply(0, 2, executed=True, same_ms=True)
+    assert shared == Strike("producer", "timeout_executed_same_ms", 2, (lost,))
 
 
 def test_a_node_that_has_begun_to_serve_dies_with_all_who_were_coming_to_it() -> None:
@@ -140,11 +142,22 @@ def test_a_trim_may_come_at_any_moment() -> None:
     assert strikes("trim") == [Strike("store", "trim", None, (TrimTo(1),))]
 
 
-def test_a_producer_that_hears_nothing_gives_up_the_chunk_done_or_not() -> None:
+def test_a_producer_may_hear_nothing_of_what_was_done_or_not() -> None:
     assert strikes("producer_timeout") == []
     assert strikes("producer_timeout", writing=2) == [
-        Strike("producer", "timeout_not_executed", 2, (GiveUp(executed=False),)),
-        Strike("producer", "timeout_executed", 2, (GiveUp(executed=True),)),
+        Strike("producer", "timeout_not_executed", 2, (LoseReply(0, 2, executed=False),)),
+        Strike("producer", "timeout_executed", 2, (LoseReply(0, 2, executed=True),)),
+    ]
+
+
+def test_each_write_under_way_may_stay_without_a_reply() -> None:
+    open_writes = (WriteView(0, "producer", 3), WriteView(1, "producer2", 2))
+    struck = STRIKES["producer_timeout"].strikes(Situation((), open_writes))
+    assert [strike[:3] for strike in struck] == [
+        ("producer", "timeout_not_executed", 3),
+        ("producer", "timeout_executed", 3),
+        ("producer2", "timeout_not_executed", 2),
+        ("producer2", "timeout_executed", 2),
     ]
 
 

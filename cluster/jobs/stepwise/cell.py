@@ -6,13 +6,12 @@ from typing import Any
 
 from chunk7.cluster.jobs.stepwise.client import SteppedClient
 from chunk7.cluster.jobs.stepwise.keys import SessionKeys
-from chunk7.cluster.jobs.stepwise.producer import SteppedProducer
+from chunk7.cluster.jobs.stepwise.producer import SteppedProducers
 from chunk7.cluster.jobs.stepwise.relay import Relay
 from chunk7.cluster.jobs.stepwise.turns import expect, misplaced, unpaused
 from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.effects import (
     NEWEST,
-    Append,
     Confirmed,
     Follow,
     ReadHead,
@@ -35,8 +34,8 @@ from chunk7.faults.fault import (
     Deafen,
     Disconnect,
     Forget,
-    GiveUp,
     Lag,
+    LoseReply,
     Rejoin,
     RollBack,
     Situation,
@@ -44,7 +43,7 @@ from chunk7.faults.fault import (
     TrimTo,
 )
 from chunk7.simulator.explore.production import FAILOVER
-from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.schedule import PRODUCERS, Step
 from chunk7.simulator.explore.state import (
     SENT,
     SUBSCRIBED,
@@ -70,7 +69,7 @@ class SteppedCell:
         self._relays = [Relay(url, channel) for _ in range(1 + len(cell.faults))]
         chunks = [replace(chunk, session_id=session_id) for chunk in session_chunks(cell.chunks)]
         self.keys = SessionKeys(store, session_id, keeps_before=FAILOVER in cell.faults)
-        self.producer = SteppedProducer(cell.write, chunks, store, self.keys)
+        self.producers = SteppedProducers(cell.write, cell.life, chunks, store, self.keys)
         numbers = {(c.message_id, c.index): n for n, c in enumerate(chunks, 1)}
         policy = cell.client_model()
         self.clients = [
@@ -104,8 +103,8 @@ class SteppedCell:
                 await self._suffer(consequence)
             return None
         actor, _, join = step.actor.partition(".join")
-        if actor == "producer":
-            return await self.producer.take(step)
+        if actor.startswith(PRODUCERS):
+            return await self.producers.take(step)
         if actor == "store":
             return await self._by_itself(step)
         node = int(actor.removeprefix("node")) - 1
@@ -117,13 +116,11 @@ class SteppedCell:
 
     def _strike(self, step: Step) -> Strike | None:
         """The strike that the step is, None for one that is no fault's."""
-        writing = self.producer.steps
         situation = Situation(
             tuple(
                 ClientView(j.node, j.begun, j.joined, j.handover is not None) for j in self.clients
             ),
-            None if writing is None else self.producer.writing,
-            writing is not None and isinstance(writing.effect, Append),
+            tuple(self.producers.views()),
         )
         strikes = (s for name in self._cell.faults for s in STRIKES[name].strikes(situation))
         return next((strike for strike in strikes if strike[:3] == step), None)
@@ -141,18 +138,16 @@ class SteppedCell:
                 await self._relays[node].disconnect(self._relays[node].state)
             case Forget():
                 await self.keys.forget()
-                self.producer.ids.forget()
+                self.producers.ids.forget()
             case RollBack():
                 await self.keys.roll_back()
-                self.producer.ids.roll_back()
+                self.producers.ids.roll_back()
             case Lag(node):
-                await self.keys.keep_stale(node, self.producer.writing)
+                await self.keys.keep_stale(node, self.producers.writing)
             case TrimTo(max_entries):
                 await self.keys.trim(max_entries)
-            case GiveUp(executed, same_ms):
-                if executed and self.producer.steps is not None:
-                    await self.producer.write(self.producer.steps.effect, same_ms)
-                self.producer.next_chunk()
+            case LoseReply():
+                await self.producers.lose_reply(consequence)
 
     # --- the store, and a node's subscription ---
 
@@ -249,7 +244,7 @@ class SteppedCell:
         return None
 
     def _read_from(self, client: SteppedClient) -> str:
-        return self.keys.read_from(client.node, self.producer.writing)
+        return self.keys.read_from(client.node, self.producers.writing)
 
     async def _tail(self, client: SteppedClient) -> None:
         if client.cursor is None:

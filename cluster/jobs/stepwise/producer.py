@@ -1,6 +1,7 @@
-"""The producer of a schedule on a real store."""
+"""The producers of a schedule on a real store."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chunk7.cluster.jobs.stepwise.keys import SessionKeys
@@ -16,9 +17,11 @@ from chunk7.delivery.effects import (
     SaveAndPublish,
 )
 from chunk7.delivery.errors import OrderingError
+from chunk7.delivery.life import ProducerLife, Retry
 from chunk7.delivery.ordering import WriteOrdering
 from chunk7.delivery.stepping import Steps
 from chunk7.delivery.store import MemoryStore
+from chunk7.faults.fault import LoseReply, WriteView
 from chunk7.simulator.explore.schedule import SAME_MS, Step
 from chunk7.wire.store.store import Store
 
@@ -51,8 +54,17 @@ class EntryIds:
         self._model.expire(self._session_id)
 
 
-class SteppedProducer:
-    """`writing` is the number of the chunk under way, and `steps` how far it is: None at the end.
+@dataclass(slots=True)
+class SteppedWrite:
+    """A chunk under way, by its number, and how far its write is."""
+
+    number: int
+    steps: Steps
+    begun: bool = False
+
+
+class SteppedProducers:
+    """Each has a window of writes, as the model's have (`simulator/explore/production.py`).
 
     `receivers` is what PUBLISH answered, by chunk number.
     """
@@ -60,43 +72,93 @@ class SteppedProducer:
     def __init__(
         self,
         ordering: WriteOrdering,
+        life: ProducerLife,
         chunks: Sequence[Chunk],
         store: Store,
         keys: SessionKeys,
     ) -> None:
         self.receivers: dict[int, int] = {}
-        self.writing = 0
-        self.steps: Steps | None = None
+        self.ids = EntryIds(chunks[0].session_id)
         self._ordering = ordering
+        self._life = life
         self._chunks = chunks
         self._store = store
         self._session_id = chunks[0].session_id
         self._keys = keys
-        self.ids = EntryIds(self._session_id)
-        self.next_chunk()
+        self._windows: list[list[SteppedWrite]] = [[] for _ in range(life.writers)]
+        for writer in range(life.writers):
+            self._fill(writer, 0)
 
-    def next_chunk(self) -> None:
-        """Turn to the next chunk that the ordering writes."""
-        self.steps = None
-        while self.steps is None and self.writing < len(self._chunks):
-            self.writing += 1
-            steps = unpaused(Steps(self._ordering.steps(self._chunks[self.writing - 1])))
-            self.steps = steps if steps.effect is not None else None
+    @property
+    def writing(self) -> int:
+        """The lowest chunk under way or to come; the number after the last at the end."""
+        lowest = [window[0].number for window in self._windows if window]
+        return min(lowest, default=len(self._chunks) + 1)
+
+    def views(self) -> Iterator[WriteView]:
+        """What a fault can see of the writes that may go on now."""
+        for writer, window in enumerate(self._windows):
+            for write in window:
+                appends = isinstance(write.steps.effect, Append)
+                yield WriteView(writer, self._life.name(writer), write.number, appends)
+                if not write.begun:
+                    break
 
     async def take(self, step: Step) -> Any:
-        """Do the producer's next step; what the store answered."""
-        if self.steps is None:
-            raise misplaced(step, "nothing")
+        """Do a producer's next step; what the store answered."""
+        writer, write = self._find(step)
         name = step.effect.removesuffix(SAME_MS)
-        expect(step._replace(effect=name), self.steps.effect)
-        answer = await self.write(self.steps.effect, same_ms=name != step.effect)
-        self.steps.advance(answer)
-        if unpaused(self.steps).effect is None:
-            self.next_chunk()
+        expect(step._replace(effect=name), write.steps.effect)
+        answer = await self._write(write, same_ms=name != step.effect)
+        write.begun = True
+        write.steps.advance(answer)
+        if unpaused(write.steps).effect is None:
+            self._end(writer, write)
         return answer
 
-    async def write(self, effect: Any, same_ms: bool) -> Any:
-        """Have the store execute the effect; `same_ms` as for the model's append."""
+    async def lose_reply(self, lost: LoseReply) -> None:
+        """The producer hears nothing of its command, executed or not."""
+        window = self._windows[lost.writer]
+        write = next(write for write in window if write.number == lost.chunk)
+        if lost.executed:
+            await self._write(write, lost.same_ms)
+        if self._life.retry is Retry.NEW:
+            write.steps, write.begun = self._start(write.number), False
+        elif self._life.retry is None:
+            self._end(lost.writer, write)
+
+    # --- windows ---
+
+    def _find(self, step: Step) -> tuple[int, SteppedWrite]:
+        for writer, window in enumerate(self._windows):
+            for write in window:
+                if (self._life.name(writer), write.number) == (step.actor, step.chunk):
+                    return writer, write
+        raise misplaced(step, "nothing")
+
+    def _end(self, writer: int, write: SteppedWrite) -> None:
+        """The write is over, one way or another; the next takes its place."""
+        window = self._windows[writer]
+        latest = window[-1].number
+        window.remove(write)
+        self._fill(writer, latest)
+
+    def _fill(self, writer: int, latest: int) -> None:
+        window = self._windows[writer]
+        for number in self._life.lane(writer, len(self._chunks)):
+            if number > latest and len(window) < self._life.overlap:
+                steps = self._start(number)
+                if steps.effect is not None:
+                    window.append(SteppedWrite(number, steps))
+
+    def _start(self, number: int) -> Steps:
+        return unpaused(Steps(self._ordering.steps(self._chunks[number - 1])))
+
+    # --- the store ---
+
+    async def _write(self, write: SteppedWrite, same_ms: bool) -> Any:
+        """Have the store execute what is due; `same_ms` as for the model's append."""
+        effect = write.steps.effect
         if not isinstance(effect, Publish):
             await self._keys.changing()
             self.ids.changing()
@@ -115,5 +177,5 @@ class SteppedProducer:
                 receivers = (await self._store.number_save_and_publish(chunk))[1]
             case _:
                 raise OrderingError(f"{type(effect).__name__} belongs to the other side")
-        self.receivers[self.writing] = receivers
+        self.receivers[write.number] = receivers
         return receivers
