@@ -307,6 +307,25 @@ def _resolved(
     ]
 
 
+def one_cell(
+    option: str,
+    connects: Sequence[str | ConnectOrdering],
+    writes: Sequence[str | WriteOrdering],
+    faults: Sequence[str],
+    chunks: int,
+    joiners: int,
+    **terms: Any,
+) -> ExploreCell:
+    """The cell of the one pair that is named. Raises UsageError if they are more, by the option."""
+    pairs = _pairs(
+        _wanted("--connect", connects, CONNECT_ORDERINGS),
+        _wanted("--write", writes, WRITE_ORDERINGS),
+    )
+    if len(pairs) > 1:
+        raise UsageError(f"{option}: one --connect and one --write, not {len(pairs)} pairs")
+    return _cell(*pairs[0], chunks, joiners, _chosen_faults(faults), **terms)
+
+
 def _cell(
     connect: ConnectOrdering,
     write: WriteOrdering,

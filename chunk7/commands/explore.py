@@ -100,6 +100,12 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         help="let heartbeats go on for ever, and ask whether in the end every client has "
         f"everything; for --fail-on: {', '.join(UNLIVELY)}",
     )
+    parser.add_argument(
+        "--promela",
+        type=Path,
+        metavar="FILE",
+        help="write the one pair named as a model for SPIN, and explore nothing",
+    )
     _add_limits(parser)
     parser.add_argument(
         "--show",
@@ -168,6 +174,8 @@ def run(args: argparse.Namespace) -> int:
         return _survival(args)
     if args.liveness:
         return _liveness(args)
+    if args.promela:
+        return _promela(args)
     show, failures = _kinds(args.show), fail_on(args.fail_on, FAILURES)
     found = explored(
         names(args.connect),
@@ -256,6 +264,19 @@ def _liveness(args: argparse.Namespace) -> int:
     else:
         show_liveness(rows, _heading(*size, rows), stdout_console(PLAIN_WIDTH))
     return CROSSED if any(row.document["verdict"] in failures for row in rows) else 0
+
+
+def _promela(args: argparse.Namespace) -> int:
+    """Write a pair's model. Raises UsageError for several pairs and for what it cannot have."""
+    from chunk7.exploration import one_cell
+    from chunk7.simulator.explore.promela import promela
+
+    _refuse(args, "--promela", ("show", "verbose", "json", "out", "fail_on"))
+    pairing = names(args.connect), names(args.write), names(args.faults)
+    text = promela(one_cell("--promela", *pairing, chunks(args), args.joiners))
+    write_whole(args.promela, text)
+    sys.stdout.write(f"{args.promela}: its first lines say how to ask SPIN\n")
+    return 0
 
 
 def _refuse(args: argparse.Namespace, mode: str, options: tuple[str, ...]) -> None:
