@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from chunk7.delivery.chunk import Chunk
-from chunk7.delivery.effects import ConnectEffect, WriteEffect
+from chunk7.delivery.effects import BEGINNING, ConnectEffect, Cursor, WriteEffect
 from chunk7.delivery.position import Position
 
 ConnectSteps = Generator[ConnectEffect, Any, None]
@@ -38,10 +38,19 @@ class ClientPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """One client joining one session. It already has every chunk up to `after_seq`."""
+    """One client joining one session. It already has every chunk up to `after_seq`.
+
+    A client that resumes after cursors, not numbers, has what the stream has up to `after`.
+    """
 
     session_id: str
     after_seq: int = 0
+    after: Cursor = BEGINNING
+
+    @classmethod
+    def resuming(cls, session_id: str, resume: int | Cursor) -> "Join":
+        """The join of a client whose policy resumes there."""
+        return cls(session_id, resume) if isinstance(resume, int) else cls(session_id, after=resume)
 
 
 @dataclass(frozen=True, slots=True)

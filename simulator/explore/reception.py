@@ -1,17 +1,20 @@
 """The clients' half of the rules: what one makes of the frames that it is sent."""
 
 from chunk7.delivery.chunk import Chunk
-from chunk7.simulator.explore.state import ExploreCell, Frame, History, Joiner, session_chunks
+from chunk7.delivery.effects import Cursor
+from chunk7.delivery.frames import Frame, LiveFrame, StoredFrame, chunks_in
+from chunk7.simulator.explore.clients import ClientMemories
+from chunk7.simulator.explore.state import ExploreCell, Joiner, session_chunks
 
 
 class Reception:
     """What the clients of a cell receive. `wires` and `receipts` as for `World`.
 
-    Frames have chunks as small numbers: `chunk_id` gives them out.
+    States have chunks and frames as small numbers.
     """
 
     def __init__(self, cell: ExploreCell, wires: bool, receipts: bool) -> None:
-        self.client = cell.client_model()
+        self.client = ClientMemories(cell.client_model())
         self._wires = wires
         self._receipts = receipts
         session = session_chunks(cell.chunks)
@@ -19,6 +22,11 @@ class Reception:
         self._chunks: list[Chunk] = []
         self._numbers: list[int | None] = []
         self._chunk_ids: dict[Chunk, int] = {}
+        self._frames: list[Frame] = []
+        self._contents: list[tuple[int, ...]] = []
+        self._frame_ids: dict[Frame, int] = {}
+        self._live_ids: dict[tuple[int, Cursor | None], int] = {}
+        self._taken: dict[tuple[int, int], tuple[int, int]] = {}
 
     def seq(self, chunk_id: int) -> int:
         """The sequence number that the chunk bears."""
@@ -44,39 +52,59 @@ class Reception:
 
     def send(self, joiner: Joiner, frame: Frame) -> Joiner:
         """The node writes a frame."""
+        return self._write(joiner, self._frame_id(frame))
+
+    def send_live(self, joiner: Joiner, chunk_id: int, cursor: Cursor | None = None) -> Joiner:
+        """The node writes a live chunk, with its cursor if it knows one."""
+        known = self._live_ids.get((chunk_id, cursor))
+        if known is None:
+            frame = self._frame_id(LiveFrame(self._chunks[chunk_id], cursor))
+            known = self._live_ids[chunk_id, cursor] = frame
+        return self._write(joiner, known)
+
+    def _write(self, joiner: Joiner, frame: int) -> Joiner:
         if self._wires:
             return joiner._replace(wire=(*joiner.wire, frame))
         return self.hear(joiner, frame)
 
-    def hear(self, joiner: Joiner, frame: Frame) -> Joiner:
-        """The client takes a frame, and asks for what it then knows to be missing."""
-        model = self.client
-        if isinstance(frame, int):
-            joiner = joiner._replace(client=model.learn_head(joiner.client, frame))
-        elif isinstance(frame, History):
-            for chunk_id in frame.chunks:
-                joiner = self._receive(joiner, chunk_id)
-            if not joiner.has_history:
-                joiner = joiner._replace(has_history=True)
-        else:
-            joiner = self._receive(joiner, frame[0])
-        if not joiner.has_history:
-            return joiner
-        memory, wanted = model.ask(joiner.client)
-        fetches = joiner.fetches if wanted is None else (*joiner.fetches, wanted)
-        return joiner._replace(client=memory, fetches=fetches)
+    def _frame_id(self, frame: Frame) -> int:
+        known = self._frame_ids.get(frame)
+        if known is None:
+            known = self._frame_ids[frame] = len(self._frames)
+            self._frames.append(frame)
+            self._contents.append(self.numbers_of(chunks_in(frame)))
+        return known
 
-    def _receive(self, joiner: Joiner, chunk_id: int) -> Joiner:
-        memory, shown = self.client.take(joiner.client, self._chunks[chunk_id])
-        number = self._numbers[chunk_id]
-        if number is None:  # not a chunk of the session, or altered: as good as not received
-            return joiner._replace(client=memory)
+    def hear(self, joiner: Joiner, frame: int) -> Joiner:
+        """The client takes a frame, by its number, and asks for what it then knows is missing."""
+        memory, shown = self._take(joiner.client, frame)
+        has_history = joiner.has_history or type(self._frames[frame]) is StoredFrame
+        fetches = joiner.fetches
+        if has_history:
+            memory, wanted = self.client.ask(memory)
+            fetches = fetches if wanted is None else (*fetches, wanted)
+        joiner = joiner._replace(
+            client=memory, shown=joiner.shown | shown, has_history=has_history, fetches=fetches
+        )
+        for number in self._contents[frame]:
+            joiner = self._receive(joiner, number)
+        return joiner
+
+    def _take(self, memory: int, frame: int) -> tuple[int, int]:
+        """The client's memory after the frame, and the bits of what it showed."""
+        known = self._taken.get((memory, frame))
+        if known is None:
+            after, shown = self.client.take(memory, self._frames[frame])
+            bits = sum({1 << number for number in self.numbers_of(shown)})
+            known = self._taken[memory, frame] = after, bits
+        return known
+
+    def _receive(self, joiner: Joiner, number: int) -> Joiner:
+        """A chunk of the session: one that is none of it, or altered, is as good as not sent."""
         bit = 1 << number
         again = bool(joiner.received & bit)
         return joiner._replace(
-            client=memory,
             received=joiner.received | bit,
-            shown=joiner.shown | bit if shown else joiner.shown,
             latest=max(joiner.latest, number),
             duplicated=joiner.duplicated or again,
             disordered=joiner.disordered or (not again and number < joiner.latest),

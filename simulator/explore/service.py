@@ -8,6 +8,7 @@ from chunk7.delivery.cursor import entry_id
 from chunk7.delivery.effects import (
     NEWEST,
     Confirmed,
+    Cursor,
     Follow,
     Release,
     SendHistory,
@@ -16,6 +17,7 @@ from chunk7.delivery.effects import (
 )
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.fetch import fetch_missing
+from chunk7.delivery.frames import BeatFrame, JoinedFrame, StoredFrame
 from chunk7.delivery.handover import attach, check, hold, note, release
 from chunk7.delivery.ordering import Join
 from chunk7.simulator.explore.naming import (
@@ -34,7 +36,6 @@ from chunk7.simulator.explore.state import (
     SUBSCRIBED,
     UNSUBSCRIBED,
     ExploreCell,
-    History,
     Joiner,
     Move,
     State,
@@ -69,11 +70,11 @@ class Service:
 
     def rejoin(self, joiner: Joiner, node: int) -> Joiner:
         """The client has lost its connection and joins again, at the given node."""
-        after_seq = self._reception.client.resume_after(joiner.client)
+        resume = self._reception.client.resume_after(joiner.client)
         return joiner._replace(
             node=node,
-            program=self.join(after_seq),
-            after_seq=after_seq,
+            program=self.join(resume),
+            after_seq=resume if isinstance(resume, int) else 0,
             handover=None,
             has_history=False,
             cursor=None,
@@ -104,10 +105,10 @@ class Service:
             and (joiner.program == ENDED or joiner.recovering)
         )
 
-    def join(self, after_seq: int) -> int:
-        """The position of a fresh join of a client that has everything up to `after_seq`."""
-        start = partial(self._cell.connect.steps, Join(SESSION, after_seq))
-        return self._programs.root(("join", after_seq), self._cell.connect.name, start)
+    def join(self, resume: int | Cursor) -> int:
+        """The position of a fresh join of a client that resumes there."""
+        start = partial(self._cell.connect.steps, Join.resuming(SESSION, resume))
+        return self._programs.root(("join", resume), self._cell.connect.name, start)
 
     def moves(self, state: State, place: int, joiner: Joiner) -> Iterator[Move]:
         """What the client, its join and its node may do for it next."""
@@ -162,15 +163,15 @@ class Service:
                 noted = note(joiner.handover, (chunk.seq for chunk in chunks))
                 return self._reception.send(
                     joiner._replace(handover=noted),
-                    History(tuple(map(self._reception.chunk_id, chunks))),
+                    StoredFrame(tuple(chunks)),
                 )
-            case SendWelcome(head_seq) if head_seq is not None:
-                return self._reception.send(joiner, head_seq)
+            case SendWelcome(head_seq):
+                return self._reception.send(joiner, JoinedFrame(head_seq))
             case Release(known):
                 handover, held = release(joiner.handover, known)
                 joiner = joiner._replace(handover=handover)
                 for chunk_id in held:
-                    joiner = self._reception.send(joiner, (chunk_id,))
+                    joiner = self._reception.send_live(joiner, chunk_id)
                 return joiner
             case Follow(after):
                 if joiner.cursor is not None:
@@ -191,7 +192,7 @@ class Service:
             state.store, ("tail", cursor), lambda m: m.stream(SESSION, cursor)
         )[1]
         for chunk in read.chunks:
-            joiner = self._reception.send(joiner, (self._reception.chunk_id(chunk),))
+            joiner = self._reception.send_live(joiner, self._reception.chunk_id(chunk))
         if read.chunks:
             after = joiner._replace(cursor=read.cursor)
             yield Step(actor, "tail"), with_joiner(state, place, after)
@@ -218,10 +219,8 @@ class Service:
         if beaten is None:
             return
         head = self._stores.after(state.store, "head", lambda m: m.head(SESSION))[1]
-        yield (
-            Step(actor, "heartbeat"),
-            with_joiner(state, place, self._reception.send(beaten, head)),
-        )
+        after = self._reception.send(beaten, BeatFrame(head))
+        yield Step(actor, "heartbeat"), with_joiner(state, place, after)
 
     def _check(self, state: State, place: int, joiner: Joiner, actor: str) -> Iterator[Move]:
         """A beat at which the node finds the client behind, subscribes again and recovers.

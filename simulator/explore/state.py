@@ -4,10 +4,12 @@ States are hashable values of small integers; two that are equal have the same f
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from chunk7.delivery.chunk import Chunk
-from chunk7.delivery.client import CLIENTS, ClientModel, Resumes
+from chunk7.delivery.client import ClientModel
+from chunk7.delivery.clients import CLIENTS
+from chunk7.delivery.clients.resumes import Resumes
 from chunk7.delivery.effects import Cursor
 from chunk7.delivery.handover import Handover
 from chunk7.delivery.life import ONE_BY_ONE, ProducerLife
@@ -23,16 +25,6 @@ CHUNKS_A_MESSAGE = 2
 
 UNSUBSCRIBED, SENT, SUBSCRIBED = range(3)
 """The state of the session's channel at one node."""
-
-
-class History(NamedTuple):
-    """A history frame: chunks, by their ids in the world."""
-
-    chunks: tuple[int, ...]
-
-
-Frame = History | tuple[int] | int
-"""On the way to a client: history, a live chunk, or a head number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +72,21 @@ class ExploreCell:
 
 
 class Joiner(NamedTuple):
-    """One client, and what its node does for it. Sets of chunk numbers are bit masks."""
+    """One client, and what its node does for it. Sets of chunk numbers are bit masks.
+
+    `client` stands for the policy's memory, `wire` has frames: as `Reception` gives them out.
+    """
 
     node: int
     program: int
     """Of its join, or while `recovering` of its node's recovery."""
-    client: Any
+    client: int
     after_seq: int = 0
     handover: Handover | None = None
     has_history: bool = False
     cursor: Cursor | None = None
     recovering: bool = False
-    wire: tuple[Frame, ...] = ()
+    wire: tuple[int, ...] = ()
     fetches: tuple[tuple[int, int], ...] = ()
     fetching: int = -1
     early_beats: int = 0

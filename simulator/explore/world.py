@@ -151,7 +151,9 @@ class World:
                     joiner = joiner._replace(handover=handover)
                 if self._service.follows(joiner) and handover.sink is Sink.BUFFER:
                     joiner = self._at_hole(joiner)
-                joiners[place] = self.reception.send(joiner, sent) if sent else joiner
+                for item in sent:
+                    joiner = self.reception.send_live(joiner, item)
+                joiners[place] = joiner
         step = Step(name, "deliver", self.reception.number(chunk_id))
         return step, state._replace(store=store, joiners=tuple(joiners))
 

@@ -6,7 +6,13 @@ import pytest
 from resume_cases import RESUMES
 
 from chunk7.delivery.chunk import Chunk
-from chunk7.delivery.client import CLIENTS, ClientModel, Deduplicates, FillsGaps, Resumes, TakesAll
+from chunk7.delivery.client import ClientModel
+from chunk7.delivery.clients import CLIENTS
+from chunk7.delivery.clients.deduplicates import Deduplicates
+from chunk7.delivery.clients.fills_gaps import FillsGaps
+from chunk7.delivery.clients.resumes import Resumes
+from chunk7.delivery.clients.takes_all import TakesAll
+from chunk7.delivery.frames import BeatFrame, LiveFrame
 from chunk7.delivery.ordering import ClientPolicy
 
 RESUMING = [Resumes(TakesAll()), Resumes(Deduplicates()), FillsGaps()]
@@ -20,8 +26,8 @@ def after(client: ClientModel, *chunks: Chunk) -> tuple[Hashable, list[bool]]:
     """Its memory, and which of the chunks it showed."""
     memory, shown = client.start(), []
     for chunk in chunks:
-        memory, new = client.take(memory, chunk)
-        shown.append(new)
+        memory, new = client.take(memory, LiveFrame(chunk))
+        shown.append(new == (chunk,))
     return memory, shown
 
 
@@ -55,7 +61,7 @@ def test_resuming_changes_nothing_else() -> None:
     chunks = [numbered(2), numbered(1), numbered(2)]
     assert after(resuming, *chunks)[1] == after(plain, *chunks)[1] == [True, True, False]
     memory, _ = after(resuming, *chunks)
-    assert resuming.learn_head(memory, 9) == memory
+    assert resuming.take(memory, BeatFrame(9)) == (memory, ())
     assert resuming.ask(memory) == (memory, None)
     assert (resuming.asks, resuming.misses(memory)) == (False, False)
 

@@ -12,7 +12,9 @@ empty, and nobody asks again.
 from collections.abc import Hashable
 from typing import Any
 
-from chunk7.delivery.client import FillsGaps
+from chunk7.delivery.client import Taken
+from chunk7.delivery.clients.fills_gaps import FillsGaps
+from chunk7.delivery.frames import Frame
 from chunk7.nodes.connect.sequence_gap_fill import sequence_gap_fill
 from chunk7.producer.write.publish_then_save import publish_then_save
 from mutants.mutant import Failure, Mutant, schedule
@@ -24,12 +26,9 @@ class AsksOnce(FillsGaps):
     def start(self) -> Hashable:
         return super().start(), 0
 
-    def take(self, memory: Any, chunk: Any) -> tuple[Hashable, bool]:
-        tracker, shown = super().take(memory[0], chunk)
+    def take(self, memory: Any, frame: Frame) -> Taken:
+        tracker, shown = super().take(memory[0], frame)
         return (tracker, memory[1]), shown
-
-    def learn_head(self, memory: Any, head_seq: int) -> Hashable:
-        return super().learn_head(memory[0], head_seq), memory[1]
 
     def ask(self, memory: Any) -> tuple[Hashable, tuple[int, int] | None]:
         tracker, wanted = super().ask(memory[0])

@@ -6,7 +6,7 @@ before. Wire-level counts are perfect.
     client: gets m1/0, m1/1, m2/0   and takes the last for a repetition of the first
 """
 
-from chunk7.delivery.client import Deduplicates
+from chunk7.delivery.clients.deduplicates import Deduplicates
 from chunk7.delivery.ordering import ClientPolicy
 from chunk7.nodes.connect.subscribe_then_history import subscribe_then_history
 from chunk7.producer.write.atomic_lua import atomic_lua

@@ -10,7 +10,9 @@ has 2 and not 1, and asks for what comes after 2.
 from collections.abc import Hashable
 from typing import Any
 
-from chunk7.delivery.client import Deduplicates
+from chunk7.delivery.client import Taken
+from chunk7.delivery.clients.deduplicates import Deduplicates
+from chunk7.delivery.frames import Frame, chunks_in
 from chunk7.nodes.connect.subscribe_then_history import subscribe_then_history
 from chunk7.producer.write.atomic_lua import atomic_lua
 from mutants.mutant import Failure, Mutant, schedule
@@ -22,9 +24,9 @@ class ResumesFromTheNewest(Deduplicates):
     def start(self) -> Hashable:
         return super().start(), 0
 
-    def take(self, memory: Any, chunk: Any) -> tuple[Hashable, bool]:
-        identities, shown = super().take(memory[0], chunk)
-        return (identities, max(memory[1], chunk.seq)), shown
+    def take(self, memory: Any, frame: Frame) -> Taken:
+        identities, shown = super().take(memory[0], frame)
+        return (identities, max([memory[1], *(chunk.seq for chunk in chunks_in(frame))])), shown
 
     def resume_after(self, memory: Any) -> int:
         return int(memory[1])

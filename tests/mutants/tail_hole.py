@@ -8,10 +8,12 @@ the tail is silent; every other hole is found. So this loses the tail and nothin
     node: subscribe             nothing that comes later reveals 1
 """
 
-from collections.abc import Hashable
+from typing import Any
 
-from chunk7.delivery.client import FillsGaps
+from chunk7.delivery.client import Taken
+from chunk7.delivery.clients.fills_gaps import FillsGaps
 from chunk7.delivery.effects import Confirmed, ReadHistory, SendHistory, SendWelcome, Subscribe
+from chunk7.delivery.frames import Frame, HeadFrame
 from chunk7.delivery.ordering import ClientPolicy, ConnectSteps, Join, connect_ordering
 from chunk7.nodes.connect.sequence_gap_fill import sequence_gap_fill
 from chunk7.producer.write.atomic_lua import atomic_lua
@@ -21,8 +23,8 @@ from mutants.mutant import Failure, Mutant, schedule
 class IgnoresHeads(FillsGaps):
     """Believes in received numbers only."""
 
-    def learn_head(self, memory: Hashable, head_seq: int) -> Hashable:
-        return memory
+    def take(self, memory: Any, frame: Frame) -> Taken:
+        return (memory, ()) if isinstance(frame, HeadFrame) else super().take(memory, frame)
 
 
 @connect_ordering(client=ClientPolicy.FILLS_GAPS)

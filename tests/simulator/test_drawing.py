@@ -6,7 +6,7 @@ import pytest
 from mutants import MUTANTS
 from mutants.mutant import schedule
 
-from chunk7.delivery.client import Deduplicates
+from chunk7.delivery.clients.deduplicates import Deduplicates
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.nodes.connect import CONNECT_ORDERINGS

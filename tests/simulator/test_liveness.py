@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import MUTANTS
 
-from chunk7.delivery.client import TakesAll
+from chunk7.delivery.clients.takes_all import TakesAll
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.exploration import lived
 from chunk7.nodes.connect import CONNECT_ORDERINGS

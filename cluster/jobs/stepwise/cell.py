@@ -13,6 +13,7 @@ from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.effects import (
     NEWEST,
     Confirmed,
+    Cursor,
     Follow,
     ReadHead,
     ReadHistory,
@@ -24,6 +25,7 @@ from chunk7.delivery.effects import (
 )
 from chunk7.delivery.errors import Chunk7Error, OrderingError, StoreError
 from chunk7.delivery.fetch import fetch_missing
+from chunk7.delivery.frames import BeatFrame, JoinedFrame, LiveFrame, StoredFrame
 from chunk7.delivery.handover import attach, check, note, release
 from chunk7.delivery.ordering import Join
 from chunk7.delivery.stepping import Steps
@@ -165,18 +167,20 @@ class SteppedCell:
             if client.node == node and client.handover is not None:
                 client.handover, sent = client.handover.take(chunk.seq, chunk)
                 for item in sent:
-                    client.receive((item,))
+                    client.receive(LiveFrame(item))
                 if client.at_hole:
                     client.recover(self._cell.connect)
 
     # --- what a node does for one client ---
 
-    def _join(self, after_seq: int) -> Steps:
-        return unpaused(Steps(self._cell.connect.steps(Join(self._session_id, after_seq))))
+    def _join(self, resume: int | Cursor) -> Steps:
+        join = Join.resuming(self._session_id, resume)
+        return unpaused(Steps(self._cell.connect.steps(join)))
 
     def _rejoin(self, client: SteppedClient, node: int) -> None:
-        after_seq = client.policy.resume_after(client.memory)
-        client.rejoin(node, self._join(after_seq), after_seq)
+        resume = client.policy.resume_after(client.memory)
+        after_seq = resume if isinstance(resume, int) else 0
+        client.rejoin(node, self._join(resume), after_seq)
 
     async def _serve(self, step: Step, client: SteppedClient) -> Any:
         match step.effect:
@@ -184,7 +188,7 @@ class SteppedCell:
                 await self._tail(client)
             case "heartbeat":
                 head = await self._store.head(self._session_id)
-                client.learn_head(head)
+                client.receive(BeatFrame(head))
                 checked = check(client.handover, head) if client.follows else None
                 if checked is not None:
                     client.handover, self._relays[client.node].state = checked, SENT
@@ -225,16 +229,14 @@ class SteppedCell:
                 if relay.state != SUBSCRIBED:
                     raise OrderingError("the store has not confirmed the subscription yet")
             case SendHistory(chunks):
-                client.has_history = True
                 client.handover = note(client.handover, (chunk.seq for chunk in chunks))
-                client.receive(chunks)
+                client.receive(StoredFrame(chunks))
             case SendWelcome(head_seq):
-                if head_seq is not None:
-                    client.learn_head(head_seq)
+                client.receive(JoinedFrame(head_seq))
             case Release(known):
                 client.handover, held = release(client.handover, known)
                 for chunk in held:
-                    client.receive((chunk,))
+                    client.receive(LiveFrame(chunk))
             case Follow(after):
                 client.cursor = after
                 if after == NEWEST:
@@ -252,4 +254,4 @@ class SteppedCell:
         read = await self._store.stream(self._session_id, client.cursor)
         client.cursor = read.cursor
         for chunk in read.chunks:
-            client.receive((chunk,))
+            client.receive(LiveFrame(chunk))

@@ -9,6 +9,7 @@ from chunk7.cluster.jobs.stepwise.turns import unpaused
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.client import ClientModel
 from chunk7.delivery.effects import Cursor, Sink
+from chunk7.delivery.frames import Frame, StoredFrame, chunks_in
 from chunk7.delivery.handover import Handover, hold
 from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.delivery.stepping import Steps
@@ -68,24 +69,17 @@ class SteppedClient:
         self.handover, self.recovering = hold(self.handover), True
         self.steps = unpaused(Steps(connect.recovery(position)))
 
-    def receive(self, chunks: tuple[Chunk, ...]) -> None:
-        """One frame: its chunks are taken, then the client asks for what it misses."""
-        for chunk in chunks:
-            number = self.numbers[chunk.message_id, chunk.index]
-            self.memory, shown = self.policy.take(self.memory, chunk)
-            self.receipts.append(number)
-            if shown:
-                self.shown.add(number)
-        self._ask()
-
-    def learn_head(self, head_seq: int) -> None:
-        """A welcome or heartbeat has come."""
-        self.memory = self.policy.learn_head(self.memory, head_seq)
-        self._ask()
-
-    def _ask(self) -> None:
+    def receive(self, frame: Frame) -> None:
+        """The client takes a frame, then asks for what it misses."""
+        self.receipts += self._numbers_of(chunks_in(frame))
+        self.memory, shown = self.policy.take(self.memory, frame)
+        self.shown.update(self._numbers_of(shown))
+        self.has_history = self.has_history or isinstance(frame, StoredFrame)
         if not self.has_history:
             return
         self.memory, wanted = self.policy.ask(self.memory)
         if wanted is not None:
             self.fetches.append(wanted)
+
+    def _numbers_of(self, chunks: tuple[Chunk, ...]) -> list[int]:
+        return [self.numbers[chunk.message_id, chunk.index] for chunk in chunks]
