@@ -4,18 +4,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
+from chunk7.delivery.properties import load_properties
 from chunk7.delivery.registry import Ordering, resolve
 from chunk7.faults import FAULTS, SAME_AS, STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.company import ANY, in_company
-from chunk7.simulator.explore.drawing import DrawnSchedule, drawn, drawn_for_ever, rerun
+from chunk7.simulator.explore.drawing import (
+    DrawnSchedule,
+    drawn,
+    drawn_breaking,
+    drawn_for_ever,
+    rerun,
+)
 from chunk7.simulator.explore.guard import guarded
 from chunk7.simulator.explore.liveness import in_the_end
+from chunk7.simulator.explore.properties import check_properties
 from chunk7.simulator.explore.schedule import Failure, Schedule
 from chunk7.simulator.explore.schedule import document as schedule_document
 from chunk7.simulator.explore.search import ExploreVerdict, SearchLimits, explore
@@ -132,6 +141,52 @@ def lived(
     return _run(job, connects, writes, jobs)
 
 
+class Proved(NamedTuple):
+    """What a pair makes of properties of one's own, and a schedule that breaks each, drawn.
+
+    `document` is the cell in the JSON of `chunk7 explore --properties`.
+    """
+
+    document: dict[str, Any]
+    drawings: dict[str, DrawnSchedule]
+    seconds: float
+
+
+def proved(
+    file: Path,
+    connects: Sequence[str | ConnectOrdering] = (),
+    writes: Sequence[str | WriteOrdering] = (),
+    faults: Sequence[str] = (),
+    chunks: int = 3,
+    joiners: int = 1,
+    limits: SearchLimits | None = None,
+    jobs: int = 1,
+    **terms: Any,
+) -> Iterator[Proved]:
+    """Hold a file's properties against every pair; other arguments and errors as for `explored`.
+
+    The file is run in another process. Raises UsageError when it has no property.
+    """
+    may_strike = _chosen_faults(faults)
+    connects = _wanted("--connect", connects, CONNECT_ORDERINGS)
+    writes = _wanted("--write", writes, WRITE_ORDERINGS)
+    limits = limits or SearchLimits()
+
+    def job(tick: Tick, share: slice) -> Iterator[Proved]:
+        properties = load_properties(file)
+        pairs = _pairs(connects, writes)
+        like = [ExploreCell(*each, chunks, joiners, may_strike, **terms) for each in pairs]
+        for cell in [cell for one in like for cell in one.with_each_client()][share]:
+            found = check_properties(cell, properties, replace(limits, tick=tick))
+            drawings = {
+                name: drawn_breaking(_cell_of(cell, example), example, name)
+                for name, example in found.examples.items()
+            }
+            yield Proved(found.document(), drawings, found.seconds)
+
+    return _run(job, connects, writes, jobs, foreign=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Survival:
     """What a pair comes to under one fault that strikes at most once.
@@ -238,11 +293,16 @@ def _each_fault(wanted: Sequence[str]) -> tuple[str, ...]:
 
 
 def _run(
-    job: _SharedJob[Item], connects: Sequence[object], writes: Sequence[object], jobs: int
+    job: _SharedJob[Item],
+    connects: Sequence[object],
+    writes: Sequence[object],
+    jobs: int,
+    foreign: bool = False,
 ) -> Iterator[Item]:
-    """Here, or in processes of their own: more than one, or not all of the orderings are ours."""
+    """Here, or in processes of their own: more than one, or not all of the code is ours."""
     jobs = min(jobs, len(connects) * len(writes))
-    if jobs == 1 and {*CONNECT_ORDERINGS, *WRITE_ORDERINGS}.issuperset([*connects, *writes]):
+    ours = {*CONNECT_ORDERINGS, *WRITE_ORDERINGS}.issuperset([*connects, *writes])
+    if jobs == 1 and ours and not foreign:
         return job(lambda: None, slice(None))
     return guarded(*(partial(job, share=slice(place, None, jobs)) for place in range(jobs)))
 

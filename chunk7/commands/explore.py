@@ -39,13 +39,15 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from chunk7.exploration import Finding, Lived
+    from chunk7.exploration import Finding, Lived, Proved
 
 Found = TypeVar("Found")
 
 SCHEMA = 2
 FAILURES = ("loses", "unknown")
 """Verdicts that --fail-on may name."""
+UNPROVED = ("broken", "unknown")
+"""The same with --properties."""
 UNLIVELY = ("starves", "restless", "unknown")
 """The same with --liveness."""
 MAX_JOBS = 1024
@@ -101,6 +103,13 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         f"everything; for --fail-on: {', '.join(UNLIVELY)}",
     )
     parser.add_argument(
+        "--properties",
+        type=Path,
+        metavar="FILE",
+        help="hold the properties in this file (docs/exploration.md) against all that a reader is "
+        f"shown; for --fail-on: {', '.join(UNPROVED)}",
+    )
+    parser.add_argument(
         "--promela",
         type=Path,
         metavar="FILE",
@@ -124,7 +133,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
     add_out(
         parser,
         "nowhere; with it, explore.json and a schedule for each kind of failure; "
-        "survival.json and one for each fault with --survival; liveness.json with --liveness",
+        "survival.json and one for each fault with --survival; liveness.json, properties.json",
     )
     add_json(parser)
 
@@ -168,14 +177,17 @@ def run(args: argparse.Namespace) -> int:
     from chunk7.exploration import explored
     from chunk7.simulator.explore.search import SearchLimits
 
-    if args.survival and args.liveness:
-        raise UsageError("--liveness: not with --survival; name the --faults that may strike")
-    if args.survival:
-        return _survival(args)
-    if args.liveness:
-        return _liveness(args)
-    if args.promela:
-        return _promela(args)
+    modes = {
+        "--survival": (args.survival, _survival),
+        "--liveness": (args.liveness, _liveness),
+        "--properties": (args.properties, _properties),
+        "--promela": (args.promela, _promela),
+    }
+    chosen = [(option, way) for option, (is_so, way) in modes.items() if is_so]
+    if len(chosen) > 1:
+        raise UsageError(f"{chosen[1][0]}: not with {chosen[0][0]}: one at a time")
+    if chosen:
+        return chosen[0][1](args)
     show, failures = _kinds(args.show), fail_on(args.fail_on, FAILURES)
     found = explored(
         names(args.connect),
@@ -266,6 +278,33 @@ def _liveness(args: argparse.Namespace) -> int:
     return CROSSED if any(row.document["verdict"] in failures for row in rows) else 0
 
 
+def _properties(args: argparse.Namespace) -> int:
+    """Hold somebody's own properties against every pair; the exit code, as of `run`."""
+    from chunk7.exploration import proved
+    from chunk7.properties_table import show_properties
+    from chunk7.simulator.explore.search import SearchLimits
+
+    _refuse(args, "--properties", ("show", "verbose"))
+    if args.joiners == ANY:
+        raise UsageError("--joiners any: not with --properties")
+    failures = fail_on(args.fail_on, UNPROVED)
+    size = chunks(args), args.joiners
+    limits = SearchLimits(args.max_schedules, args.max_seconds)
+    pairing = names(args.connect), names(args.write), names(args.faults)
+    found = proved(args.properties, *pairing, *size, limits, args.jobs or cores())
+    rows = list(_watched(found))
+    document = {"schema": SCHEMA, "properties": [row.document for row in rows]}
+    if args.out:
+        make_folder(args.out)
+        write_whole(args.out / "properties.json", json.dumps(document) + "\n")
+    if args.json:
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        show_properties(rows, _heading(*size, rows), stdout_console(PLAIN_WIDTH))
+    verdicts = {word for row in rows for word in row.document["properties"].values()}
+    return CROSSED if verdicts.intersection(failures) else 0
+
+
 def _promela(args: argparse.Namespace) -> int:
     """Write a pair's model. Raises UsageError for several pairs and for what it cannot have."""
     from chunk7.exploration import one_cell
@@ -308,7 +347,7 @@ def _watched(found: "Iterator[Found]") -> "Iterator[Found]":
 # --- what to say ---
 
 
-def _heading(chunks: int, joiners: int, findings: "Sequence[Finding | Lived]") -> str:
+def _heading(chunks: int, joiners: int, findings: "Sequence[Finding | Lived | Proved]") -> str:
     faults = findings[0].document["faults"]
     troubles = f", faults: {', '.join(faults)}" if faults else ""
     return f"{_size(chunks, joiners)}{troubles}"

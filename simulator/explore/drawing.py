@@ -17,7 +17,13 @@ from chunk7.faults import EFFECTS
 from chunk7.simulator.explore.liveness import InTheEnd, Liveness
 from chunk7.simulator.explore.schedule import PRODUCERS, Failure, Schedule, Step
 from chunk7.simulator.explore.search import failures
-from chunk7.simulator.explore.state import SUBSCRIBED, ExploreCell, ScheduleOutcome, State
+from chunk7.simulator.explore.state import (
+    SUBSCRIBED,
+    ExploreCell,
+    ScheduleOutcome,
+    State,
+    schedule_of,
+)
 from chunk7.simulator.explore.world import World, replay
 
 _PUBLISHES = frozenset(("publish", "save_and_publish", "number_save_and_publish"))
@@ -170,11 +176,16 @@ def drawn_for_ever(found: Liveness) -> DrawnSchedule | None:
     cell = found.cell
     world = World(cell, receipts=True, endless=True)
     states = tuple(replay(world, found.stem))
-    names = cell.connect.name, cell.write.name
-    schedule = Schedule(*names, cell.chunks, cell.joiners, cell.faults, found.stem, cell.resumes)
+    schedule = schedule_of(cell, found.stem)
     drawing = drawn(Replay(world, schedule, states, world.outcome(states[-1])))
     goes_on = ", ".join(f"{step.actor} {step.effect}" for step in found.cycle) or "nothing"
     return replace(drawing, ending=[*drawing.ending, f"From here on, for ever: {goes_on}"])
+
+
+def drawn_breaking(cell: ExploreCell, schedule: Schedule, name: str) -> DrawnSchedule:
+    """A schedule that breaks the named property."""
+    drawing = drawn(rerun(cell, schedule))
+    return replace(drawing, ending=[*drawing.ending, f"{name}: does not hold"])
 
 
 def worst(run: Replay) -> Failure | None:

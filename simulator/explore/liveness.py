@@ -11,15 +11,16 @@ event that is possible in all of its states is taken between some of them.
 """
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from chunk7.simulator.explore.graph import Graph, reached
 from chunk7.simulator.explore.schedule import Step
-from chunk7.simulator.explore.search import STATES_A_LOOK, SearchLimits
-from chunk7.simulator.explore.state import ExploreCell, State
+from chunk7.simulator.explore.search import SearchLimits
+from chunk7.simulator.explore.state import ExploreCell
 from chunk7.simulator.explore.unread_cursor import CursorRead
 from chunk7.simulator.explore.world import World
 
@@ -86,7 +87,7 @@ def _in_the_end(cell: ExploreCell, limits: SearchLimits, began: float, blind: bo
     for chunks in range(1, cell.chunks + 1):
         smaller = replace(cell, chunks=chunks)
         world = World(smaller, blind=blind, endless=True)
-        graph = _reached(world, limits, began + limits.max_seconds)
+        graph = reached(world, limits, began + limits.max_seconds)
         states += len(graph.states)
         complete = graph.complete
         for verdict, trap in _traps(world, graph):
@@ -101,61 +102,7 @@ def _in_the_end(cell: ExploreCell, limits: SearchLimits, began: float, blind: bo
     return Liveness(cell, verdict, (), (), states, time.monotonic() - began)
 
 
-@dataclass(slots=True)
-class _Graph:
-    """States as numbers, nearest first; of each its moves, and from where it was reached first.
-
-    The first `due` of a state's moves are those that fairness is about; the others need not happen.
-    """
-
-    states: list[State] = field(default_factory=list)
-    due: list[int] = field(default_factory=list)
-    moves: list[list[tuple[Step, int]]] = field(default_factory=list)
-    reached: list[tuple[int, Step] | None] = field(default_factory=list)
-    complete: bool = True
-
-    def stem(self, place: int) -> tuple[Step, ...]:
-        """A shortest way from the initial state."""
-        steps: list[Step] = []
-        here = self.reached[place]
-        while here is not None:
-            steps.append(here[1])
-            here = self.reached[here[0]]
-        return tuple(reversed(steps))
-
-
-def _reached(world: World, limits: SearchLimits, deadline: float) -> _Graph:
-    """Every state, breadth first. Where a bound is reached, the rest have no moves."""
-    graph = _Graph()
-    numbers: dict[State, int] = {}
-    waiting: deque[int] = deque()
-
-    def number(state: State, reached: tuple[int, Step] | None) -> int:
-        known = numbers.get(state)
-        if known is None:
-            known = numbers[state] = len(graph.states)
-            graph.states.append(state)
-            graph.reached.append(reached)
-            waiting.append(known)
-        return known
-
-    number(world.initial(), None)
-    while waiting:
-        here = waiting.popleft()
-        state = graph.states[here]
-        moves = world.moves(state)
-        graph.due.append(len(moves))
-        moves += world.optional_moves(state)
-        graph.moves.append([(step, number(after, (here, step))) for step, after in moves])
-        limits.tick()
-        late = not here % STATES_A_LOOK and time.monotonic() > deadline
-        if late or len(graph.states) > limits.max_schedules:
-            graph.complete = False
-            break
-    return graph
-
-
-def _traps(world: World, graph: _Graph) -> list[tuple[InTheEnd, frozenset[int]]]:
+def _traps(world: World, graph: Graph) -> list[tuple[InTheEnd, frozenset[int]]]:
     """The sets of states in which a fair run stays though it should not; nearest first."""
     traps = [
         (InTheEnd.STARVES if _starves(world, graph, trap) else InTheEnd.RESTLESS, trap)
@@ -166,14 +113,14 @@ def _traps(world: World, graph: _Graph) -> list[tuple[InTheEnd, frozenset[int]]]
     return sorted(wrong, key=lambda found: min(found[1]))
 
 
-def _starves(world: World, graph: _Graph, trap: frozenset[int]) -> bool:
+def _starves(world: World, graph: Graph, trap: frozenset[int]) -> bool:
     """Whether a chunk is missing (the same in all its states), or the same one waits in all."""
     outcomes = [world.outcome(graph.states[place]) for place in trap]
     waiting = set(outcomes[0].stuck).intersection(*(outcome.stuck for outcome in outcomes))
     return any(outcomes[0].lost) or bool(waiting)
 
 
-def _fair(graph: _Graph, trap: frozenset[int]) -> bool:
+def _fair(graph: Graph, trap: frozenset[int]) -> bool:
     """Whether whatever is possible all the time happens; it does where there are no moves."""
     possible: Counter[tuple[str, str]] = Counter()
     taken: set[tuple[str, str]] = set()
@@ -187,7 +134,7 @@ def _fair(graph: _Graph, trap: frozenset[int]) -> bool:
     return all(event in taken for event, count in possible.items() if count == len(trap))
 
 
-def _within(graph: _Graph, trap: frozenset[int]) -> tuple[Step, ...]:
+def _within(graph: Graph, trap: frozenset[int]) -> tuple[Step, ...]:
     """The events that lead from the trap into the trap, each once."""
     steps = (step for place in sorted(trap) for step, after in graph.moves[place] if after in trap)
     return tuple(dict.fromkeys(steps))

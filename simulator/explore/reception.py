@@ -8,15 +8,18 @@ from chunk7.simulator.explore.state import ExploreCell, Joiner, session_chunks
 
 
 class Reception:
-    """What the clients of a cell receive. `wires` and `receipts` as for `World`.
+    """What the clients of a cell receive. `wires`, `receipts` and `readers` as for `World`.
 
     States have chunks and frames as small numbers.
     """
 
-    def __init__(self, cell: ExploreCell, wires: bool, receipts: bool) -> None:
+    def __init__(
+        self, cell: ExploreCell, wires: bool, receipts: bool, readers: bool = False
+    ) -> None:
         self.client = ClientMemories(cell.client_model())
         self._wires = wires
         self._receipts = receipts
+        self._readers = readers
         session = session_chunks(cell.chunks)
         self._session_numbers = {chunk: number for number, chunk in enumerate(session, 1)}
         self._chunks: list[Chunk] = []
@@ -26,11 +29,15 @@ class Reception:
         self._contents: list[tuple[int, ...]] = []
         self._frame_ids: dict[Frame, int] = {}
         self._live_ids: dict[tuple[int, Cursor | None], int] = {}
-        self._taken: dict[tuple[int, int], tuple[int, int]] = {}
+        self._taken: dict[tuple[int, int], tuple[int, int, tuple[int, ...]]] = {}
 
     def seq(self, chunk_id: int) -> int:
         """The sequence number that the chunk bears."""
         return self._chunks[chunk_id].seq
+
+    def chunk(self, chunk_id: int) -> Chunk:
+        """The chunk itself."""
+        return self._chunks[chunk_id]
 
     def number(self, chunk_id: int) -> int | None:
         """Which chunk of the session it is, counted from 1; None for one that is none of them."""
@@ -77,26 +84,28 @@ class Reception:
 
     def hear(self, joiner: Joiner, frame: int) -> Joiner:
         """The client takes a frame, by its number, and asks for what it then knows is missing."""
-        memory, shown = self._take(joiner.client, frame)
+        memory, bits, shown = self._take(joiner.client, frame)
         has_history = joiner.has_history or type(self._frames[frame]) is StoredFrame
         fetches = joiner.fetches
         if has_history:
             memory, wanted = self.client.ask(memory)
             fetches = fetches if wanted is None else (*fetches, wanted)
         joiner = joiner._replace(
-            client=memory, shown=joiner.shown | shown, has_history=has_history, fetches=fetches
+            client=memory, shown=joiner.shown | bits, has_history=has_history, fetches=fetches
         )
+        if self._readers and shown:
+            joiner = joiner._replace(told=(*joiner.told, *shown))
         for number in self._contents[frame]:
             joiner = self._receive(joiner, number)
         return joiner
 
-    def _take(self, memory: int, frame: int) -> tuple[int, int]:
-        """The client's memory after the frame, and the bits of what it showed."""
+    def _take(self, memory: int, frame: int) -> tuple[int, int, tuple[int, ...]]:
+        """The client's memory after the frame, and what it showed: bits of numbers, chunk ids."""
         known = self._taken.get((memory, frame))
         if known is None:
             after, shown = self.client.take(memory, self._frames[frame])
             bits = sum({1 << number for number in self.numbers_of(shown)})
-            known = self._taken[memory, frame] = after, bits
+            known = self._taken[memory, frame] = after, bits, tuple(map(self.chunk_id, shown))
         return known
 
     def _receive(self, joiner: Joiner, number: int) -> Joiner:

@@ -21,7 +21,13 @@ from chunk7.simulator.explore.schedule import (
     document,
     life_document,
 )
-from chunk7.simulator.explore.state import ExploreCell, ScheduleOutcome, State, canonical
+from chunk7.simulator.explore.state import (
+    ExploreCell,
+    ScheduleOutcome,
+    State,
+    canonical,
+    schedule_of,
+)
 from chunk7.simulator.explore.unread_cursor import CursorRead
 from chunk7.simulator.explore.world import World
 
@@ -183,7 +189,7 @@ def _explore(cell: ExploreCell, limits: SearchLimits, began: float, blind: bool)
             walked = walk(World(smaller, blind=blind), limits, deadline)
             transitions += walked.transitions
         for failure in walked.shortest.keys() - found.keys():
-            example = _schedule(smaller, walked.shortest[failure])
+            example = schedule_of(smaller, walked.shortest[failure])
             real = of_two(smaller, example) if cell.company else example
             if real is not None:
                 found[failure] = real
@@ -342,10 +348,3 @@ def _shortest(
         steps.append(step)
         distance -= _STEP
     return tuple(steps)
-
-
-def _schedule(cell: ExploreCell, steps: tuple[Step, ...]) -> Schedule:
-    connect, write = cell.connect.name, cell.write.name
-    return Schedule(
-        connect, write, cell.chunks, cell.joiners, cell.faults, steps, cell.resumes, cell.life
-    )

@@ -15,7 +15,7 @@ from chunk7.delivery.handover import Handover
 from chunk7.delivery.life import ONE_BY_ONE, ProducerLife
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.faults import STRIKES
-from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.schedule import Schedule, Step
 
 Value = TypeVar("Value")
 
@@ -98,6 +98,8 @@ class Joiner(NamedTuple):
     disordered: bool = False
     rewound: bool = False
     receipts: tuple[int, ...] = ()
+    told: tuple[int, ...] = ()
+    """What its reader was shown, by the chunks' ids in the world."""
 
 
 class Stale(NamedTuple):
@@ -179,6 +181,20 @@ def session_chunks(chunks: int) -> tuple[Chunk, ...]:
             final=number % CHUNKS_A_MESSAGE == CHUNKS_A_MESSAGE - 1 or number == chunks - 1,
         )
         for number in range(chunks)
+    )
+
+
+def schedule_of(cell: ExploreCell, steps: tuple[Step, ...]) -> Schedule:
+    """The steps as a schedule of the cell."""
+    return Schedule(
+        cell.connect.name,
+        cell.write.name,
+        cell.chunks,
+        cell.joiners,
+        cell.faults,
+        steps,
+        cell.resumes,
+        cell.life,
     )
 
 

@@ -10,6 +10,7 @@ after any other.
 from collections.abc import Iterator
 from typing import Any
 
+from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import STRIKES
@@ -31,6 +32,7 @@ from chunk7.simulator.explore.state import (
     State,
     put,
     read_from,
+    session_chunks,
 )
 from chunk7.simulator.explore.stores import READS, WRITES, Stores
 from chunk7.simulator.explore.strokes import Strokes
@@ -42,7 +44,8 @@ class World:
     A client takes a frame as soon as it is written, because what it does then depends on the
     frames and their order only, and the answer to what it asks takes as long as it likes
     anyway. `wires` makes the client's receiving an event of its own instead; a test holds that
-    it changes no verdict. `receipts` keeps whole lists of what clients received.
+    it changes no verdict. `receipts` keeps whole lists of what clients received, `readers` of what
+    their readers were shown.
 
     An append falls into a later millisecond than the last, or into the same: a choice of the
     store. In a `blind` world orderings cannot see the difference, and the choice is not made.
@@ -58,11 +61,12 @@ class World:
         receipts: bool = False,
         blind: bool = False,
         endless: bool = False,
+        readers: bool = False,
     ) -> None:
         self.cell = cell
         self.programs = Programs(blind)
         self.stores = Stores(cell.stream_max_entries)
-        self.reception = Reception(cell, wires, receipts)
+        self.reception = Reception(cell, wires, receipts, readers)
         self._service = Service(cell, self.programs, self.stores, self.reception, endless)
         self._production = Production(cell, self.programs, self.stores, blind)
         self._strokes = Strokes(cell, self.programs, self.stores, self._service, self._production)
@@ -104,7 +108,7 @@ class World:
 
     def outcome(self, state: State) -> ScheduleOutcome:
         """What a complete schedule has led to."""
-        expected = (2 << self.cell.chunks) - 2 & ~state.undetermined
+        expected = self._expected(state)
         stuck = [self.cell.life.name(w) for w, window in enumerate(state.writers) if window]
         stuck += [
             join_name(joiner.node, place)
@@ -119,6 +123,14 @@ class World:
             stuck=tuple(stuck),
             receipts=tuple(joiner.receipts for joiner in state.joiners),
         )
+
+    def due(self, state: State) -> tuple[Chunk, ...]:
+        """The chunks, without a number, that the producer knows to be written."""
+        session = session_chunks(self.cell.chunks)
+        return tuple(session[number - 1] for number in _members(self._expected(state)))
+
+    def _expected(self, state: State) -> int:
+        return (2 << self.cell.chunks) - 2 & ~state.undetermined
 
     # --- a node and its one Pub/Sub connection ---
 

@@ -58,11 +58,13 @@ def test_a_page_shows_what_python_answers(page: Path) -> None:
 
 def test_every_python_block_is_executed_by_a_test() -> None:
     """Those of extending.md and your-own-ordering.md by test_walkthroughs.py, that of python-api.md
-    by tests/front_door/test_strangers.py, that of targets.md by test_targets_page.py.
+    by tests/front_door/test_strangers.py, that of targets.md by test_targets_page.py, that of
+    exploration.md by tests/simulator/test_properties.py.
     """
     counts = {page.name: len(blocks(page, "python")) for page in DOCS}
     assert {name: count for name, count in counts.items() if count} == {
         "answers.md": 2,
+        "exploration.md": 1,
         "extending.md": 5,
         "orderings.md": 1,
         "python-api.md": 1,

@@ -346,7 +346,7 @@ def test_liveness_says_who_starves_and_draws_it(call: Call, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--liveness", "--survival"], "--liveness: not with --survival"),
+        (["--liveness", "--survival"], "--liveness: not with --survival: one at a time"),
         (["--liveness", "--show", "all"], "--show: not with --liveness"),
         (
             ["--liveness", "--fail-on", "loses"],
