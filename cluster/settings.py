@@ -12,13 +12,15 @@ from chunk7.cluster.deployments.local import Local, can_have
 from chunk7.cluster.options import names
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import LIVE
-from chunk7.faults.live import Conducted
+from chunk7.faults.live import Conducted, Need
 from chunk7.faults.schedule import needs, parse_faults
 from chunk7.loadtest.targets.adapter import Adapter, read_adapter
 from chunk7.wire.plan import PARAMETERS, Plan, read_plan
 
 BEYOND_TIMETABLE_S = 45.0
-LOCAL = "local"
+LOCAL, COMPOSE = "local", "compose"
+COMPOSE_HAS = frozenset(Need) - {Need.REPLICA}
+"""Of what faults need, what containers have."""
 FOREIGN_QUIET_MS = 2_500
 """After each cell of a target: time for chunks that are merely late, and for its last ones."""
 
@@ -42,6 +44,8 @@ class RunSettings:
     """Of somebody else's back end, which is joined instead of nodes of ours."""
     kind: str = LOCAL
     """Of the cluster: `local`, `compose`."""
+    conducted: bool = True
+    """Whether somebody strikes the cluster from outside: in containers that are kept up, nobody."""
 
     def named(self, run_name: str) -> Plan:
         """The plan of the run of this name."""
@@ -66,10 +70,9 @@ class RunSettings:
         """The faults that can strike this cluster."""
         if self.adapter is not None:
             return ()
-        if self.kind != LOCAL:
-            return BY_USERS
-        there = can_have(self.redis)
-        return tuple(name for name, fault in LIVE.items() if fault.terms.needs <= there)
+        there = _there(self.kind, self.redis)
+        able = LIVE if self.conducted else {name: LIVE[name] for name in BY_USERS}
+        return tuple(name for name, fault in able.items() if fault.terms.needs <= there)
 
     @property
     def length_s(self) -> float:
@@ -94,7 +97,8 @@ def read_settings(args: argparse.Namespace) -> RunSettings:
     faults = tuple(vars(args).get("fault") or ())
     plan = read_plan(vars(args), run="unnamed", cells=list(cells.cells), faults=faults)
     redis = args.redis
-    _check_faults(plan, redis, adapter, args.cluster)
+    conducted = args.cluster == LOCAL or args.command != "up"
+    _check_faults(plan, redis, adapter, args.cluster, conducted)
     if adapter is not None:
         plan, redis = _plan_of_target(plan), _store_of(adapter, redis)
     return RunSettings(
@@ -108,25 +112,37 @@ def read_settings(args: argparse.Namespace) -> RunSettings:
         thresholds=tuple(map(parse_threshold, args.threshold)),
         adapter=adapter,
         kind=args.cluster,
+        conducted=conducted,
     )
 
 
-def _check_faults(plan: Plan, redis: str | None, adapter: Adapter | None, kind: str) -> None:
+def _check_faults(
+    plan: Plan, redis: str | None, adapter: Adapter | None, kind: str, conducted: bool
+) -> None:
     """Raise UsageError for faults that cannot be, there or at all."""
     planned = parse_faults(plan.faults, plan.duration_ms)
     if planned and adapter is not None:
         raise UsageError(f"--fault {planned[0].text}: it strikes chunk7's own cluster, no target")
     for one in planned:
-        if kind != LOCAL and one.fault.name not in BY_USERS:
+        if isinstance(one.fault, Conducted) and not conducted:
             raise UsageError(
-                f"--fault {one.text}: not with --cluster {kind}, which has {', '.join(BY_USERS)}; "
-                "--cluster local has all"
+                f"--fault {one.text}: nobody strikes containers that are kept up, which have "
+                f"{', '.join(BY_USERS)}; chunk7 run --cluster {kind} and --cluster local have it"
             )
-        lacking = one.fault.terms.needs - can_have(redis)
-        if lacking:
-            raise UsageError(
-                f"--fault {one.text}: needs a store that chunk7 starts, so not with --redis"
-            )
+        if not one.fault.terms.needs <= _there(kind, redis):
+            raise UsageError(f"--fault {one.text}: {_why_not(kind)}")
+
+
+def _there(kind: str, redis: str | None) -> frozenset[Need]:
+    """What of a fault's needs this kind of cluster has."""
+    return COMPOSE_HAS if kind == COMPOSE else can_have(redis)
+
+
+def _why_not(kind: str) -> str:
+    """What a cluster lacks for a fault that it cannot have."""
+    if kind == COMPOSE:
+        return "needs a replica of the store, which --cluster local alone has"
+    return "needs a store that chunk7 starts, so not with --redis"
 
 
 def _check_beside_target(args: argparse.Namespace) -> None:

@@ -16,22 +16,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
 from rich.console import Console
 
+from chunk7.cluster.deployments.compose_controls import SNAPSHOT, ComposeControls
 from chunk7.cluster.deployments.containers import Container, Containers, connect
 from chunk7.cluster.deployments.parts import QUOTED_LINES
-from chunk7.cluster.deployments.roles import write_roles
+from chunk7.cluster.deployments.roles import before_store, write_roles
+from chunk7.cluster.jobs.faults import FaultRecords, fault_records, follow_timetables
 from chunk7.cluster.jobs.interrupts import run_interruptibly
-from chunk7.cluster.jobs.progress import show
-from chunk7.cluster.jobs.run import ClusterKind
+from chunk7.cluster.jobs.progress import follow
+from chunk7.cluster.jobs.run import ClusterKind, until_ended
 from chunk7.cluster.jobs.run import prepare as new_run
 from chunk7.cluster.jobs.up import Ports, recording
 from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Chunk7Error, PartDied, UsageError
-from chunk7.loadtest.producer_api import epoch_ns
 from chunk7.producer.answers import SHIPPED, read_answers
-from chunk7.wire.plan import Timetable
 
 FILES = Path(str(files("chunk7"))).parent / "compose"
 INSIDE = Path("/runs")
@@ -99,23 +98,37 @@ async def drive(settings: RunSettings, folder: Path, run_name: str, console: Con
     console.print(f"starting {settings.nodes} nodes in containers", highlight=False)
     # Checks by Docker would cost the cluster that is measured; `Stack.start` asks by itself.
     environment = {**prepare(settings, folder, run_name), "CHUNK7_HEALTH_INTERVAL": "60s"}
-    async with Stack(f"chunk7-run-{os.getpid()}", environment, folder) as stack:
-        delay = ("delay",) if settings.plan.store_latency_ms else ()
-        parts = (*delay, "node", "producer", "proxy")
-        await stack.create("store", *parts, LOAD, scale={"node": settings.nodes})
-        await stack.start("store")
-        await stack.start(*parts)
+    more = ("run.yaml", "struck.yaml") if settings.plan.faults else ("run.yaml",)
+    async with Stack(f"chunk7-run-{os.getpid()}", environment, folder, more) as stack:
+        before = before_store(settings.plan.store_latency_ms, settings.local.needs)
+        parts = ("store", *before, "node", "producer", "proxy", LOAD)
+        await stack.create(*parts, scale={"node": settings.nodes})
+        for service in ("store", *before):  # each is reached through the one before it
+            await stack.start(service)
+        await stack.start("node", "producer", "proxy")
         await stack.begin(LOAD)
-        following = asyncio.create_task(stack.follow(settings, console))
-        try:
-            async with asyncio.timeout(settings.limit_s):
-                await stack.until_ended(LOAD)
-        except TimeoutError:
-            late = f"the load test did not end within {settings.limit_s:.0f} s"
-            raise Chunk7Error(late) from None
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+        with fault_records(folder / "raw") as records:
+            await _load_and_follow(stack, settings, folder, console, records)
+
+
+async def _load_and_follow(
+    stack: "Stack", settings: RunSettings, folder: Path, console: Console, records: FaultRecords
+) -> None:
+    """The load, to its end, and faults beside it. Raises Chunk7Error for what ends it early."""
+    listed = await asyncio.to_thread(stack.containers.list)
+    latency_ms, on_death = settings.plan.store_latency_ms, records.planned_death
+    controls = ComposeControls(
+        stack.containers, listed, stack.planned, folder, latency_ms, on_death
+    )
+    beside = [follow(controls.timetables, settings.cells.cells, console)]
+    if settings.plan.faults:
+        beside.append(follow_timetables(controls, controls.timetables, records))
+    try:
+        async with asyncio.timeout(settings.limit_s):
+            await until_ended(stack.until_ended(LOAD), beside)
+    except TimeoutError:
+        late = f"the load test did not end within {settings.limit_s:.0f} s"
+        raise Chunk7Error(late) from None
 
 
 def prepare(settings: RunSettings, folder: Path, run_name: str | None) -> dict[str, str]:
@@ -126,6 +139,7 @@ def prepare(settings: RunSettings, folder: Path, run_name: str | None) -> dict[s
         write_files=_copied(settings.cells.write_files, folder / "orderings" / "write"),
         answers=None if settings.answers is None else INSIDE / "answers",
     )
+    (folder / SNAPSHOT).parent.mkdir()
     if settings.answers is not None:
         shutil.copytree(settings.answers, folder / "answers")
     write_roles(settings, layout, folder, INSIDE, run_name)
@@ -187,26 +201,31 @@ def keep_running(settings: RunSettings, out: Path | None, ports: Ports, console:
 
 
 async def _keep(settings: RunSettings, environment: dict[str, str], folder: Path) -> None:
-    async with Stack("chunk7", environment, folder, published=True) as stack:
-        delay = ("delay",) if settings.plan.store_latency_ms else ()
-        await stack.attach("cluster", *delay, scale={"node": settings.nodes})
+    async with Stack("chunk7", environment, folder) as stack:
+        before = before_store(settings.plan.store_latency_ms, settings.local.needs)
+        await stack.attach("cluster", *before, scale={"node": settings.nodes})
 
 
 # --- both ----------------------------------------------------------------------------------
 
 
 class Stack:
-    """A compose project, watched; leaving the block keeps its logs, stops it and removes it."""
+    """A compose project, watched; leaving the block keeps its logs, stops it and removes it.
+
+    `more`: of the files beside compose.yaml, those that make it one of a single run.
+    """
 
     def __init__(
-        self, project: str, environment: Mapping[str, str], folder: Path, published: bool = False
+        self, project: str, environment: Mapping[str, str], folder: Path, more: Sequence[str] = ()
     ) -> None:
         self._environment = {**os.environ, **environment}
-        self._command = command(project, *(() if published else ("unpublished.yaml",)))
-        self._published = published
+        self._command = command(project, *more)
+        self._single = bool(more)
         self._folder = folder
-        self._containers = Containers(connect(), project)
         self._count = 0
+        self.containers = Containers(connect(), project)
+        self.planned: set[str] = set()
+        """The ids of containers whose end is no accident, until they run again."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -218,17 +237,18 @@ class Stack:
         trace: TracebackType | None,
     ) -> None:
         try:
+            await asyncio.to_thread(self._thaw)
             await self.compose(*EVERY, "stop", "--timeout", str(_STOP_WITHIN_S))
             await asyncio.to_thread(self._keep_logs)
         finally:
             # What somebody wrote in Jupyter is in a volume, and stays.
-            volumes = () if self._published else ("--volumes",)
+            volumes = ("--volumes",) if self._single else ()
             await self.compose(*EVERY, "down", *volumes, "--remove-orphans", "--timeout", "2")
 
     async def create(self, *services: str, scale: Mapping[str, int]) -> None:
         """Make the containers of these services, and start none."""
         await self.compose("create", "--no-build", *_scales(scale), *services)
-        self._count = len(await asyncio.to_thread(self._containers.list))
+        self._count = len(await asyncio.to_thread(self.containers.list))
 
     async def start(self, *services: str) -> None:
         """Start these services' containers and wait until all are healthy.
@@ -240,9 +260,7 @@ class Stack:
             async with asyncio.timeout(_READY_WITHIN_S):
                 waiting = [c for c in await self._look() if c.service in services]
                 while waiting:
-                    answers = [
-                        await asyncio.to_thread(self._containers.answers, c) for c in waiting
-                    ]
+                    answers = [await asyncio.to_thread(self.containers.answers, c) for c in waiting]
                     waiting = [c for c, good in zip(waiting, answers, strict=True) if not good]
                     await asyncio.sleep(_POLL_S if waiting else 0)
                     await self._look()
@@ -254,9 +272,9 @@ class Stack:
 
     async def begin(self, *services: str) -> None:
         """Start these services' containers, all at once, and wait for nothing."""
-        found = await asyncio.to_thread(self._containers.list)
+        found = await asyncio.to_thread(self.containers.list)
         wanted = [c for c in found if c.service in services]
-        await asyncio.gather(*(asyncio.to_thread(self._containers.start, c) for c in wanted))
+        await asyncio.gather(*(asyncio.to_thread(self.containers.start, c) for c in wanted))
 
     async def until_ended(self, service: str) -> None:
         """Wait for the service's end with code 0. Raises PartDied for any other end."""
@@ -264,19 +282,6 @@ class Stack:
             listed = await self._look(may_end=service)
             if all(c.status == "exited" for c in listed if c.service == service):
                 return
-            await asyncio.sleep(_POLL_S)
-
-    async def follow(self, settings: RunSettings, console: Console) -> None:
-        """Show how far the load is, by the producer's timetable."""
-        while True:  # bounded by whoever waits for the load
-            [producer] = await asyncio.to_thread(self._containers.list, "producer")
-            code, answer = await asyncio.to_thread(
-                self._containers.execute, producer, "python", "-c", _TIMETABLE
-            )
-            if code == 0:
-                timetable = msgspec.json.decode(answer, type=Timetable)
-                here = msgspec.structs.replace(timetable, epoch_ns=epoch_ns(timetable))
-                return await show(here, settings.cells.cells, console)
             await asyncio.sleep(_POLL_S)
 
     async def compose(self, *words: str) -> None:
@@ -322,10 +327,16 @@ class Stack:
         )
 
     async def _look(self, may_end: str = "") -> tuple[Container, ...]:
-        """Everything there is. Raises PartDied when something has ended, or is gone."""
-        listed = await asyncio.to_thread(self._containers.list)
+        """Everything there is. Raises PartDied when something has ended, or is gone.
+
+        An end that was planned as the look began, or is as it ends, is none: it may be undone by
+        then.
+        """
+        planned = set(self.planned)
+        listed = await asyncio.to_thread(self.containers.list)
+        planned |= self.planned
         for container in listed:
-            ended = container.status in ("exited", "dead")
+            ended = container.status in ("exited", "dead") and container.id not in planned
             if ended and (container.service != may_end or container.exit_code):
                 lines = await asyncio.to_thread(self._last_lines, container)
                 how = _how(container.exit_code)
@@ -335,14 +346,20 @@ class Stack:
         return listed
 
     def _last_lines(self, container: Container) -> str:
-        lines = self._containers.logs(container, QUOTED_LINES).splitlines()
+        lines = self.containers.logs(container, QUOTED_LINES).splitlines()
         return ":" + "".join(f"\n  {line}" for line in lines) if lines else " (it wrote nothing)"
+
+    def _thaw(self) -> None:
+        """What stands still would not heed a stop."""
+        for container in self.containers.list():
+            if container.status == "paused":
+                self.containers.unpause(container)
 
     def _keep_logs(self) -> None:
         (self._folder / "logs").mkdir(exist_ok=True)
-        for container in self._containers.list():
+        for container in self.containers.list():
             path = self._folder / "logs" / f"{container.title}.log"
-            path.write_text(self._containers.logs(container))
+            path.write_text(self.containers.logs(container))
 
 
 def command(project: str, *more: str) -> list[str]:
@@ -377,9 +394,3 @@ def _how(code: int) -> str:
     if code > 128 and code - 128 in list(signal.Signals):
         return f"was killed by {signal.Signals(code - 128).name}"
     return f"ended by itself with exit code {code}"
-
-
-_TIMETABLE = """
-from urllib.request import urlopen
-print(urlopen("http://127.0.0.1:8081/timetable", timeout=2).read().decode())
-"""

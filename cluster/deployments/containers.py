@@ -108,6 +108,20 @@ class Containers:
         """Start it again after it ended."""
         self._do(container, self._client.api.start)
 
+    def wait_end(self, container: Container) -> None:
+        """Until it has ended. Raises Chunk7Error when it has not within CALL_WITHIN_S."""
+        self._do(container, lambda id_: self._client.api.wait(id_, timeout=CALL_WITHIN_S))
+
+    def published(self, container: Container, port: int) -> int | None:
+        """The host's port that leads to this one of the container's; None: none, or not now.
+
+        Each start of a container may give it another.
+        """
+        with _errors(container):
+            facts = self._client.api.inspect_container(container.id)
+        bound = facts["NetworkSettings"]["Ports"].get(f"{port}/tcp") or []
+        return int(bound[0]["HostPort"]) if bound else None
+
     def disconnect(self, container: Container) -> tuple[str, ...]:
         """Cut it off all its networks; their names, for `connect`.
 

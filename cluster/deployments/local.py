@@ -22,6 +22,7 @@ from chunk7.cluster.deployments.store_parts import (
     STORE,
     StoreTools,
     delay_part,
+    link_options,
     place,
     replicate,
     store_part,
@@ -220,11 +221,8 @@ def _store_check(store: str) -> dict[str, str]:
 
 
 def _link(folder: Path, ports: _Ports, store: str, replica: str | None) -> Part:
-    options = {
-        "--listen": f"{HOST}:{ports.link}",
-        "--to": place(store),
-        "--control": f"{HOST}:{ports.link_control}",
-    } | ({"--replica": replica} if replica else {})
+    listen, control = f"{HOST}:{ports.link}", f"{HOST}:{ports.link_control}"
+    options = link_options(listen, store, control, replica)
     return Part(
         "link",
         python("chunk7.cluster.deployments.store_link", options),

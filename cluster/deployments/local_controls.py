@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
 
+from chunk7.cluster.deployments.calls import ANSWER_WITHIN_S, ask_store, put
 from chunk7.cluster.deployments.local import Endpoints
 from chunk7.cluster.deployments.parts import HOST
 from chunk7.cluster.deployments.store_parts import (
@@ -19,11 +19,9 @@ from chunk7.cluster.deployments.store_parts import (
     replicate,
 )
 from chunk7.cluster.deployments.supervise import Cluster
-from chunk7.delivery.errors import Chunk7Error, StoreError
+from chunk7.delivery.errors import StoreError
 from chunk7.wire.plan import Timetable
-from chunk7.wire.store.link import Link
 
-ANSWER_WITHIN_S = 5.0
 _SNAPSHOT = "dump.rdb"
 _PROXY = "nginx"
 
@@ -98,13 +96,7 @@ class LocalControls:
 
     async def store(self, *command: str | bytes | int) -> Any:
         """To the primary of this moment, past whatever stands before it."""
-        link = await Link.open(self._store_url(), "chunk7-faults")
-        try:
-            return await asyncio.wait_for(link.send(*command), ANSWER_WITHIN_S)
-        except TimeoutError as error:
-            raise Chunk7Error(f"the store did not answer {command[0]!s}") from error
-        finally:
-            await link.close()
+        return await ask_store(self._store_url(), *command)
 
     async def restart_store(self, keep: bool) -> None:
         """With SHUTDOWN SAVE, or killed and without its snapshot."""
@@ -143,12 +135,12 @@ class LocalControls:
         """By the delay that the replica hears through."""
         self._lag_ms = lag_ms
         _, control = self._tools.replication
-        await _put(f"http://{HOST}:{control}/latency", {"latency_ms": lag_ms})
+        await put(f"http://{HOST}:{control}/latency", {"latency_ms": lag_ms})
 
     async def set_latency(self, latency_ms: float | None) -> None:
         """By the delay before the store."""
         wanted = self._latency_ms if latency_ms is None else latency_ms
-        await _put(f"{self._tools.delay}/latency", {"latency_ms": wanted})
+        await put(f"{self._tools.delay}/latency", {"latency_ms": wanted})
 
     async def set_link(self, part: str, **state: bool) -> None:
         """By the link before the store."""
@@ -158,7 +150,7 @@ class LocalControls:
         """As it was placed, epoch and all."""
         if self.timetable is None:
             return
-        await _put(f"{self._endpoints.producer}/timetable", msgspec.to_builtins(self.timetable))
+        await put(f"{self._endpoints.producer}/timetable", msgspec.to_builtins(self.timetable))
 
     # --- within ---
 
@@ -183,15 +175,4 @@ class LocalControls:
         return f"{HOST}:{self._tools.ports[name]}"
 
     async def _put(self, path: str, body: object) -> None:
-        await _put(f"{self._tools.link}{path}", body)
-
-
-async def _put(url: str, body: object) -> None:
-    """Tell a process of ours. Raises Chunk7Error when it does not take it."""
-    timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
-    try:
-        async with aiohttp.ClientSession(timeout=timeout) as http, http.put(url, json=body) as said:
-            if said.status >= 300:
-                raise Chunk7Error(f"{url}: {said.status} {(await said.text()).strip()}")
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise Chunk7Error(f"{url} does not answer: {str(error) or 'too late'}") from error
+        await put(f"{self._tools.link}{path}", body)

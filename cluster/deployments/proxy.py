@@ -12,9 +12,11 @@ from chunk7.delivery.errors import UsageError
 from chunk7.wire.whole_files import write_whole
 
 _TEMPLATE = Path(__file__).with_name("nginx.conf.template")
-_FAILING = {"loopback": "max_fails=0", "network": "max_fails=1 fail_timeout=1s"}
-"""When a node that fails is passed over without a try. On loopback never: it refuses at once, and a
-rolling deploy, which takes node after node, would leave nginx with none for two seconds."""
+_FAILING = "max_fails=0"
+"""A node that fails is tried again at once: none is passed over for a while without a try. One that
+ended refuses at once, or its name leads nowhere a second later. A rolling deploy takes node after
+node, and a store that restarts makes all of them say 503: nginx was left with none for two seconds,
+and with names that it asks for, as long as anybody went on asking."""
 _NAME = re.compile(r"\$\{(CHUNK7_\w+)\}")
 
 
@@ -25,7 +27,7 @@ def render(
 
     Everything nginx writes goes into `folder`, an absolute path.
     """
-    servers = [f"server {host}:{port} {_FAILING['loopback']};" for host, port in nodes]
+    servers = [f"server {host}:{port} {_FAILING};" for host, port in nodes]
     return _filled(_user(), folder, f"{listen[0]}:{listen[1]}", servers, connections)
 
 
@@ -37,7 +39,7 @@ def render_for_compose(port: int, node_port: int, connections: int) -> str:
     servers = [
         "zone nodes 256k;",
         "resolver 127.0.0.11 valid=1s ipv6=off;",
-        f"server node:{node_port} resolve {_FAILING['network']};",
+        f"server node:{node_port} resolve {_FAILING};",
     ]
     return _filled("# no root: no user to change to", Path("/tmp"), str(port), servers, connections)  # noqa: S108
 

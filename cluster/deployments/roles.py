@@ -11,16 +11,19 @@ from chunk7.cluster.deployments.load import load_options, processes_options, web
 from chunk7.cluster.deployments.local import capacity
 from chunk7.cluster.deployments.parts import spelled
 from chunk7.cluster.deployments.proxy import render_for_compose
-from chunk7.cluster.deployments.store_parts import delay_options
+from chunk7.cluster.deployments.store_parts import delay_options, link_options
 from chunk7.cluster.settings import RunSettings
+from chunk7.faults.live import Need
 from chunk7.wire.whole_files import write_whole
 
 ROLES = "roles.json"
 """In the run folder: the words of each role's command, which {...} are filled in by the role."""
 
 _NODE, _PRODUCER = "0.0.0.0:8080", "0.0.0.0:8081"
-_STORE, _DELAY = "redis://store:6379/0", "redis://delay:6379/0"
+_STORE, _LINK, _DELAY = (f"redis://{name}:6379/0" for name in ("store", "link", "delay"))
 _DELAY_CONTROL, _JUDGE = "http://delay:8082", "http://cluster:8090"
+_STORE_PORT, _CONTROL = "0.0.0.0:6379", "0.0.0.0:8082"
+"""Where whatever stands before the store listens."""
 _MASTER_PORT = 5557
 
 
@@ -45,7 +48,9 @@ def _roles(
 ) -> dict[str, list[str]]:
     raw = inside / "raw"
     latency_ms = settings.plan.store_latency_ms
-    near = _DELAY if latency_ms else _STORE
+    before = before_store(latency_ms, layout.needs)
+    behind = _LINK if "link" in before else _STORE
+    near = _DELAY if "delay" in before else behind
     endpoints = local.Endpoints(_STORE, "ws://proxy:8080", "http://producer:8081")
     locust = ["locust", "-f", "{code}/loadtest/locustfile.py"]
     load_of = load_options(settings, endpoints, raw, run_name)
@@ -56,7 +61,8 @@ def _roles(
     store = {"--redis": near}
     node = store | local.node_options(layout, _NODE, "{name}", raw, endpoints.producer)
     producer = store | local.producer_options(layout, _PRODUCER, "{name}", raw)
-    delay = delay_options("0.0.0.0:6379", _STORE, latency_ms, "0.0.0.0:8082")
+    delay = delay_options(_STORE_PORT, behind, latency_ms, _CONTROL)
+    link = link_options(_STORE_PORT, _STORE, _CONTROL, None)
     web = ["--web-host", "0.0.0.0", "--web-port", "8089"]  # noqa: S104
     return {
         "node": ["chunk7.nodes", *spelled(node), *called("proxy")],
@@ -65,6 +71,7 @@ def _roles(
             "chunk7.cluster.deployments.delay_proxy",
             *(*spelled(delay), *called("delay")),
         ],
+        "link": ["chunk7.cluster.deployments.store_link", *spelled(link), *called("link")],
         "locust": [*locust, *in_form, "--master", *web, *called("locust")],
         "worker": [*locust, "--worker", "--master-host", "locust"],
         "load": [
@@ -77,6 +84,13 @@ def _roles(
             *spelled({"--ordering": layout.connect_files, "--write-ordering": layout.write_files}),
         ],
     }
+
+
+def before_store(latency_ms: float, needs: frozenset[Need]) -> tuple[str, ...]:
+    """The services that stand before the store, nearest to it first."""
+    link = ("link",) if Need.LINK in needs else ()
+    delay = ("delay",) if latency_ms or Need.DELAY in needs else ()
+    return (*link, *delay)
 
 
 def called(name: str) -> tuple[str, str]:

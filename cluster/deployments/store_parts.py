@@ -78,6 +78,16 @@ def delay_options(
     return options | ({"--control": control} if control else {})
 
 
+def link_options(listen: str, store: str, control: str, replica: str | None) -> dict[str, object]:
+    """Of `python -m chunk7.cluster.deployments.store_link`; all HOST:PORT but the store's URL."""
+    options: dict[str, object] = {
+        "--listen": listen,
+        "--to": place(store),
+        "--control": control,
+    }
+    return options | ({"--replica": replica} if replica else {})
+
+
 async def replicate(cluster: Cluster, tools: StoreTools, primary: int, replica: int) -> None:
     """Have the server at one port follow that at another, through a delay of its own.
 

@@ -7,14 +7,15 @@ with the fault's name and whom it hit, and `fault_planned_death` of each process
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 
+from chunk7.cluster.jobs.progress import Timetables
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.faults.live import Conducted, Controls
 from chunk7.faults.schedule import PlannedStrike, lag_ms, parse_faults, strikes
-from chunk7.wire.clock import now_ns
+from chunk7.wire.clock import boot_id, now_ns
 from chunk7.wire.plan import Timetable
 from chunk7.wire.records import Recorder, unclaimed
 
@@ -24,9 +25,6 @@ WITHIN_S = 60.0
 LATE_MS = 250.0
 """A strike this much behind its moment is left out: the timetable was heard of too late."""
 _POLL_S = 0.2
-
-Timetables = Callable[[], Awaitable[Timetable | None]]
-"""The producer's timetable, None while there is none; its epoch is on our own clock."""
 
 
 class FaultRecords:
@@ -68,6 +66,8 @@ async def conduct(controls: Controls, timetable: Timetable, records: FaultRecord
     Raises Chunk7Error when one could not be carried out: what the run says would not be true.
     """
     plan = timetable.plan
+    if plan.faults and timetable.boot_id != boot_id():
+        raise Chunk7Error("--fault: not on a cluster of another machine, whose clock is not ours")
     lag = lag_ms(parse_faults(plan.faults, plan.duration_ms))
     if lag:
         await controls.set_lag(lag)

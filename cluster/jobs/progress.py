@@ -4,34 +4,35 @@ The producer's timetable says it all: once it is there, time alone moves the bar
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import aiohttp
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from chunk7.loadtest.producer_api import epoch_ns
 from chunk7.wire.clock import now_ns
 from chunk7.wire.plan import Cell, Timetable
 
 _EVERY_S = 0.2
 _ANSWER_WITHIN_S = 2.0
 
+Timetables = Callable[[], Awaitable[Timetable | None]]
+"""The producer's timetable of this moment, as it has it; None while there is none."""
 
-async def follow(producer: str, cells: Sequence[Cell], console: Console) -> None:
+
+async def follow(timetables: Timetables, cells: Sequence[Cell], console: Console) -> None:
     """Show where the run is until the timetable's end. Meant to be cancelled when the load ends."""
-    await show(await _timetable(producer), cells, console)
-
-
-async def show(timetable: Timetable, cells: Sequence[Cell], console: Console) -> None:
-    """The same for a timetable that is there; its epoch is on our own CLOCK_MONOTONIC."""
+    timetable = await _timetable(timetables)
+    began_ns = epoch_ns(timetable)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     total_ms = timetable.plan.end_ms
     with shown:
         bar = shown.add_task("", total=total_ms)
         before = -1
-        while (at_ms := (now_ns() - timetable.epoch_ns) / 1e6) < total_ms:
+        while (at_ms := (now_ns() - began_ns) / 1e6) < total_ms:
             cell = _cell(timetable, at_ms)
             title = f"{cell + 1}/{len(cells)} {cells[cell].name}"
             shown.update(bar, completed=max(0.0, at_ms), description=title)
@@ -48,10 +49,10 @@ def _cell(timetable: Timetable, at_ms: float) -> int:
     return max(0, begun - 1)
 
 
-async def _timetable(producer: str) -> Timetable:
+async def _timetable(timetables: Timetables) -> Timetable:
     """The timetable, as soon as the load test has ordered one."""
     while True:  # bounded by whoever waits for the load to end
-        found = await timetable_of(producer)
+        found = await timetables()
         if found is not None:
             return found
         await asyncio.sleep(_EVERY_S)

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from chunk7.cluster.deployments import load, local
 from chunk7.cluster.deployments.local import Endpoints
 from chunk7.cluster.deployments.local_controls import LocalControls
 from chunk7.cluster.deployments.open_files import allow_files
-from chunk7.cluster.deployments.parts import Process
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.faults import FaultRecords, fault_records, follow_timetables
 from chunk7.cluster.jobs.interrupts import run_interruptibly
@@ -135,7 +135,7 @@ def local_faults(
     """Carry out whatever faults the producer's timetables have, until cancelled."""
     latency_ms = settings.plan.store_latency_ms
     controls = LocalControls(cluster, endpoints, folder, latency_ms, records.planned_death)
-    return follow_timetables(controls, lambda: timetable_of(endpoints.producer), records)
+    return follow_timetables(controls, partial(timetable_of, endpoints.producer), records)
 
 
 async def load_and_follow(
@@ -152,26 +152,30 @@ async def load_and_follow(
     `faults`: what carries them out meanwhile, for as long as Locust runs.
     """
     [locust] = await cluster.start(load.headless(settings, endpoints, folder, run_name))
-    beside = [follow(endpoints.producer, settings.cells.cells, console)]
+    timetables = partial(timetable_of, endpoints.producer)
+    beside = [follow(timetables, settings.cells.cells, console)]
     beside += [] if faults is None else [faults]
     try:
         async with asyncio.timeout(settings.limit_s):
-            await cluster.while_alive(_until_ended(locust, beside))
+            await cluster.while_alive(until_ended(locust.wait(), beside))
     except TimeoutError:
         late = f"the load test did not end within {settings.limit_s:.0f} s"
         raise Chunk7Error(late + locust.last_lines()) from None
 
 
-async def _until_ended(locust: Process, beside: list[Coroutine[Any, Any, None]]) -> None:
-    """Wait for Locust; raises at once what any of the others raises."""
+async def until_ended(
+    load: Coroutine[Any, Any, object], beside: list[Coroutine[Any, Any, None]]
+) -> None:
+    """Wait for the load; raises at once what it or any of the others raises."""
     others = {asyncio.create_task(work) for work in beside}
-    ending = asyncio.create_task(locust.wait())
+    ending = asyncio.create_task(load)
     waited_for = {ending, *others}
     try:
         while not ending.done():
             done, waited_for = await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
             for task in done & others:
                 task.result()
+        ending.result()
     finally:
         for task in (ending, *others):
             task.cancel()

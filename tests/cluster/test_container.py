@@ -9,7 +9,11 @@ import pytest
 
 from chunk7 import container
 from chunk7.cluster.deployments.proxy import render_for_compose
+from chunk7.cluster.deployments.roles import before_store, write_roles
+from chunk7.cluster.settings import read_settings
+from chunk7.commands import run
 from chunk7.container import _command, main
+from chunk7.wire.options import Parser
 from chunk7.wire.records import Recorder
 
 CODE = Path(__file__).parents[2] / "chunk7"
@@ -34,7 +38,9 @@ def test_init_makes_a_run_folder_with_the_command_of_each_part(current: Path) ->
     assert (folder / "raw").is_dir()
     assert (folder / "nginx" / "nginx.conf").read_text() == render_for_compose(8080, 8080, 5_000)
     roles = json.loads((folder / "roles.json").read_text())
-    assert roles.keys() == {"node", "producer", "delay", "locust", "worker", "load", "cluster"}
+    assert roles.keys() == {
+        *("node", "producer", "delay", "link", "locust", "worker", "load", "cluster")
+    }
     assert option(roles["node"], "--node-work-ms") == "20"
     assert option(roles["node"], "--redis") == "redis://store:6379/0"
     assert option(roles["node"], "--producer") == "http://producer:8081"
@@ -45,6 +51,29 @@ def test_init_makes_a_run_folder_with_the_command_of_each_part(current: Path) ->
     assert "history_then_subscribe x publish_then_save" in option(roles["locust"], "--pairs")
     assert "--store-delay" not in roles["locust"]
     assert option(roles["locust"], "--fault-names") == "slow_client,client_reconnect_storm"
+
+
+def test_with_faults_before_the_store_the_parts_go_by_way_of_what_does_them(
+    tmp_path: Path,
+) -> None:
+    """The delay is the farther one, as on local processes: the link tells nodes by their names."""
+    parser = Parser(prog="chunk7")
+    run.add_parser(parser.add_subparsers(dest="command"))
+    faults = ("--fault", "network_cut@1s", "--fault", "store_latency@1s")
+    settings = read_settings(parser.parse_args(["run", "--cluster", "compose", *faults]))
+    write_roles(settings, settings.local, tmp_path, Path("/runs"), "n")
+    roles = json.loads((tmp_path / "roles.json").read_text())
+    assert option(roles["node"], "--redis") == "redis://delay:6379/0"
+    assert option(roles["delay"], "--to") == "link:6379"
+    assert option(roles["link"], "--to") == "store:6379"
+    assert before_store(0, settings.local.needs) == ("link", "delay")
+    assert before_store(2, frozenset()) == ("delay",)
+
+
+def test_a_node_that_fails_is_asked_again_at_once() -> None:
+    """nginx passed both nodes over for as long as clients asked, after the store had restarted."""
+    text = render_for_compose(8080, 8080, 10)
+    assert "server node:8080 resolve max_fails=0;" in text
 
 
 def test_with_latency_the_parts_reach_the_store_through_the_delay(
@@ -88,7 +117,10 @@ def test_init_keeps_the_folder_while_somebody_writes_into_it_and_makes_another_l
     ("words", "line"),
     [
         ("--nodes none", "CHUNK7_OPTIONS: --nodes none: want a whole number"),
-        ("--fault node_kill@1s", "--fault node_kill@1s: not with --cluster compose, which has"),
+        (
+            "--fault node_kill@1s",
+            "--fault node_kill@1s: nobody strikes containers that are kept up",
+        ),
         ("--redis redis://a:1", "CHUNK7_OPTIONS: --redis: the compose cluster has its own"),
         ("--connect nothing", "--connect: unknown ordering 'nothing'"),
     ],
@@ -156,6 +188,7 @@ def test_each_part_answers_to_the_name_that_the_others_call_it_by(current: Path)
         "node": "proxy",
         "producer": "producer",
         "delay": "delay",
+        "link": "link",
         "locust": "locust",
         "cluster": "cluster",
     }

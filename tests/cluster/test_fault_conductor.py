@@ -9,7 +9,7 @@ from store_kit import Server, server
 
 from chunk7.cluster.jobs.faults import conduct, fault_records
 from chunk7.delivery.errors import Chunk7Error
-from chunk7.wire.clock import now_ns
+from chunk7.wire.clock import boot_id, now_ns
 from chunk7.wire.plan import Cell, Plan, Timetable
 from chunk7.wire.records import read_back
 from chunk7.wire.store.link import Link
@@ -45,7 +45,7 @@ class Kept:
 
 def timetable(*faults: str, ago_ms: float = 0.0) -> Timetable:
     plan = Plan(run="r", cells=CELLS, faults=faults, duration_ms=4_000)
-    return Timetable(plan, now_ns() - round(ago_ms * 1e6), 0, "boot", [])
+    return Timetable(plan, now_ns() - round(ago_ms * 1e6), 0, boot_id(), [])
 
 
 async def conducted(

@@ -2,13 +2,14 @@
 
 import asyncio
 import io
+from functools import partial
 
 import msgspec
 from aiohttp import web
 from rich.console import Console
 
-from chunk7.cluster.jobs.progress import follow
-from chunk7.wire.clock import now_ns
+from chunk7.cluster.jobs.progress import follow, timetable_of
+from chunk7.wire.clock import boot_id, now_ns
 from chunk7.wire.plan import Cell, Plan, Timetable
 
 CELLS = [Cell("history_then_subscribe", "atomic_lua"), Cell("buffered_merge", "atomic_lua")]
@@ -19,7 +20,7 @@ ORDER = Plan(
 
 def timetable() -> Timetable:
     """One that begins now."""
-    return Timetable(plan=ORDER, epoch_ns=now_ns(), epoch_unix_ns=0, boot_id="", sessions=[])
+    return Timetable(plan=ORDER, epoch_ns=now_ns(), epoch_unix_ns=0, boot_id=boot_id(), sessions=[])
 
 
 async def test_without_a_terminal_each_cell_is_a_line_once_there_is_a_timetable() -> None:
@@ -40,7 +41,8 @@ async def test_without_a_terminal_each_cell_is_a_line_once_there_is_a_timetable(
     output = io.StringIO()
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        await asyncio.wait_for(follow(url, CELLS, Console(file=output, width=100)), 30)
+        following = follow(partial(timetable_of, url), CELLS, Console(file=output, width=100))
+        await asyncio.wait_for(following, 30)
     finally:
         await runner.cleanup()
     assert output.getvalue().splitlines() == [

@@ -57,6 +57,28 @@ def test_ports_are_published_on_loopback_only_and_the_stores_not_at_all(
     }
 
 
+def test_a_run_is_reached_on_loopback_alone_at_ports_that_nobody_else_may_want(
+    engine: None,
+) -> None:
+    files = [
+        word for name in ("compose", "run", "struck") for word in ("-f", f"compose/{name}.yaml")
+    ]
+    environment = {"CHUNK7_RUNS": "/runs-of-the-host", "CHUNK7_USER": "10001:10001"}
+    words = (*files, "--profile", "run", "--profile", "faults", "--profile", "latency")
+    document = json.loads(compose(*words, "config", "--format", "json", environment=environment))
+    published = {
+        name: [(port["host_ip"], port["target"], port.get("published")) for port in ports]
+        for name, service in document["services"].items()
+        if (ports := service.get("ports")) and name not in ("locust", "notebooks", "cluster")
+    }
+    assert published == {
+        "producer": [("127.0.0.1", 8081, None)],
+        "store": [("127.0.0.1", 6379, None)],
+        "link": [("127.0.0.1", 8082, None)],
+        "delay": [("127.0.0.1", 8082, None)],
+    }
+
+
 def test_images_have_a_version_and_it_is_that_of_the_local_cluster(
     services: dict[str, Any],
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from stack import remains_of
 
 from chunk7.cluster.deployments.containers import Containers, connect
+from chunk7.wire.records import read_back
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -30,14 +31,21 @@ def started(folder: Path, *words: str) -> "subprocess.Popen[str]":
     )
 
 
-def wait_for_receipts(folder: Path, process: "subprocess.Popen[str]") -> None:
-    """Until clients have received chunks, and that is on disk."""
-    receipts = folder / "raw" / "locust.receipts.arrows"
+def wait_for_event(folder: Path, process: "subprocess.Popen[str]", kind: str, fault: str) -> None:
+    """Until the record of a fault is on disk."""
     deadline = time.monotonic() + 90
-    while not (receipts.exists() and receipts.stat().st_size > 0):
+    while (kind, fault) not in recorded(folder / "raw" / "faults.events.arrows"):
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "nothing was received in time"
+        assert time.monotonic() < deadline, "nothing struck in time"
         time.sleep(0.05)  # poll, bounded by the deadline
+
+
+def recorded(path: Path) -> set[tuple[str, str]]:
+    """The kind of each event so far, and the first word of what it says."""
+    if not path.exists():
+        return set()
+    rows = read_back(path).table.to_pylist()
+    return {(row["kind"], row["detail"].split()[0]) for row in rows}
 
 
 def test_the_bug_loses_and_the_fix_does_not(engine: None, tmp_path: Path) -> None:
@@ -47,7 +55,7 @@ def test_the_bug_loses_and_the_fix_does_not(engine: None, tmp_path: Path) -> Non
     connects = ("--connect", f"history_then_subscribe,{own}:my_merge")
     for attempt in ("first", "second"):  # a busy machine makes a run invalid: once more, then
         folder = tmp_path / attempt
-        words = (*SMALL, *connects, "--write", "publish_then_save,atomic_lua", "--json")
+        words = (*SMALL, *connects, "--write", "atomic_lua", "--json")
         process = started(folder, *words)
         stdout, stderr = process.communicate(timeout=150)
         if process.returncode != 98:
@@ -55,9 +63,9 @@ def test_the_bug_loses_and_the_fix_does_not(engine: None, tmp_path: Path) -> Non
     assert process.returncode == 0, stderr
     summary = json.loads(stdout)
     assert summary["valid"]
-    lost = {(r["connect"], r["write"]): r["chunks_lost"] for r in summary["results"]}
-    assert lost["history_then_subscribe", "publish_then_save"] > 0
-    assert lost["my_merge", "atomic_lua"] == 0
+    lost = {result["connect"]: result["chunks_lost"] for result in summary["results"]}
+    assert lost["history_then_subscribe"] > 0
+    assert lost["my_merge"] == 0
     assert all(r["connections"] == 24 for r in summary["results"])
     assert remains_of(f"chunk7-run-{process.pid}") == []
 
@@ -70,24 +78,48 @@ def test_the_bug_loses_and_the_fix_does_not(engine: None, tmp_path: Path) -> Non
     assert logs >= {"store-1", "node-1", "node-2", "node-3", "proxy-1", "producer-1", "load-1"}
 
 
-def test_a_part_that_dies_ends_the_run_which_names_it(engine: None, tmp_path: Path) -> None:
-    process = started(tmp_path / "run", *SMALL, *CELLS, "--write", "atomic_lua", "--nodes", "2")
-    wait_for_receipts(tmp_path / "run", process)
+def test_faults_strike_containers_and_an_end_that_none_of_them_planned_is_the_runs(
+    engine: None, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    faults = (
+        "store_latency@100ms:for=100ms,ms=20",
+        "network_cut@300ms:for=200ms",
+        "store_restart@700ms",
+        "proxy_reload@1500ms",
+        "node_kill@1700ms:for=100ms",
+    )
+    pair = ("--connect", "redis_streams", "--write", "stream_append")
+    words = (*SMALL, *pair, "--nodes", "2", "--duration", "6", "--seed", "7")
+    process = started(folder, *words, *(word for one in faults for word in ("--fault", one)))
+    wait_for_event(folder, process, "fault_ended", "node_kill")
     containers = Containers(connect(), f"chunk7-run-{process.pid}")
     containers.kill(containers.list("node")[1])
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "chunk7 run: error: node-2 was killed by SIGKILL" in stderr
-    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text())
     assert summary["invalid_because"][0] == "node-2 was killed by SIGKILL"
     assert remains_of(f"chunk7-run-{process.pid}") == []
+
+    assert [one["name"] for one in summary["faults"]] == [
+        "store_latency",
+        "network_cut",
+        "store_restart",
+        "proxy_reload",
+        "node_kill",
+    ]
+    killed = summary["faults"][-1]["target"]
+    assert not [reason for reason in summary["invalid_because"] if f"{killed} " in reason]
+    assert set(summary["results"][0]["causes"]) <= {"node_gone"}, "of the end that nobody planned"
 
 
 def test_ctrl_c_takes_everything_down_and_judges_what_there_was(
     engine: None, tmp_path: Path
 ) -> None:
-    process = started(tmp_path / "run", *SMALL, *CELLS, "--write", "atomic_lua", "--nodes", "1")
-    wait_for_receipts(tmp_path / "run", process)
+    frozen = ("--nodes", "1", "--fault", "node_pause@1s:for=1500ms")  # it heeds no stop of its own
+    process = started(tmp_path / "run", *SMALL, *CELLS, "--write", "atomic_lua", *frozen)
+    wait_for_event(tmp_path / "run", process, "fault_began", "node_pause")
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
