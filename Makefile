@@ -15,6 +15,7 @@
 # make soak          half an hour of a cluster under load and small mishaps; SOAK_S= for less
 # make interrupts    Ctrl-C at twenty random instants of a run: a minute and a half
 # make survival      strike a cluster with every fault, explore the same, write docs/survival.md: 20 minutes
+# make field-cases   explore bugs that people really shipped, write docs/field-cases.md
 # make reliability   measure the table of docs/reliability.md anew, some minutes
 # make lock          renew the three requirement locks from pyproject.toml
 # make clean         remove what the other targets made (runs/ is yours and stays)
@@ -26,7 +27,7 @@ BIN := $(VENV)/bin
 GALLERY := .venv-gallery
 NODE_LOCKS := $(wildcard examples/$(or $(MEMBER),*)/package-lock.json)
 
-.PHONY: run test test-quick test-clusters check gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak interrupts survival reliability lock clean
+.PHONY: run test test-quick test-clusters check gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak interrupts survival field-cases reliability lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
@@ -123,6 +124,9 @@ soak: $(VENV)/dev.stamp
 
 interrupts: $(VENV)/dev.stamp
 	INSTANTS=20 $(BIN)/python -m pytest tests/cluster/test_any_instant.py $(ARGS)
+
+field-cases: $(VENV)/dev.stamp
+	$(BIN)/python docs/make_field_cases.py
 
 survival: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.survival $(ARGS)

@@ -99,7 +99,7 @@ def explored(
         pairs = _pairs(connects, writes)
         like = [_cell(*each, chunks, joiners, may_strike, **terms) for each in pairs]
         for cell in [cell for one in like for cell in one.with_each_client()][share]:
-            yield _find(cell, replace(limits, tick=tick))
+            yield find(cell, replace(limits, tick=tick))
 
     return _run(job, connects, writes, jobs)
 
@@ -399,7 +399,8 @@ def _cell(
     return in_company(cell) if joiners == ANY else cell
 
 
-def _find(cell: ExploreCell, limits: SearchLimits) -> Finding:
+def find(cell: ExploreCell, limits: SearchLimits) -> Finding:
+    """Explore one cell, of our own code, here."""
     result = explore(cell, limits)
     examples = {
         kind: (example, drawn(rerun(_cell_of(cell, example), example), failure=kind))

@@ -18,6 +18,7 @@ ALLOWED = {
     "loadtest": {"delivery", "wire", "faults"},
     "analysis": {"delivery", "wire"},
 }
+ALLOWED["field_cases"] = {"delivery", "faults", "simulator", "nodes", "producer"}
 ALLOWED["instruments"] = {*ALLOWED}
 ALLOWED["cluster"] = {*ALLOWED}
 ALLOWED["chunk7"] = {*ALLOWED}

@@ -110,6 +110,13 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         f"shown; for --fail-on: {', '.join(UNPROVED)}",
     )
     parser.add_argument(
+        "--case",
+        action="append",
+        metavar="NAME",
+        help="explore a bug that somebody really shipped, and what became of it "
+        "(docs/field-cases.md), or all; repeatable, or commas",
+    )
+    parser.add_argument(
         "--promela",
         type=Path,
         metavar="FILE",
@@ -182,6 +189,7 @@ def run(args: argparse.Namespace) -> int:
         "--liveness": (args.liveness, _liveness),
         "--properties": (args.properties, _properties),
         "--promela": (args.promela, _promela),
+        "--case": (args.case, _cases),
     }
     chosen = [(option, way) for option, (is_so, way) in modes.items() if is_so]
     if len(chosen) > 1:
@@ -305,6 +313,24 @@ def _properties(args: argparse.Namespace) -> int:
     return CROSSED if verdicts.intersection(failures) else 0
 
 
+def _cases(args: argparse.Namespace) -> int:
+    """Tell of field cases; 0."""
+    from chunk7.museum import told
+    from chunk7.simulator.explore.search import SearchLimits
+
+    _refuse(args, "--case", ("connect", "write", "faults", "show", "verbose", "fail_on", "out"))
+    limits = SearchLimits(args.max_schedules, args.max_seconds)
+    cases = told(names(args.case), limits, args.jobs or cores())
+    if args.json:
+        documents = [case.document() for case in _watched(cases)]
+        sys.stdout.write(json.dumps({"schema": SCHEMA, "cases": documents}) + "\n")
+        return 0
+    console = stdout_console(PLAIN_WIDTH)
+    for case in cases:
+        case.show(console)
+    return 0
+
+
 def _promela(args: argparse.Namespace) -> int:
     """Write a pair's model. Raises UsageError for several pairs and for what it cannot have."""
     from chunk7.exploration import one_cell
@@ -322,7 +348,7 @@ def _refuse(args: argparse.Namespace, mode: str, options: tuple[str, ...]) -> No
     """Raises UsageError for an option that this way to explore has no use for."""
     for option in options:
         if getattr(args, option):
-            raise UsageError(f"--{option}: not with {mode}")
+            raise UsageError(f"--{option.replace('_', '-')}: not with {mode}")
 
 
 def _kinds(values: list[str] | None) -> list[Failure]:

@@ -46,7 +46,7 @@ def yields_a_number(join: Join) -> ConnectSteps:
             "explore",
             api.ExploreOptions,
             {"connect", "write", "json", "seed", "out", "show", "verbose", "fail_on", "survival"}
-            | {"liveness", "promela", "properties"},
+            | {"liveness", "promela", "properties", "case"},
         ),
         ("simulate", api.SimulateOptions, {"connect", "write", "json", "out", "threshold"}),
     ],
