@@ -12,15 +12,13 @@ from chunk7.cluster.deployments.local import Local, can_have
 from chunk7.cluster.options import names
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import LIVE
-from chunk7.faults.live import Conducted, Need
+from chunk7.faults.live import Conducted
 from chunk7.faults.schedule import needs, parse_faults
 from chunk7.loadtest.targets.adapter import Adapter, read_adapter
 from chunk7.wire.plan import PARAMETERS, Plan, read_plan
 
 BEYOND_TIMETABLE_S = 45.0
-LOCAL, COMPOSE = "local", "compose"
-COMPOSE_HAS = frozenset(Need) - {Need.REPLICA}
-"""Of what faults need, what containers have."""
+LOCAL = "local"
 FOREIGN_QUIET_MS = 2_500
 """After each cell of a target: time for chunks that are merely late, and for its last ones."""
 
@@ -70,7 +68,7 @@ class RunSettings:
         """The faults that can strike this cluster."""
         if self.adapter is not None:
             return ()
-        there = _there(self.kind, self.redis)
+        there = can_have(self.redis)
         able = LIVE if self.conducted else {name: LIVE[name] for name in BY_USERS}
         return tuple(name for name, fault in able.items() if fault.terms.needs <= there)
 
@@ -129,20 +127,10 @@ def _check_faults(
                 f"--fault {one.text}: nobody strikes containers that are kept up, which have "
                 f"{', '.join(BY_USERS)}; chunk7 run --cluster {kind} and --cluster local have it"
             )
-        if not one.fault.terms.needs <= _there(kind, redis):
-            raise UsageError(f"--fault {one.text}: {_why_not(kind)}")
-
-
-def _there(kind: str, redis: str | None) -> frozenset[Need]:
-    """What of a fault's needs this kind of cluster has."""
-    return COMPOSE_HAS if kind == COMPOSE else can_have(redis)
-
-
-def _why_not(kind: str) -> str:
-    """What a cluster lacks for a fault that it cannot have."""
-    if kind == COMPOSE:
-        return "needs a replica of the store, which --cluster local alone has"
-    return "needs a store that chunk7 starts, so not with --redis"
+        if not one.fault.terms.needs <= can_have(redis):
+            raise UsageError(
+                f"--fault {one.text}: needs a store that chunk7 starts, so not with --redis"
+            )
 
 
 def _check_beside_target(args: argparse.Namespace) -> None:

@@ -18,10 +18,10 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from chunk7.cluster.deployments.compose_controls import SNAPSHOT, ComposeControls
+from chunk7.cluster.deployments.compose_controls import BACK, REPLICA, STORE, ComposeControls
 from chunk7.cluster.deployments.containers import Container, Containers, connect
 from chunk7.cluster.deployments.parts import QUOTED_LINES
-from chunk7.cluster.deployments.roles import before_store, write_roles
+from chunk7.cluster.deployments.roles import around_store, write_roles
 from chunk7.cluster.jobs.faults import FaultRecords, fault_records, follow_timetables
 from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.cluster.jobs.progress import follow
@@ -100,26 +100,37 @@ async def drive(settings: RunSettings, folder: Path, run_name: str, console: Con
     environment = {**prepare(settings, folder, run_name), "CHUNK7_HEALTH_INTERVAL": "60s"}
     more = ("run.yaml", "struck.yaml") if settings.plan.faults else ("run.yaml",)
     async with Stack(f"chunk7-run-{os.getpid()}", environment, folder, more) as stack:
-        before = before_store(settings.plan.store_latency_ms, settings.local.needs)
-        parts = ("store", *before, "node", "producer", "proxy", LOAD)
+        around = around_store(settings.plan.store_latency_ms, settings.local.needs)
+        back = (BACK,) if REPLICA in around else ()
+        parts = (STORE, *around, *back, "node", "producer", "proxy", LOAD)
         await stack.create(*parts, scale={"node": settings.nodes})
-        for service in ("store", *before):  # each is reached through the one before it
+        for service in (STORE, *around):  # some are reached through others
             await stack.start(service)
         await stack.start("node", "producer", "proxy")
-        await stack.begin(LOAD)
         with fault_records(folder / "raw") as records:
-            await _load_and_follow(stack, settings, folder, console, records)
+            controls = await _controls(stack, settings, folder, records)
+            if REPLICA in around:
+                await controls.replicate()
+            await stack.begin(LOAD)
+            await _load_and_follow(stack, settings, controls, console, records)
+
+
+async def _controls(
+    stack: "Stack", settings: RunSettings, folder: Path, records: FaultRecords
+) -> ComposeControls:
+    listed = await asyncio.to_thread(stack.containers.list)
+    latency_ms, on_death = settings.plan.store_latency_ms, records.planned_death
+    return ComposeControls(stack.containers, listed, stack.planned, folder, latency_ms, on_death)
 
 
 async def _load_and_follow(
-    stack: "Stack", settings: RunSettings, folder: Path, console: Console, records: FaultRecords
+    stack: "Stack",
+    settings: RunSettings,
+    controls: ComposeControls,
+    console: Console,
+    records: FaultRecords,
 ) -> None:
     """The load, to its end, and faults beside it. Raises Chunk7Error for what ends it early."""
-    listed = await asyncio.to_thread(stack.containers.list)
-    latency_ms, on_death = settings.plan.store_latency_ms, records.planned_death
-    controls = ComposeControls(
-        stack.containers, listed, stack.planned, folder, latency_ms, on_death
-    )
     beside = [follow(controls.timetables, settings.cells.cells, console)]
     if settings.plan.faults:
         beside.append(follow_timetables(controls, controls.timetables, records))
@@ -139,7 +150,8 @@ def prepare(settings: RunSettings, folder: Path, run_name: str | None) -> dict[s
         write_files=_copied(settings.cells.write_files, folder / "orderings" / "write"),
         answers=None if settings.answers is None else INSIDE / "answers",
     )
-    (folder / SNAPSHOT).parent.mkdir()
+    for name in (STORE, REPLICA) if settings.plan.faults else ():
+        (folder / name).mkdir()
     if settings.answers is not None:
         shutil.copytree(settings.answers, folder / "answers")
     write_roles(settings, layout, folder, INSIDE, run_name)
@@ -202,8 +214,8 @@ def keep_running(settings: RunSettings, out: Path | None, ports: Ports, console:
 
 async def _keep(settings: RunSettings, environment: dict[str, str], folder: Path) -> None:
     async with Stack("chunk7", environment, folder) as stack:
-        before = before_store(settings.plan.store_latency_ms, settings.local.needs)
-        await stack.attach("cluster", *before, scale={"node": settings.nodes})
+        around = around_store(settings.plan.store_latency_ms, settings.local.needs)
+        await stack.attach("cluster", *around, scale={"node": settings.nodes})
 
 
 # --- both ----------------------------------------------------------------------------------

@@ -20,7 +20,9 @@ ROLES = "roles.json"
 """In the run folder: the words of each role's command, which {...} are filled in by the role."""
 
 _NODE, _PRODUCER = "0.0.0.0:8080", "0.0.0.0:8081"
-_STORE, _LINK, _DELAY = (f"redis://{name}:6379/0" for name in ("store", "link", "delay"))
+_STORE, _REPLICA, _LINK, _DELAY = (
+    f"redis://{name}:6379/0" for name in ("store", "replica", "link", "delay")
+)
 _DELAY_CONTROL, _JUDGE = "http://delay:8082", "http://cluster:8090"
 _STORE_PORT, _CONTROL = "0.0.0.0:6379", "0.0.0.0:8082"
 """Where whatever stands before the store listens."""
@@ -48,9 +50,9 @@ def _roles(
 ) -> dict[str, list[str]]:
     raw = inside / "raw"
     latency_ms = settings.plan.store_latency_ms
-    before = before_store(latency_ms, layout.needs)
-    behind = _LINK if "link" in before else _STORE
-    near = _DELAY if "delay" in before else behind
+    around = around_store(latency_ms, layout.needs)
+    behind = _LINK if "link" in around else _STORE
+    near = _DELAY if "delay" in around else behind
     endpoints = local.Endpoints(_STORE, "ws://proxy:8080", "http://producer:8081")
     locust = ["locust", "-f", "{code}/loadtest/locustfile.py"]
     load_of = load_options(settings, endpoints, raw, run_name)
@@ -62,7 +64,9 @@ def _roles(
     node = store | local.node_options(layout, _NODE, "{name}", raw, endpoints.producer)
     producer = store | local.producer_options(layout, _PRODUCER, "{name}", raw)
     delay = delay_options(_STORE_PORT, behind, latency_ms, _CONTROL)
-    link = link_options(_STORE_PORT, _STORE, _CONTROL, None)
+    replica = "replica:6379" if "replica" in around else None
+    link = link_options(_STORE_PORT, _STORE, _CONTROL, replica)
+    lag, back = (delay_options(_STORE_PORT, of, 0, _CONTROL) for of in (_STORE, _REPLICA))
     web = ["--web-host", "0.0.0.0", "--web-port", "8089"]  # noqa: S104
     return {
         "node": ["chunk7.nodes", *spelled(node), *called("proxy")],
@@ -72,6 +76,8 @@ def _roles(
             *(*spelled(delay), *called("delay")),
         ],
         "link": ["chunk7.cluster.deployments.store_link", *spelled(link), *called("link")],
+        "lag": ["chunk7.cluster.deployments.delay_proxy", *spelled(lag), *called("lag")],
+        "lag-back": ["chunk7.cluster.deployments.delay_proxy", *spelled(back), *called("lag-back")],
         "locust": [*locust, *in_form, "--master", *web, *called("locust")],
         "worker": [*locust, "--worker", "--master-host", "locust"],
         "load": [
@@ -86,11 +92,12 @@ def _roles(
     }
 
 
-def before_store(latency_ms: float, needs: frozenset[Need]) -> tuple[str, ...]:
-    """The services that stand before the store, nearest to it first."""
+def around_store(latency_ms: float, needs: frozenset[Need]) -> tuple[str, ...]:
+    """The services beside and before the store, in the order of their start."""
+    replica = ("replica", "lag") if Need.REPLICA in needs else ()
     link = ("link",) if Need.LINK in needs else ()
     delay = ("delay",) if latency_ms or Need.DELAY in needs else ()
-    return (*link, *delay)
+    return (*replica, *link, *delay)
 
 
 def called(name: str) -> tuple[str, str]:

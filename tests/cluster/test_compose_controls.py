@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from chunk7.cluster.deployments.compose_controls import SNAPSHOT, ComposeControls
+import pytest
+
+from chunk7.cluster.deployments.compose_controls import ComposeControls
 from chunk7.cluster.deployments.containers import Container
 
 
@@ -16,6 +18,9 @@ LISTED = (
     container("producer"),
     container("proxy"),
     container("store"),
+    container("replica"),
+    container("lag"),
+    container("lag-back"),
 )
 FIRST, SECOND = "node-aaaaaaaaaaaa", "node-bbbbbbbbbbbb"
 
@@ -104,12 +109,55 @@ async def test_a_store_that_comes_back_empty_finds_nothing_of_an_earlier_restart
     tmp_path: Path,
 ) -> None:
     found, kept, deaths = controls(tmp_path)
-    (tmp_path / SNAPSHOT).parent.mkdir()
-    (tmp_path / SNAPSHOT).write_text("all that there was")
+    snapshot = tmp_path / "store" / "dump.rdb"
+    snapshot.parent.mkdir()
+    snapshot.write_text("all that there was")
     await found.restart_store(keep=False)
-    assert not (tmp_path / SNAPSHOT).exists()
+    assert not snapshot.exists()
     assert [what for what, _ in kept.done] == ["SIGKILL", "wait", "start"]
     assert deaths == []  # it has no records
+
+
+async def test_a_failover_ends_the_primary_and_what_its_replica_heard_it_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the next one, from the replica that took over, goes the other way."""
+    told: list[tuple[str, ...]] = []
+
+    async def ask(self: ComposeControls, name: str, *command: str | bytes | int) -> bytes:
+        told.append((name, *map(str, command)))
+        return b"master_link_status:up"
+
+    async def put(
+        self: ComposeControls, part: str, port: int, path: str, body: dict[str, object]
+    ) -> None:
+        told.append((part, path, *map(str, body.values())))
+
+    monkeypatch.setattr(ComposeControls, "_ask", ask)
+    monkeypatch.setattr(ComposeControls, "_put", put)
+    found, kept, _ = controls(tmp_path)
+    await found.set_lag(50)
+    told.clear()
+    await found.fail_over(0)
+    await found.restore_replica()
+    assert told == [
+        ("replica", "REPLICAOF", "NO", "ONE"),
+        ("link", "/store", "replica:6379"),
+        ("store", "REPLICAOF", "lag-back", "6379"),
+        ("store", "INFO", "replication"),
+        ("lag-back", "/latency", "50"),
+        ("link", "/store", "replica:6379", "store:6379"),
+    ]
+    killed = [whom for what, whom in kept.done if what == "SIGKILL"]
+    await found.fail_over(0)
+    await found.pause("store")  # whichever it is
+    assert [whom for what, whom in kept.done if what == "SIGKILL"] == [
+        *killed,
+        "lag-back-1 planned",
+        "replica-1 planned",
+    ]
+    assert killed == ["lag-1 planned", "store-1 planned"]
+    assert kept.done[-1] == ("pause", "store-1")
 
 
 async def test_the_proxy_reloads_by_a_signal_and_goes_on(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from chunk7 import container
 from chunk7.cluster.deployments.proxy import render_for_compose
-from chunk7.cluster.deployments.roles import before_store, write_roles
+from chunk7.cluster.deployments.roles import around_store, write_roles
 from chunk7.cluster.settings import read_settings
 from chunk7.commands import run
 from chunk7.container import _command, main
@@ -39,7 +39,8 @@ def test_init_makes_a_run_folder_with_the_command_of_each_part(current: Path) ->
     assert (folder / "nginx" / "nginx.conf").read_text() == render_for_compose(8080, 8080, 5_000)
     roles = json.loads((folder / "roles.json").read_text())
     assert roles.keys() == {
-        *("node", "producer", "delay", "link", "locust", "worker", "load", "cluster")
+        *("node", "producer", "delay", "link", "lag", "lag-back"),
+        *("locust", "worker", "load", "cluster"),
     }
     assert option(roles["node"], "--node-work-ms") == "20"
     assert option(roles["node"], "--redis") == "redis://store:6379/0"
@@ -66,8 +67,24 @@ def test_with_faults_before_the_store_the_parts_go_by_way_of_what_does_them(
     assert option(roles["node"], "--redis") == "redis://delay:6379/0"
     assert option(roles["delay"], "--to") == "link:6379"
     assert option(roles["link"], "--to") == "store:6379"
-    assert before_store(0, settings.local.needs) == ("link", "delay")
-    assert before_store(2, frozenset()) == ("delay",)
+    assert "--replica" not in roles["link"]
+    assert around_store(0, settings.local.needs) == ("link", "delay")
+    assert around_store(2, frozenset()) == ("delay",)
+
+
+def test_a_replica_hears_from_its_primary_through_a_delay_whichever_of_the_two_that_is(
+    tmp_path: Path,
+) -> None:
+    parser = Parser(prog="chunk7")
+    run.add_parser(parser.add_subparsers(dest="command"))
+    words = ("run", "--cluster", "compose", "--fault", "store_failover@1s")
+    settings = read_settings(parser.parse_args(words))
+    write_roles(settings, settings.local, tmp_path, Path("/runs"), "n")
+    roles = json.loads((tmp_path / "roles.json").read_text())
+    assert option(roles["link"], "--replica") == "replica:6379"
+    assert option(roles["lag"], "--to") == "store:6379"
+    assert option(roles["lag-back"], "--to") == "replica:6379"
+    assert around_store(0, settings.local.needs) == ("replica", "lag", "link")
 
 
 def test_a_node_that_fails_is_asked_again_at_once() -> None:
@@ -189,6 +206,8 @@ def test_each_part_answers_to_the_name_that_the_others_call_it_by(current: Path)
         "producer": "producer",
         "delay": "delay",
         "link": "link",
+        "lag": "lag",
+        "lag-back": "lag-back",
         "locust": "locust",
         "cluster": "cluster",
     }

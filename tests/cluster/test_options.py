@@ -11,6 +11,7 @@ from chunk7.cluster.options import address, names, number, whole
 from chunk7.cluster.settings import RunSettings, read_settings
 from chunk7.commands import compare, run, sweep, up
 from chunk7.delivery.errors import UsageError
+from chunk7.faults import LIVE
 from chunk7.faults.live import Need
 from chunk7.wire.options import Parser
 from chunk7.wire.plan import OPTIONS
@@ -38,40 +39,19 @@ def test_a_number_out_of_range_is_told_with_its_range(text: str, line: str) -> N
     assert str(caught.value) == line
 
 
-WITHOUT_REPLICA = (
-    "node_kill",
-    "node_pause",
-    "node_drain",
-    "store_restart",
-    "store_kill_pubsub",
-    "store_latency",
-    "store_pause",
-    "network_cut",
-    "deaf_node",
-    "evict",
-    "trim",
-    "proxy_reload",
-    "slow_client",
-    "client_reconnect_storm",
-    "producer_kill",
+@pytest.mark.parametrize(
+    ("fault", "needs"),
+    [
+        ("node_kill@1s", set()),
+        ("network_cut@1s:for=500ms", {Need.LINK}),
+        ("store_failover@1s", {Need.STORE, Need.LINK, Need.REPLICA}),
+    ],
 )
-
-
-@pytest.mark.parametrize("fault", ["store_failover@1s", "stale_read@1s"])
-def test_a_fault_that_containers_cannot_have_is_refused_before_anything_starts(fault: str) -> None:
-    """It was taken, and nothing struck: the run was valid, as if it had withstood the fault."""
-    with pytest.raises(UsageError) as caught:
-        settings("--cluster", "compose", "--fault", fault)
-    assert str(caught.value) == (
-        f"--fault {fault}: needs a replica of the store, which --cluster local alone has"
-    )
-
-
-def test_all_other_faults_strike_containers_too() -> None:
-    found = settings("--cluster", "compose", "--fault", "network_cut@1s:for=500ms")
-    assert found.plan.faults == ("network_cut@1s:for=500ms",)
-    assert found.fault_names == WITHOUT_REPLICA
-    assert found.local.needs == {Need.LINK}
+def test_a_fault_strikes_containers_too(fault: str, needs: set[Need]) -> None:
+    found = settings("--cluster", "compose", "--fault", fault)
+    assert found.plan.faults == (fault,)
+    assert found.local.needs == needs
+    assert found.fault_names == tuple(LIVE)
 
 
 def test_containers_that_are_kept_up_have_the_users_own_faults_alone() -> None:

@@ -74,6 +74,9 @@ def test_a_run_is_reached_on_loopback_alone_at_ports_that_nobody_else_may_want(
     assert published == {
         "producer": [("127.0.0.1", 8081, None)],
         "store": [("127.0.0.1", 6379, None)],
+        "replica": [("127.0.0.1", 6379, None)],
+        "lag": [("127.0.0.1", 8082, None)],
+        "lag-back": [("127.0.0.1", 8082, None)],
         "link": [("127.0.0.1", 8082, None)],
         "delay": [("127.0.0.1", 8082, None)],
     }
