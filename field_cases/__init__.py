@@ -3,7 +3,31 @@
 May import: all that orderings are made of, the shipped ones, and what is explored.
 """
 
-from chunk7.field_cases import codeframe_757
+from chunk7.field_cases import (
+    ask_o11y_46,
+    codeframe_757,
+    deer_flow_4011,
+    dify_40948,
+    jac_7487,
+    kestra_16651,
+    mastra_18409,
+    open_webui_28910,
+    satpulse_267,
+)
 from chunk7.simulator.explore.field_case import FieldCase
 
-FIELD_CASES: dict[str, FieldCase] = {case.name: case for case in (codeframe_757.CASE,)}
+FIELD_CASES: dict[str, FieldCase] = {
+    case.name: case
+    for case in (
+        codeframe_757.CASE,
+        kestra_16651.CASE,
+        satpulse_267.CASE,
+        mastra_18409.CASE,
+        ask_o11y_46.CASE,
+        dify_40948.CASE,
+        deer_flow_4011.CASE,
+        open_webui_28910.CASE,
+        jac_7487.CASE,
+    )
+}
+"""In the order in which they are told: from who comes first to what is stored at all."""
