@@ -72,6 +72,7 @@ class ExploreOptions(TypedDict, total=False):
     chunks: int
     joiners: int | Literal["any"]
     faults: Sequence[str]
+    replica: Literal["history", "all"]
     max_schedules: int
     max_seconds: float
     jobs: int
@@ -163,7 +164,8 @@ def explore(
     limits = SearchLimits(args.max_schedules, args.max_seconds)
     pairing = _listed(connect), _listed(write)
     size = command.chunks(args), args.joiners
-    return list(explored(*pairing, names(args.faults), *size, limits, args.jobs or 1))
+    terms = command.terms(args)
+    return list(explored(*pairing, names(args.faults), *size, limits, args.jobs or 1, **terms))
 
 
 def simulate(

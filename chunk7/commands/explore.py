@@ -25,6 +25,7 @@ from chunk7.cluster.options import (
 from chunk7.commands.run import CROSSED
 from chunk7.console import fits, known_width, print_table, stdout_console
 from chunk7.delivery.errors import UsageError
+from chunk7.delivery.replica import Replica
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore import schedule as schedules
 from chunk7.simulator.explore.company import ANY
@@ -89,6 +90,12 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         action="append",
         metavar="NAME",
         help=f"faults that may strike once each: {', '.join(STRIKES)}; repeatable, or commas",
+    )
+    parser.add_argument(
+        "--replica",
+        type=replica,
+        metavar="WHAT",
+        help="what nodes use a replica for that is behind: history (all reads), all (Pub/Sub, too)",
     )
     parser.add_argument(
         "--survival",
@@ -169,6 +176,13 @@ def _add_limits(parser: Parser) -> None:
     )
 
 
+def replica(text: str) -> Replica:
+    """--replica. Raises UsageError."""
+    if text not in list(Replica):
+        raise UsageError(f"--replica {text}: one of {', '.join(Replica)}")
+    return Replica(text)
+
+
 def joiners(text: str) -> int:
     """--joiners: how many, ANY for any number. Raises UsageError."""
     if text == "any":
@@ -205,6 +219,7 @@ def run(args: argparse.Namespace) -> int:
         args.joiners,
         SearchLimits(args.max_schedules, args.max_seconds),
         args.jobs or cores(),
+        **terms(args),
     )
     findings = list(_watched(found))
     document = {"schema": SCHEMA, "cells": [finding.document for finding in findings]}
@@ -230,6 +245,11 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def terms(args: argparse.Namespace) -> dict[str, Any]:
+    """Further fields of a cell that options name."""
+    return {"replica": args.replica}
+
+
 def chunks(args: argparse.Namespace) -> int:
     """--chunks, or its default."""
     return int(args.chunks or (2 if args.survival else 3))
@@ -241,7 +261,7 @@ def _survival(args: argparse.Namespace) -> int:
     from chunk7.simulator.explore.search import SearchLimits
     from chunk7.survival_table import show_survival, write_schedules
 
-    _refuse(args, "--survival; explore the fault by itself", ("show", "verbose"))
+    _refuse(args, "--survival; explore the fault by itself", ("show", "verbose", "replica"))
     if args.joiners == ANY:
         raise UsageError("--joiners any: not with --survival: faults strike")
     failures = fail_on(args.fail_on, FAILURES)
@@ -274,7 +294,7 @@ def _liveness(args: argparse.Namespace) -> int:
     size = chunks(args), args.joiners
     limits = SearchLimits(args.max_schedules, args.max_seconds)
     pairing = names(args.connect), names(args.write), names(args.faults)
-    rows = list(_watched(lived(*pairing, *size, limits, args.jobs or cores())))
+    rows = list(_watched(lived(*pairing, *size, limits, args.jobs or cores(), **terms(args))))
     document = {"schema": SCHEMA, "liveness": [row.document for row in rows]}
     if args.out:
         make_folder(args.out)
@@ -299,7 +319,7 @@ def _properties(args: argparse.Namespace) -> int:
     size = chunks(args), args.joiners
     limits = SearchLimits(args.max_schedules, args.max_seconds)
     pairing = names(args.connect), names(args.write), names(args.faults)
-    found = proved(args.properties, *pairing, *size, limits, args.jobs or cores())
+    found = proved(args.properties, *pairing, *size, limits, args.jobs or cores(), **terms(args))
     rows = list(_watched(found))
     document = {"schema": SCHEMA, "properties": [row.document for row in rows]}
     if args.out:
@@ -318,7 +338,11 @@ def _cases(args: argparse.Namespace) -> int:
     from chunk7.museum import told
     from chunk7.simulator.explore.search import SearchLimits
 
-    _refuse(args, "--case", ("connect", "write", "faults", "show", "verbose", "fail_on", "out"))
+    _refuse(
+        args,
+        "--case",
+        ("connect", "write", "faults", "show", "verbose", "fail_on", "out", "replica"),
+    )
     limits = SearchLimits(args.max_schedules, args.max_seconds)
     cases = told(names(args.case), limits, args.jobs or cores())
     if args.json:
@@ -338,7 +362,7 @@ def _promela(args: argparse.Namespace) -> int:
 
     _refuse(args, "--promela", ("show", "verbose", "json", "out", "fail_on"))
     pairing = names(args.connect), names(args.write), names(args.faults)
-    text = promela(one_cell("--promela", *pairing, chunks(args), args.joiners))
+    text = promela(one_cell("--promela", *pairing, chunks(args), args.joiners, **terms(args)))
     write_whole(args.promela, text)
     sys.stdout.write(f"{args.promela}: its first lines say how to ask SPIN\n")
     return 0
@@ -374,9 +398,11 @@ def _watched(found: "Iterator[Found]") -> "Iterator[Found]":
 
 
 def _heading(chunks: int, joiners: int, findings: "Sequence[Finding | Lived | Proved]") -> str:
-    faults = findings[0].document["faults"]
+    cell = findings[0].document
+    faults = cell["faults"]
     troubles = f", faults: {', '.join(faults)}" if faults else ""
-    return f"{_size(chunks, joiners)}{troubles}"
+    replicas = f", a replica for {cell['replica']}" if "replica" in cell else ""
+    return f"{_size(chunks, joiners)}{troubles}{replicas}"
 
 
 def _size(chunks: int, joiners: int) -> str:

@@ -125,6 +125,11 @@ def _prepared(
     for name in given.faults:
         if name not in STRIKES:
             raise UsageError(f"{args.schedule}: fault {name}: one of {', '.join(STRIKES)}")
+    if given.replica is not None:
+        raise UsageError(
+            f"{args.schedule}: replica {given.replica}: explored only; the one store "
+            "that this command starts has none"
+        )
     cell = ExploreCell(
         connect,
         write,

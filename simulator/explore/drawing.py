@@ -49,6 +49,7 @@ _WORDS = {
     "subscription": "SUBSCRIBE takes effect",
     "deliver": "{chunk} arrives",
     "tail": "pass on what is new",
+    "replicate": "a replica catches up on {chunk}",
     "heartbeat": "heartbeat",
     "fetch": "read what is asked for",
     "fetched": "send it",

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 from chunk7.simulator.explore.graph import Graph, reached
-from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.schedule import Step, replica_document
 from chunk7.simulator.explore.search import SearchLimits
 from chunk7.simulator.explore.state import ExploreCell
 from chunk7.simulator.explore.unread_cursor import CursorRead
@@ -60,6 +60,7 @@ class Liveness:
             "write": self.cell.write.name,
             "faults": list(self.cell.faults),
             "resumes": self.cell.resumes,
+            **replica_document(self.cell.replica),
             "verdict": str(self.verdict),
             "states": self.states,
             "chunks": self.cell.chunks,

@@ -4,6 +4,7 @@ A producer's window has its writes under way and, while there is room, the next 
 as soon as those before it have. One at a time is a window of one.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
@@ -41,12 +42,17 @@ class Write(NamedTuple):
     step: Step
     changes: bool
     """Keys, that is; a publication changes none."""
+    position: int
 
     def on(self, state: State, window: Window) -> State:
         """The store has done it, in this state, and that is what the producer goes on with."""
         before = state.store if self.changes and FAILOVER in state.faults else state.before
         writers = put(state.writers, self.writer, window)
-        return state._replace(store=self.store, before=before, writers=writers)
+        replica = state.replica
+        if replica is not None and (self.changes or replica.serves_pubsub):
+            command = (self.position, self.number, self.step.effect.endswith(SAME_MS))
+            replica = replica._replace(pending=(*replica.pending, command))
+        return state._replace(store=self.store, before=before, writers=writers, replica=replica)
 
 
 class Due(NamedTuple):
@@ -81,6 +87,17 @@ class Production:
             if window
             for write in self._next(state.store, writer, window).writes
         ]
+
+    def replicate(self, state: State) -> Iterator[Move]:
+        """A replica does the first of the commands that it has still to do."""
+        replica = state.replica
+        if replica is None or not replica.pending:
+            return
+        (position, number, same_ms), *rest = replica.pending
+        effect = self._programs.effect(position)
+        store, _ = self._stores.execute(replica.store, position, effect, same_ms)
+        after = replica._replace(store=store, pending=tuple(rest))
+        yield Step("store", "replicate", number), state._replace(replica=after)
 
     def views(self, state: State) -> tuple[WriteView, ...]:
         """What faults can see of the writes that may go on now."""
@@ -142,6 +159,7 @@ class Production:
             self._moved(writer, window, place, self._programs.after(position, answer)),
             Step(self._life.name(writer), name, number),
             type(effect) is not Publish,
+            position,
         )
 
     # --- windows ---

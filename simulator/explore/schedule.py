@@ -8,6 +8,7 @@ which executes what was sent (a subscription, a trim); `nodeN`, the whole of a r
 `nodeN.joinC`, what node N does for client C; `clientC`.
 `chunk` is the chunk's number, counted from 1 in the order of production, or null. `resumes`, false
 where it is missing: whether a client that joins again says how far it has got (`Cell.resumes`).
+`replica` is there where nodes use one: what it serves, history or all.
 `life` is there where it is not that of one producer that does one thing after the other.
 """
 
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 from chunk7 import faults
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.life import MAX_OVERLAP, MAX_WRITERS, ONE_BY_ONE, ProducerLife, Retry
+from chunk7.delivery.replica import Replica
 from chunk7.wire.whole_files import write_whole
 
 SCHEMA = 1
@@ -57,6 +59,7 @@ EFFECTS = {
     "subscription": "the store executes the node's SUBSCRIBE",
     "deliver": "the next published chunk reaches the node, and its clients or their buffers",
     "tail": "the follower is given every new stream entry",
+    "replicate": "a replica does the next of the primary's commands",
     "heartbeat": "the node reads the counter and tells the client",
     "fetch": "the node reads what the client has asked for",
     "fetched": "the node answers the client's fetch",
@@ -95,6 +98,7 @@ class Schedule:
     steps: tuple[Step, ...]
     resumes: bool = False
     life: ProducerLife = ONE_BY_ONE
+    replica: Replica | None = None
 
 
 def document(schedule: Schedule) -> dict[str, Any]:
@@ -108,8 +112,14 @@ def document(schedule: Schedule) -> dict[str, Any]:
         "faults": list(schedule.faults),
         "resumes": schedule.resumes,
         **life_document(schedule.life),
+        **replica_document(schedule.replica),
         "steps": [step._asdict() for step in schedule.steps],
     }
+
+
+def replica_document(replica: Replica | None) -> dict[str, Any]:
+    """The field `replica` of a document; none where there is none."""
+    return {} if replica is None else {"replica": str(replica)}
 
 
 def life_document(life: ProducerLife) -> dict[str, Any]:
@@ -157,6 +167,7 @@ def parse(head: Any) -> Schedule:
         ),
         resumes=resumes,
         life=_life(head.get("life", {})),
+        replica=_replica(head.get("replica")),
     )
 
 
@@ -169,6 +180,12 @@ def _step(entry: Mapping[str, Any], place: int, chunks: int) -> Step:
     if chunk is not None and (type(chunk) is not int or not 1 <= chunk <= chunks):
         raise UsageError(f"step {place}: chunk {chunk!r}: null, or 1 to {chunks}")
     return Step(actor, effect, chunk)
+
+
+def _replica(given: Any) -> Replica | None:
+    if given is not None and given not in list(Replica):
+        raise UsageError(f"replica {given!r}: null, {', '.join(Replica)}")
+    return Replica(given) if given else None
 
 
 def _life(given: Any) -> ProducerLife:

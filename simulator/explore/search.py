@@ -20,6 +20,7 @@ from chunk7.simulator.explore.schedule import (
     Step,
     document,
     life_document,
+    replica_document,
 )
 from chunk7.simulator.explore.state import (
     ExploreCell,
@@ -134,6 +135,7 @@ class Exploration:
             "faults": list(self.cell.faults),
             "resumes": self.cell.resumes,
             **life_document(self.cell.life),
+            **replica_document(self.cell.replica),
             "verdict": str(self.verdict),
             "schedules": tally.schedules,
             **{str(failure): getattr(tally, failure) for failure in Failure},

@@ -177,7 +177,7 @@ class Service:
                 if joiner.cursor is not None:
                     raise OrderingError("follows twice")
                 if after == NEWEST:
-                    after = self._stores.newest(state.store)
+                    after = self._stores.newest(state.read_store)
                 entry_id(after)  # refuse what is none as the node does: at once
                 return joiner._replace(cursor=after)
         return joiner
@@ -189,7 +189,7 @@ class Service:
         cursor = joiner.cursor
         assert cursor is not None
         read = self._stores.after(
-            state.store, ("tail", cursor), lambda m: m.stream(SESSION, cursor)
+            state.read_store, ("tail", cursor), lambda m: m.stream(SESSION, cursor)
         )[1]
         for chunk in read.chunks:
             joiner = self._reception.send_live(joiner, self._reception.chunk_id(chunk))
@@ -218,7 +218,7 @@ class Service:
         beaten = self._beaten(state, joiner, _MAX_FINAL_BEATS if hole else 1)
         if beaten is None:
             return
-        head = self._stores.after(state.store, "head", lambda m: m.head(SESSION))[1]
+        head = self._stores.after(state.read_store, "head", lambda m: m.head(SESSION))[1]
         after = self._reception.send(beaten, BeatFrame(head))
         yield Step(actor, "heartbeat"), with_joiner(state, place, after)
 
@@ -230,7 +230,7 @@ class Service:
         beaten = self._beaten(state, joiner, _MAX_FINAL_BEATS)
         if beaten is None:
             return
-        head = self._stores.after(state.store, "head", lambda m: m.head(SESSION))[1]
+        head = self._stores.after(state.read_store, "head", lambda m: m.head(SESSION))[1]
         checked = check(joiner.handover, head)
         if checked is not None:
             state = state._replace(channels=put(state.channels, joiner.node, SENT))

@@ -14,6 +14,7 @@ from chunk7.delivery.effects import Cursor
 from chunk7.delivery.handover import Handover
 from chunk7.delivery.life import ONE_BY_ONE, ProducerLife
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
+from chunk7.delivery.replica import Replica
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore.schedule import Schedule, Step
 
@@ -39,7 +40,7 @@ class ExploreCell:
     `stream_max_entries` is the store's MAXLEN, None for no trimming. `early_beats` is how many
     heartbeats each client may get while the producer is still writing. In `company` the one client
     is among any number of others at its node (`chunk7.simulator.explore.company`). `life` is the
-    producer's.
+    producer's. Nodes may use a `replica`: it does what the primary did, any time later.
     """
 
     connect: ConnectOrdering
@@ -53,6 +54,7 @@ class ExploreCell:
     resumes: bool = True
     company: bool = False
     life: ProducerLife = ONE_BY_ONE
+    replica: Replica | None = None
 
     def client_model(self) -> ClientModel:
         """The client's half of the connect ordering."""
@@ -121,6 +123,17 @@ Window = tuple[OpenWrite, ...]
 """A producer's writes under way, ascending, the last perhaps still to begin; empty at its end."""
 
 
+class Replicated(NamedTuple):
+    """A replica: its content, and what it has still to do: (position, chunk, same ms) each.
+
+    `serves_pubsub`: nodes subscribe here, too.
+    """
+
+    store: int
+    pending: tuple[tuple[int, int, bool], ...]
+    serves_pubsub: bool
+
+
 class State(NamedTuple):
     """One moment. `writers` has a window a producer, zombies behind the others.
 
@@ -135,11 +148,28 @@ class State(NamedTuple):
     faults: tuple[str, ...]
     before: int = 0
     stale: Stale | None = None
+    replica: Replicated | None = None
 
     @property
     def produced(self) -> bool:
-        """Whether all producers have ended."""
-        return not any(self.writers)
+        """Whether all producers have ended, and a replica has done all that they did."""
+        return not any(self.writers) and not (self.replica and self.replica.pending)
+
+    @property
+    def read_store(self) -> int:
+        """The content of the store that nodes read."""
+        return self.store if self.replica is None else self.replica.store
+
+    @property
+    def heard_store(self) -> int:
+        """That of the one that nodes subscribe to."""
+        return self.read_store if self.replica and self.replica.serves_pubsub else self.store
+
+    def hearing(self, store: int) -> "State":
+        """The state with another content of the store that nodes subscribe to."""
+        if self.replica and self.replica.serves_pubsub:
+            return self._replace(replica=self.replica._replace(store=store))
+        return self._replace(store=store)
 
     @property
     def writing(self) -> int | None:
@@ -195,6 +225,7 @@ def schedule_of(cell: ExploreCell, steps: tuple[Step, ...]) -> Schedule:
         steps,
         cell.resumes,
         cell.life,
+        cell.replica,
     )
 
 
@@ -228,5 +259,5 @@ def put(values: tuple[Value, ...], place: int, value: Value) -> tuple[Value, ...
 def read_from(state: State, node: int) -> tuple[State, int]:
     """The content that the node's next read sees; the state in which it has been read."""
     if state.stale is None or state.stale.node != node:
-        return state, state.store
+        return state, state.read_store
     return state._replace(stale=None), state.stale.store

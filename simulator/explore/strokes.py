@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from chunk7.delivery.errors import UsageError
 from chunk7.delivery.store import MemoryStore
 from chunk7.faults import STRIKES
 from chunk7.faults.fault import (
@@ -79,6 +80,8 @@ class Strokes:
         return Situation(tuple(clients), self._production.views(state))
 
     def _suffer(self, state: State, consequence: Consequence) -> State:
+        if state.replica is not None and isinstance(consequence, TrimTo | Forget | RollBack | Lag):
+            raise UsageError("--replica: not with a fault that changes what is stored or read")
         match consequence:
             case Rejoin(place, node):
                 return with_joiner(state, place, self._service.rejoin(state.joiners[place], node))
@@ -112,8 +115,8 @@ class Strokes:
             memory.unsubscribe(name, SESSION)
             memory.mailboxes[name].clear()
 
-        store, _ = self._stores.after(state.store, ("drop", node), drop)
-        return state._replace(store=store, channels=put(state.channels, node, channel))
+        store, _ = self._stores.after(state.heard_store, ("drop", node), drop)
+        return state.hearing(store)._replace(channels=put(state.channels, node, channel))
 
     def _recover_all(self, state: State, node: int) -> State:
         """The node knows that it has left its clients behind, and does for them what it can."""

@@ -13,6 +13,7 @@ from typing import Any
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import UsageError
+from chunk7.delivery.replica import Replica
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore.naming import join_name, node_name
 from chunk7.simulator.explore.production import Production
@@ -28,6 +29,7 @@ from chunk7.simulator.explore.state import (
     ExploreCell,
     Joiner,
     Move,
+    Replicated,
     ScheduleOutcome,
     State,
     put,
@@ -74,6 +76,7 @@ class World:
 
     def initial(self) -> State:
         """Nothing written, nobody there."""
+        replica = self.cell.replica
         joiner = Joiner(0, self._service.join(0), self.reception.client.start())
         return State(
             store=0,
@@ -82,15 +85,16 @@ class World:
             channels=(UNSUBSCRIBED,) * self._nodes,
             joiners=(joiner,) * self.cell.joiners,
             faults=self.cell.faults,
+            replica=None if replica is None else Replicated(0, (), replica is Replica.ALL),
         )
 
     def moves(self, state: State) -> list[Move]:
         """What can happen next, faults apart. Nothing: the schedule is complete."""
-        moves = self._production.moves(state)
+        moves = [*self._production.moves(state), *self._production.replicate(state)]
         for node, channel in enumerate(state.channels):
             if channel == SENT:
                 moves.append(self._take_effect(state, node))
-            if channel != UNSUBSCRIBED and self._waiting(state.store, node):
+            if channel != UNSUBSCRIBED and self._waiting(state.heard_store, node):
                 moves.append(self._deliver(state, node))
         for place, joiner in enumerate(state.joiners):
             moves += self._service.moves(state, place, joiner)
@@ -144,15 +148,16 @@ class World:
     def _take_effect(self, state: State, node: int) -> Move:
         name = node_name(node)
         store, _ = self.stores.after(
-            state.store, ("subscribe", node), lambda m: m.subscribe(name, SESSION)
+            state.heard_store, ("subscribe", node), lambda m: m.subscribe(name, SESSION)
         )
+        after = state.hearing(store)
         channels = put(state.channels, node, SUBSCRIBED)
-        return Step("store", "subscription"), state._replace(store=store, channels=channels)
+        return Step("store", "subscription"), after._replace(channels=channels)
 
     def _deliver(self, state: State, node: int) -> Move:
         name = node_name(node)
         store, chunk = self.stores.after(
-            state.store, ("deliver", node), lambda m: m.mailboxes[name].popleft()
+            state.heard_store, ("deliver", node), lambda m: m.mailboxes[name].popleft()
         )
         chunk_id = self.reception.chunk_id(chunk)
         joiners = list(state.joiners)
@@ -167,7 +172,7 @@ class World:
                     joiner = self.reception.send_live(joiner, item)
                 joiners[place] = joiner
         step = Step(name, "deliver", self.reception.number(chunk_id))
-        return step, state._replace(store=store, joiners=tuple(joiners))
+        return step, state.hearing(store)._replace(joiners=tuple(joiners))
 
     def _at_hole(self, joiner: Joiner) -> Joiner:
         """A chunk that is not the next one has come, or a later one after it."""
