@@ -13,8 +13,10 @@ from chunk7.faults.network_cut import NetworkCut
 from chunk7.faults.node_drain import NodeDrain
 from chunk7.faults.node_kill import NodeKill
 from chunk7.faults.node_pause import NodePause
+from chunk7.faults.producer_crash import ProducerCrash
 from chunk7.faults.producer_kill import ProducerKill
 from chunk7.faults.producer_timeout import ProducerTimeout
+from chunk7.faults.producer_zombie import ProducerZombie
 from chunk7.faults.proxy_reload import ProxyReload
 from chunk7.faults.same_as import SAME_AS
 from chunk7.faults.slow_client import SlowClient
@@ -50,6 +52,8 @@ FAULTS: dict[str, Fault] = {
         SlowClient(),
         ClientReconnectStorm(),
         ProducerTimeout(),
+        ProducerCrash(),
+        ProducerZombie(),
         ProducerKill(),
     )
 }

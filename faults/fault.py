@@ -34,7 +34,7 @@ class ClientView(NamedTuple):
 class WriteView(NamedTuple):
     """What a fault can see of a write whose next command may be executed now.
 
-    `producer` is who writes, by its number and by its name as an actor; `chunk` is counted from 1.
+    `writer` is whose it is, `producer` the name as an actor; `chunk` is counted from 1.
     """
 
     writer: int
@@ -42,6 +42,8 @@ class WriteView(NamedTuple):
     chunk: int
     may_share_ms: bool = False
     """The command appends to a stream, and may fall into the millisecond of the entry before."""
+    zombie: bool = False
+    """The writer has been replaced already."""
 
 
 class Situation(NamedTuple):
@@ -124,7 +126,27 @@ class LoseReply:
     same_ms: bool = False
 
 
-Consequence = Rejoin | Disconnect | Deafen | Forget | RollBack | Lag | TrimTo | LoseReply
+@dataclass(frozen=True, slots=True)
+class Die:
+    """A producer ends, and no other begins. Nobody knows what became of its writes under way."""
+
+    writer: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartOver:
+    """Another producer takes its place and begins with its first chunk.
+
+    As a `zombie` the old one still does what it has under way, but begins nothing more.
+    """
+
+    writer: int
+    zombie: bool = False
+
+
+Consequence = (
+    Rejoin | Disconnect | Deafen | Forget | RollBack | Lag | TrimTo | LoseReply | Die | StartOver
+)
 
 
 class Strike(NamedTuple):
@@ -174,6 +196,12 @@ class Strikes(Fault, Protocol):
 def nodes_of(situation: Situation) -> list[int]:
     """The nodes that have begun to serve somebody, ascending."""
     return sorted({client.node for client in situation.clients if client.begun})
+
+
+def producers_of(situation: Situation) -> list[tuple[int, str]]:
+    """Those that still have something to write, by number and name; zombies are none."""
+    found = {write.writer: write.producer for write in situation.writes if not write.zombie}
+    return sorted(found.items())
 
 
 def abandoned(situation: Situation, node: int) -> tuple[Consequence, ...]:

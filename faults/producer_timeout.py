@@ -34,7 +34,7 @@ class ProducerTimeout:
 
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """While a chunk is being written."""
-        for writer, producer, chunk, may_share_ms in situation.writes:
+        for writer, producer, chunk, may_share_ms, _ in situation.writes:
             for effect, executed, same_ms in _WAYS:
                 if may_share_ms or not same_ms:
                     lost = LoseReply(writer, chunk, executed, same_ms)

@@ -133,7 +133,9 @@ class Production:
             shares = self._may_share_ms(store, effect)
             ways = (False, True) if shares else (False,)
             writes += (self._write(store, writer, window, place, way) for way in ways)
-            views.append(WriteView(writer, self._life.name(writer), number, shares))
+            views.append(
+                WriteView(writer, self._life.name(writer), number, shares, self._is_zombie(writer))
+            )
             if self._programs.is_root(position):
                 break  # what comes after it in the window begins after it
         return Due(tuple(writes), tuple(views))
@@ -176,7 +178,7 @@ class Production:
 
     def _filled(self, writer: int, window: Window, latest: int) -> Window:
         """The window with as many of the chunks that come after the latest as it has room for."""
-        for number in self._life.lane(writer, self._cell.chunks):
+        for number in self._lane(writer):
             if number > latest and len(window) < self._life.overlap:
                 position = self._start(number)
                 if position != ENDED:
@@ -214,6 +216,27 @@ class Production:
         anew = self._life.retry is Retry.NEW
         place = next(p for p, write in enumerate(window) if write.number == number)
         after = self._moved(writer, window, place, self._start(number) if anew else ENDED)
-        if not anew and writer < self._life.writers:  # what a zombie drops, its successor writes
+        if not anew and not self._is_zombie(writer):  # what a zombie drops, its successor writes
             state = state._replace(undetermined=state.undetermined | 1 << number)
         return self._turned(with_window(state, writer, after))
+
+    def die(self, state: State, writer: int) -> State:
+        """The producer ends here: nobody says what it wrote last, and nobody writes the rest."""
+        first = state.writers[writer][0].number
+        rest = sum(1 << number for number in self._lane(writer) if number >= first)
+        state = state._replace(undetermined=state.undetermined | rest)
+        return self._turned(with_window(state, writer, ()))
+
+    def start_over(self, state: State, writer: int, zombie: bool) -> State:
+        """Another producer begins with the first chunk; it will know what it has written."""
+        old = state.writers[writer]
+        undetermined = state.undetermined & ~sum(1 << number for number in self._lane(writer))
+        state = with_window(state, writer, self._beginning(writer))
+        outlived = (old,) if zombie else ()
+        return state._replace(undetermined=undetermined, writers=(*state.writers, *outlived))
+
+    def _is_zombie(self, writer: int) -> bool:
+        return writer >= self._life.writers
+
+    def _lane(self, writer: int) -> range:
+        return self._life.lane(writer, self._cell.chunks)

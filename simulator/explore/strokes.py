@@ -9,6 +9,7 @@ from chunk7.faults.fault import (
     ClientView,
     Consequence,
     Deafen,
+    Die,
     Disconnect,
     Forget,
     Lag,
@@ -16,6 +17,7 @@ from chunk7.faults.fault import (
     Rejoin,
     RollBack,
     Situation,
+    StartOver,
     TrimTo,
 )
 from chunk7.simulator.explore.naming import node_name
@@ -106,6 +108,10 @@ class Strokes:
                 return state._replace(stale=Stale(node, state.store, writing))
             case LoseReply(writer, chunk, executed, same_ms):
                 return self._production.lose_reply(state, writer, chunk, executed, same_ms)
+            case Die(writer):
+                return self._production.die(state, writer)
+            case StartOver(writer, zombie):
+                return self._production.start_over(state, writer, zombie)
 
     def _disconnect(self, state: State, node: int, channel: int) -> State:
         """The node's subscription ends, and what was on its way is gone."""

@@ -34,6 +34,7 @@ from chunk7.faults.fault import (
     ClientView,
     Consequence,
     Deafen,
+    Die,
     Disconnect,
     Forget,
     Lag,
@@ -41,6 +42,7 @@ from chunk7.faults.fault import (
     Rejoin,
     RollBack,
     Situation,
+    StartOver,
     Strike,
     TrimTo,
 )
@@ -150,6 +152,10 @@ class SteppedCell:
                 await self.keys.trim(max_entries)
             case LoseReply():
                 await self.producers.lose_reply(consequence)
+            case Die(writer):
+                self.producers.die(writer)
+            case StartOver():
+                self.producers.start_over(consequence)
 
     # --- the store, and a node's subscription ---
 

@@ -21,7 +21,7 @@ from chunk7.delivery.life import ProducerLife, Retry
 from chunk7.delivery.ordering import WriteOrdering
 from chunk7.delivery.stepping import Steps
 from chunk7.delivery.store import MemoryStore
-from chunk7.faults.fault import LoseReply, WriteView
+from chunk7.faults.fault import LoseReply, StartOver, WriteView
 from chunk7.simulator.explore.schedule import SAME_MS, Step
 from chunk7.wire.store.store import Store
 
@@ -100,7 +100,8 @@ class SteppedProducers:
         for writer, window in enumerate(self._windows):
             for write in window:
                 appends = isinstance(write.steps.effect, Append)
-                yield WriteView(writer, self._life.name(writer), write.number, appends)
+                zombie = writer >= self._life.writers
+                yield WriteView(writer, self._life.name(writer), write.number, appends, zombie)
                 if not write.begun:
                     break
 
@@ -126,6 +127,17 @@ class SteppedProducers:
             write.steps, write.begun = self._start(write.number), False
         elif self._life.retry is None:
             self._end(lost.writer, write)
+
+    def die(self, writer: int) -> None:
+        """The producer ends here."""
+        self._windows[writer] = []
+
+    def start_over(self, outlived: StartOver) -> None:
+        """Another one begins with the first chunk; a zombie still does what it has under way."""
+        if outlived.zombie:
+            self._windows.append(self._windows[outlived.writer])
+        self._windows[outlived.writer] = []
+        self._fill(outlived.writer, 0)
 
     # --- windows ---
 
