@@ -73,6 +73,9 @@ class ExploreOptions(TypedDict, total=False):
     joiners: int | Literal["any"]
     faults: Sequence[str]
     replica: Literal["history", "all"]
+    writers: int
+    overlap: int
+    retry: Literal["same", "new"]
     max_schedules: int
     max_seconds: float
     jobs: int
@@ -157,6 +160,7 @@ def explore(
     Raises UsageError, and OrderingError for an ordering that breaks the protocol or never ends.
     """
     from chunk7.commands import explore as command
+    from chunk7.commands.terms import terms
     from chunk7.exploration import explored
     from chunk7.simulator.explore.search import SearchLimits
 
@@ -164,8 +168,8 @@ def explore(
     limits = SearchLimits(args.max_schedules, args.max_seconds)
     pairing = _listed(connect), _listed(write)
     size = command.chunks(args), args.joiners
-    terms = command.terms(args)
-    return list(explored(*pairing, names(args.faults), *size, limits, args.jobs or 1, **terms))
+    faults, jobs = names(args.faults), args.jobs or 1
+    return list(explored(*pairing, faults, *size, limits, jobs, **terms(args)))
 
 
 def simulate(

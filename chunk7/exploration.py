@@ -225,13 +225,14 @@ def survival(
     joiners: int = 1,
     limits: SearchLimits | None = None,
     jobs: int = 1,
+    **terms: Any,
 ) -> list[Survival]:
     """Every pair that shares a feed under each of `faults`, one fault at a time.
 
     Orderings and errors as for `explored`; faults are any of `FAULTS`, `all` or none for all that
     have schedules of their own (STRIKES). `limits` bound each exploration.
     """
-    return list(surviving(connects, writes, faults, chunks, joiners, limits, jobs))
+    return list(surviving(connects, writes, faults, chunks, joiners, limits, jobs, **terms))
 
 
 def surviving(
@@ -242,6 +243,7 @@ def surviving(
     joiners: int,
     limits: SearchLimits | None,
     jobs: int = 1,
+    **terms: Any,
 ) -> Iterator[Survival]:
     """The same one by one: pair after pair, and of each the faults in the registry's order."""
     each = _each_fault(faults)
@@ -251,7 +253,7 @@ def surviving(
 
     def job(tick: Tick, share: slice) -> Iterator[list[Survival]]:
         for connect, write in _pairs(connects, writes)[share]:
-            calm = ExploreCell(connect, write, chunks, joiners)
+            calm = ExploreCell(connect, write, chunks, joiners, **terms)
             yield list(_survivals(calm, each, replace(limits, tick=tick)))
 
     return chain.from_iterable(_run(job, connects, writes, jobs))

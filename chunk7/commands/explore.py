@@ -23,9 +23,9 @@ from chunk7.cluster.options import (
     whole,
 )
 from chunk7.commands.run import CROSSED
+from chunk7.commands.terms import add_terms, in_words, terms
 from chunk7.console import fits, known_width, print_table, stdout_console
 from chunk7.delivery.errors import UsageError
-from chunk7.delivery.replica import Replica
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore import schedule as schedules
 from chunk7.simulator.explore.company import ANY
@@ -91,12 +91,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         metavar="NAME",
         help=f"faults that may strike once each: {', '.join(STRIKES)}; repeatable, or commas",
     )
-    parser.add_argument(
-        "--replica",
-        type=replica,
-        metavar="WHAT",
-        help="what nodes use a replica for that is behind: history (all reads), all (Pub/Sub, too)",
-    )
+    add_terms(parser)
     parser.add_argument(
         "--survival",
         action="store_true",
@@ -176,13 +171,6 @@ def _add_limits(parser: Parser) -> None:
     )
 
 
-def replica(text: str) -> Replica:
-    """--replica. Raises UsageError."""
-    if text not in list(Replica):
-        raise UsageError(f"--replica {text}: one of {', '.join(Replica)}")
-    return Replica(text)
-
-
 def joiners(text: str) -> int:
     """--joiners: how many, ANY for any number. Raises UsageError."""
     if text == "any":
@@ -230,7 +218,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(document) + "\n")
         return code
     console = stdout_console(PLAIN_WIDTH)
-    _print(console, findings, _heading(chunks(args), args.joiners, findings), _COUNTS)
+    _print(console, findings, _heading(_size(args), findings), _COUNTS)
     if args.verbose:
         _print(console, findings, "explored", _COVERAGE)
     _draw(findings, show)
@@ -243,11 +231,6 @@ def cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def terms(args: argparse.Namespace) -> dict[str, Any]:
-    """Further fields of a cell that options name."""
-    return {"replica": args.replica}
 
 
 def chunks(args: argparse.Namespace) -> int:
@@ -268,7 +251,9 @@ def _survival(args: argparse.Namespace) -> int:
     size = chunks(args), args.joiners
     limits = SearchLimits(args.max_schedules, args.max_seconds)
     pairing = names(args.connect), names(args.write)
-    found = surviving(*pairing, names(args.faults), *size, limits, args.jobs or cores())
+    found = surviving(
+        *pairing, names(args.faults), *size, limits, args.jobs or cores(), **terms(args)
+    )
     rows = list(_watched(found))
     document = {"schema": SCHEMA, "survival": [row.document() for row in rows]}
     if args.out:
@@ -278,7 +263,7 @@ def _survival(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(json.dumps(document) + "\n")
     else:
-        title = f"{_size(*size)}, one fault at a time"
+        title = f"{_size(args)}, one fault at a time"
         show_survival(rows, title, stdout_console(PLAIN_WIDTH))
     return CROSSED if any(row.verdict in failures for row in rows) else 0
 
@@ -302,7 +287,7 @@ def _liveness(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(json.dumps(document) + "\n")
     else:
-        show_liveness(rows, _heading(*size, rows), stdout_console(PLAIN_WIDTH))
+        show_liveness(rows, _heading(_size(args), rows), stdout_console(PLAIN_WIDTH))
     return CROSSED if any(row.document["verdict"] in failures for row in rows) else 0
 
 
@@ -397,17 +382,18 @@ def _watched(found: "Iterator[Found]") -> "Iterator[Found]":
 # --- what to say ---
 
 
-def _heading(chunks: int, joiners: int, findings: "Sequence[Finding | Lived | Proved]") -> str:
+def _heading(size: str, findings: "Sequence[Finding | Lived | Proved]") -> str:
     cell = findings[0].document
     faults = cell["faults"]
     troubles = f", faults: {', '.join(faults)}" if faults else ""
     replicas = f", a replica for {cell['replica']}" if "replica" in cell else ""
-    return f"{_size(chunks, joiners)}{troubles}{replicas}"
+    return f"{size}{troubles}{replicas}"
 
 
-def _size(chunks: int, joiners: int) -> str:
+def _size(args: argparse.Namespace) -> str:
+    count, joiners = chunks(args), args.joiners
     clients = f"{joiners} client{'s' * (joiners != 1)}" if joiners else "any number of clients"
-    return f"{chunks} chunk{'s' * (chunks != 1)}, {clients}"
+    return f"{count} chunk{'s' * (count != 1)}, {clients}{in_words(terms(args))}"
 
 
 _COUNTS = {

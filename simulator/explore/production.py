@@ -174,7 +174,9 @@ class Production:
         before, (number, _), after = window[:place], window[place], window[place + 1 :]
         if position != ENDED:
             return (*before, OpenWrite(number, position), *after)
-        return self._filled(writer, (*before, *after), window[-1].number)
+        rest = (*before, *after)
+        full = len(window) == self._life.overlap  # if not, there was nothing more to begin
+        return self._filled(writer, rest, window[-1].number) if full else rest
 
     def _filled(self, writer: int, window: Window, latest: int) -> Window:
         """The window with as many of the chunks that come after the latest as it has room for."""

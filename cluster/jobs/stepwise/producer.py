@@ -151,9 +151,10 @@ class SteppedProducers:
     def _end(self, writer: int, write: SteppedWrite) -> None:
         """The write is over, one way or another; the next takes its place."""
         window = self._windows[writer]
-        latest = window[-1].number
+        latest, full = window[-1].number, len(window) == self._life.overlap
         window.remove(write)
-        self._fill(writer, latest)
+        if full:  # if not, there was nothing more to begin
+            self._fill(writer, latest)
 
     def _fill(self, writer: int, latest: int) -> None:
         window = self._windows[writer]

@@ -1,0 +1,70 @@
+"""Options of `explore` that become fields of every cell; each says nothing unless it is given."""
+
+import argparse
+from typing import Any
+
+from chunk7.cluster.options import names, whole
+from chunk7.delivery.errors import UsageError
+from chunk7.delivery.life import MAX_OVERLAP, MAX_WRITERS, ProducerLife, Retry
+from chunk7.delivery.replica import Replica
+from chunk7.wire.options import Parser
+
+_REPLY = "producer_timeout"
+
+
+def add_terms(parser: Parser) -> None:
+    """--writers, --overlap, --retry, --replica."""
+    parser.add_argument(
+        "--writers",
+        type=whole("--writers", 1, MAX_WRITERS),
+        default=1,
+        metavar="N",
+        help="producers that write the session's chunks in turn, each at its own pace "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--overlap",
+        type=whole("--overlap", 1, MAX_OVERLAP),
+        default=1,
+        metavar="N",
+        help="chunks that a producer may have under way at once (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--retry",
+        metavar="HOW",
+        help=f"what a producer does that hears no reply ({_REPLY}): {', '.join(Retry)}, as to the "
+        "chunk's number (default: it gives the chunk up)",
+    )
+    parser.add_argument(
+        "--replica",
+        type=replica,
+        metavar="WHAT",
+        help="what nodes use a replica for that is behind: history (all reads), all (Pub/Sub, too)",
+    )
+
+
+def replica(text: str) -> Replica:
+    """--replica. Raises UsageError."""
+    if text not in list(Replica):
+        raise UsageError(f"--replica {text}: one of {', '.join(Replica)}")
+    return Replica(text)
+
+
+def terms(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of `ExploreCell`. Raises UsageError."""
+    retry = args.retry
+    if retry is not None and retry not in list(Retry):
+        raise UsageError(f"--retry {retry}: one of {', '.join(Retry)}")
+    if retry is not None and not args.survival and _REPLY not in names(args.faults):
+        raise UsageError(f"--retry {retry}: needs --faults {_REPLY}, for no other loses a reply")
+    life = ProducerLife(args.writers, args.overlap, None if retry is None else Retry(retry))
+    return {"life": life, "replica": args.replica}
+
+
+def in_words(terms: dict[str, Any]) -> str:
+    """The terms for a heading, each with a comma before it."""
+    life: ProducerLife = terms["life"]
+    writers = f", {life.writers} producers" if life.writers > 1 else ""
+    overlap = f", {life.overlap} chunks under way at once" if life.overlap > 1 else ""
+    retry = f", retry: {life.retry}" if life.retry else ""
+    return f"{writers}{overlap}{retry}"
