@@ -4,6 +4,7 @@ from chunk7.faults import EFFECTS, FAULTS, SAME_AS, SPELLS, STRIKES
 from chunk7.faults.fault import (
     ClientView,
     Deafen,
+    Die,
     Disconnect,
     Forget,
     Lag,
@@ -12,6 +13,7 @@ from chunk7.faults.fault import (
     Rejoin,
     RollBack,
     Situation,
+    StartOver,
     Strike,
     TrimTo,
     WriteView,
@@ -159,6 +161,28 @@ def test_each_write_under_way_may_stay_without_a_reply() -> None:
         ("producer2", "timeout_not_executed", 2),
         ("producer2", "timeout_executed", 2),
     ]
+
+
+def test_a_producer_dies_while_it_has_something_to_write() -> None:
+    assert strikes("producer_crash") == strikes("producer_zombie") == []
+    assert strikes("producer_crash", writing=2) == [
+        Strike("producer", "producer_crash", None, (Die(0),)),
+        Strike("producer", "producer_restart", None, (StartOver(0),)),
+    ]
+    assert strikes("producer_zombie", writing=2) == [
+        Strike("producer", "producer_zombie", None, (StartOver(0, zombie=True),)),
+    ]
+
+
+def test_each_producer_may_die_but_a_zombie_has_been_replaced_already() -> None:
+    writes = (
+        WriteView(0, "producer", 1),
+        WriteView(0, "producer", 3),
+        WriteView(1, "producer2", 2),
+        WriteView(2, "zombie", 1, zombie=True),
+    )
+    struck = STRIKES["producer_zombie"].strikes(Situation((), writes))
+    assert [strike.actor for strike in struck] == ["producer", "producer2"]
 
 
 def test_what_a_node_is_without_in_virtual_time() -> None:

@@ -47,6 +47,8 @@ SURVIVORS = {
     "slow_client": ALL_SAFE,
     "client_reconnect_storm": ALL_SAFE,
     "producer_timeout": ALL_SAFE,
+    "producer_crash": ALL_SAFE,
+    "producer_zombie": ALL_SAFE,
 }
 
 
