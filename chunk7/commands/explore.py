@@ -23,7 +23,7 @@ from chunk7.cluster.options import (
     whole,
 )
 from chunk7.commands.run import CROSSED
-from chunk7.commands.terms import add_terms, in_words, terms
+from chunk7.commands.terms import TERMS, add_terms, in_words, terms
 from chunk7.console import fits, known_width, print_table, stdout_console
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import STRIKES
@@ -313,7 +313,7 @@ def _properties(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(json.dumps(document) + "\n")
     else:
-        show_properties(rows, _heading(*size, rows), stdout_console(PLAIN_WIDTH))
+        show_properties(rows, _heading(_size(args), rows), stdout_console(PLAIN_WIDTH))
     verdicts = {word for row in rows for word in row.document["properties"].values()}
     return CROSSED if verdicts.intersection(failures) else 0
 
@@ -323,11 +323,8 @@ def _cases(args: argparse.Namespace) -> int:
     from chunk7.museum import told
     from chunk7.simulator.explore.search import SearchLimits
 
-    _refuse(
-        args,
-        "--case",
-        ("connect", "write", "faults", "show", "verbose", "fail_on", "out", "replica"),
-    )
+    _refuse(args, "--case", ("connect", "write", "faults", "show", "verbose", "fail_on", "out"))
+    _refuse(args, "--case", TERMS)
     limits = SearchLimits(args.max_schedules, args.max_seconds)
     cases = told(names(args.case), limits, args.jobs or cores())
     if args.json:

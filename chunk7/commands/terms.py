@@ -9,6 +9,7 @@ from chunk7.delivery.life import MAX_OVERLAP, MAX_WRITERS, ProducerLife, Retry
 from chunk7.delivery.replica import Replica
 from chunk7.wire.options import Parser
 
+TERMS = ("writers", "overlap", "retry", "replica")
 _REPLY = "producer_timeout"
 
 
@@ -17,17 +18,14 @@ def add_terms(parser: Parser) -> None:
     parser.add_argument(
         "--writers",
         type=whole("--writers", 1, MAX_WRITERS),
-        default=1,
         metavar="N",
-        help="producers that write the session's chunks in turn, each at its own pace "
-        "(default: %(default)s)",
+        help="producers that write the session's chunks in turn, each at its own pace (default: 1)",
     )
     parser.add_argument(
         "--overlap",
         type=whole("--overlap", 1, MAX_OVERLAP),
-        default=1,
         metavar="N",
-        help="chunks that a producer may have under way at once (default: %(default)s)",
+        help="chunks that a producer may have under way at once (default: 1)",
     )
     parser.add_argument(
         "--retry",
@@ -57,7 +55,9 @@ def terms(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"--retry {retry}: one of {', '.join(Retry)}")
     if retry is not None and not args.survival and _REPLY not in names(args.faults):
         raise UsageError(f"--retry {retry}: needs --faults {_REPLY}, for no other loses a reply")
-    life = ProducerLife(args.writers, args.overlap, None if retry is None else Retry(retry))
+    life = ProducerLife(
+        args.writers or 1, args.overlap or 1, None if retry is None else Retry(retry)
+    )
     return {"life": life, "replica": args.replica}
 
 
