@@ -127,6 +127,7 @@ interrupts: $(VENV)/dev.stamp
 
 field-cases: $(VENV)/dev.stamp
 	$(BIN)/python docs/make_field_cases.py
+	$(BIN)/python docs/make_lives.py
 
 survival: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.survival $(ARGS)
