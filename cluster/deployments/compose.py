@@ -104,8 +104,7 @@ async def drive(settings: RunSettings, folder: Path, run_name: str, console: Con
         back = (BACK,) if REPLICA in around else ()
         parts = (STORE, *around, *back, "node", "producer", "proxy", LOAD)
         await stack.create(*parts, scale={"node": settings.nodes})
-        for service in (STORE, *around):  # some are reached through others
-            await stack.start(service)
+        await stack.start(STORE, *around)  # healthy once each has its way to the store
         await stack.start("node", "producer", "proxy")
         with fault_records(folder / "raw") as records:
             controls = await _controls(stack, settings, folder, records)

@@ -93,7 +93,7 @@ def _roles(
 
 
 def around_store(latency_ms: float, needs: frozenset[Need]) -> tuple[str, ...]:
-    """The services beside and before the store, in the order of their start."""
+    """The services beside and before the store, nearest to it first."""
     replica = ("replica", "lag") if Need.REPLICA in needs else ()
     link = ("link",) if Need.LINK in needs else ()
     delay = ("delay",) if latency_ms or Need.DELAY in needs else ()
