@@ -12,6 +12,7 @@ import pytest
 from stack import remains_of
 
 from chunk7.cluster.deployments.containers import Containers, connect
+from chunk7.delivery.errors import RecordError
 from chunk7.wire.records import read_back
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -42,9 +43,10 @@ def wait_for_event(folder: Path, process: "subprocess.Popen[str]", kind: str, fa
 
 def recorded(path: Path) -> set[tuple[str, str]]:
     """The kind of each event so far, and the first word of what it says."""
-    if not path.exists():
+    try:
+        rows = read_back(path).table.to_pylist()
+    except RecordError:  # not there yet, or its head is on the way
         return set()
-    rows = read_back(path).table.to_pylist()
     return {(row["kind"], row["detail"].split()[0]) for row in rows}
 
 
@@ -114,9 +116,6 @@ def test_faults_strike_containers_and_an_end_that_none_of_them_planned_is_the_ru
     ]
     killed = summary["faults"][4]["target"]
     assert not [reason for reason in summary["invalid_because"] if f"{killed} " in reason]
-    # The end that nobody planned, and what the replica had not heard.
-    causes = set(summary["results"][0]["causes"])
-    assert causes <= {"node_gone", "store_replaced", "store_reconnect", "stale_read"}
 
 
 def test_ctrl_c_takes_everything_down_and_judges_what_there_was(
