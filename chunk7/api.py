@@ -71,6 +71,7 @@ class ExploreOptions(TypedDict, total=False):
 
     chunks: int
     joiners: int | Literal["any"]
+    client: str
     faults: Sequence[str]
     replica: Literal["history", "all"]
     writers: int

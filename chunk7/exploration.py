@@ -7,8 +7,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from chunk7.delivery.clients import CLIENTS
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
+from chunk7.delivery.own_client import resolve_client
 from chunk7.delivery.properties import load_properties
 from chunk7.delivery.registry import Ordering, resolve
 from chunk7.faults import FAULTS, SAME_AS, STRIKES
@@ -88,8 +90,9 @@ def explored(
 
     Orderings are names, `path/to/file.py:name`, `all` (also: none) or objects; `jobs` is in how
     many processes at once; joiners may be `company.ANY`, `terms` are further fields of
-    `ExploreCell`. Raises UsageError for an ordering or fault that does not exist and when none
-    pair, OrderingError for one that breaks the protocol or loops for ever.
+    `ExploreCell`, `client` by its name or as `path/to/file.py:Name`. Raises UsageError for an
+    ordering, client or fault that does not exist and when none pair, OrderingError for one that
+    breaks the protocol or loops for ever.
     """
     may_strike = _chosen_faults(faults)
     connects = _wanted("--connect", connects, CONNECT_ORDERINGS)
@@ -97,11 +100,12 @@ def explored(
 
     def job(tick: Tick, share: slice) -> Iterator[Finding]:
         pairs = _pairs(connects, writes)
-        like = [_cell(*each, chunks, joiners, may_strike, **terms) for each in pairs]
+        rest = _terms(terms)
+        like = [_cell(*each, chunks, joiners, may_strike, **rest) for each in pairs]
         for cell in [cell for one in like for cell in one.with_each_client()][share]:
             yield find(cell, replace(limits, tick=tick))
 
-    return _run(job, connects, writes, jobs)
+    return _run(job, connects, writes, jobs, terms.get("client"))
 
 
 class Lived(NamedTuple):
@@ -133,12 +137,13 @@ def lived(
 
     def job(tick: Tick, share: slice) -> Iterator[Lived]:
         pairs = _pairs(connects, writes)
-        like = [_cell(*each, chunks, joiners, may_strike, **terms) for each in pairs]
+        rest = _terms(terms)
+        like = [_cell(*each, chunks, joiners, may_strike, **rest) for each in pairs]
         for cell in [cell for one in like for cell in one.with_each_client()][share]:
             found = in_the_end(cell, replace(limits, tick=tick))
             yield Lived(found.document(), drawn_for_ever(found), found.seconds)
 
-    return _run(job, connects, writes, jobs)
+    return _run(job, connects, writes, jobs, terms.get("client"))
 
 
 class Proved(NamedTuple):
@@ -175,7 +180,8 @@ def proved(
     def job(tick: Tick, share: slice) -> Iterator[Proved]:
         properties = load_properties(file)
         pairs = _pairs(connects, writes)
-        like = [ExploreCell(*each, chunks, joiners, may_strike, **terms) for each in pairs]
+        rest = _terms(terms)
+        like = [ExploreCell(*each, chunks, joiners, may_strike, **rest) for each in pairs]
         for cell in [cell for one in like for cell in one.with_each_client()][share]:
             found = check_properties(cell, properties, replace(limits, tick=tick))
             drawings = {
@@ -299,14 +305,22 @@ def _run(
     connects: Sequence[object],
     writes: Sequence[object],
     jobs: int,
+    client: object = None,
     foreign: bool = False,
 ) -> Iterator[Item]:
     """Here, or in processes of their own: more than one, or not all of the code is ours."""
     jobs = min(jobs, len(connects) * len(writes))
-    ours = {*CONNECT_ORDERINGS, *WRITE_ORDERINGS}.issuperset([*connects, *writes])
-    if jobs == 1 and ours and not foreign:
+    ours = {*CONNECT_ORDERINGS, *WRITE_ORDERINGS, *CLIENTS, None}
+    if jobs == 1 and ours.issuperset([*connects, *writes, client]) and not foreign:
         return job(lambda: None, slice(None))
     return guarded(*(partial(job, share=slice(place, None, jobs)) for place in range(jobs)))
+
+
+def _terms(terms: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with the client policy that they name."""
+    client = terms.get("client")
+    named = {"client": resolve_client(client, "--client")} if isinstance(client, str) else {}
+    return {**terms, **named}
 
 
 def _chosen_faults(wanted: Sequence[str]) -> tuple[str, ...]:

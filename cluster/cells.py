@@ -148,8 +148,11 @@ def _explored(
 def traits(ordering: ConnectOrdering) -> Traits:
     """What judging needs to know of an ordering, found by stepping it against an empty store.
 
-    Raises OrderingError when it breaks the protocol.
+    Raises OrderingError when it breaks the protocol, UsageError for a client of its own.
     """
+    if not isinstance(ordering.client, ClientPolicy):
+        known = ", ".join(ClientPolicy)
+        raise UsageError(f"{ordering.name}: a run has no clients but {known}; explore has")
     return Traits(
         fills_gaps=ordering.client is ClientPolicy.FILLS_GAPS,
         merges=any(isinstance(effect, Release) for effect in dry_join(ordering)),

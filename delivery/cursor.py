@@ -8,9 +8,10 @@ from chunk7.delivery.errors import OrderingError
 EntryId = tuple[int, int]
 """Ids compare as numbers, not as text: 9-9 is before 9-10."""
 
-CLOCK_START_MS = 1_000_000
+CLOCK_START_MS = 999_998
 """What a clock in memory begins with: far from 0, as a real one's, so that whoever takes ids for
-counts is found out."""
+counts is found out. The second millisecond has one more digit than the first, so that whoever
+compares ids as text is, too."""
 
 _CURSOR = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 _MAX = 2**64 - 1

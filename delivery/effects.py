@@ -80,9 +80,13 @@ class ReadHead:
 
 @dataclass(frozen=True, slots=True)
 class SendHistory:
-    """Write a history frame to the client. Answer: None."""
+    """Write a history frame to the client, with the cursor behind it if it has one. Answer: None.
+
+    The wire of our own nodes has no cursors: they leave it out.
+    """
 
     chunks: tuple[Chunk, ...]
+    cursor: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,18 @@ def subscribe_then_history(join: Join) -> ConnectSteps:
     yield SendWelcome()
 """
 
+import inspect
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.client import ClientModel
+from chunk7.delivery.clients import CLIENTS
 from chunk7.delivery.effects import BEGINNING, ConnectEffect, Cursor, WriteEffect
+from chunk7.delivery.own_client import OwnClient, resolve_client
 from chunk7.delivery.position import Position
 
 ConnectSteps = Generator[ConnectEffect, Any, None]
@@ -29,7 +34,7 @@ class Feed(StrEnum):
 
 
 class ClientPolicy(StrEnum):
-    """What the ordering asks of the client."""
+    """What the ordering asks of the client: the shipped policies (`delivery/clients/`)."""
 
     TAKES_ALL = "takes_all"
     DEDUPLICATES = "deduplicates"
@@ -64,13 +69,18 @@ class ConnectOrdering:
     name: str
     steps: Callable[[Join], ConnectSteps]
     feed: Feed = Feed.PUBSUB
-    client: ClientPolicy = ClientPolicy.TAKES_ALL
+    client: ClientPolicy | ClientModel = ClientPolicy.TAKES_ALL
     recovery: Callable[[Position], ConnectSteps] | None = None
+
+    @property
+    def client_model(self) -> ClientModel:
+        """The client's half."""
+        return CLIENTS[self.client] if isinstance(self.client, ClientPolicy) else self.client
 
     @property
     def mends(self) -> bool:
         """Whether a hole that a join leaves is filled: the client asks, or the node sees it."""
-        return self.client is ClientPolicy.FILLS_GAPS or self.recovery is not None
+        return self.client_model.asks or self.recovery is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +95,33 @@ class WriteOrdering:
 def connect_ordering(
     *,
     feed: Feed = Feed.PUBSUB,
-    client: ClientPolicy = ClientPolicy.TAKES_ALL,
+    client: ClientPolicy | ClientModel | type[ClientModel] | str = ClientPolicy.TAKES_ALL,
     recovery: Callable[[Position], ConnectSteps] | None = None,
 ) -> Callable[[Callable[[Join], ConnectSteps]], ConnectOrdering]:
-    """Make a generator function a connect ordering of the same name."""
-    return lambda steps: ConnectOrdering(steps.__name__, steps, feed, client, recovery)
+    """Make a generator function a connect ordering of the same name.
+
+    `client` may be a policy of one's own: a class without arguments, an object, or `file.py:Name`,
+    which is sought from the function's file on.
+    Raises UsageError when there is none.
+    """
+
+    def decorate(steps: Callable[[Join], ConnectSteps]) -> ConnectOrdering:
+        policy = _policy(client, steps)
+        return ConnectOrdering(steps.__name__, steps, feed, policy, recovery)
+
+    return decorate
+
+
+def _policy(
+    client: ClientPolicy | ClientModel | type[ClientModel] | str, steps: Callable[..., Any]
+) -> ClientPolicy | ClientModel:
+    if isinstance(client, type):
+        return OwnClient(client.__name__, client())
+    if not isinstance(client, str):
+        return OwnClient(type(client).__name__, client)
+    if client in set(ClientPolicy):
+        return ClientPolicy(client)
+    return resolve_client(client, "client", Path(inspect.getfile(steps)).parent)
 
 
 def write_ordering(

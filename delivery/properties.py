@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.errors import UsageError
-from chunk7.delivery.registry import load_file
+from chunk7.delivery.user_file import load_file
 
 Holds = Callable[[Sequence[Chunk], Sequence[Chunk]], bool]
 """Given what was shown, in its order, and what was due: what the producer knows to be written."""

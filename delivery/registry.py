@@ -1,14 +1,13 @@
 """Find an ordering by name, or in a user's own file as `path/to/file.py:name`."""
 
-import importlib.util
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import TypeVar
 
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
+from chunk7.delivery.user_file import load_file
 
 Ordering = TypeVar("Ordering", ConnectOrdering, WriteOrdering)
 _NAME = re.compile(r"[^\W\d][\w.-]{0,63}")
@@ -45,20 +44,3 @@ def _resolve(spec: str, registry: Mapping[str, Ordering], kind: type[Ordering]) 
         allowed = "a letter or _, then letters, digits, _, - or ., 64 at most"
         raise UsageError(f"{path}: {name}: its name {found.name[:80]!a} is not {allowed}")
     return found
-
-
-def load_file(path: Path, what: str) -> ModuleType:
-    """A user's own file, run as a module. Raises UsageError in one line; `what` it should be."""
-    if not path.is_file():
-        raise UsageError(f"no {what} file {path}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise UsageError(f"{path}:{error.lineno}: {error.msg}") from error
-    except Exception as error:
-        raise UsageError(f"{path} does not load: {type(error).__name__}: {error}") from error
-    return module

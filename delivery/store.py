@@ -110,10 +110,15 @@ class MemoryStore:
         """
         if after == NEWEST:
             return StreamRead((), cursor_of(self._last_ids.get(session_id, _NONE)))
-        position = entry_id(after)
-        entries = [entry for entry in self._streams[session_id] if entry[0] > position]
-        cursor = cursor_of(entries[-1][0]) if entries else after
+        entries = self.entries_with_ids(session_id, after)
+        cursor = entries[-1][0] if entries else after
         return StreamRead(tuple(chunk for _, chunk in entries), cursor)
+
+    def entries_with_ids(self, session_id: str, after: Cursor) -> tuple[tuple[Cursor, Chunk], ...]:
+        """XREAD: what is behind `after`, each with its id. Errors as for `stream`."""
+        position = entry_id(after)
+        entries = (entry for entry in self._streams[session_id] if entry[0] > position)
+        return tuple((cursor_of(entry), chunk) for entry, chunk in entries)
 
     # --- an operator, and the pure drivers ---
 

@@ -244,7 +244,9 @@ def _survival(args: argparse.Namespace) -> int:
     from chunk7.simulator.explore.search import SearchLimits
     from chunk7.survival_table import show_survival, write_schedules
 
-    _refuse(args, "--survival; explore the fault by itself", ("show", "verbose", "replica"))
+    _refuse(
+        args, "--survival; explore the fault by itself", ("show", "verbose", "replica", "client")
+    )
     if args.joiners == ANY:
         raise UsageError("--joiners any: not with --survival: faults strike")
     failures = fail_on(args.fail_on, FAILURES)
@@ -342,7 +344,7 @@ def _promela(args: argparse.Namespace) -> int:
     from chunk7.exploration import one_cell
     from chunk7.simulator.explore.promela import promela
 
-    _refuse(args, "--promela", ("show", "verbose", "json", "out", "fail_on"))
+    _refuse(args, "--promela", ("show", "verbose", "json", "out", "fail_on", "client"))
     pairing = names(args.connect), names(args.write), names(args.faults)
     text = promela(one_cell("--promela", *pairing, chunks(args), args.joiners, **terms(args)))
     write_whole(args.promela, text)

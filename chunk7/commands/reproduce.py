@@ -16,6 +16,7 @@ from chunk7.console import known_width
 from chunk7.delivery.effects import StreamRead
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, Feed, WriteOrdering, pair
+from chunk7.delivery.own_client import resolve_client
 from chunk7.delivery.registry import resolve
 from chunk7.faults import STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
@@ -97,12 +98,13 @@ def _what(args: argparse.Namespace) -> tuple[ExploreCell, Schedule]:
         args.connect or (given.connect if given else "history_then_subscribe"),
         args.write or (given.write if given else None),
     )
+    client = given.client if given else None
 
     def attempt(_: object) -> Iterator[None]:
         rerun(*_prepared(args, given, *specs))
         yield
 
-    rehearse(filter(None, specs), attempt)
+    rehearse(filter(None, (*specs, client)), attempt)
     return _prepared(args, given, *specs)
 
 
@@ -130,6 +132,7 @@ def _prepared(
             f"{args.schedule}: replica {given.replica}: explored only; the one store "
             "that this command starts has none"
         )
+    client = resolve_client(given.client, f"{args.schedule}: client") if given.client else None
     cell = ExploreCell(
         connect,
         write,
@@ -138,6 +141,7 @@ def _prepared(
         given.faults,
         resumes=given.resumes,
         life=given.life,
+        client=client,
     )
     return cell, replace(given, connect=connect.name, write=write.name)
 

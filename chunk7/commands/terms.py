@@ -4,17 +4,18 @@ import argparse
 from typing import Any
 
 from chunk7.cluster.options import names, whole
+from chunk7.delivery.clients import CLIENTS
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.life import MAX_OVERLAP, MAX_WRITERS, ProducerLife, Retry
 from chunk7.delivery.replica import Replica
 from chunk7.wire.options import Parser
 
-TERMS = ("writers", "overlap", "retry", "replica")
+TERMS = ("writers", "overlap", "retry", "replica", "client")
 _REPLY = "producer_timeout"
 
 
 def add_terms(parser: Parser) -> None:
-    """--writers, --overlap, --retry, --replica."""
+    """--writers, --overlap, --retry, --replica, --client."""
     parser.add_argument(
         "--writers",
         type=whole("--writers", 1, MAX_WRITERS),
@@ -39,6 +40,12 @@ def add_terms(parser: Parser) -> None:
         metavar="WHAT",
         help="what nodes use a replica for that is behind: history (all reads), all (Pub/Sub, too)",
     )
+    parser.add_argument(
+        "--client",
+        metavar="NAME",
+        help=f"every client's policy: {', '.join(CLIENTS)}, or path/to/file.py:Name (default: "
+        "the connect ordering's)",
+    )
 
 
 def replica(text: str) -> Replica:
@@ -58,7 +65,7 @@ def terms(args: argparse.Namespace) -> dict[str, Any]:
     life = ProducerLife(
         args.writers or 1, args.overlap or 1, None if retry is None else Retry(retry)
     )
-    return {"life": life, "replica": args.replica}
+    return {"life": life, "replica": args.replica, "client": args.client}
 
 
 def in_words(terms: dict[str, Any]) -> str:
@@ -67,4 +74,5 @@ def in_words(terms: dict[str, Any]) -> str:
     writers = f", {life.writers} producers" if life.writers > 1 else ""
     overlap = f", {life.overlap} chunks under way at once" if life.overlap > 1 else ""
     retry = f", retry: {life.retry}" if life.retry else ""
-    return f"{writers}{overlap}{retry}"
+    client = f", client: {terms['client']}" if terms["client"] else ""
+    return f"{writers}{overlap}{retry}{client}"

@@ -4,13 +4,17 @@ May import: delivery.
 """
 
 from chunk7.delivery.client import ClientModel
+from chunk7.delivery.clients.chat_client import ChatClient
 from chunk7.delivery.clients.deduplicates import Deduplicates
 from chunk7.delivery.clients.fills_gaps import FillsGaps
+from chunk7.delivery.clients.last_id import KeepsLastId
 from chunk7.delivery.clients.takes_all import TakesAll
 
 CLIENTS: dict[str, ClientModel] = {
     "takes_all": TakesAll(),
     "deduplicates": Deduplicates(),
     "fills_gaps": FillsGaps(),
+    "chat_client": ChatClient(),
+    "last_id": KeepsLastId(),
 }
-"""By name; an ordering names one of them, as a `ClientPolicy`."""
+"""By name. The first three are what a shipped ordering may ask for, as a `ClientPolicy`."""

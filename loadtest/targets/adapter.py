@@ -15,7 +15,7 @@ import msgspec
 import yaml
 
 from chunk7.delivery.errors import UsageError
-from chunk7.delivery.registry import load_file
+from chunk7.delivery.user_file import load_file
 from chunk7.loadtest.targets.explained import explain
 from chunk7.loadtest.targets.paths import compile_path
 from chunk7.loadtest.targets.transports import BY_SCHEME

@@ -13,8 +13,10 @@ from chunk7.delivery.ordering import ConnectSteps, Feed, Join, connect_ordering
 
 @connect_ordering(feed=Feed.STREAM)
 def redis_streams(join: Join) -> ConnectSteps:
-    read = yield ReadStream()
-    yield SendHistory(tuple(chunk for chunk in read.chunks if chunk.seq > join.after_seq))
+    read = yield ReadStream(after=join.after)
+    yield SendHistory(
+        tuple(chunk for chunk in read.chunks if chunk.seq > join.after_seq), read.cursor
+    )
     yield Pause()
     yield Follow(after=read.cursor)
     yield SendWelcome()

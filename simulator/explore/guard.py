@@ -67,13 +67,15 @@ class _Guarded:
                 seen, since = self._ticks.value, time.monotonic()
             elif time.monotonic() - since > patience_s:
                 raise OrderingError(
-                    f"an ordering file has neither yielded nor ended for {patience_s:g} s: "
-                    "it seems to loop for ever"
+                    "an ordering or client file has neither yielded nor ended for "
+                    f"{patience_s:g} s: it seems to loop for ever"
                 )
         try:
             message: tuple[str, Any] | None = self._results.recv()
         except EOFError:
-            raise OrderingError("an ordering file has ended the process that explored it") from None
+            raise OrderingError(
+                "an ordering or client file has ended the process that explored it"
+            ) from None
         return message
 
     def end(self) -> None:

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 from chunk7.simulator.explore.graph import Graph, reached
-from chunk7.simulator.explore.schedule import Step, replica_document
+from chunk7.simulator.explore.schedule import Step, client_document, replica_document
 from chunk7.simulator.explore.search import SearchLimits
 from chunk7.simulator.explore.state import ExploreCell
 from chunk7.simulator.explore.unread_cursor import CursorRead
@@ -61,6 +61,7 @@ class Liveness:
             "faults": list(self.cell.faults),
             "resumes": self.cell.resumes,
             **replica_document(self.cell.replica),
+            **client_document(self.cell.client_name),
             "verdict": str(self.verdict),
             "states": self.states,
             "chunks": self.cell.chunks,

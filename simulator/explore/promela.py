@@ -86,7 +86,8 @@ def _check(cell: ExploreCell) -> None:
         "faults": bool(cell.faults),
         "several open writes": cell.life != ONE_BY_ONE,
         "a replica": cell.replica is not None,
-        "a client of its own": cell.client is not None,
+        "a client of its own": cell.client is not None
+        or not isinstance(cell.connect.client, ClientPolicy),
         "a recovery": cell.connect.recovery is not None,
         "MAXLEN": cell.stream_max_entries is not None,
         "one client in company": cell.company,

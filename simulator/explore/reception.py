@@ -1,5 +1,7 @@
 """The clients' half of the rules: what one makes of the frames that it is sent."""
 
+from dataclasses import replace
+
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import Cursor
 from chunk7.delivery.frames import Frame, LiveFrame, StoredFrame, chunks_in
@@ -58,11 +60,14 @@ class Reception:
         return known
 
     def send(self, joiner: Joiner, frame: Frame) -> Joiner:
-        """The node writes a frame."""
+        """The node writes a frame; who does not look at cursors gets none."""
+        if isinstance(frame, StoredFrame) and frame.cursor and not self.client.reads_cursors:
+            frame = replace(frame, cursor=None)
         return self._write(joiner, self._frame_id(frame))
 
     def send_live(self, joiner: Joiner, chunk_id: int, cursor: Cursor | None = None) -> Joiner:
-        """The node writes a live chunk, with its cursor if it knows one."""
+        """The same for a live chunk, and its cursor if the node knows one."""
+        cursor = cursor if self.client.reads_cursors else None
         known = self._live_ids.get((chunk_id, cursor))
         if known is None:
             frame = self._frame_id(LiveFrame(self._chunks[chunk_id], cursor))

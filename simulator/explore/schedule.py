@@ -1,7 +1,7 @@
 """A schedule: who did what, in which order. What `explore --out` writes and `reproduce` replays.
 
 {"schema": 1, "connect", "write", "chunks", "joiners", "faults": [name], "resumes": bool,
- "life": {"writers", "overlap", "retry"}, "steps": [{"actor", "effect", "chunk"}]}
+ "life": {"writers", "overlap", "retry"}, "client", "steps": [{"actor", "effect", "chunk"}]}
 
 Actors: `producer`, `producer2` and so on; `zombie`, a producer that was taken for dead; `store`,
 which executes what was sent (a subscription, a trim); `nodeN`, the whole of a relay node;
@@ -9,7 +9,8 @@ which executes what was sent (a subscription, a trim); `nodeN`, the whole of a r
 `chunk` is the chunk's number, counted from 1 in the order of production, or null. `resumes`, false
 where it is missing: whether a client that joins again says how far it has got (`Cell.resumes`).
 `replica` is there where nodes use one: what it serves, history or all.
-`life` is there where it is not that of one producer that does one thing after the other.
+`life` is there where it is not that of one producer that does one thing after the other,
+`client` where a policy replaces that of the connect ordering: its name or path/to/file.py:Name.
 """
 
 import json
@@ -99,6 +100,7 @@ class Schedule:
     resumes: bool = False
     life: ProducerLife = ONE_BY_ONE
     replica: Replica | None = None
+    client: str | None = None
 
 
 def document(schedule: Schedule) -> dict[str, Any]:
@@ -113,6 +115,7 @@ def document(schedule: Schedule) -> dict[str, Any]:
         "resumes": schedule.resumes,
         **life_document(schedule.life),
         **replica_document(schedule.replica),
+        **client_document(schedule.client),
         "steps": [step._asdict() for step in schedule.steps],
     }
 
@@ -125,6 +128,11 @@ def replica_document(replica: Replica | None) -> dict[str, Any]:
 def life_document(life: ProducerLife) -> dict[str, Any]:
     """The field `life` of a document; none where it is the default."""
     return {} if life == ONE_BY_ONE else {"life": asdict(life)}
+
+
+def client_document(client: str | None) -> dict[str, str]:
+    """The field `client` of a document; none where it is the connect ordering's."""
+    return {} if client is None else {"client": client}
 
 
 def dump(schedule: Schedule, path: Path) -> None:
@@ -168,6 +176,7 @@ def parse(head: Any) -> Schedule:
         resumes=resumes,
         life=_life(head.get("life", {})),
         replica=_replica(head.get("replica")),
+        client=_text(head, "client") if "client" in head else None,
     )
 
 
@@ -215,7 +224,8 @@ def _whole(head: Mapping[str, Any], field: str, high: int) -> int:
 def _text(head: Mapping[str, Any], field: str) -> str:
     value = head.get(field)
     if not isinstance(value, str) or not value:
-        raise UsageError(f"{field} {value!r}: want an ordering's name")
+        kind = "a policy" if field == "client" else "an ordering"
+        raise UsageError(f"{field} {value!r}: want {kind}'s name")
     return value
 
 

@@ -159,11 +159,11 @@ class Service:
                 return joiner._replace(
                     handover=attach(joiner.handover, to, joiner.after_seq, self._positioned)
                 )
-            case SendHistory(chunks):
+            case SendHistory(chunks, cursor):
                 noted = note(joiner.handover, (chunk.seq for chunk in chunks))
                 return self._reception.send(
                     joiner._replace(handover=noted),
-                    StoredFrame(tuple(chunks)),
+                    StoredFrame(tuple(chunks), cursor),
                 )
             case SendWelcome(head_seq):
                 return self._reception.send(joiner, JoinedFrame(head_seq))
@@ -188,13 +188,13 @@ class Service:
     def _tail(self, state: State, place: int, joiner: Joiner, actor: str) -> Iterator[Move]:
         cursor = joiner.cursor
         assert cursor is not None
-        read = self._stores.after(
-            state.read_store, ("tail", cursor), lambda m: m.stream(SESSION, cursor)
+        entries = self._stores.after(
+            state.read_store, ("tail", cursor), lambda m: m.entries_with_ids(SESSION, cursor)
         )[1]
-        for chunk in read.chunks:
-            joiner = self._reception.send_live(joiner, self._reception.chunk_id(chunk))
-        if read.chunks:
-            after = joiner._replace(cursor=read.cursor)
+        for entry, chunk in entries:
+            joiner = self._reception.send_live(joiner, self._reception.chunk_id(chunk), entry)
+        if entries:
+            after = joiner._replace(cursor=entries[-1][0])
             yield Step(actor, "tail"), with_joiner(state, place, after)
 
     def _fetch(self, state: State, place: int, joiner: Joiner, actor: str) -> Move:

@@ -8,12 +8,12 @@ from typing import NamedTuple, TypeVar
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.client import ClientModel
-from chunk7.delivery.clients import CLIENTS
 from chunk7.delivery.clients.resumes import Resumes
 from chunk7.delivery.effects import Cursor
 from chunk7.delivery.handover import Handover
 from chunk7.delivery.life import ONE_BY_ONE, ProducerLife
-from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
+from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering
+from chunk7.delivery.own_client import OwnClient
 from chunk7.delivery.replica import Replica
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore.schedule import Schedule, Step
@@ -36,7 +36,8 @@ class ExploreCell:
     node, at any moment. Each of `faults` happens at most once in a schedule, at any moment.
     A client that loses its connection resumes after the last number up to which it has everything,
     as the shipped one does; without `resumes` it starts over, unless it fills gaps. `client`
-    replaces the ordering's own client policy, and says itself where it resumes.
+    replaces the ordering's client policy. It says itself where it resumes, as does one of the
+    ordering's own.
     `stream_max_entries` is the store's MAXLEN, None for no trimming. `early_beats` is how many
     heartbeats each client may get while the producer is still writing. In `company` the one client
     is among any number of others at its node (`chunk7.simulator.explore.company`). `life` is the
@@ -60,8 +61,13 @@ class ExploreCell:
         """The client's half of the connect ordering."""
         if self.client is not None:
             return self.client
-        client = CLIENTS[self.connect.client]
+        client = self.connect.client_model
         return Resumes(client) if self.resumes and self._clients_differ() else client
+
+    @property
+    def client_name(self) -> str | None:
+        """How `client` was named, None where it was not."""
+        return self.client.name if isinstance(self.client, OwnClient) else None
 
     def with_each_client(self) -> "tuple[ExploreCell, ...]":
         """The cell with clients that resume and, where that makes a difference, that start over."""
@@ -70,7 +76,8 @@ class ExploreCell:
     def _clients_differ(self) -> bool:
         """Whether some fault makes clients join again that would not resume by their policy."""
         rejoin = any(STRIKES[name].rejoins_client for name in self.faults)
-        return rejoin and not CLIENTS[self.connect.client].asks
+        shipped = self.client is None and isinstance(self.connect.client, ClientPolicy)
+        return rejoin and shipped and not self.connect.client_model.asks
 
 
 class Joiner(NamedTuple):
@@ -226,6 +233,7 @@ def schedule_of(cell: ExploreCell, steps: tuple[Step, ...]) -> Schedule:
         cell.resumes,
         cell.life,
         cell.replica,
+        cell.client_name,
     )
 
 

@@ -8,7 +8,15 @@ for all. One that looks is found out, and has to be explored with real ids, of e
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from chunk7.delivery.effects import BEGINNING, NEWEST, Cursor, Follow, ReadStream, StreamRead
+from chunk7.delivery.effects import (
+    BEGINNING,
+    NEWEST,
+    Cursor,
+    Follow,
+    ReadStream,
+    SendHistory,
+    StreamRead,
+)
 
 
 class CursorRead(BaseException):
@@ -50,6 +58,9 @@ def show(effect: Any) -> Any:
 
     Raises CursorRead for a cursor that it was not handed.
     """
+    if isinstance(effect, SendHistory):
+        sent: Any = effect.cursor
+        return replace(effect, cursor=sent.hidden) if type(sent) is UnreadCursor else effect
     if not isinstance(effect, Follow | ReadStream):
         return effect
     after: Any = effect.after

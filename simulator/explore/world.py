@@ -50,7 +50,8 @@ class World:
     their readers were shown.
 
     An append falls into a later millisecond than the last, or into the same: a choice of the
-    store. In a `blind` world orderings cannot see the difference, and the choice is not made.
+    store. In a `blind` world orderings cannot see the difference, and the choice is not made; it
+    is not blind for a client that reads cursors.
 
     In an `endless` one heartbeats never end, and schedules need not either.
     """
@@ -66,9 +67,10 @@ class World:
         readers: bool = False,
     ) -> None:
         self.cell = cell
+        self.reception = Reception(cell, wires, receipts, readers)
+        blind = blind and not self.reception.client.reads_cursors
         self.programs = Programs(blind)
         self.stores = Stores(cell.stream_max_entries)
-        self.reception = Reception(cell, wires, receipts, readers)
         self._service = Service(cell, self.programs, self.stores, self.reception, endless)
         self._production = Production(cell, self.programs, self.stores, blind)
         self._strokes = Strokes(cell, self.programs, self.stores, self._service, self._production)

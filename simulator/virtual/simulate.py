@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from chunk7.delivery.errors import UsageError
-from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
+from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering, pair
 from chunk7.simulator.virtual import events, vectorised
 from chunk7.simulator.virtual.chunks import timelines_by_events, timelines_by_law
 from chunk7.simulator.virtual.program import merges
@@ -29,6 +29,8 @@ def simulate(
         raise UsageError(
             f"{connect.name} reads the {connect.feed} feed and {write.name} writes to {write.feed}"
         )
+    if not isinstance(connect.client, ClientPolicy):
+        raise UsageError(f"{connect.name}: simulate has no clients but {', '.join(ClientPolicy)}")
     if settings.engine is Engine.EVENTS:
         timelines = timelines_by_events(settings, write, tick)
         found = events.outcomes(settings, connect, timelines, tick)

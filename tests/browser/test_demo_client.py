@@ -2,12 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
+from chat_client_cases import CHAT_CASES, DROP, ChatCase, Happening
 from playwright.sync_api import Browser, Page, Route
 from resume_cases import RESUMES
+
+from chunk7.delivery.frames import BeatFrame, JoinedFrame, LiveFrame, StoredFrame
 
 pytestmark = pytest.mark.browser
 
@@ -373,3 +378,38 @@ def test_counts_are_of_the_wire(page: Page) -> None:
         "late": 2,
         "fetched": [3, 8],
     }
+
+
+def as_steps(happening: Happening) -> list[Step]:
+    """What the browser's client is told, where its twin in Python is given a frame."""
+    match happening:
+        case StoredFrame(chunks):
+            messages = [asdict(chunk) for chunk in chunks]
+            return [("frame", json.dumps({"type": "history", "messages": messages}))]
+        case LiveFrame(chunk):
+            return [("frame", json.dumps({"type": "chunk", **asdict(chunk)}))]
+        case JoinedFrame(head_seq):
+            return [welcome(head_seq)]
+        case BeatFrame(head_seq, epoch):
+            frame = {"type": "heartbeat", "head_seq": head_seq, "epoch": epoch}
+            return [("frame", json.dumps(frame))]
+    assert happening == DROP
+    return [("drop", 1006), ("elapse", None), ("open", None)]
+
+
+@pytest.mark.parametrize("case", CHAT_CASES.values(), ids=CHAT_CASES)
+def test_it_does_what_its_twin_that_is_explored_does(play: Play, case: ChatCase) -> None:
+    steps = [step for happening in case.happenings for step in as_steps(happening)]
+    played = play([*START, *steps])
+    said = [word.split() for word in played["said"]]
+    receipts = [words for words in said if words[0].isdigit() and "again" not in words]
+    asked = [tuple(map(int, words[1].split("-"))) for words in said if words[0] == "fetch"]
+    connects = [parse_qs(words[1].removeprefix("?")) for words in said if words[0] == "connect"]
+    resumed = [int(query.get("after_seq", ["0"])[0]) for query in connects]
+    assert case == ChatCase(
+        case.happenings,
+        tuple(int(words[0]) for words in receipts),
+        tuple(asked),
+        tuple(resumed[1:]),
+        played["resume"],
+    )

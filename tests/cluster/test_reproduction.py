@@ -148,9 +148,19 @@ async def test_an_entry_that_the_model_skips_is_skipped_by_the_real_store(store_
     done = await on_a_store(store_url, mutant.cell(example.chunks), example)
     assert [seen.missing for seen in done.clients] == [(2,)]
     assert [answer for answer in done.answers if isinstance(answer, str)] == [
-        "1000001-0",
-        "1000001-1",
+        "999999-0",
+        "999999-1",
     ]
+
+
+async def test_a_client_that_takes_ids_for_text_leaves_out_what_a_real_store_sends(
+    store_url: str,
+) -> None:
+    mutant = MUTANTS["compares_ids_as_text"]
+    cell = mutant.cell(mutant.chunks)
+    example = explore(cell).counterexamples[mutant.fails]
+    [seen] = (await on_a_store(store_url, cell, example)).clients
+    assert (seen.received, seen.missing) == ((1, 2), (2,))
 
 
 async def test_a_gap_in_a_stream_is_fetched_from_the_stream(store_url: str) -> None:

@@ -46,9 +46,7 @@ def test_one_that_keeps_no_numbers_starts_over() -> None:
 
 
 def test_each_policy_shows_a_double_its_own_way() -> None:
-    shown = {
-        policy: after(client, numbered(1), numbered(1))[1] for policy, client in CLIENTS.items()
-    }
+    shown = {policy: after(CLIENTS[policy], numbered(1), numbered(1))[1] for policy in ClientPolicy}
     assert shown == {
         ClientPolicy.TAKES_ALL: [True, True],
         ClientPolicy.DEDUPLICATES: [True, False],

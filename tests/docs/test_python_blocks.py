@@ -57,7 +57,7 @@ def test_a_page_shows_what_python_answers(page: Path) -> None:
 
 
 def test_every_python_block_is_executed_by_a_test() -> None:
-    """Those of extending.md and your-own-ordering.md by test_walkthroughs.py, that of python-api.md
+    """Those of extending.md and your-own-*.md by test_walkthroughs.py, that of python-api.md
     by tests/front_door/test_strangers.py, that of targets.md by test_targets_page.py, that of
     exploration.md by tests/simulator/test_properties.py.
     """
@@ -69,6 +69,7 @@ def test_every_python_block_is_executed_by_a_test() -> None:
         "orderings.md": 1,
         "python-api.md": 1,
         "targets.md": 1,
+        "your-own-client.md": 1,
         "your-own-ordering.md": 2,
     }
 

@@ -29,7 +29,10 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("page", "outputs"), [("your-own-ordering.md", 3), ("extending.md", 4)])
+@pytest.mark.parametrize(
+    ("page", "outputs"),
+    [("your-own-ordering.md", 3), ("your-own-client.md", 4), ("extending.md", 4)],
+)
 def test_a_page_does_what_it_says(checkout: Path, page: str, outputs: int) -> None:
     blocks = BLOCK.finditer((ROOT / "docs" / page).read_text())
     assert len([*followed(blocks, checkout)]) == outputs

@@ -8,6 +8,7 @@ the table in docs/exploration.md (a test compares the two). To try one by hand:
 
 from mutants import (
     asks_only_once,
+    compares_ids_as_text,
     counts_behind_the_dash,
     dedup_on_index_alone,
     dollar_reread,
@@ -27,6 +28,7 @@ from mutants.mutant import Mutant
 
 MUTANTS: dict[str, Mutant] = {
     "asks_only_once": asks_only_once.MUTANT,
+    "compares_ids_as_text": compares_ids_as_text.MUTANT,
     "counts_behind_the_dash": counts_behind_the_dash.MUTANT,
     "dedup_on_index_alone": dedup_on_index_alone.MUTANT,
     "dollar_reread": dollar_reread.MUTANT,
@@ -47,6 +49,7 @@ EXPLORE, SIMULATE, RUN = "explore", "simulate", "run"
 
 CAUGHT_BY: dict[str, frozenset[str]] = {
     "asks_only_once": frozenset({EXPLORE}),
+    "compares_ids_as_text": frozenset({EXPLORE}),
     "counts_behind_the_dash": frozenset({EXPLORE}),
     "dedup_on_index_alone": frozenset({EXPLORE}),
     "dollar_reread": frozenset({EXPLORE, SIMULATE, RUN}),

@@ -252,7 +252,7 @@ def test_bad_input_is_one_line_and_exit_code_2(call: Call, arguments: list[str],
             "--connect",
             "@connect_ordering()\ndef mine(join):\n    yield SendHistory(None)",
             1,
-            "mine: cannot perform SendHistory(chunks=None): 'NoneType' object is not iterable",
+            "mine: cannot perform SendHistory(chunks=None, cursor=None): 'NoneType' object is",
         ),
         (
             "--write",

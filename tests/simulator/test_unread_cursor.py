@@ -118,7 +118,7 @@ def next_of(read: StreamRead) -> str:
         next_of,
         lambda read: f"{int(read.cursor.split('-')[0]) + 1}-0",
         lambda read: read.cursor.replace("-0", "-9"),
-        lambda read: "1000001-1",
+        lambda read: "999999-1",
     ],
     ids=["next serial", "next millisecond", "some later serial", "out of the blue"],
 )

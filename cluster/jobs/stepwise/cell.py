@@ -180,13 +180,11 @@ class SteppedCell:
     # --- what a node does for one client ---
 
     def _join(self, resume: int | Cursor) -> Steps:
-        join = Join.resuming(self._session_id, resume)
-        return unpaused(Steps(self._cell.connect.steps(join)))
+        return unpaused(Steps(self._cell.connect.steps(Join.resuming(self._session_id, resume))))
 
     def _rejoin(self, client: SteppedClient, node: int) -> None:
         resume = client.policy.resume_after(client.memory)
-        after_seq = resume if isinstance(resume, int) else 0
-        client.rejoin(node, self._join(resume), after_seq)
+        client.rejoin(node, self._join(resume), resume)
 
     async def _serve(self, step: Step, client: SteppedClient) -> Any:
         match step.effect:
@@ -234,9 +232,9 @@ class SteppedCell:
             case Confirmed():
                 if relay.state != SUBSCRIBED:
                     raise OrderingError("the store has not confirmed the subscription yet")
-            case SendHistory(chunks):
+            case SendHistory(chunks, cursor):
                 client.handover = note(client.handover, (chunk.seq for chunk in chunks))
-                client.receive(StoredFrame(chunks))
+                client.receive(StoredFrame(chunks, cursor))
             case SendWelcome(head_seq):
                 client.receive(JoinedFrame(head_seq))
             case Release(known):
@@ -259,5 +257,6 @@ class SteppedCell:
             raise Chunk7Error("the schedule tails a stream that nobody follows")
         read = await self._store.stream(self._session_id, client.cursor)
         client.cursor = read.cursor
-        for chunk in read.chunks:
-            client.receive(LiveFrame(chunk))
+        ids = self.producers.ids.newest(len(read.chunks))
+        for chunk, entry in zip(read.chunks, ids, strict=True):
+            client.receive(LiveFrame(chunk, entry))

@@ -36,9 +36,10 @@ class SteppedClient:
     receipts: list[int] = field(default_factory=list)
     shown: set[int] = field(default_factory=set)
 
-    def rejoin(self, node: int, steps: Steps, after_seq: int) -> None:
+    def rejoin(self, node: int, steps: Steps, resume: int | Cursor) -> None:
         """It joins again; nothing of its old node comes along."""
-        self.node, self.steps, self.after_seq, self.begun = node, steps, after_seq, False
+        self.node, self.steps, self.begun = node, steps, False
+        self.after_seq = resume if isinstance(resume, int) else 0
         self.handover, self.cursor, self.has_history, self.fetching = None, None, False, None
         self.recovering = False
         self.fetches.clear()
