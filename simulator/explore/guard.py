@@ -7,8 +7,10 @@ within. So it runs in a process of its own, which has to show signs of life.
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import cycle
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -34,7 +36,8 @@ def guarded(*jobs: Job[Item], patience_s: float | None = None) -> Iterator[Item]
     patience_s = PATIENCE_S if patience_s is None else patience_s
     children: list[_Guarded] = []
     try:
-        children += [_Guarded(job) for job in jobs]
+        with _uninterrupted():  # nobody would end a child that has only half begun
+            children.extend(map(_Guarded, jobs))
         for child in cycle(children):
             message = child.receive(patience_s)
             if message is None:
@@ -46,6 +49,23 @@ def guarded(*jobs: Job[Item], patience_s: float | None = None) -> Iterator[Item]
     finally:
         for child in children:
             child.end()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C that comes meanwhile comes after it. A mask would not do: threads have their own."""
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    ours = callable(before) and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, before)
+    if came and callable(before):
+        before(came[0], None)
 
 
 class _Guarded:
