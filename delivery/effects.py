@@ -120,10 +120,33 @@ class ReadStream:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadTail:
+    """XREVRANGE + - COUNT 1: where the stream ends now. Answer: Cursor, the newest entry's id.
+
+    `BEGINNING` when the stream has no entry, whatever it has had.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Follow:
-    """From now on send the client every stream entry after the cursor, in order. Answer: None.
+    """From now on every stream entry after the cursor goes to `to`, in order. Answer: None.
 
     `NEWEST` means after whatever is last when the store executes it (XREAD's `$`).
+    """
+
+    after: Cursor
+    to: Sink = Sink.CLIENT
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "to", Sink(self.to))  # as for Subscribe
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAfter:
+    """Send what a followed stream's buffer holds above the cursor, then go straight. Answer: None.
+
+    Up to the cursor, the high-water mark, the client has everything. Entries up to it that come
+    later are left out, too (`chunk7.delivery.following`). One event, as `Release`.
     """
 
     after: Cursor
@@ -185,6 +208,8 @@ ConnectEffect = (
     | SendWelcome
     | Release
     | ReadStream
+    | ReadTail
     | Follow
+    | ReleaseAfter
 )
 WriteEffect = Pause | NextSeq | Publish | Save | SaveAndPublish | NumberSaveAndPublish | Append

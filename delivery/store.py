@@ -120,6 +120,11 @@ class MemoryStore:
         entries = (entry for entry in self._streams[session_id] if entry[0] > position)
         return tuple((cursor_of(entry), chunk) for entry, chunk in entries)
 
+    def tail(self, session_id: str) -> Cursor:
+        """XREVRANGE + - COUNT 1: the newest entry's id, `BEGINNING` without one."""
+        entries = self._streams[session_id]
+        return cursor_of(entries[-1][0]) if entries else BEGINNING
+
     # --- an operator, and the pure drivers ---
 
     def trim(self, session_id: str, max_entries: int) -> None:

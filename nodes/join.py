@@ -13,9 +13,12 @@ from chunk7.delivery.effects import (
     ReadHead,
     ReadHistory,
     ReadStream,
+    ReadTail,
     Release,
+    ReleaseAfter,
     SendHistory,
     SendWelcome,
+    Sink,
     StreamRead,
     Subscribe,
 )
@@ -138,6 +141,8 @@ class Driver:
                 return await self._read_stream(after)
             case ReadHead():
                 return await self._backend.store.head(self._client.session_id)
+            case ReadTail():
+                return await self._backend.store.tail(self._client.session_id)
             case SendHistory(chunks=chunks):
                 await self._send_history(chunks)
             case SendWelcome(head_seq=head_seq):
@@ -145,8 +150,10 @@ class Driver:
                 self.facts.welcomed_ns = now_ns()
             case Release(known=known):
                 self._hub.release(self._client, known)
-            case Follow(after=after):
-                await self._follow(after)
+            case Follow(after=after, to=sink):
+                await self._follow(after, sink)
+            case ReleaseAfter(after=after):
+                self._tail.release(self._client, after)
             case _:
                 raise OrderingError(f"a node does not perform {type(effect).__name__}")
         return None
@@ -165,10 +172,10 @@ class Driver:
         await asyncio.shield(self.confirmation)
         self.facts.subscribe_done_ns = self.subscribed_ns()
 
-    async def _follow(self, after: Cursor) -> None:
+    async def _follow(self, after: Cursor, to: Sink) -> None:
         """From a cursor there is no handover; from `$` there is one, with an instant of its own."""
         sent_ns = now_ns()
-        await self._tail.follow(self._client, after)
+        await self._tail.follow(self._client, after, to)
         if after == NEWEST:
             self.facts.subscribe_sent_ns, self.facts.subscribe_done_ns = sent_ns, now_ns()
             self.facts.subscribe_shared = False

@@ -16,9 +16,10 @@ from typing import Any, NoReturn
 
 from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.cursor import EntryId, entry_id
-from chunk7.delivery.effects import NEWEST, Cursor
+from chunk7.delivery.effects import NEWEST, Cursor, Sink
 from chunk7.delivery.errors import OrderingError, StoreError, StoreLost
 from chunk7.nodes.feeds.buffer import Buffer
+from chunk7.nodes.feeds.held_entries import HeldEntries
 from chunk7.nodes.feeds.pubsub import CHUNK_START
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.store.link import Link
@@ -37,16 +38,28 @@ class FollowedStream:
     """A followed stream: how far the reader has got, and who follows from where.
 
     `followers` maps a client to the last entry it got elsewhere. `catching_up` holds live
-    payloads for those that wait for their XRANGE.
+    payloads for those that wait for their XRANGE, `holding` entries for those that follow into a
+    buffer.
     """
 
-    __slots__ = ("catching_up", "cursor", "followers", "position")
+    __slots__ = ("catching_up", "cursor", "followers", "holding", "position")
 
     def __init__(self, cursor: Cursor) -> None:
         self.cursor = cursor
         self.position = entry_id(cursor)
         self.followers: dict[Client, EntryId] = {}
         self.catching_up: dict[Client, Buffer] = {}
+        self.holding: dict[Client, HeldEntries] = {}
+
+    def has(self, client: Client) -> bool:
+        """Whether the client follows, in one way or another."""
+        return client in self.followers or client in self.catching_up or client in self.holding
+
+    def remove(self, client: Client) -> bool:
+        """Forget the client; whether anybody is left."""
+        for clients in (self.followers, self.catching_up, self.holding):
+            clients.pop(client, None)
+        return bool(self.followers or self.catching_up or self.holding)
 
 
 class StreamFeed:
@@ -95,8 +108,8 @@ class StreamFeed:
             else:
                 await self._added.wait()
 
-    async def follow(self, client: Client, after: Cursor) -> None:
-        """From now on send the client every entry after the cursor, in order.
+    async def follow(self, client: Client, after: Cursor, to: Sink = Sink.CLIENT) -> None:
+        """From now on send the client, or hold for it, every entry after the cursor, in order.
 
         Raises StoreLost, OrderingError for a bad cursor or a second call, BufferFull when more
         came during the catch-up than may be held.
@@ -110,9 +123,11 @@ class StreamFeed:
         if stream is None:
             stream = self._streams[key] = FollowedStream(after)
             self._wake()
-        if client in stream.followers or client in stream.catching_up:
+        if stream.has(client):
             raise OrderingError("the ordering follows twice")
-        if entry_id(after) < stream.position:
+        if to is Sink.BUFFER:
+            await self._hold(client, key, stream, after)
+        elif entry_id(after) < stream.position:
             await self._catch_up(client, key, stream, after)
         else:
             stream.followers[client] = entry_id(after)
@@ -121,12 +136,32 @@ class StreamFeed:
         """Forget the client; after the last one the stream is read no more."""
         key = stream_key(client.session_id).encode()
         stream = self._streams.get(key)
-        if stream is None:
-            return
-        stream.followers.pop(client, None)
-        stream.catching_up.pop(client, None)
-        if not stream.followers and not stream.catching_up:
+        if stream is not None and not stream.remove(client):
             del self._streams[key]
+
+    def release(self, client: Client, after: Cursor) -> None:
+        """Send what is held for the client above the cursor, then go on with what comes.
+
+        Raises OrderingError without a buffer or for a bad cursor, BufferFull when it did not hold
+        everything.
+        """
+        mark = entry_id(after)
+        key = stream_key(client.session_id).encode()
+        stream = self._streams.get(key)
+        if stream is None or client not in stream.holding:
+            raise OrderingError("the ordering releases a stream that it does not hold")
+        stream.followers[client], payloads = stream.holding.pop(client).release(mark)
+        for payload in payloads:
+            client.write_live(text_frame(payload))
+
+    async def _hold(
+        self, client: Client, key: bytes, stream: FollowedStream, after: Cursor
+    ) -> None:
+        """Hold what comes from now on, and in front of it what the reader has had already."""
+        held = stream.holding[client] = HeldEntries(self._max_buffer_bytes, entry_id(after))
+        if entry_id(after) < stream.position:
+            missed = await self._between(key, after, stream.position)
+            held.put_first([entry for entry in missed if self._is_chunk(key, entry[1])])
 
     async def _catch_up(
         self, client: Client, key: bytes, stream: FollowedStream, after: Cursor
@@ -134,13 +169,15 @@ class StreamFeed:
         """Send what lies between the client's cursor and the reader's, then what came meanwhile."""
         held = stream.catching_up[client] = Buffer(self._max_buffer_bytes)
         missed = await self._between(key, after, stream.position)
-        for payload in [*missed, *held.take()]:
+        for payload in [*(payload for _, payload in missed), *held.take()]:
             if self._is_chunk(key, payload):
                 client.write_live(text_frame(payload))
         if stream.catching_up.pop(client, None) is not None:
             stream.followers[client] = stream.position
 
-    async def _between(self, key: bytes, after: Cursor, upto: EntryId) -> list[bytes]:
+    async def _between(
+        self, key: bytes, after: Cursor, upto: EntryId
+    ) -> list[tuple[EntryId, bytes]]:
         """What lies after the cursor, up to an entry that the reader has had.
 
         A server without that entry and any later one is a replica that lags behind: asked again.
@@ -152,7 +189,7 @@ class StreamFeed:
             entries = await self._store.link.send("XRANGE", key, f"({after}", "+")
             by_id = [(entry_id(entry.decode()), fields[1]) for entry, fields in entries]
             if by_id and by_id[-1][0] >= upto:
-                return [payload for one, payload in by_id if one <= upto]
+                return [entry for entry in by_id if entry[0] <= upto]
             await asyncio.sleep(CATCH_UP_RETRY_S)
         raise StoreError("the stream that is read lacks an entry that was there before")
 
@@ -183,6 +220,8 @@ class StreamFeed:
                     client.write_live(frame)
             for buffer in stream.catching_up.values():
                 buffer.put(payload)
+            for held in stream.holding.values():
+                held.put(stream.position, payload)
             self._on_message(len(stream.followers))
 
     def _is_chunk(self, key: bytes, payload: bytes) -> bool:

@@ -25,7 +25,7 @@ ANY = 0
 _OWN = frozenset(
     {
         *("subscribe", "confirmed", "read_history", "read_head", "read_stream", "follow"),
-        *("send_history", "send_welcome", "release"),
+        *("send_history", "send_welcome", "release", "read_tail", "release_after"),
     }
 )
 """Effects of which others notice nothing, but for `subscribe`."""

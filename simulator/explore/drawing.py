@@ -42,10 +42,12 @@ _WORDS = {
     "read_history": "read history",
     "read_head": "read head",
     "read_stream": "read stream",
+    "read_tail": "read the stream's end",
     "follow": "follow the stream",
     "send_history": "send history",
     "send_welcome": "send welcome",
     "release": "release the buffer",
+    "release_after": "release what is above the cursor",
     "subscription": "SUBSCRIBE takes effect",
     "deliver": "{chunk} arrives",
     "tail": "pass on what is new",
@@ -309,7 +311,7 @@ def _words(run: Replay, before: State, after: State, step: Step) -> str:
         return f"{words} -> {receivers} receiver{'s' * (receivers != 1)}"
     if step.effect in ("read_history", "read_stream"):
         return f"{words} -> {_read(run, run.world.answer(before, step))}"
-    if step.effect in ("read_head", "next_seq"):
+    if step.effect in ("read_head", "next_seq", "read_tail"):
         return f"{words} -> {run.world.answer(before, step)}"
     if step.effect == "fetch":
         place = int(step.actor[-1]) - 1

@@ -30,6 +30,7 @@ from chunk7.delivery.effects import (
     Release,
     SendHistory,
     SendWelcome,
+    Sink,
     Subscribe,
 )
 from chunk7.delivery.errors import UsageError
@@ -258,7 +259,7 @@ def _event(cell: ExploreCell, written: _Written, effect: Any, after: Callable[[A
             does = "skip" if head_seq is None else f"learn_head(j, {head_seq}); ask(j)"
         case Release(known):
             does = f"release(j, {sum(1 << seq for seq in known - {0})})"
-        case Follow(cursor):
+        case Follow(cursor, Sink.CLIENT):
             does = f"following[j] = 1; cursor[j] = {_entries(cursor)}"
         case _:
             raise UsageError(f"--promela: {cell.connect.name}: not with {effect_name(effect)}")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import Cursor
+from chunk7.delivery.following import Entries
 from chunk7.delivery.frames import Frame, LiveFrame, StoredFrame, chunks_in
 from chunk7.simulator.explore.clients import ClientMemories
 from chunk7.simulator.explore.state import ExploreCell, Joiner, session_chunks
@@ -73,6 +74,12 @@ class Reception:
             frame = self._frame_id(LiveFrame(self._chunks[chunk_id], cursor))
             known = self._live_ids[chunk_id, cursor] = frame
         return self._write(joiner, known)
+
+    def send_entries(self, joiner: Joiner, entries: Entries) -> Joiner:
+        """The node writes a stream's entries, by the ids of their chunks, with their cursors."""
+        for entry, chunk_id in entries:
+            joiner = self.send_live(joiner, chunk_id, entry)
+        return joiner
 
     def _write(self, joiner: Joiner, frame: int) -> Joiner:
         if self._wires:

@@ -52,10 +52,12 @@ EFFECTS = {
     "read_history": "LRANGE",
     "read_head": "GET the counter",
     "read_stream": "XRANGE",
+    "read_tail": "XREVRANGE, one entry",
     "follow": "read the stream from here on",
     "send_history": "write a history frame to the client",
     "send_welcome": "write the welcome frame",
     "release": "send what the buffer holds, then go straight",
+    "release_after": "the same of a followed stream, above a cursor",
     # what happens by itself
     "subscription": "the store executes the node's SUBSCRIBE",
     "deliver": "the next published chunk reaches the node, and its clients or their buffers",

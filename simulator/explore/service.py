@@ -4,19 +4,20 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from chunk7.delivery.cursor import entry_id
 from chunk7.delivery.effects import (
     NEWEST,
     Confirmed,
     Cursor,
     Follow,
     Release,
+    ReleaseAfter,
     SendHistory,
     SendWelcome,
     Subscribe,
 )
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.fetch import fetch_missing
+from chunk7.delivery.following import follow, release_after
 from chunk7.delivery.frames import BeatFrame, JoinedFrame, StoredFrame
 from chunk7.delivery.handover import attach, check, hold, note, release
 from chunk7.delivery.ordering import Join
@@ -44,8 +45,9 @@ from chunk7.simulator.explore.state import (
     with_joiner,
 )
 from chunk7.simulator.explore.stores import READS, Stores
+from chunk7.simulator.explore.tailing import tail_moves
 
-_LOCAL = frozenset((SendHistory, SendWelcome, Release, Follow))
+_LOCAL = frozenset((SendHistory, SendWelcome, Release, Follow, ReleaseAfter))
 _MAX_FINAL_BEATS = 2
 """After the producer's end all is saved that ever will be; who asks twice in vain, asks in vain."""
 
@@ -77,7 +79,7 @@ class Service:
             after_seq=resume if isinstance(resume, int) else 0,
             handover=None,
             has_history=False,
-            cursor=None,
+            following=None,
             recovering=False,
             wire=(),
             fetches=(),
@@ -118,8 +120,8 @@ class Service:
             yield Step(f"client{place + 1}", "hear"), with_joiner(state, place, heard)
         if joiner.program != ENDED:
             yield from self._join_step(state, place, joiner, actor)
-        if joiner.cursor is not None:
-            yield from self._tail(state, place, joiner, actor)
+        if joiner.following is not None:
+            yield from tail_moves(self._stores, self._reception, state, place, joiner)
         if joiner.fetching != ENDED:
             yield self._answer_fetch(state, place, joiner, actor)
         elif joiner.fetches:
@@ -173,29 +175,17 @@ class Service:
                 for chunk_id in held:
                     joiner = self._reception.send_live(joiner, chunk_id)
                 return joiner
-            case Follow(after):
-                if joiner.cursor is not None:
-                    raise OrderingError("follows twice")
+            case Follow(after, to):
                 if after == NEWEST:
                     after = self._stores.newest(state.read_store)
-                entry_id(after)  # refuse what is none as the node does: at once
-                return joiner._replace(cursor=after)
+                return joiner._replace(following=follow(joiner.following, after, to))
+            case ReleaseAfter(after):
+                following, entries = release_after(joiner.following, after)
+                return self._reception.send_entries(joiner._replace(following=following), entries)
         return joiner
 
     def _subscribed(self, state: State, joiner: Joiner) -> bool:
         return joiner.handover is not None and state.channels[joiner.node] == SUBSCRIBED
-
-    def _tail(self, state: State, place: int, joiner: Joiner, actor: str) -> Iterator[Move]:
-        cursor = joiner.cursor
-        assert cursor is not None
-        entries = self._stores.after(
-            state.read_store, ("tail", cursor), lambda m: m.entries_with_ids(SESSION, cursor)
-        )[1]
-        for entry, chunk in entries:
-            joiner = self._reception.send_live(joiner, self._reception.chunk_id(chunk), entry)
-        if entries:
-            after = joiner._replace(cursor=entries[-1][0])
-            yield Step(actor, "tail"), with_joiner(state, place, after)
 
     def _fetch(self, state: State, place: int, joiner: Joiner, actor: str) -> Move:
         wanted, *rest = joiner.fetches

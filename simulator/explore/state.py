@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.client import ClientModel
 from chunk7.delivery.clients.resumes import Resumes
-from chunk7.delivery.effects import Cursor
+from chunk7.delivery.following import Following
 from chunk7.delivery.handover import Handover
 from chunk7.delivery.life import ONE_BY_ONE, ProducerLife
 from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering
@@ -93,7 +93,7 @@ class Joiner(NamedTuple):
     after_seq: int = 0
     handover: Handover | None = None
     has_history: bool = False
-    cursor: Cursor | None = None
+    following: Following | None = None
     recovering: bool = False
     wire: tuple[int, ...] = ()
     fetches: tuple[tuple[int, int], ...] = ()

@@ -17,6 +17,7 @@ from chunk7.delivery.effects import (
     ReadHead,
     ReadHistory,
     ReadStream,
+    ReadTail,
     Save,
     SaveAndPublish,
 )
@@ -24,7 +25,7 @@ from chunk7.delivery.store import MemoryStore, Snapshot
 from chunk7.simulator.explore.schedule import SAME_MS
 from chunk7.simulator.explore.state import SESSION
 
-READS = frozenset((ReadHistory, ReadHead, ReadStream))
+READS = frozenset((ReadHistory, ReadHead, ReadStream, ReadTail))
 WRITES = frozenset((NextSeq, Publish, Save, SaveAndPublish, NumberSaveAndPublish, Append))
 
 
@@ -37,6 +38,8 @@ def execute(store: MemoryStore, session_id: str, effect: Any, *, same_ms: bool =
             return store.head(session_id)
         case ReadStream(after):
             return store.stream(session_id, after)
+        case ReadTail():
+            return store.tail(session_id)
         case NextSeq():
             return store.next_seq(session_id)
         case Publish(chunk):

@@ -14,6 +14,7 @@ from chunk7.delivery.effects import (
     Cursor,
     Follow,
     ReadStream,
+    ReleaseAfter,
     SendHistory,
     StreamRead,
 )
@@ -61,7 +62,7 @@ def show(effect: Any) -> Any:
     if isinstance(effect, SendHistory):
         sent: Any = effect.cursor
         return replace(effect, cursor=sent.hidden) if type(sent) is UnreadCursor else effect
-    if not isinstance(effect, Follow | ReadStream):
+    if not isinstance(effect, Follow | ReadStream | ReleaseAfter):
         return effect
     after: Any = effect.after
     if type(after) is UnreadCursor:

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
 
+from chunk7.delivery.cursor import entry_id
 from chunk7.delivery.effects import (
     NEWEST,
     Confirmed,
@@ -12,13 +13,16 @@ from chunk7.delivery.effects import (
     ReadHead,
     ReadHistory,
     ReadStream,
+    ReadTail,
     Release,
+    ReleaseAfter,
     SendHistory,
     SendWelcome,
+    Sink,
     Subscribe,
 )
 from chunk7.delivery.errors import OrderingError
-from chunk7.delivery.handover import attach
+from chunk7.delivery.handover import Handover, attach
 from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.simulator.virtual.lives import Channel, Life, VirtualClient, WatcherGroup
 from chunk7.simulator.virtual.population import SLOTS, Draws
@@ -69,10 +73,12 @@ class Effects:
             ReadHistory: self._read_history,
             ReadHead: self._read_head,
             ReadStream: self._read_stream,
+            ReadTail: self._read_tail,
             SendHistory: self._send_history,
             SendWelcome: self._send_welcome,
             Release: self._release,
             Follow: self._follow,
+            ReleaseAfter: self._release_after,
         }
 
     def perform(self, life: Life, effect: Any, now: float) -> Answer:
@@ -142,6 +148,10 @@ class Effects:
             life.read_ms = executed
         return replied, self._group.session.stream(executed, effect.after)
 
+    def _read_tail(self, life: Life, _: ReadTail, now: float) -> Answer:
+        executed, replied = self.command(life, now)
+        return replied, self._group.session.tail(executed)
+
     def _read_head(self, life: Life, _: ReadHead, now: float) -> Answer:
         executed, replied = self.command(life, now)
         return replied, bisect_right(self._group.session.number_ms, executed)
@@ -156,6 +166,8 @@ class Effects:
         return now, None
 
     def _release(self, life: Life, effect: Release, now: float) -> Answer:
+        if life.follow_from is not None:
+            raise OrderingError(f"{self._connect.name} releases a buffer that it does not have")
         life.writes.append((now, effect))
         return now, None
 
@@ -163,6 +175,14 @@ class Effects:
         executed, _ = self.command(life, now)
         self._attach(life, now)
         life.follow_from = self._group.session.position(executed, effect.after)
+        life.handover = Handover(Sink.BUFFER) if effect.to is Sink.BUFFER else None
         if effect.after == NEWEST:
             life.channel = (executed, executed)
+        return now, None
+
+    def _release_after(self, life: Life, effect: ReleaseAfter, now: float) -> Answer:
+        entry_id(effect.after)
+        if life.follow_from is None or life.handover is None:
+            raise OrderingError(f"{self._connect.name} releases a stream that it does not hold")
+        life.writes.append((now, effect))
         return now, None

@@ -67,6 +67,10 @@ class Session:
             return StreamRead((), cursor_of(newest) if after == NEWEST else after)
         return StreamRead(self.saved[position:last], cursor_of(self.ids[last - 1]))
 
+    def tail(self, at_ms: float) -> Cursor:
+        """XREVRANGE at an instant: the newest entry's id."""
+        return self.stream(at_ms, NEWEST).cursor
+
     def position(self, at_ms: float, after: Cursor) -> int:
         """How many entries are not after the cursor, which is executed at that instant."""
         if after == NEWEST:
@@ -134,7 +138,7 @@ class Life:
         self.welcome_ms: float | None = None
         self.head: int | None = None
         self.writes: list[tuple[float, Any]] = []
-        """Frames apart from live chunks: (instant, history chunks | ranges | Release)."""
+        """Frames apart from live chunks: (instant, history chunks | ranges | release)."""
 
     def history_ms(self) -> float | None:
         """When its first history frame came: before it a client asks for nothing."""

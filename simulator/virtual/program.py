@@ -26,6 +26,7 @@ from chunk7.delivery.effects import (
     ReadHead,
     ReadHistory,
     ReadStream,
+    ReadTail,
     Release,
     Save,
     SaveAndPublish,
@@ -124,7 +125,21 @@ def merges(ordering: ConnectOrdering) -> bool:
     return any(isinstance(e, Release) and e.known for e in dry_join(ordering, _SAVED))
 
 
+_ON_ARRAYS = frozenset(
+    (
+        *(Pause, Subscribe, Confirmed, ReadHistory, ReadStream, ReadHead),
+        *(SendHistory, SendWelcome, Release, Follow),
+    )
+)
+"""Effects of a join that the vectorised engine performs."""
+
+
 def _check_connect(ordering: ConnectOrdering, effects: list[Any]) -> None:
+    foreign = next((type(e).__name__ for e in effects if type(e) not in _ON_ARRAYS), None)
+    if foreign is not None:
+        raise _refusal(ordering.name, f"it has {foreign}, which has no array form")
+    if any(isinstance(e, Follow) and e.to is Sink.BUFFER for e in effects):
+        raise _refusal(ordering.name, "it follows into a buffer")
     reads = [e for e in effects if isinstance(e, ReadHistory | ReadStream)]
     sends = [e for e in effects if isinstance(e, SendHistory)]
     if reads not in ([ReadHistory()], [ReadStream()]):
@@ -184,6 +199,8 @@ def dry_join(ordering: ConnectOrdering, saved: tuple[Chunk, ...] = ()) -> list[C
                 return len(saved)
             case ReadStream():
                 return StreamRead(saved, _CURSOR)
+            case ReadTail():
+                return _CURSOR
             case _:
                 return None
 

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from chunk7.delivery.effects import Release
+from chunk7.delivery.effects import Release, ReleaseAfter
 from chunk7.delivery.handover import STRAIGHT, Handover, release
 from chunk7.simulator.virtual.lives import Life, VirtualClient, WatcherGroup
 from chunk7.simulator.virtual.receipts import Range, contiguous, subtract
@@ -39,6 +39,11 @@ class Receiving:
             if isinstance(content, Release):
                 held, live = self._released(handover, live, cursor, cut, content.known)
                 received += held
+                handover = STRAIGHT
+            elif isinstance(content, ReleaseAfter):
+                has = session.position(at_ms, content.after)
+                live = [(max(begin, has), stop) for begin, stop in live]
+                received += self._between(live, cursor, cut)
                 handover = STRAIGHT
             else:
                 if handover is STRAIGHT:

@@ -28,6 +28,7 @@ from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Schedule, Step
 from chunk7.simulator.explore.search import SearchLimits, explore, failures
 from chunk7.simulator.explore.state import ExploreCell
+from chunk7.simulator.explore.state import schedule_of as explorer_schedule
 from chunk7.wire.store.store import Store
 
 CELLS = [
@@ -161,6 +162,18 @@ async def test_a_client_that_takes_ids_for_text_leaves_out_what_a_real_store_sen
     example = explore(cell).counterexamples[mutant.fails]
     [seen] = (await on_a_store(store_url, cell, example)).clients
     assert (seen.received, seen.missing) == ((1, 2), (2,))
+
+
+@pytest.mark.parametrize(
+    ("name", "received"), [("reads_the_tail_last", ()), ("releases_from_the_tail", (1, 1))]
+)
+async def test_a_stream_is_followed_into_a_buffer_and_from_its_end(
+    store_url: str, name: str, received: tuple[int, ...]
+) -> None:
+    cell = MUTANTS[name].cell(1)
+    shortest = explorer_schedule(cell, MUTANTS[name].shortest)
+    [seen] = (await on_a_store(store_url, cell, shortest)).clients
+    assert seen.received == received
 
 
 async def test_a_gap_in_a_stream_is_fetched_from_the_stream(store_url: str) -> None:

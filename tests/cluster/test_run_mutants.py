@@ -22,6 +22,7 @@ from chunk7.simulator.explore.schedule import Failure
 pytestmark = [pytest.mark.live, pytest.mark.measured, pytest.mark.timeout(400)]
 
 TESTS = Path(__file__).parents[1]
+EXAMPLES = TESTS.parent / "examples" / "orderings"
 ATTEMPTS = 3
 LOAD = (
     *("--users", 60, "--sessions", 10, "--chunk-rate", 50, "--nodes", 2, "--duration", 1),
@@ -65,6 +66,8 @@ RUNS = {
             "history_up_to_an_old_head",
             "released_before_the_history",
             "dollar_reread",
+            "reads_the_tail_last",
+            "releases_from_the_tail",
         )
     ),
     "producers": LiveRun(
@@ -79,8 +82,10 @@ RUN_OF = {name: run for run, live in RUNS.items() for name in live.mutants}
 
 def spec(mutant: str, ordering: ConnectOrdering | WriteOrdering) -> str:
     """How the ordering is named on the command line."""
-    is_its_own = ordering.steps.__module__ == f"mutants.{mutant}"
-    return f"{TESTS}/mutants/{mutant}.py:{ordering.name}" if is_its_own else ordering.name
+    if ordering.steps.__module__ == f"mutants.{mutant}":
+        return f"{TESTS}/mutants/{mutant}.py:{ordering.name}"
+    example = EXAMPLES / f"{ordering.name}.py"
+    return f"{example}:{ordering.name}" if example.exists() else ordering.name
 
 
 @pytest.fixture(scope="module")

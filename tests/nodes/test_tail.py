@@ -9,8 +9,8 @@ from node_kit import RunningNode, chunk, eventually
 from test_hub import Listener
 
 from chunk7.delivery.chunk import stream_key
-from chunk7.delivery.effects import BEGINNING, NEWEST
-from chunk7.delivery.errors import StoreLost
+from chunk7.delivery.effects import BEGINNING, NEWEST, Sink
+from chunk7.delivery.errors import OrderingError, StoreLost
 from chunk7.nodes.feeds.buffer import BufferFull
 from chunk7.nodes.feeds.stream import StreamFeed
 from chunk7.nodes.transports.websocket import text_frame
@@ -223,3 +223,73 @@ async def test_two_followers_of_one_stream_join_at_the_same_moment(
         for seq in (2, 3):
             await store.append(chunk(seq))
         assert await one.frames(2) == await two.frames(2) == ["chunk 2", "chunk 3"]
+
+
+# --- into a buffer ---
+
+
+async def test_a_buffer_is_released_above_the_mark_and_then_sends_what_comes(
+    reading: Reading, store: Store
+) -> None:
+    first = await store.append(chunk(1))
+    listener = Listener()
+    await reading.tail.follow(listener, first, Sink.BUFFER)
+    cursors = [await store.append(chunk(seq)) for seq in (2, 3)]
+    ahead = Listener()
+    await reading.tail.follow(ahead, BEGINNING)
+    await eventually(lambda: ahead.got == frames(1, 2, 3))
+    assert listener.got == []
+    reading.tail.release(listener, cursors[0])
+    assert listener.got == frames(3)
+    await store.append(chunk(4))
+    await eventually(lambda: listener.got == frames(3, 4))
+
+
+async def test_what_comes_late_and_is_below_the_mark_is_left_out(
+    reading: Reading, store: Store
+) -> None:
+    """The read had 2 already, when the reader had not."""
+    late = Listener()
+    await reading.tail.follow(late, BEGINNING, Sink.BUFFER)
+    reading.task.cancel()
+    cursors = [await store.append(chunk(seq)) for seq in (1, 2)]
+    reading.tail.release(late, cursors[1])
+    await store.append(chunk(3))
+    reading.task = asyncio.create_task(reading.tail.run(reading.reader))
+    await eventually(lambda: late.got == frames(3))
+
+
+async def test_a_buffer_behind_the_reader_holds_what_it_has_missed_first(
+    reading: Reading, store: Store
+) -> None:
+    ahead, behind = Listener(), Listener()
+    await reading.tail.follow(ahead, BEGINNING)
+    cursors = [await store.append(chunk(seq)) for seq in (1, 2, 3)]
+    await eventually(lambda: ahead.got == frames(1, 2, 3))
+    await reading.tail.follow(behind, cursors[0], Sink.BUFFER)
+    await store.append(chunk(4))
+    await eventually(lambda: ahead.got == frames(1, 2, 3, 4))
+    reading.tail.release(behind, cursors[0])
+    assert behind.got == frames(2, 3, 4)
+
+
+async def test_a_buffer_that_is_not_there_is_not_released(reading: Reading) -> None:
+    listener = Listener()
+    with pytest.raises(OrderingError, match="a stream that it does not hold"):
+        reading.tail.release(listener, BEGINNING)
+    await reading.tail.follow(listener, BEGINNING)
+    with pytest.raises(OrderingError, match="a stream that it does not hold"):
+        reading.tail.release(listener, BEGINNING)
+
+
+async def test_a_buffer_that_overflows_is_not_released_in_part(
+    reading: Reading, store: Store
+) -> None:
+    ahead, listener = Listener(), Listener()
+    await reading.tail.follow(listener, BEGINNING, Sink.BUFFER)
+    await reading.tail.follow(ahead, BEGINNING)
+    for seq in range(1, 102):
+        await store.append(chunk(seq))
+    await eventually(lambda: len(ahead.got) == 101)
+    with pytest.raises(BufferFull, match="more than 10000 bytes"):
+        reading.tail.release(listener, BEGINNING)

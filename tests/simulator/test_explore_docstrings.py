@@ -5,11 +5,13 @@ end as the docstring says, and be as short as the explorer's.
 """
 
 from dataclasses import dataclass
-from inspect import getdoc, getmodule
+from inspect import cleandoc, getdoc, getmodule
+from pathlib import Path
 
 import pytest
 from mutants.mutant import schedule
 
+from chunk7.delivery.user_file import load_file
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Failure, Step
@@ -29,6 +31,16 @@ class Claim:
     faults: tuple[str, ...] = ()
     chunks: int = 1
 
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "orderings"
+CONNECTS = {
+    **CONNECT_ORDERINGS,
+    **{
+        path.stem: getattr(load_file(path, "ordering"), path.stem)
+        for path in sorted(EXAMPLES.glob("*.py"))
+    },
+}
+"""The shipped ones, and those of examples/, one a file."""
 
 READ_THEN_SUBSCRIBE = """
 node1.join1 read_history
@@ -121,13 +133,39 @@ CLAIMS = [
         faults=("trim",),
         chunks=2,
     ),
+    Claim(
+        "tail_then_follow",
+        "stream_append",
+        (
+            "producer: append 1, append 2",
+            "store: trim",
+            "node: read the tail, follow, read from the beginning  gets 2",
+        ),
+        schedule(
+            """
+            producer next_seq 1
+            producer append 1
+            producer next_seq 2
+            producer append 2
+            store trim
+            node1.join1 read_tail
+            node1.join1 follow
+            node1.join1 read_stream
+            node1.join1 send_history
+            node1.join1 release_after
+            node1.join1 send_welcome
+            """
+        ),
+        faults=("trim",),
+        chunks=2,
+    ),
 ]
 IDS = [f"{claim.connect}-{claim.write}" for claim in CLAIMS]
 
 
 def cell(claim: Claim) -> ExploreCell:
     return ExploreCell(
-        CONNECT_ORDERINGS[claim.connect],
+        CONNECTS[claim.connect],
         WRITE_ORDERINGS[claim.write],
         chunks=claim.chunks,
         faults=claim.faults,
@@ -136,7 +174,7 @@ def cell(claim: Claim) -> ExploreCell:
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=IDS)
 def test_the_docstring_says_so(claim: Claim) -> None:
-    words = getdoc(getmodule(CONNECT_ORDERINGS[claim.connect].steps))
+    words = cleandoc(CONNECTS[claim.connect].steps.__globals__["__doc__"])
     places = [words.find(line) for line in claim.words]
     assert -1 not in places
     assert places == sorted(places)
@@ -188,3 +226,10 @@ def test_guarantee_of_option_3_the_price_is_duplicates_and_disorder() -> None:
     words = getdoc(getmodule(CONNECT_ORDERINGS["sequence_gap_fill"].steps))
     assert "disorder" in words
     assert "duplicates" in words
+
+
+def test_guarantee_of_a_tail_that_is_followed_into_a_buffer_every_entry_once_and_in_order() -> None:
+    cell = ExploreCell(CONNECTS["tail_then_follow"], WRITE_ORDERINGS["stream_append"])
+    result = explore(cell)
+    assert (result.verdict, dict(result.search.shortest)) == ("lossless", {})
+    assert result.search.tally.schedules == 19_431

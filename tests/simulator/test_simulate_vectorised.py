@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from mutants import MUTANTS
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import (
@@ -278,6 +279,14 @@ def sends_half(join: Join) -> ConnectSteps:
     yield SendWelcome()
 
 
+@connect_ordering(feed=Feed.STREAM)
+def holds_a_stream(join: Join) -> ConnectSteps:
+    read = yield ReadStream()
+    yield SendHistory(read.chunks)
+    yield Follow(after=read.cursor, to=Sink.BUFFER)
+    yield SendWelcome()
+
+
 @write_ordering()
 def never_saves(chunk: Chunk) -> WriteSteps:
     chunk = chunk.numbered((yield NextSeq()))
@@ -292,6 +301,8 @@ def never_saves(chunk: Chunk) -> WriteSteps:
         (never_releases, "atomic_lua", "it does not release its buffer once"),
         (sends_half, "atomic_lua", "it does not send exactly once, and just what it read"),
         (CONNECT_ORDERINGS["positioned_merge"], "atomic_lua", "its node recovers what it has"),
+        (MUTANTS["reads_the_tail_last"].connect, "stream_append", "it has ReadTail, which has no"),
+        (holds_a_stream, "stream_append", "it follows into a buffer"),
         (unconfirmed, never_saves, "a chunk is not numbered, published and saved once each"),
     ],
 )

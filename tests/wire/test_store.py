@@ -33,7 +33,12 @@ LIST = (
     "trim",
     "expire",
 )
-STREAM = (*("append", "append_same_ms", "stream", "xread") * 3, "trim", "trim", "expire")
+STREAM = (
+    *("append", "append_same_ms", "stream", "xread", "tail", "entries_with_ids") * 3,
+    "trim",
+    "trim",
+    "expire",
+)
 Step = tuple[str, str, int]
 """A command, the session, and a number that its arguments are made of."""
 Script = list[Step]
@@ -109,8 +114,10 @@ class InMemory:
     def _take(self, step: Step, place: int) -> Any:
         store, (name, session, number) = self.store, step
         match name:
-            case "next_seq" | "head":
+            case "next_seq" | "head" | "tail":
                 return getattr(store, name)(session)
+            case "entries_with_ids":
+                return store.entries_with_ids(session, self.cursors[-1])
             case "append_same_ms":
                 return store.append(chunk_of(step, place), same_ms=True)
             case "history":
@@ -160,8 +167,10 @@ class OnServer:
     async def _take(self, step: Step, place: int) -> Any:
         store, (name, session, number) = self._store, step
         match name:
-            case "next_seq" | "head":
+            case "next_seq" | "head" | "tail":
                 return await getattr(store, name)(session)
+            case "entries_with_ids":
+                return await store.entries_with_ids(session, self._cursors[place])
             case "append" | "append_same_ms":
                 self._newest[session] = self._cursors[place]
                 return await store.append(chunk_of(step, place), self._cursors[place])

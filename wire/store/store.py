@@ -167,21 +167,26 @@ class Store:
         """The same, its chunks as they are stored."""
         key = self.layout.stream(session_id)
         if after == NEWEST:
-            return [], await self._newest(key)
+            return [], await _newest(self.link, key)
         entry_id(after)
         entries = await self.link.send("XRANGE", key, f"({after}", "+")
         cursor = entries[-1][0].decode() if entries else after
         return [fields[1] for _, fields in entries], cursor
 
-    async def _newest(self, key: str) -> Cursor:
-        try:
-            info = await self.link.send("XINFO", "STREAM", key)
-        except StoreError as error:
-            if "no such key" in str(error):
-                return BEGINNING
-            raise
-        cursor: bytes = info[info.index(b"last-generated-id") + 1]
-        return cursor.decode()
+    async def tail(self, session_id: str) -> Cursor:
+        """XREVRANGE + - COUNT 1: the newest entry's id, `BEGINNING` without one."""
+        key = self.layout.stream(session_id)
+        entries = await self.link.send("XREVRANGE", key, "+", "-", "COUNT", 1)
+        return entries[0][0].decode() if entries else BEGINNING
+
+    async def entries_with_ids(
+        self, session_id: str, after: Cursor
+    ) -> tuple[tuple[Cursor, Chunk], ...]:
+        """What `stream` reads, each chunk with its entry's id. Raises as it does."""
+        entry_id(after)
+        key = self.layout.stream(session_id)
+        entries = await self.link.send("XRANGE", key, f"({after}", "+")
+        return tuple((entry.decode(), decode_chunk(fields[1])) for entry, fields in entries)
 
     # --- housekeeping ---
 
@@ -223,6 +228,18 @@ class Store:
             if isinstance(reply, Exception):
                 raise StoreError(str(reply))
         return list(replies)
+
+
+async def _newest(link: Link, key: str) -> Cursor:
+    """The last id that the stream ever gave."""
+    try:
+        info = await link.send("XINFO", "STREAM", key)
+    except StoreError as error:
+        if "no such key" in str(error):
+            return BEGINNING
+        raise
+    cursor: bytes = info[info.index(b"last-generated-id") + 1]
+    return cursor.decode()
 
 
 def _look_at(reply: "asyncio.Future[Any]") -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from chunk7.cluster.jobs.stepwise.client import SteppedClient
 from chunk7.cluster.jobs.stepwise.keys import SessionKeys
 from chunk7.cluster.jobs.stepwise.producer import SteppedProducers
+from chunk7.cluster.jobs.stepwise.reading import read
 from chunk7.cluster.jobs.stepwise.relay import Relay
 from chunk7.cluster.jobs.stepwise.turns import expect, misplaced, unpaused
 from chunk7.delivery.chunk import stream_key
@@ -15,17 +16,16 @@ from chunk7.delivery.effects import (
     Confirmed,
     Cursor,
     Follow,
-    ReadHead,
-    ReadHistory,
-    ReadStream,
     Release,
+    ReleaseAfter,
     SendHistory,
     SendWelcome,
     Subscribe,
 )
 from chunk7.delivery.errors import Chunk7Error, OrderingError, StoreError
 from chunk7.delivery.fetch import fetch_missing
-from chunk7.delivery.frames import BeatFrame, JoinedFrame, LiveFrame, StoredFrame
+from chunk7.delivery.following import follow, release_after
+from chunk7.delivery.frames import BeatFrame, JoinedFrame, StoredFrame
 from chunk7.delivery.handover import attach, check, note, release
 from chunk7.delivery.ordering import Join
 from chunk7.delivery.stepping import Steps
@@ -172,8 +172,7 @@ class SteppedCell:
         for client in self.clients:
             if client.node == node and client.handover is not None:
                 client.handover, sent = client.handover.take(chunk.seq, chunk)
-                for item in sent:
-                    client.receive(LiveFrame(item))
+                client.receive_live(sent)
                 if client.at_hole:
                     client.recover(self._cell.connect)
 
@@ -220,12 +219,6 @@ class SteppedCell:
     async def _perform(self, client: SteppedClient, effect: Any) -> Any:
         relay = self._relays[client.node]
         match effect:
-            case ReadHistory(after_seq, to_seq):
-                return await self._store.history(self._read_from(client), after_seq, to_seq)
-            case ReadHead():
-                return await self._store.head(self._read_from(client))
-            case ReadStream(after):
-                return await self._store.stream(self._read_from(client), after)
             case Subscribe(to):
                 client.handover = attach(client.handover, to, client.after_seq, self._positioned)
                 relay.state = SENT if relay.state == UNSUBSCRIBED else relay.state
@@ -239,24 +232,24 @@ class SteppedCell:
                 client.receive(JoinedFrame(head_seq))
             case Release(known):
                 client.handover, held = release(client.handover, known)
-                for chunk in held:
-                    client.receive(LiveFrame(chunk))
-            case Follow(after):
-                client.cursor = after
+                client.receive_live(held)
+            case Follow(after, to):
                 if after == NEWEST:
-                    client.cursor = (await self._store.stream(self._session_id, after)).cursor
+                    after = (await self._store.stream(self._session_id, after)).cursor
+                client.following = follow(client.following, after, to)
+            case ReleaseAfter(after):
+                client.following, entries = release_after(client.following, after)
+                client.receive_entries(entries)
             case _:
-                raise OrderingError(f"{type(effect).__name__} belongs to the other side")
+                return await read(self._store, self._read_from(client), effect)
         return None
 
     def _read_from(self, client: SteppedClient) -> str:
         return self.keys.read_from(client.node, self.producers.writing)
 
     async def _tail(self, client: SteppedClient) -> None:
-        if client.cursor is None:
+        if client.following is None:
             raise Chunk7Error("the schedule tails a stream that nobody follows")
-        read = await self._store.stream(self._session_id, client.cursor)
-        client.cursor = read.cursor
-        ids = self.producers.ids.newest(len(read.chunks))
-        for chunk, entry in zip(read.chunks, ids, strict=True):
-            client.receive(LiveFrame(chunk, entry))
+        new = await self._store.entries_with_ids(self._session_id, client.following.cursor)
+        client.following, sent = client.following.take(new)
+        client.receive_entries(sent)

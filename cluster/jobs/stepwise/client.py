@@ -1,7 +1,7 @@
 """One client of a schedule on a real store, and what its node remembers of it."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,8 @@ from chunk7.cluster.jobs.stepwise.turns import unpaused
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.client import ClientModel
 from chunk7.delivery.effects import Cursor, Sink
-from chunk7.delivery.frames import Frame, StoredFrame, chunks_in
+from chunk7.delivery.following import Entries, Following
+from chunk7.delivery.frames import Frame, LiveFrame, StoredFrame, chunks_in
 from chunk7.delivery.handover import Handover, hold
 from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.delivery.stepping import Steps
@@ -30,7 +31,7 @@ class SteppedClient:
     after_seq: int = 0
     handover: Handover | None = None
     has_history: bool = False
-    cursor: Cursor | None = None
+    following: Following | None = None
     fetches: deque[tuple[int, int]] = field(default_factory=deque)
     fetching: Steps | None = None
     receipts: list[int] = field(default_factory=list)
@@ -40,7 +41,7 @@ class SteppedClient:
         """It joins again; nothing of its old node comes along."""
         self.node, self.steps, self.begun = node, steps, False
         self.after_seq = resume if isinstance(resume, int) else 0
-        self.handover, self.cursor, self.has_history, self.fetching = None, None, False, None
+        self.handover, self.following, self.has_history, self.fetching = None, None, False, None
         self.recovering = False
         self.fetches.clear()
 
@@ -81,6 +82,16 @@ class SteppedClient:
         self.memory, wanted = self.policy.ask(self.memory)
         if wanted is not None:
             self.fetches.append(wanted)
+
+    def receive_live(self, chunks: Iterable[Chunk]) -> None:
+        """The client takes live chunks, one after the other."""
+        for chunk in chunks:
+            self.receive(LiveFrame(chunk))
+
+    def receive_entries(self, entries: Entries) -> None:
+        """The same of a stream, with their ids."""
+        for entry, chunk in entries:
+            self.receive(LiveFrame(chunk, entry))
 
     def _numbers_of(self, chunks: tuple[Chunk, ...]) -> list[int]:
         return [self.numbers[chunk.message_id, chunk.index] for chunk in chunks]

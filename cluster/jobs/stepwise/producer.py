@@ -8,7 +8,6 @@ from chunk7.cluster.jobs.stepwise.keys import SessionKeys
 from chunk7.cluster.jobs.stepwise.turns import expect, misplaced, unpaused
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import (
-    BEGINNING,
     Append,
     Cursor,
     NextSeq,
@@ -41,11 +40,6 @@ class EntryIds:
     def next(self, chunk: Chunk, same_ms: bool) -> Cursor:
         """The id of the entry that is appended now."""
         return self._model.append(chunk, same_ms=same_ms)
-
-    def newest(self, entries: int) -> list[Cursor]:
-        """The ids of so many entries, the last ones."""
-        known = self._model.entries_with_ids(self._session_id, BEGINNING)
-        return [entry for entry, _ in known[-entries:]] if entries else []
 
     def changing(self) -> None:
         """Before a command that changes keys."""
