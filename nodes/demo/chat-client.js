@@ -137,11 +137,10 @@ export class Transcript {
     return [...this.#asks].filter(tired).map(([seq]) => seq).sort((a, b) => a - b);
   }
 
-  /** Everything up to here has come or is lost: where a new connection goes on. */
+  /** Everything up to here has come: where a new connection goes on. What was given up has not. */
   get resumeSeq() {
-    const lost = new Set(this.lost());
     let seq = this.#afterSeq;
-    while (this.#seqs.has(seq + 1) || lost.has(seq + 1)) seq += 1;
+    while (this.#seqs.has(seq + 1)) seq += 1;
     return seq;
   }
 

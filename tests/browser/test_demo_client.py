@@ -201,7 +201,7 @@ def test_what_is_asked_for_five_times_in_vain_is_lost_and_hides_nothing(play: Pl
         ],
         "text": "1 3 4 ",
         "holes": [[2, 2]],
-        "resume": 4,
+        "resume": 1,
     }
 
 

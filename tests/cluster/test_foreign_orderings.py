@@ -52,3 +52,17 @@ def test_a_file_that_loops_for_ever_is_one_line(
     test_a_broken_file_is_one_line(
         call, tmp_path, command, option, content, "it seems to loop for ever"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "has"), [("run", "a run has no clients but"), ("simulate", "simulate has no clie")]
+)
+def test_a_client_of_ones_own_is_refused_where_nobody_plays_it(
+    call: Call, tmp_path: Path, command: str, has: str
+) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(CONNECT.replace("()", '(client="last_id")', 1) + "    yield SendWelcome()\n")
+    ended = call(command, "--connect", f"{path}:mine", "--write", "atomic_lua")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"mine: {has}" in ended.stderr
+    assert ended.stderr.count("\n") == 1

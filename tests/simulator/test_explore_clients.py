@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from call_kit import Call
 from explore_kit import PAIR_NAMES, PAIRS
 
 from chunk7.delivery.clients import CLIENTS
+from chunk7.delivery.clients.chat_client import ChatClient
 from chunk7.delivery.clients.last_id import KeepsLastId
 from chunk7.delivery.clients.takes_all import TakesAll
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
+from chunk7.simulator.explore.liveness import InTheEnd, in_the_end
 from chunk7.simulator.explore.schedule import Failure, document, parse
 from chunk7.simulator.explore.search import ExploreVerdict, explore
 from chunk7.simulator.explore.state import ExploreCell
@@ -133,6 +136,27 @@ def test_the_browsers_client_loses_nothing_with_any_ordering(connect, write) -> 
     for name in ("chat_client", "fills_gaps"):
         cell = ExploreCell(connect, write, chunks=2, client=CLIENTS[name])
         assert explore(cell).verdict is ExploreVerdict.LOSSLESS
+
+
+class ResumesBehindWhatItGaveUp(ChatClient):
+    """As the browser's did, which took what it had asked for five times in vain for lost."""
+
+    def resume_after(self, memory: Any) -> int:
+        done = memory.seqs | memory.lost()
+        return next(seq for seq in count() if seq + 1 not in done)
+
+
+@pytest.mark.parametrize("write", ["save_then_publish", "atomic_multi"])
+def test_what_was_given_up_may_have_been_saved_since(write: str) -> None:
+    """A producer has taken its number and dawdles: five heartbeats, then a save and a new node."""
+    connect = CONNECT_ORDERINGS["subscribe_then_history"]
+    ends = [
+        in_the_end(
+            ExploreCell(connect, WRITE_ORDERINGS[write], 1, faults=("node_kill",), client=client)
+        ).verdict
+        for client in (ResumesBehindWhatItGaveUp(), ChatClient())
+    ]
+    assert ends == [InTheEnd.STARVES, InTheEnd.CONVERGES]
 
 
 def test_one_that_resumes_after_an_id_is_sent_nothing_twice() -> None:
