@@ -161,9 +161,9 @@ def explore(
     Raises UsageError, and OrderingError for an ordering that breaks the protocol or never ends.
     """
     from chunk7.commands import explore as command
-    from chunk7.commands.terms import terms
     from chunk7.exploration import explored
     from chunk7.simulator.explore.search import SearchLimits
+    from chunk7.terms import terms
 
     args = _parsed("explore", command.add_parser, options)
     limits = SearchLimits(args.max_schedules, args.max_seconds)

@@ -23,13 +23,13 @@ from chunk7.cluster.options import (
     whole,
 )
 from chunk7.commands.run import CROSSED
-from chunk7.commands.terms import TERMS, add_terms, in_words, terms
 from chunk7.console import fits, known_width, print_table, stdout_console
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import STRIKES
 from chunk7.simulator.explore import schedule as schedules
 from chunk7.simulator.explore.company import ANY
 from chunk7.simulator.explore.schedule import Failure
+from chunk7.terms import TERMS, add_terms, in_words, terms
 from chunk7.wire.folders import make_folder
 from chunk7.wire.options import Parser
 from chunk7.wire.visible import visible
