@@ -5,14 +5,19 @@ May import: all that orderings are made of, the shipped ones, and what is explor
 
 from chunk7.field_cases import (
     ask_o11y_46,
+    atproto_906,
     codeframe_757,
     deer_flow_4011,
     dify_40948,
     jac_7487,
     kestra_16651,
+    librechat_13117,
     mastra_18409,
     open_webui_28910,
+    python_socketio_1581,
+    queryapi_558,
     satpulse_267,
+    socketio_5419,
 )
 from chunk7.simulator.explore.field_case import FieldCase
 
@@ -27,6 +32,11 @@ FIELD_CASES: dict[str, FieldCase] = {
         dify_40948.CASE,
         deer_flow_4011.CASE,
         open_webui_28910.CASE,
+        python_socketio_1581.CASE,
+        queryapi_558.CASE,
+        socketio_5419.CASE,
+        atproto_906.CASE,
+        librechat_13117.CASE,
         jac_7487.CASE,
     )
 }
