@@ -1,5 +1,6 @@
 """Bugs that people shipped: the verdicts that are told of them are those that exploring finds."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from chunk7.simulator.explore.search import SearchLimits, explore
 
 ROOT = Path(__file__).parents[2]
 LIMITS = SearchLimits(max_schedules=10**7, max_seconds=600)
+COUNTED = {14: "fourteen", 15: "fifteen", 16: "sixteen", 17: "seventeen"}
 
 
 @pytest.mark.parametrize("case", FIELD_CASES.values(), ids=FIELD_CASES)
@@ -42,6 +44,17 @@ def test_every_folder_is_in_the_registry() -> None:
 def test_the_page_is_what_is_computed() -> None:
     written = (ROOT / "docs" / "field-cases.md").read_text()
     assert written == page(LIMITS, jobs=1), "make field-cases"
+
+
+def test_the_readme_quotes_the_page() -> None:
+    readme = (ROOT / "README.md").read_text()
+    table = readme.split("## Bugs that people really shipped")[1].split("\n## ")[0]
+    written = (ROOT / "docs" / "field-cases.md").read_text()
+    quoted = re.findall(r"([0-9,]+) of ([0-9,]+)", table)
+    assert quoted
+    for failing, schedules in quoted:
+        assert re.search(rf"\| {schedules} \| (lossy|duplicating) {failing}\b", written)
+    assert f"tells {COUNTED[len(FIELD_CASES)]} public reports" in readme
 
 
 def test_a_case_is_told_with_its_verdicts_and_drawings(call: Call) -> None:
