@@ -152,6 +152,14 @@ class ReleaseAfter:
     after: Cursor
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Have the producer begin, if nobody has yet. Answer: None.
+
+    With an ordering that names it nothing is written before a join has asked for it.
+    """
+
+
 # --- write side: what the producer does with one chunk -------------------------------------
 
 
@@ -198,6 +206,16 @@ class Append:
     chunk: Chunk
 
 
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """DEL history, stream and counter: the keys are used anew, numbers from 1. Answer: None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """DEL history and stream; numbers go on where they were. Answer: None."""
+
+
 ConnectEffect = (
     Pause
     | Subscribe
@@ -211,5 +229,16 @@ ConnectEffect = (
     | ReadTail
     | Follow
     | ReleaseAfter
+    | Start
 )
-WriteEffect = Pause | NextSeq | Publish | Save | SaveAndPublish | NumberSaveAndPublish | Append
+WriteEffect = (
+    Pause
+    | NextSeq
+    | Publish
+    | Save
+    | SaveAndPublish
+    | NumberSaveAndPublish
+    | Append
+    | Begin
+    | Clear
+)

@@ -77,6 +77,16 @@ class MemoryStore:
             del entries[: -self._stream_max_entries or len(entries)]
         return cursor_of(last)
 
+    def begin(self, session_id: str) -> None:
+        """DEL history, stream and counter."""
+        self.clear(session_id)
+        self._seqs.pop(session_id, None)
+
+    def clear(self, session_id: str) -> None:
+        """DEL history and stream."""
+        for keys in (self._histories, self._streams, self._last_ids):
+            keys.pop(session_id, None)
+
     # --- connect side ---
 
     def subscribe(self, subscriber: str, session_id: str) -> None:
@@ -134,8 +144,7 @@ class MemoryStore:
 
     def expire(self, session_id: str) -> None:
         """Nobody wrote for the time to live: the session's keys are gone, its subscribers stay."""
-        for keys in (self._histories, self._streams, self._seqs, self._last_ids):
-            keys.pop(session_id, None)
+        self.begin(session_id)
 
     def roll_back(self, before: "MemoryStore") -> None:
         """All keys are as they were before; clocks go on, and subscribers stay."""

@@ -19,6 +19,7 @@ from chunk7.delivery.effects import (
     SendHistory,
     SendWelcome,
     Sink,
+    Start,
     StreamRead,
     Subscribe,
 )
@@ -154,6 +155,8 @@ class Driver:
                 await self._follow(after, sink)
             case ReleaseAfter(after=after):
                 self._tail.release(self._client, after)
+            case Start():
+                raise OrderingError("a node does not perform Start: a run's timetable starts it")
             case _:
                 raise OrderingError(f"a node does not perform {type(effect).__name__}")
         return None

@@ -6,6 +6,8 @@ from typing import Any, Self
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import (
     Append,
+    Begin,
+    Clear,
     NextSeq,
     NumberSaveAndPublish,
     Pause,
@@ -72,6 +74,12 @@ class ChunkProducer:
             case NextSeq():
                 seq = await store.next_seq(self._session_id)
                 return seq, seq
+            case Begin():
+                await store.begin(self._session_id)
+                return None, seq
+            case Clear():
+                await store.clear(self._session_id)
+                return None, seq
             case Publish() | Save() | SaveAndPublish() | NumberSaveAndPublish() | Append():
                 check_chunk(effect.chunk, self._session_id)
                 return await carry_out(store, effect)

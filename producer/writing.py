@@ -11,6 +11,8 @@ from typing import Any, assert_never
 from chunk7.delivery.chunk import Chunk, digest
 from chunk7.delivery.effects import (
     Append,
+    Begin,
+    Clear,
     NextSeq,
     NumberSaveAndPublish,
     Pause,
@@ -115,6 +117,10 @@ class CellWriter:
             case NextSeq():
                 written.seq = await store.next_seq(written.session_id)
                 return written.seq
+            case Begin():
+                return await store.begin(written.session_id)
+            case Clear():
+                return await store.clear(written.session_id)
             case Publish() | Save() | SaveAndPublish() | NumberSaveAndPublish() | Append():
                 return await _write(store, effect, written)
             case _:

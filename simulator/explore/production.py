@@ -84,7 +84,7 @@ class Production:
         return [
             (write.step, self._turned(write.on(state, write.window)))
             for writer, window in enumerate(state.writers)
-            if window
+            if window and state.started
             for write in self._next(state.store, writer, window).writes
         ]
 
@@ -101,7 +101,8 @@ class Production:
 
     def views(self, state: State) -> tuple[WriteView, ...]:
         """What faults can see of the writes that may go on now."""
-        each = (self._next(state.store, *of).views for of in enumerate(state.writers))
+        writers = enumerate(state.writers if state.started else ())
+        each = (self._next(state.store, *of).views for of in writers)
         return tuple(chain.from_iterable(each))
 
     def position(self, state: State, step: Step) -> int:

@@ -13,6 +13,7 @@ from chunk7.delivery.effects import (
     ReleaseAfter,
     SendHistory,
     SendWelcome,
+    Start,
     Subscribe,
 )
 from chunk7.delivery.errors import OrderingError
@@ -140,6 +141,8 @@ class Service:
         if kind is Subscribe:
             if state.channels[joiner.node] == UNSUBSCRIBED:
                 state = state._replace(channels=put(state.channels, joiner.node, SENT))
+        elif kind is Start:
+            state = state._replace(started=True)
         elif kind is not Confirmed and kind not in READS and kind not in _LOCAL:
             raise misplaced(self._cell.connect.name, effect)
         try:

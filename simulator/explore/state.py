@@ -156,6 +156,8 @@ class State(NamedTuple):
     before: int = 0
     stale: Stale | None = None
     replica: Replicated | None = None
+    started: bool = True
+    """The producers may write: no join has to ask for it first, or one has."""
 
     @property
     def produced(self) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 from chunk7.delivery.effects import (
     NEWEST,
     Append,
+    Begin,
+    Clear,
     Cursor,
     NextSeq,
     NumberSaveAndPublish,
@@ -26,7 +28,9 @@ from chunk7.simulator.explore.schedule import SAME_MS
 from chunk7.simulator.explore.state import SESSION
 
 READS = frozenset((ReadHistory, ReadHead, ReadStream, ReadTail))
-WRITES = frozenset((NextSeq, Publish, Save, SaveAndPublish, NumberSaveAndPublish, Append))
+WRITES = frozenset(
+    (NextSeq, Publish, Save, SaveAndPublish, NumberSaveAndPublish, Append, Begin, Clear)
+)
 
 
 def execute(store: MemoryStore, session_id: str, effect: Any, *, same_ms: bool = False) -> Any:
@@ -52,6 +56,10 @@ def execute(store: MemoryStore, session_id: str, effect: Any, *, same_ms: bool =
             return store.number_save_and_publish(chunk)[1]
         case Append(chunk):
             return store.append(chunk, same_ms=same_ms)
+        case Begin():
+            return store.begin(session_id)
+        case Clear():
+            return store.clear(session_id)
     raise TypeError(f"the store cannot execute {effect!r}")
 
 

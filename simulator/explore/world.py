@@ -15,6 +15,7 @@ from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.replica import Replica
 from chunk7.faults import STRIKES
+from chunk7.simulator.explore.coverage import named_effects
 from chunk7.simulator.explore.naming import join_name, node_name
 from chunk7.simulator.explore.production import Production
 from chunk7.simulator.explore.programs import ENDED, Programs
@@ -88,6 +89,7 @@ class World:
             joiners=(joiner,) * self.cell.joiners,
             faults=self.cell.faults,
             replica=None if replica is None else Replicated(0, (), replica is Replica.ALL),
+            started="start" not in named_effects(self.cell.connect.steps),
         )
 
     def moves(self, state: State) -> list[Move]:

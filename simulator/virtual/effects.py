@@ -19,6 +19,7 @@ from chunk7.delivery.effects import (
     SendHistory,
     SendWelcome,
     Sink,
+    Start,
     Subscribe,
 )
 from chunk7.delivery.errors import OrderingError
@@ -83,6 +84,8 @@ class Effects:
 
     def perform(self, life: Life, effect: Any, now: float) -> Answer:
         """Do it now. Raises OrderingError for what a node does not do."""
+        if type(effect) is Start:
+            raise OrderingError("Start: in virtual time the answer is written before anybody joins")
         action = self._actions.get(type(effect))
         if action is None:
             raise OrderingError(f"a connect ordering cannot ask for {type(effect).__name__}")

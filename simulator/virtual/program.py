@@ -16,6 +16,8 @@ from chunk7.delivery.effects import (
     BEGINNING,
     NEWEST,
     Append,
+    Begin,
+    Clear,
     Confirmed,
     ConnectEffect,
     Follow,
@@ -94,14 +96,21 @@ def connect_program(ordering: ConnectOrdering) -> ConnectProgram:
 def write_program(ordering: WriteOrdering) -> tuple[type[WriteEffect], ...]:
     """The types of a write ordering's effects, in order.
 
-    Raises UsageError when they depend on how many receivers a publication had: virtual time writes
-    the chunks first and lets clients join afterwards. Raises OrderingError for a broken ordering.
+    Raises UsageError for Begin and Clear, and when they depend on how many receivers a publication
+    had: virtual time writes the chunks first and lets clients join afterwards. Raises OrderingError
+    for a broken ordering.
     """
     nobody, somebody = _dry_write(ordering, 0), _dry_write(ordering, 1)
     if nobody != somebody:
         raise UsageError(
             f"{ordering.name} depends on its number of receivers, which simulate cannot know"
         )
+    last = _dry_write(ordering, 1, final=True)
+    empties = next(
+        (type(e).__name__ for e in (*nobody, *last) if isinstance(e, Begin | Clear)), None
+    )
+    if empties is not None:
+        raise UsageError(f"{ordering.name} has {empties}, but simulate knows one answer a session")
     return tuple(type(effect) for effect in nobody)
 
 
@@ -207,7 +216,7 @@ def dry_join(ordering: ConnectOrdering, saved: tuple[Chunk, ...] = ()) -> list[C
     return _dry_run(Steps(ordering.steps(Join("dry"))), answer)
 
 
-def _dry_write(ordering: WriteOrdering, receivers: int) -> list[Any]:
+def _dry_write(ordering: WriteOrdering, receivers: int, final: bool = False) -> list[Any]:
     def answer(effect: WriteEffect) -> Any:
         match effect:
             case NextSeq():
@@ -219,7 +228,7 @@ def _dry_write(ordering: WriteOrdering, receivers: int) -> list[Any]:
             case _:
                 return None
 
-    return _dry_run(Steps(ordering.steps(Chunk("dry", "run", 0, ""))), answer)
+    return _dry_run(Steps(ordering.steps(Chunk("dry", "run", int(final), "", final))), answer)
 
 
 def _dry_run(steps: Steps, answer: Any) -> list[Any]:

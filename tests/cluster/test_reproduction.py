@@ -165,12 +165,19 @@ async def test_a_client_that_takes_ids_for_text_leaves_out_what_a_real_store_sen
 
 
 @pytest.mark.parametrize(
-    ("name", "received"), [("reads_the_tail_last", ()), ("releases_from_the_tail", (1, 1))]
+    ("name", "received"),
+    [
+        ("reads_the_tail_last", ()),
+        ("releases_from_the_tail", (1, 1)),
+        ("starts_before_it_listens", ()),
+        ("clears_at_the_end", ()),
+        ("numbers_each_answer_anew", (3,)),
+    ],
 )
-async def test_a_stream_is_followed_into_a_buffer_and_from_its_end(
+async def test_what_only_some_orderings_ask_for_is_done_by_a_real_store_as_by_the_model(
     store_url: str, name: str, received: tuple[int, ...]
 ) -> None:
-    cell = MUTANTS[name].cell(1)
+    cell = MUTANTS[name].cell(MUTANTS[name].chunks)
     shortest = explorer_schedule(cell, MUTANTS[name].shortest)
     [seen] = (await on_a_store(store_url, cell, shortest)).clients
     assert seen.received == received

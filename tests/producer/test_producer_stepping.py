@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from chunk7.delivery.chunk import Chunk, history_key, stream_key
-from chunk7.delivery.effects import Publish, Subscribe
+from chunk7.delivery.effects import Begin, Clear, NumberSaveAndPublish, Publish, Subscribe
 from chunk7.delivery.errors import OrderingError, StoreError
 from chunk7.delivery.ordering import WriteOrdering, WriteSteps, write_ordering
 from chunk7.producer.stepping import ChunkProducer
@@ -138,3 +138,33 @@ async def test_what_no_ordering_may_do_is_refused(
 ) -> None:
     with pytest.raises(OrderingError, match=line):
         await written(store_url, OWN, ordering, "a")
+
+
+@write_ordering()
+def clears_at_the_second(chunk: Chunk) -> WriteSteps:
+    if chunk.index == 1:
+        yield Clear()
+    yield NumberSaveAndPublish(chunk)
+
+
+@write_ordering()
+def begins_at_the_second(chunk: Chunk) -> WriteSteps:
+    if chunk.index == 1:
+        yield Begin()
+    yield NumberSaveAndPublish(chunk)
+
+
+@pytest.mark.parametrize(
+    ("ordering", "seq"),
+    [(clears_at_the_second, 2), (begins_at_the_second, 1)],
+    ids=["clear", "begin"],
+)
+async def test_a_key_is_used_again_with_its_numbers_or_without(
+    store_url: str, ordering: WriteOrdering, seq: int
+) -> None:
+    async with ChunkProducer(store_url, OWN, ordering, SESSION, 60) as producer:
+        await producer.write("one")
+        await producer.write("two")
+    with redis.Redis.from_url(store_url) as client:
+        [kept] = client.lrange(history_key(SESSION), 0, -1)
+    assert (decode_chunk(kept).text, decode_chunk(kept).seq) == ("two", seq)

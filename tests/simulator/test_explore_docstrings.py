@@ -36,11 +36,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "orderings"
 CONNECTS = {
     **CONNECT_ORDERINGS,
     **{
-        path.stem: getattr(load_file(path, "ordering"), path.stem)
-        for path in sorted(EXAMPLES.glob("*.py"))
+        name: getattr(load_file(EXAMPLES / f"{name}.py", "ordering"), name)
+        for name in ("subscribe_then_start", "tail_then_follow")
     },
 }
-"""The shipped ones, and those of examples/, one a file."""
+"""The shipped ones, and those of examples/."""
 
 READ_THEN_SUBSCRIBE = """
 node1.join1 read_history
@@ -132,6 +132,32 @@ CLAIMS = [
         ),
         faults=("trim",),
         chunks=2,
+    ),
+    Claim(
+        "subscribe_then_start",
+        "atomic_lua",
+        (
+            "node: subscribe, start",
+            "producer: number, save and publish 1",
+            "node: crashes               1 was on its way",
+            "node: subscribe, start      on the next node",
+        ),
+        schedule(
+            """
+            node1.join1 subscribe
+            store subscription
+            node1.join1 confirmed
+            node1.join1 start
+            producer number_save_and_publish 1
+            node1 node_crash
+            node2.join1 subscribe
+            store subscription
+            node2.join1 confirmed
+            node2.join1 start
+            node2.join1 send_welcome
+            """
+        ),
+        faults=("node_kill",),
     ),
     Claim(
         "tail_then_follow",
@@ -233,3 +259,23 @@ def test_guarantee_of_a_tail_that_is_followed_into_a_buffer_every_entry_once_and
     result = explore(cell)
     assert (result.verdict, dict(result.search.shortest)) == ("lossless", {})
     assert result.search.tally.schedules == 19_431
+
+
+@pytest.mark.parametrize("write", ["publish_then_save", "atomic_lua"])
+def test_guarantee_who_has_the_answer_begin_misses_nothing_whoever_writes(write: str) -> None:
+    result = explore(ExploreCell(CONNECTS["subscribe_then_start"], WRITE_ORDERINGS[write]))
+    assert (result.verdict, dict(result.search.shortest)) == ("lossless", {})
+
+
+def test_nothing_is_written_before_somebody_has_asked_for_it() -> None:
+    world = World(ExploreCell(CONNECTS["subscribe_then_start"], WRITE_ORDERINGS["atomic_lua"]))
+    [(step, _)] = world.moves(world.initial())
+    assert step == Step("node1.join1", "subscribe")
+
+
+@pytest.mark.parametrize(("chunks", "lossy"), [(2, 0), (3, 10_726)])
+def test_a_key_that_each_answer_clears_has_the_last_answer_only(chunks: int, lossy: int) -> None:
+    """Two chunks are one answer."""
+    write = load_file(EXAMPLES / "clears_before_an_answer.py", "ordering").clears_before_an_answer
+    result = explore(ExploreCell(CONNECTS["buffered_merge"], write, chunks=chunks))
+    assert result.search.tally.lossy == lossy

@@ -506,6 +506,16 @@ def test_an_effect_of_the_other_side_is_an_error() -> None:
         _small(saves)
 
 
+def test_effects_that_virtual_time_does_not_have_are_refused_by_name() -> None:
+    cluster = SimulationSettings(connections=10, sessions=1)
+    start = MUTANTS["starts_before_it_listens"]
+    with pytest.raises(OrderingError, match="Start: in virtual time the answer is written before"):
+        simulate(cluster, start.connect, start.write)
+    for name, effect in (("clears_at_the_end", "Clear"), ("numbers_each_answer_anew", "Begin")):
+        with pytest.raises(UsageError, match=f"{name} has {effect}, but simulate knows one answer"):
+            simulate(cluster, MUTANTS[name].connect, MUTANTS[name].write)
+
+
 def test_an_endless_ordering_is_an_error() -> None:
     @connect_ordering()
     def endless(join: Join) -> ConnectSteps:

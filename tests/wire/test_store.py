@@ -22,6 +22,8 @@ from chunk7.wire.store.store import Store
 
 LIST = (
     "next_seq",
+    "begin",
+    "clear",
     "publish",
     "save",
     "save_and_publish",
@@ -35,6 +37,7 @@ LIST = (
 )
 STREAM = (
     *("append", "append_same_ms", "stream", "xread", "tail", "entries_with_ids") * 3,
+    "clear",
     "trim",
     "trim",
     "expire",
@@ -114,7 +117,7 @@ class InMemory:
     def _take(self, step: Step, place: int) -> Any:
         store, (name, session, number) = self.store, step
         match name:
-            case "next_seq" | "head" | "tail":
+            case "next_seq" | "head" | "tail" | "begin" | "clear":
                 return getattr(store, name)(session)
             case "entries_with_ids":
                 return store.entries_with_ids(session, self.cursors[-1])
@@ -167,7 +170,7 @@ class OnServer:
     async def _take(self, step: Step, place: int) -> Any:
         store, (name, session, number) = self._store, step
         match name:
-            case "next_seq" | "head" | "tail":
+            case "next_seq" | "head" | "tail" | "begin" | "clear":
                 return await getattr(store, name)(session)
             case "entries_with_ids":
                 return await store.entries_with_ids(session, self._cursors[place])

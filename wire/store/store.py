@@ -132,6 +132,15 @@ class Store:
         cursor: bytes = replies[0]
         return cursor.decode()
 
+    async def begin(self, session_id: str) -> None:
+        """DEL history, stream and counter."""
+        named = self.layout.history, self.layout.stream, self.layout.counter
+        await self.link.send("DEL", *(key(session_id) for key in named))
+
+    async def clear(self, session_id: str) -> None:
+        """DEL history and stream."""
+        await self.link.send("DEL", self.layout.history(session_id), self.layout.stream(session_id))
+
     # --- connect side ---
 
     async def history(
@@ -200,11 +209,7 @@ class Store:
 
         Names are the server's, in lower case; sub-commands are counted under their command.
         """
-        text: bytes = await self.link.send("INFO", "commandstats")
-        calls: Counter[str] = Counter()
-        for name, count in _COMMAND_CALLS.findall(text.decode()):
-            calls[name.lower()] += int(count)
-        return dict(calls)
+        return _calls_in(await self.link.send("INFO", "commandstats"))
 
     def _save_commands(self, chunk: Chunk) -> tuple[tuple[Any, ...], ...]:
         key = self.layout.history(chunk.session_id)
@@ -228,6 +233,13 @@ class Store:
             if isinstance(reply, Exception):
                 raise StoreError(str(reply))
         return list(replies)
+
+
+def _calls_in(commandstats: bytes) -> dict[str, int]:
+    calls: Counter[str] = Counter()
+    for name, count in _COMMAND_CALLS.findall(commandstats.decode()):
+        calls[name.lower()] += int(count)
+    return dict(calls)
 
 
 async def _newest(link: Link, key: str) -> Cursor:

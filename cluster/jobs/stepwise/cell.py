@@ -20,6 +20,7 @@ from chunk7.delivery.effects import (
     ReleaseAfter,
     SendHistory,
     SendWelcome,
+    Start,
     Subscribe,
 )
 from chunk7.delivery.errors import Chunk7Error, OrderingError, StoreError
@@ -228,6 +229,8 @@ class SteppedCell:
             case SendHistory(chunks, cursor):
                 client.handover = note(client.handover, (chunk.seq for chunk in chunks))
                 client.receive(StoredFrame(chunks, cursor))
+            case Start():
+                pass  # the schedule's producers have waited for it
             case SendWelcome(head_seq):
                 client.receive(JoinedFrame(head_seq))
             case Release(known):

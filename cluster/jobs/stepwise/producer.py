@@ -9,6 +9,8 @@ from chunk7.cluster.jobs.stepwise.turns import expect, misplaced, unpaused
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import (
     Append,
+    Begin,
+    Clear,
     Cursor,
     NextSeq,
     NumberSaveAndPublish,
@@ -178,6 +180,12 @@ class SteppedProducers:
         match effect:
             case NextSeq():
                 return await self._store.next_seq(self._session_id)
+            case Begin():
+                self.ids.forget()
+                return await self._store.begin(self._session_id)
+            case Clear():
+                self.ids.forget()
+                return await self._store.clear(self._session_id)
             case Save(chunk):
                 return await self._store.save(chunk)
             case Append(chunk):
