@@ -1,5 +1,6 @@
 """Explore pairs of orderings, ours and other people's; those where they can be stopped."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +15,7 @@ from chunk7.delivery.own_client import resolve_client
 from chunk7.delivery.properties import load_properties
 from chunk7.delivery.registry import Ordering, resolve
 from chunk7.faults import FAULTS, SAME_AS, STRIKES
+from chunk7.faults.fault import MAX_STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.company import ANY, in_company
@@ -324,11 +326,19 @@ def _terms(terms: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _chosen_faults(wanted: Sequence[str]) -> tuple[str, ...]:
-    """In the registry's order."""
-    for name in wanted:
+    """In the registry's order, each as often as it may strike."""
+    times: Counter[str] = Counter()
+    for item in wanted:
+        name, _, count = item.partition("*")
         if name not in STRIKES:
-            raise UsageError(f"--faults {name}: {_instead(name)}")
-    return tuple(name for name in STRIKES if name in wanted)
+            raise UsageError(f"--faults {item}: {_instead(name)}")
+        if "*" in item and count not in map(str, range(1, MAX_STRIKES + 1)):
+            raise UsageError(f"--faults {item}: {name}*N strikes 1 to {MAX_STRIKES} times")
+        times[name] += int(count or 1)
+    for name, often in times.items():
+        if often > MAX_STRIKES:
+            raise UsageError(f"--faults {name}*{often}: it may strike 1 to {MAX_STRIKES} times")
+    return tuple(name for name in STRIKES for _ in range(times[name]))
 
 
 def _instead(name: str) -> str:

@@ -60,7 +60,7 @@ def terms(args: argparse.Namespace) -> dict[str, Any]:
     retry = args.retry
     if retry is not None and retry not in list(Retry):
         raise UsageError(f"--retry {retry}: one of {', '.join(Retry)}")
-    if retry is not None and not args.survival and _REPLY not in names(args.faults):
+    if retry is not None and not args.survival and not _loses_a_reply(args.faults):
         raise UsageError(f"--retry {retry}: needs --faults {_REPLY}, for no other loses a reply")
     life = ProducerLife(
         args.writers or 1, args.overlap or 1, None if retry is None else Retry(retry)
@@ -76,3 +76,7 @@ def in_words(terms: dict[str, Any]) -> str:
     retry = f", retry: {life.retry}" if life.retry else ""
     client = f", client: {terms['client']}" if terms["client"] else ""
     return f"{writers}{overlap}{retry}{client}"
+
+
+def _loses_a_reply(faults: list[str] | None) -> bool:
+    return any(name.partition("*")[0] == _REPLY for name in names(faults))

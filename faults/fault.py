@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
+MAX_STRIKES = 3
+"""How often one fault may strike in a schedule; each time more multiplies the schedules."""
+
 
 class ClientView(NamedTuple):
     """What a fault can see of one client. Nodes count from 0."""

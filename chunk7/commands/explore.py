@@ -89,7 +89,8 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         "--faults",
         action="append",
         metavar="NAME",
-        help=f"faults that may strike once each: {', '.join(STRIKES)}; repeatable, or commas",
+        help=f"faults that may strike once each, or NAME*N times: {', '.join(STRIKES)}; "
+        "repeatable, or commas",
     )
     add_terms(parser)
     parser.add_argument(

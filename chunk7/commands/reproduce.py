@@ -19,6 +19,7 @@ from chunk7.delivery.ordering import ConnectOrdering, Feed, WriteOrdering, pair
 from chunk7.delivery.own_client import resolve_client
 from chunk7.delivery.registry import resolve
 from chunk7.faults import STRIKES
+from chunk7.faults.fault import MAX_STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore import schedule as schedules
@@ -127,6 +128,8 @@ def _prepared(
     for name in given.faults:
         if name not in STRIKES:
             raise UsageError(f"{args.schedule}: fault {name}: one of {', '.join(STRIKES)}")
+        if given.faults.count(name) > MAX_STRIKES:
+            raise UsageError(f"{args.schedule}: fault {name}: may strike 1 to {MAX_STRIKES} times")
     if given.replica is not None:
         raise UsageError(
             f"{args.schedule}: replica {given.replica}: explored only; the one store "

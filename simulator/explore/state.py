@@ -33,7 +33,8 @@ class ExploreCell:
     """One connect ordering against one write ordering.
 
     `chunks` are produced one after the other; `joiners` clients join the session at the same
-    node, at any moment. Each of `faults` happens at most once in a schedule, at any moment.
+    node, at any moment. Each of `faults` happens at most once in a schedule, at any moment, and one
+    that is named n times n times.
     A client that loses its connection resumes after the last number up to which it has everything,
     as the shipped one does; without `resumes` it starts over, unless it fills gaps. `client`
     replaces the ordering's client policy. It says itself where it resumes, as does one of the

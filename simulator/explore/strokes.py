@@ -60,8 +60,8 @@ class Strokes:
     def moves(self, state: State) -> Iterator[Move]:
         """The faults that may strike now; a schedule is complete without them."""
         situation = self._situation(state)
-        for name in state.faults:
-            rest = state._replace(faults=tuple(other for other in state.faults if other != name))
+        for name in dict.fromkeys(state.faults):
+            rest = state._replace(faults=_without(state.faults, name))
             for actor, effect, chunk, consequences in self._faults[name].strikes(situation):
                 after = rest
                 for consequence in consequences:
@@ -133,3 +133,9 @@ class Strokes:
             for joiner in state.joiners
         )
         return state._replace(joiners=joiners)
+
+
+def _without(faults: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """The faults that may still strike once this one has: it may be there more than once."""
+    place = faults.index(name)
+    return faults[:place] + faults[place + 1 :]

@@ -7,6 +7,7 @@ the table in docs/exploration.md (a test compares the two). To try one by hand:
 """
 
 from mutants import (
+    adds_up_where_it_was,
     asks_only_once,
     clears_at_the_end,
     compares_ids_as_text,
@@ -32,6 +33,7 @@ from mutants import (
 from mutants.mutant import Mutant
 
 MUTANTS: dict[str, Mutant] = {
+    "adds_up_where_it_was": adds_up_where_it_was.MUTANT,
     "asks_only_once": asks_only_once.MUTANT,
     "clears_at_the_end": clears_at_the_end.MUTANT,
     "compares_ids_as_text": compares_ids_as_text.MUTANT,
@@ -58,6 +60,7 @@ MUTANTS: dict[str, Mutant] = {
 EXPLORE, SIMULATE, RUN = "explore", "simulate", "run"
 
 CAUGHT_BY: dict[str, frozenset[str]] = {
+    "adds_up_where_it_was": frozenset({EXPLORE}),
     "asks_only_once": frozenset({EXPLORE}),
     "clears_at_the_end": frozenset({EXPLORE}),
     "compares_ids_as_text": frozenset({EXPLORE}),
