@@ -18,7 +18,12 @@ from enum import StrEnum
 from typing import Any
 
 from chunk7.simulator.explore.graph import Graph, reached
-from chunk7.simulator.explore.schedule import Step, client_document, replica_document
+from chunk7.simulator.explore.schedule import (
+    Step,
+    client_document,
+    life_document,
+    replica_document,
+)
 from chunk7.simulator.explore.search import SearchLimits
 from chunk7.simulator.explore.state import ExploreCell
 from chunk7.simulator.explore.unread_cursor import CursorRead
@@ -62,6 +67,7 @@ class Liveness:
             "resumes": self.cell.resumes,
             **replica_document(self.cell.replica),
             **client_document(self.cell.client_name),
+            **life_document(self.cell.life),
             "verdict": str(self.verdict),
             "states": self.states,
             "chunks": self.cell.chunks,

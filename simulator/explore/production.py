@@ -73,6 +73,7 @@ class Production:
         self._stores = stores
         self._blind = blind
         self._session = session_chunks(cell.chunks)
+        self._unbegun: set[int] = set()
         self._due: dict[tuple[int, int, Window], Due] = {}
 
     def begin(self) -> tuple[Window, ...]:
@@ -137,7 +138,7 @@ class Production:
             views.append(
                 WriteView(writer, self._life.name(writer), number, shares, self._is_zombie(writer))
             )
-            if self._programs.is_root(position):
+            if position in self._unbegun:
                 break  # what comes after it in the window begins after it
         return Due(tuple(writes), tuple(views))
 
@@ -188,10 +189,16 @@ class Production:
                     window = (*window, OpenWrite(number, position))
         return window
 
-    def _start(self, number: int) -> int:
-        """The first position of a chunk's write; ENDED if the ordering does not write it."""
+    def _start(self, number: int, again: bool = False) -> int:
+        """The first position of a chunk's write; ENDED if the ordering does not write it.
+
+        `again`: the producer has begun it before, so others need not wait for that.
+        """
         start = partial(self._cell.write.steps, self._session[number - 1])
-        return self._programs.root(("write", number), self._cell.write.name, start)
+        position = self._programs.root(("write", number, again), self._cell.write.name, start)
+        if not again:
+            self._unbegun.add(position)
+        return position
 
     def _turned(self, state: State) -> State:
         """A replica is behind by one chunk at most."""
@@ -214,14 +221,18 @@ class Production:
         if executed:
             due = self._next(state.store, writer, window).writes
             state = [write for write in due if write.number == number][same_ms].on(state, window)
-        if self._life.retry is Retry.SAME:
-            return state
-        anew = self._life.retry is Retry.NEW
         place = next(p for p, write in enumerate(window) if write.number == number)
-        after = self._moved(writer, window, place, self._start(number) if anew else ENDED)
-        if not anew and not self._is_zombie(writer):  # what a zombie drops, its successor writes
-            state = state._replace(undetermined=state.undetermined | 1 << number)
-        return self._turned(with_window(state, writer, after))
+        retry, position = self._life.retry, window[place].position
+        if retry is None:
+            if not self._is_zombie(writer):  # what a zombie drops, its successor writes
+                state = state._replace(undetermined=state.undetermined | 1 << number)
+            after = self._moved(writer, window, place, ENDED)
+            return self._turned(with_window(state, writer, after))
+        if position in self._unbegun and not executed:
+            return state  # nothing was done, and it is what is done next
+        if retry is Retry.NEW or position in self._unbegun:
+            position = self._start(number, again=True)
+        return with_window(state, writer, self._moved(writer, window, place, position))
 
     def die(self, state: State, writer: int) -> State:
         """The producer ends here: nobody says what it wrote last, and nobody writes the rest."""

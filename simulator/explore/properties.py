@@ -14,7 +14,12 @@ from typing import Any
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.properties import ReaderProperty
 from chunk7.simulator.explore.graph import Graph, reached
-from chunk7.simulator.explore.schedule import Schedule, document, replica_document
+from chunk7.simulator.explore.schedule import (
+    Schedule,
+    document,
+    life_document,
+    replica_document,
+)
 from chunk7.simulator.explore.search import SearchLimits
 from chunk7.simulator.explore.state import ExploreCell, State, schedule_of
 from chunk7.simulator.explore.unread_cursor import CursorRead
@@ -50,6 +55,7 @@ class PropertyCheck:
             "faults": list(self.cell.faults),
             "resumes": self.cell.resumes,
             **replica_document(self.cell.replica),
+            **life_document(self.cell.life),
             "states": self.states,
             "properties": {name: str(verdict) for name, verdict in self.verdicts.items()},
             "counterexamples": {name: document(one) for name, one in self.examples.items()},

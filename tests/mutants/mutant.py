@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from chunk7.delivery.client import ClientModel
+from chunk7.delivery.life import ONE_BY_ONE, ProducerLife
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.simulator.explore.schedule import Failure, Step
 from chunk7.simulator.explore.state import ExploreCell
@@ -25,6 +26,7 @@ class Mutant:
     client: ClientModel | None = None
     stream_max_entries: int | None = None
     faults: tuple[str, ...] = ()
+    life: ProducerLife = ONE_BY_ONE
 
     def cell(self, chunks: int = 3) -> ExploreCell:
         """The cell to explore."""
@@ -35,6 +37,7 @@ class Mutant:
             faults=self.faults,
             client=self.client,
             stream_max_entries=self.stream_max_entries,
+            life=self.life,
         )
 
 

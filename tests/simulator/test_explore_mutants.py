@@ -29,7 +29,7 @@ def test_the_explorer_catches(name: str) -> None:
 @pytest.mark.parametrize("name", MUTANTS)
 def test_what_it_should_have_been_does_not_fail_so(name: str) -> None:
     mutant = MUTANTS[name]
-    result = explore(ExploreCell(*mutant.sound, chunks=3, faults=mutant.faults))
+    result = explore(ExploreCell(*mutant.sound, chunks=3, faults=mutant.faults, life=mutant.life))
     assert result.search.complete
     assert getattr(result.search.tally, mutant.fails) == 0
 

@@ -125,8 +125,9 @@ class SteppedProducers:
         write = next(write for write in window if write.number == lost.chunk)
         if lost.executed:
             await self._write(write, lost.same_ms)
+        write.begun = write.begun or lost.executed
         if self._life.retry is Retry.NEW:
-            write.steps, write.begun = self._start(write.number), False
+            write.steps = self._start(write.number)
         elif self._life.retry is None:
             self._end(lost.writer, write)
 
