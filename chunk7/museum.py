@@ -35,6 +35,7 @@ class ToldCase(NamedTuple):
             "title": self.case.title,
             "links": list(self.case.links),
             "story": self.case.story,
+            "live": list(self.case.live),
             "variants": [
                 {"name": variant.name, "what": variant.what, "cell": finding.document}
                 for variant, finding in self._pairs()
@@ -48,6 +49,8 @@ class ToldCase(NamedTuple):
         lines += [f"| {' | '.join(row)} |" for row in self._rows()]
         reports = ", ".join(f"<{link}>" for link in self.case.links)
         lines += ["", f"`chunk7 explore --case {self.case.name}`. Read in {reports}.", ""]
+        if self.case.live:
+            lines += ["On a real store:", "", "```", *self.case.live, "```", ""]
         if self._drawn():
             lines += ["```", self._drawn()[0].rstrip(), "```", ""]
         return "\n".join(lines)

@@ -46,4 +46,9 @@ CASE = FieldCase(
             ExploreCell(CONNECT_ORDERINGS["redis_streams"], APPEND, chunks=2),
         ),
     ),
+    live=(
+        "chunk7 explore --connect field_cases/queryapi_558/__init__.py:from_the_next_id"
+        " --write stream_append --chunks 2 --out build/queryapi",
+        "chunk7 reproduce --schedule build/queryapi/*-lossy.json",
+    ),
 )

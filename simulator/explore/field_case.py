@@ -25,6 +25,7 @@ class FieldCase:
     """A public report, told by its variants: the bug first, then what was done about it.
 
     `story` is Markdown, in our own words; `links` are the reports and changes that it was read in.
+    `live` are commands that show the bug on a real store, where it was tried.
     """
 
     name: str
@@ -32,6 +33,7 @@ class FieldCase:
     links: tuple[str, ...]
     story: str
     variants: tuple[Variant, ...]
+    live: tuple[str, ...] = ()
 
 
 def variant(name: str, what: str, cell: ExploreCell, *fails: Failure) -> Variant:

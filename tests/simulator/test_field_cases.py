@@ -1,5 +1,6 @@
 """Bugs that people shipped: the verdicts that are told of them are those that exploring finds."""
 
+import glob
 import re
 from pathlib import Path
 
@@ -44,6 +45,20 @@ def test_every_folder_is_in_the_registry() -> None:
 def test_the_page_is_what_is_computed() -> None:
     written = (ROOT / "docs" / "field-cases.md").read_text()
     assert written == page(LIMITS, jobs=1), "make field-cases"
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", [name for name, case in FIELD_CASES.items() if case.live])
+def test_a_bug_shows_on_a_real_store_as_its_commands_say(
+    name: str, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    for command in FIELD_CASES[name].live:
+        program, *words = command.replace("build/", f"{tmp_path}/").split()
+        assert program == "chunk7"
+        done = call(*(glob.glob(word)[0] if "*" in word else word for word in words))
+        assert done.returncode == 0, done.stderr
+    assert "LOST" in done.stdout
 
 
 def test_the_readme_quotes_the_page() -> None:
