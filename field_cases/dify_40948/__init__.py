@@ -1,6 +1,6 @@
 """dify #40948: the first event of a run is written before anybody follows the stream."""
 
-from chunk7.delivery.effects import BEGINNING, NEWEST, Follow, SendWelcome
+from chunk7.delivery.effects import BEGINNING, NEWEST, Follow, ReadTail, SendWelcome, Start
 from chunk7.delivery.ordering import ConnectSteps, Feed, Join, connect_ordering
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
@@ -11,7 +11,8 @@ from chunk7.simulator.explore.state import ExploreCell
 
 @connect_ordering(feed=Feed.STREAM)
 def from_the_newest(join: Join) -> ConnectSteps:
-    """XREAD from `$`, whenever it is."""
+    """Dispatch the run, then XREAD from `$`, whenever that is."""
+    yield Start()
     yield Follow(NEWEST)
     yield SendWelcome()
 
@@ -19,16 +20,22 @@ def from_the_newest(join: Join) -> ConnectSteps:
 @connect_ordering(feed=Feed.STREAM)
 def from_the_beginning(join: Join) -> ConnectSteps:
     """XREAD from `0-0`, also when the client comes again."""
+    yield Start()
     yield Follow(BEGINNING)
     yield SendWelcome()
 
 
 @connect_ordering(feed=Feed.STREAM)
 def from_a_checkpoint_once(join: Join) -> ConnectSteps:
-    """From where the stream was before the run was dispatched: at its beginning, as a run has a
-    stream of its own. Who comes again is given what is new only.
+    """From where the stream was before the run was dispatched; who comes again dispatches nothing,
+    and is given what is new.
     """
-    yield Follow(NEWEST if join.after_seq else BEGINNING)
+    if join.after_seq:
+        yield Follow(NEWEST)
+    else:
+        checkpoint = yield ReadTail()
+        yield Start()
+        yield Follow(checkpoint)
     yield SendWelcome()
 
 
@@ -47,7 +54,7 @@ CASE = FieldCase(
     variants=(
         variant(
             "as reported",
-            "follows from `$`, when the run may have begun",
+            "dispatches the run, and follows from `$`",
             ExploreCell(from_the_newest, APPEND, chunks=2),
             Failure.LOSSY,
         ),

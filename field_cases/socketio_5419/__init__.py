@@ -35,7 +35,7 @@ def recovers_with_offset(join: Join) -> ConnectSteps:
 
 APPEND = WRITE_ORDERINGS["stream_append"]
 ONCE = ("client_reconnect_storm",)
-TWICE = ("client_reconnect_storm", "node_drain")
+TWICE = ("client_reconnect_storm", "client_reconnect_storm")
 
 
 CASE = FieldCase(
