@@ -24,6 +24,16 @@ class Chunk:
         return replace(self, seq=seq)
 
 
+def notice(session_id: str) -> Chunk:
+    """What a poke publishes: it stands for no chunk, and is of no message."""
+    return Chunk(session_id, "", 0, "")
+
+
+def is_notice(chunk: Chunk) -> bool:
+    """Whether it is one that a poke has published."""
+    return not chunk.message_id
+
+
 def digest(message_id: str, index: int, text: str, final: bool) -> int:
     """CRC-32 over what the reader would see: whose chunk it is, where it goes, what it says.
 

@@ -160,6 +160,18 @@ class Start:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class LookWhenPoked:
+    """From now on read the history at each notice, and send what is new. Answer: None.
+
+    New is what has a higher number than all before, first of all than `after_seq`. Notices (`Poke`)
+    count from the subscription on: one that came before this effect makes the node look at once,
+    several are as one.
+    """
+
+    after_seq: int = 0
+
+
 # --- write side: what the producer does with one chunk -------------------------------------
 
 
@@ -207,6 +219,11 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
+class Poke:
+    """PUBLISH a notice that has no chunk and only says: look. Answer: int, receivers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Begin:
     """DEL history, stream and counter: the keys are used anew, numbers from 1. Answer: None."""
 
@@ -230,6 +247,7 @@ ConnectEffect = (
     | Follow
     | ReleaseAfter
     | Start
+    | LookWhenPoked
 )
 WriteEffect = (
     Pause
@@ -239,6 +257,7 @@ WriteEffect = (
     | SaveAndPublish
     | NumberSaveAndPublish
     | Append
+    | Poke
     | Begin
     | Clear
 )

@@ -9,6 +9,7 @@ from chunk7.delivery.effects import (
     Confirmed,
     Cursor,
     Follow,
+    LookWhenPoked,
     Pause,
     ReadHead,
     ReadHistory,
@@ -38,6 +39,11 @@ from chunk7.wire.frames import HeartbeatFrame, WelcomeFrame, encode, history_pie
 from chunk7.wire.store.heads import session_epoch
 from chunk7.wire.store.store import Store
 from chunk7.wire.store.window import read_window
+
+_REFUSED: dict[type[Any], str] = {
+    Start: "a run's timetable starts it",
+    LookWhenPoked: "it has no notices",
+}
 
 
 class Driver:
@@ -155,10 +161,9 @@ class Driver:
                 await self._follow(after, sink)
             case ReleaseAfter(after=after):
                 self._tail.release(self._client, after)
-            case Start():
-                raise OrderingError("a node does not perform Start: a run's timetable starts it")
             case _:
-                raise OrderingError(f"a node does not perform {type(effect).__name__}")
+                why = _REFUSED.get(type(effect), "it is no effect of a join")
+                raise OrderingError(f"a node does not perform {type(effect).__name__}: {why}")
         return None
 
     def _subscribed(self, subscription: Subscription) -> None:

@@ -11,6 +11,7 @@ from chunk7.delivery.effects import (
     NextSeq,
     NumberSaveAndPublish,
     Pause,
+    Poke,
     Publish,
     Save,
     SaveAndPublish,
@@ -77,6 +78,8 @@ class ChunkProducer:
             case Begin():
                 await store.begin(self._session_id)
                 return None, seq
+            case Poke():
+                raise OrderingError("a live producer does not perform Poke: nodes have no notices")
             case Clear():
                 await store.clear(self._session_id)
                 return None, seq

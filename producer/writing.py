@@ -16,6 +16,7 @@ from chunk7.delivery.effects import (
     NextSeq,
     NumberSaveAndPublish,
     Pause,
+    Poke,
     Publish,
     Save,
     SaveAndPublish,
@@ -119,6 +120,8 @@ class CellWriter:
                 return written.seq
             case Begin():
                 return await store.begin(written.session_id)
+            case Poke():
+                raise OrderingError("a live producer does not perform Poke: nodes have no notices")
             case Clear():
                 return await store.clear(written.session_id)
             case Publish() | Save() | SaveAndPublish() | NumberSaveAndPublish() | Append():

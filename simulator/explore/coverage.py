@@ -23,8 +23,11 @@ _EFFECTS = {
 _FOLLOWS = {
     "subscribe": ("subscription", "deliver"),
     "follow": ("tail",),
+    "poke": ("notice",),
+    "look_when_poked": ("look",),
 }
 """What happens by itself after an effect."""
+_PUBLISHING = frozenset(("publish", "save_and_publish", "number_save_and_publish"))
 _ASKING = ("heartbeat", "fetch", "fetched")
 
 
@@ -32,6 +35,8 @@ def expected_effects(cell: ExploreCell) -> frozenset[str]:
     """The effects that the orderings name, what follows from them, and what the faults do."""
     named = named_effects(cell.connect.steps) | named_effects(cell.write.steps)
     expected = {*named, *(event for effect in named for event in _FOLLOWS.get(effect, ()))}
+    if "poke" in named and not named & _PUBLISHING:
+        expected.discard("deliver")
     if cell.client_model().asks:
         expected.update(_ASKING)
     strikes = (effect for name in cell.faults for effect in STRIKES[name].effects)

@@ -37,6 +37,7 @@ _WORDS = {
     "number_save_and_publish": "number, save and publish {chunk}",
     "append": "append {chunk}",
     "append_same_ms": "append {chunk}, in the same ms",
+    "poke": "poke",
     "begin": "begin the keys anew",
     "clear": "clear the keys",
     "subscribe": "send SUBSCRIBE",
@@ -46,6 +47,7 @@ _WORDS = {
     "read_stream": "read stream",
     "read_tail": "read the stream's end",
     "follow": "follow the stream",
+    "look_when_poked": "look from now on",
     "start": "start the producer",
     "send_history": "send history",
     "send_welcome": "send welcome",
@@ -53,6 +55,8 @@ _WORDS = {
     "release_after": "release what is above the cursor",
     "subscription": "SUBSCRIBE takes effect",
     "deliver": "{chunk} arrives",
+    "notice": "a notice arrives",
+    "look": "look, and send what is new",
     "tail": "pass on what is new",
     "replicate": "a replica catches up on {chunk}",
     "heartbeat": "heartbeat",
@@ -309,7 +313,7 @@ def _row(run: Replay, place: int, columns: tuple[str, ...]) -> list[str]:
 
 def _words(run: Replay, before: State, after: State, step: Step) -> str:
     words = _WORDS[step.effect].format(chunk=step.chunk)
-    if step.effect in _PUBLISHES:
+    if step.effect in _PUBLISHES or step.effect == "poke":
         receivers = run.world.answer(before, step)
         return f"{words} -> {receivers} receiver{'s' * (receivers != 1)}"
     if step.effect in ("read_history", "read_stream"):

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
-from chunk7.delivery.effects import BEGINNING, Append, Publish
+from chunk7.delivery.effects import BEGINNING, Append, Poke, Publish
 from chunk7.delivery.life import Retry
 from chunk7.faults.fault import WriteView
 from chunk7.simulator.explore.naming import MISHANDLED, effect_name, impossible, misplaced
@@ -162,7 +162,7 @@ class Production:
             store,
             self._moved(writer, window, place, self._programs.after(position, answer)),
             Step(self._life.name(writer), name, number),
-            type(effect) is not Publish,
+            type(effect) not in (Publish, Poke),
             position,
         )
 

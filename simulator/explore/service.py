@@ -9,6 +9,7 @@ from chunk7.delivery.effects import (
     Confirmed,
     Cursor,
     Follow,
+    LookWhenPoked,
     Release,
     ReleaseAfter,
     SendHistory,
@@ -46,9 +47,9 @@ from chunk7.simulator.explore.state import (
     with_joiner,
 )
 from chunk7.simulator.explore.stores import READS, Stores
-from chunk7.simulator.explore.tailing import tail_moves
+from chunk7.simulator.explore.tailing import look, tail_moves
 
-_LOCAL = frozenset((SendHistory, SendWelcome, Release, Follow, ReleaseAfter))
+_LOCAL = frozenset((SendHistory, SendWelcome, Release, Follow, ReleaseAfter, LookWhenPoked))
 _MAX_FINAL_BEATS = 2
 """After the producer's end all is saved that ever will be; who asks twice in vain, asks in vain."""
 
@@ -81,6 +82,8 @@ class Service:
             handover=None,
             has_history=False,
             following=None,
+            looked=None,
+            poked=False,
             recovering=False,
             wire=(),
             fetches=(),
@@ -123,6 +126,8 @@ class Service:
             yield from self._join_step(state, place, joiner, actor)
         if joiner.following is not None:
             yield from tail_moves(self._stores, self._reception, state, place, joiner)
+        if joiner.poked and joiner.looked is not None:
+            yield look(self._stores, self._reception, state, place)
         if joiner.fetching != ENDED:
             yield self._answer_fetch(state, place, joiner, actor)
         elif joiner.fetches:
@@ -182,6 +187,8 @@ class Service:
                 if after == NEWEST:
                     after = self._stores.newest(state.read_store)
                 return joiner._replace(following=follow(joiner.following, after, to))
+            case LookWhenPoked(after_seq):
+                return joiner._replace(looked=after_seq)
             case ReleaseAfter(after):
                 following, entries = release_after(joiner.following, after)
                 return self._reception.send_entries(joiner._replace(following=following), entries)

@@ -108,6 +108,10 @@ class Joiner(NamedTuple):
     disordered: bool = False
     rewound: bool = False
     receipts: tuple[int, ...] = ()
+    looked: int | None = None
+    """The highest number that its node has read for it at a notice; None: it does not look."""
+    poked: bool = False
+    """A notice has come that its node has not looked after."""
     told: tuple[int, ...] = ()
     """What its reader was shown, by the chunks' ids in the world."""
 

@@ -7,6 +7,7 @@ Exploring asks the same command of the same content over and over; each is execu
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from chunk7.delivery.chunk import notice
 from chunk7.delivery.effects import (
     NEWEST,
     Append,
@@ -15,6 +16,7 @@ from chunk7.delivery.effects import (
     Cursor,
     NextSeq,
     NumberSaveAndPublish,
+    Poke,
     Publish,
     ReadHead,
     ReadHistory,
@@ -29,7 +31,7 @@ from chunk7.simulator.explore.state import SESSION
 
 READS = frozenset((ReadHistory, ReadHead, ReadStream, ReadTail))
 WRITES = frozenset(
-    (NextSeq, Publish, Save, SaveAndPublish, NumberSaveAndPublish, Append, Begin, Clear)
+    (NextSeq, Publish, Save, SaveAndPublish, NumberSaveAndPublish, Append, Poke, Begin, Clear)
 )
 
 
@@ -56,6 +58,8 @@ def execute(store: MemoryStore, session_id: str, effect: Any, *, same_ms: bool =
             return store.number_save_and_publish(chunk)[1]
         case Append(chunk):
             return store.append(chunk, same_ms=same_ms)
+        case Poke():
+            return store.publish(notice(session_id))
         case Begin():
             return store.begin(session_id)
         case Clear():

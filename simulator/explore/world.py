@@ -10,7 +10,7 @@ after any other.
 from collections.abc import Iterator
 from typing import Any
 
-from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.chunk import Chunk, is_notice
 from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.replica import Replica
@@ -39,6 +39,7 @@ from chunk7.simulator.explore.state import (
 )
 from chunk7.simulator.explore.stores import READS, WRITES, Stores
 from chunk7.simulator.explore.strokes import Strokes
+from chunk7.simulator.explore.tailing import noticed
 
 
 class World:
@@ -163,6 +164,8 @@ class World:
         store, chunk = self.stores.after(
             state.heard_store, ("deliver", node), lambda m: m.mailboxes[name].popleft()
         )
+        if is_notice(chunk):
+            return Step(name, "notice"), noticed(state.hearing(store), node)
         chunk_id = self.reception.chunk_id(chunk)
         joiners = list(state.joiners)
         for place, joiner in enumerate(joiners):

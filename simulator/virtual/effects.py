@@ -9,6 +9,7 @@ from chunk7.delivery.effects import (
     NEWEST,
     Confirmed,
     Follow,
+    LookWhenPoked,
     Pause,
     ReadHead,
     ReadHistory,
@@ -28,6 +29,10 @@ from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.simulator.virtual.lives import Channel, Life, VirtualClient, WatcherGroup
 from chunk7.simulator.virtual.population import SLOTS, Draws
 
+_REFUSED: dict[type[Any], str] = {
+    Start: "the answer is written before anybody joins",
+    LookWhenPoked: "there are no notices",
+}
 Answer = tuple[float, Any]
 """When an effect is over, and what the ordering is told."""
 
@@ -84,8 +89,10 @@ class Effects:
 
     def perform(self, life: Life, effect: Any, now: float) -> Answer:
         """Do it now. Raises OrderingError for what a node does not do."""
-        if type(effect) is Start:
-            raise OrderingError("Start: in virtual time the answer is written before anybody joins")
+        if type(effect) in _REFUSED:
+            raise OrderingError(
+                f"{type(effect).__name__}: in virtual time {_REFUSED[type(effect)]}"
+            )
         action = self._actions.get(type(effect))
         if action is None:
             raise OrderingError(f"a connect ordering cannot ask for {type(effect).__name__}")

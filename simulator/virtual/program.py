@@ -24,6 +24,7 @@ from chunk7.delivery.effects import (
     NextSeq,
     NumberSaveAndPublish,
     Pause,
+    Poke,
     Publish,
     ReadHead,
     ReadHistory,
@@ -93,12 +94,19 @@ def connect_program(ordering: ConnectOrdering) -> ConnectProgram:
     )
 
 
+_NOT_IN_TIME: dict[type[Any], str] = {
+    Begin: "knows one answer a session",
+    Clear: "knows one answer a session",
+    Poke: "has no notices",
+}
+
+
 def write_program(ordering: WriteOrdering) -> tuple[type[WriteEffect], ...]:
     """The types of a write ordering's effects, in order.
 
-    Raises UsageError for Begin and Clear, and when they depend on how many receivers a publication
-    had: virtual time writes the chunks first and lets clients join afterwards. Raises OrderingError
-    for a broken ordering.
+    Raises UsageError for Begin, Clear and Poke, and when they depend on how many receivers a
+    publication had: virtual time writes the chunks first and lets clients join afterwards. Raises
+    OrderingError for a broken ordering.
     """
     nobody, somebody = _dry_write(ordering, 0), _dry_write(ordering, 1)
     if nobody != somebody:
@@ -106,11 +114,10 @@ def write_program(ordering: WriteOrdering) -> tuple[type[WriteEffect], ...]:
             f"{ordering.name} depends on its number of receivers, which simulate cannot know"
         )
     last = _dry_write(ordering, 1, final=True)
-    empties = next(
-        (type(e).__name__ for e in (*nobody, *last) if isinstance(e, Begin | Clear)), None
-    )
-    if empties is not None:
-        raise UsageError(f"{ordering.name} has {empties}, but simulate knows one answer a session")
+    for effect in (*nobody, *last):
+        if type(effect) in _NOT_IN_TIME:
+            reason = _NOT_IN_TIME[type(effect)]
+            raise UsageError(f"{ordering.name} has {type(effect).__name__}, but simulate {reason}")
     return tuple(type(effect) for effect in nobody)
 
 

@@ -172,6 +172,7 @@ async def test_a_client_that_takes_ids_for_text_leaves_out_what_a_real_store_sen
         ("starts_before_it_listens", ()),
         ("clears_at_the_end", ()),
         ("numbers_each_answer_anew", (3,)),
+        ("pokes_before_it_saves", ()),
     ],
 )
 async def test_what_only_some_orderings_ask_for_is_done_by_a_real_store_as_by_the_model(
@@ -181,6 +182,26 @@ async def test_what_only_some_orderings_ask_for_is_done_by_a_real_store_as_by_th
     shortest = explorer_schedule(cell, MUTANTS[name].shortest)
     [seen] = (await on_a_store(store_url, cell, shortest)).clients
     assert seen.received == received
+
+
+async def test_who_is_poked_reads_what_is_new(store_url: str) -> None:
+    cell = ExploreCell(*MUTANTS["pokes_before_it_saves"].sound, chunks=1)
+    steps = """
+        node1.join1 subscribe
+        store subscription
+        node1.join1 confirmed
+        node1.join1 read_history
+        node1.join1 send_history
+        node1.join1 look_when_poked
+        node1.join1 send_welcome
+        producer next_seq 1
+        producer save 1
+        producer poke 1
+        node1 notice
+        node1.join1 look
+        """
+    [seen] = (await on_a_store(store_url, cell, schedule_of(cell, steps))).clients
+    assert (seen.received, seen.missing) == ((1,), ())
 
 
 async def test_a_gap_in_a_stream_is_fetched_from_the_stream(store_url: str) -> None:

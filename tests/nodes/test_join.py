@@ -183,6 +183,7 @@ async def test_an_unconfirmed_subscription_is_live_and_its_confirmation_recorded
         ("yield Confirmed()", "a subscription that it did not ask for"),
         ("yield Subscribe(); yield Subscribe()", "subscribes twice"),
         ("yield NextSeq()", "does not perform NextSeq"),
+        ("yield LookWhenPoked()", "does not perform LookWhenPoked: it has no notices"),
         ("yield Start()", "does not perform Start: a run's timetable starts it"),
         ("yield SendHistory(3)", "cannot perform SendHistory"),
         ("yield Follow('never')", "no stream cursor"),

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from chunk7.delivery.chunk import Chunk, history_key, stream_key
-from chunk7.delivery.effects import Begin, Clear, NumberSaveAndPublish, Publish, Subscribe
+from chunk7.delivery.effects import Begin, Clear, NumberSaveAndPublish, Poke, Publish, Subscribe
 from chunk7.delivery.errors import OrderingError, StoreError
 from chunk7.delivery.ordering import WriteOrdering, WriteSteps, write_ordering
 from chunk7.producer.stepping import ChunkProducer
@@ -168,3 +168,14 @@ async def test_a_key_is_used_again_with_its_numbers_or_without(
     with redis.Redis.from_url(store_url) as client:
         [kept] = client.lrange(history_key(SESSION), 0, -1)
     assert (decode_chunk(kept).text, decode_chunk(kept).seq) == ("two", seq)
+
+
+@write_ordering()
+def pokes(chunk: Chunk) -> WriteSteps:
+    yield Poke()
+
+
+async def test_a_live_producer_does_not_poke(store_url: str) -> None:
+    async with ChunkProducer(store_url, OWN, pokes, SESSION, 60) as producer:
+        with pytest.raises(OrderingError, match="does not perform Poke: nodes have no notices"):
+            await producer.write("one")

@@ -37,9 +37,11 @@ CONNECTS = {
     **CONNECT_ORDERINGS,
     **{
         name: getattr(load_file(EXAMPLES / f"{name}.py", "ordering"), name)
-        for name in ("subscribe_then_start", "tail_then_follow")
+        for name in ("poke_and_read", "subscribe_then_start", "tail_then_follow")
     },
 }
+POKES = load_file(EXAMPLES / "poke_and_read.py", "ordering").save_then_poke
+WRITES = {**WRITE_ORDERINGS, POKES.name: POKES}
 """The shipped ones, and those of examples/."""
 
 READ_THEN_SUBSCRIBE = """
@@ -134,6 +136,32 @@ CLAIMS = [
         chunks=2,
     ),
     Claim(
+        "poke_and_read",
+        "save_then_poke",
+        (
+            "node: subscribe, read       (empty)",
+            "producer: save 1, poke      the notice is on its way",
+            "node: send, look from now on",
+            "node: goes deaf",
+        ),
+        schedule(
+            """
+            producer next_seq 1
+            node1.join1 subscribe
+            store subscription
+            node1.join1 confirmed
+            node1.join1 read_history
+            producer save 1
+            producer poke 1
+            node1.join1 send_history
+            node1.join1 look_when_poked
+            node1.join1 send_welcome
+            node1 deaf_node
+            """
+        ),
+        faults=("deaf_node",),
+    ),
+    Claim(
         "subscribe_then_start",
         "atomic_lua",
         (
@@ -192,7 +220,7 @@ IDS = [f"{claim.connect}-{claim.write}" for claim in CLAIMS]
 def cell(claim: Claim) -> ExploreCell:
     return ExploreCell(
         CONNECTS[claim.connect],
-        WRITE_ORDERINGS[claim.write],
+        WRITES[claim.write],
         chunks=claim.chunks,
         faults=claim.faults,
     )
@@ -279,3 +307,12 @@ def test_a_key_that_each_answer_clears_has_the_last_answer_only(chunks: int, los
     write = load_file(EXAMPLES / "clears_before_an_answer.py", "ordering").clears_before_an_answer
     result = explore(ExploreCell(CONNECTS["buffered_merge"], write, chunks=chunks))
     assert result.search.tally.lossy == lossy
+
+
+@pytest.mark.parametrize(("chunks", "joiners"), [(3, 1), (2, 2)])
+def test_guarantee_who_is_poked_after_the_saving_reads_every_chunk_once_and_in_order(
+    chunks: int, joiners: int
+) -> None:
+    cell = ExploreCell(CONNECTS["poke_and_read"], POKES, chunks=chunks, joiners=joiners)
+    result = explore(cell)
+    assert (result.verdict, dict(result.search.shortest)) == ("lossless", {})

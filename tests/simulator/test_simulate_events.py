@@ -511,6 +511,11 @@ def test_effects_that_virtual_time_does_not_have_are_refused_by_name() -> None:
     start = MUTANTS["starts_before_it_listens"]
     with pytest.raises(OrderingError, match="Start: in virtual time the answer is written before"):
         simulate(cluster, start.connect, start.write)
+    pokes = MUTANTS["pokes_before_it_saves"]
+    with pytest.raises(OrderingError, match="LookWhenPoked: in virtual time there are no notices"):
+        simulate(cluster, pokes.connect, start.write)
+    with pytest.raises(UsageError, match="pokes_before_it_saves has Poke, but simulate has no"):
+        simulate(cluster, start.sound[0], pokes.write)
     for name, effect in (("clears_at_the_end", "Clear"), ("numbers_each_answer_anew", "Begin")):
         with pytest.raises(UsageError, match=f"{name} has {effect}, but simulate knows one answer"):
             simulate(cluster, MUTANTS[name].connect, MUTANTS[name].write)

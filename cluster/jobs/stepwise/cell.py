@@ -10,12 +10,13 @@ from chunk7.cluster.jobs.stepwise.producer import SteppedProducers
 from chunk7.cluster.jobs.stepwise.reading import read
 from chunk7.cluster.jobs.stepwise.relay import Relay
 from chunk7.cluster.jobs.stepwise.turns import expect, misplaced, unpaused
-from chunk7.delivery.chunk import stream_key
+from chunk7.delivery.chunk import is_notice, stream_key
 from chunk7.delivery.effects import (
     NEWEST,
     Confirmed,
     Cursor,
     Follow,
+    LookWhenPoked,
     Release,
     ReleaseAfter,
     SendHistory,
@@ -23,7 +24,7 @@ from chunk7.delivery.effects import (
     Start,
     Subscribe,
 )
-from chunk7.delivery.errors import Chunk7Error, OrderingError, StoreError
+from chunk7.delivery.errors import OrderingError, StoreError
 from chunk7.delivery.fetch import fetch_missing
 from chunk7.delivery.following import follow, release_after
 from chunk7.delivery.frames import BeatFrame, JoinedFrame, StoredFrame
@@ -167,11 +168,14 @@ class SteppedCell:
         await sent[0].subscribe()
 
     async def _relay(self, step: Step, node: int) -> None:
-        if step.effect != "deliver":
+        if step.effect not in ("deliver", "notice"):
             raise misplaced(step, "nothing of that kind")
         chunk = await self._relays[node].next_chunk()
         for client in self.clients:
             if client.node == node and client.handover is not None:
+                client.poked = client.poked or is_notice(chunk)
+                if is_notice(chunk):
+                    continue
                 client.handover, sent = client.handover.take(chunk.seq, chunk)
                 client.receive_live(sent)
                 if client.at_hole:
@@ -189,7 +193,9 @@ class SteppedCell:
     async def _serve(self, step: Step, client: SteppedClient) -> Any:
         match step.effect:
             case "tail":
-                await self._tail(client)
+                await client.tail(self._store, self._session_id)
+            case "look":
+                await client.look(self._store, self._read_from(client))
             case "heartbeat":
                 head = await self._store.head(self._session_id)
                 client.receive(BeatFrame(head))
@@ -240,6 +246,8 @@ class SteppedCell:
                 if after == NEWEST:
                     after = (await self._store.stream(self._session_id, after)).cursor
                 client.following = follow(client.following, after, to)
+            case LookWhenPoked(after_seq):
+                client.looked = after_seq
             case ReleaseAfter(after):
                 client.following, entries = release_after(client.following, after)
                 client.receive_entries(entries)
@@ -249,10 +257,3 @@ class SteppedCell:
 
     def _read_from(self, client: SteppedClient) -> str:
         return self.keys.read_from(client.node, self.producers.writing)
-
-    async def _tail(self, client: SteppedClient) -> None:
-        if client.following is None:
-            raise Chunk7Error("the schedule tails a stream that nobody follows")
-        new = await self._store.entries_with_ids(self._session_id, client.following.cursor)
-        client.following, sent = client.following.take(new)
-        client.receive_entries(sent)

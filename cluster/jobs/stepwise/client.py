@@ -9,11 +9,13 @@ from chunk7.cluster.jobs.stepwise.turns import unpaused
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.client import ClientModel
 from chunk7.delivery.effects import Cursor, Sink
+from chunk7.delivery.errors import Chunk7Error
 from chunk7.delivery.following import Entries, Following
 from chunk7.delivery.frames import Frame, LiveFrame, StoredFrame, chunks_in
 from chunk7.delivery.handover import Handover, hold
 from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.delivery.stepping import Steps
+from chunk7.wire.store.store import Store
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class SteppedClient:
     handover: Handover | None = None
     has_history: bool = False
     following: Following | None = None
+    looked: int | None = None
+    poked: bool = False
     fetches: deque[tuple[int, int]] = field(default_factory=deque)
     fetching: Steps | None = None
     receipts: list[int] = field(default_factory=list)
@@ -42,6 +46,7 @@ class SteppedClient:
         self.node, self.steps, self.begun = node, steps, False
         self.after_seq = resume if isinstance(resume, int) else 0
         self.handover, self.following, self.has_history, self.fetching = None, None, False, None
+        self.looked, self.poked = None, False
         self.recovering = False
         self.fetches.clear()
 
@@ -87,6 +92,22 @@ class SteppedClient:
         """The client takes live chunks, one after the other."""
         for chunk in chunks:
             self.receive(LiveFrame(chunk))
+
+    async def tail(self, store: Store, session_id: str) -> None:
+        """Its node reads the stream that it follows, and sends or holds what is new."""
+        if self.following is None:
+            raise Chunk7Error("the schedule tails a stream that nobody follows")
+        new = await store.entries_with_ids(session_id, self.following.cursor)
+        self.following, sent = self.following.take(new)
+        self.receive_entries(sent)
+
+    async def look(self, store: Store, session_id: str) -> None:
+        """Its node reads the history, and sends it what is new."""
+        if self.looked is None or not self.poked:
+            raise Chunk7Error("the schedule looks where nothing says so")
+        new = await store.history(session_id, self.looked)
+        self.poked, self.looked = False, max([self.looked, *(chunk.seq for chunk in new)])
+        self.receive_live(new)
 
     def receive_entries(self, entries: Entries) -> None:
         """The same of a stream, with their ids."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from chunk7.cluster.jobs.stepwise.keys import SessionKeys
 from chunk7.cluster.jobs.stepwise.turns import expect, misplaced, unpaused
-from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.chunk import Chunk, notice
 from chunk7.delivery.effects import (
     Append,
     Begin,
@@ -14,6 +14,7 @@ from chunk7.delivery.effects import (
     Cursor,
     NextSeq,
     NumberSaveAndPublish,
+    Poke,
     Publish,
     Save,
     SaveAndPublish,
@@ -175,12 +176,14 @@ class SteppedProducers:
     async def _write(self, write: SteppedWrite, same_ms: bool) -> Any:
         """Have the store execute what is due; `same_ms` as for the model's append."""
         effect = write.steps.effect
-        if not isinstance(effect, Publish):
+        if not isinstance(effect, Publish | Poke):
             await self._keys.changing()
             self.ids.changing()
         match effect:
             case NextSeq():
                 return await self._store.next_seq(self._session_id)
+            case Poke():
+                return await self._store.publish(notice(self._session_id))
             case Begin():
                 self.ids.forget()
                 return await self._store.begin(self._session_id)
