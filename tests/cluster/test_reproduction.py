@@ -21,6 +21,7 @@ from chunk7.cluster.jobs.reproduction import (
     turns_before_pause,
 )
 from chunk7.delivery.errors import Chunk7Error
+from chunk7.delivery.life import ProducerLife, Retry
 from chunk7.delivery.ordering import pair
 from chunk7.faults import STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
@@ -53,7 +54,8 @@ async def on_a_store(url: str, cell: ExploreCell, schedule: Schedule) -> Reprodu
 def schedule_of(cell: ExploreCell, steps: str) -> Schedule:
     """A literal schedule of the cell."""
     sides = (cell.connect.name, cell.write.name)
-    return Schedule(*sides, cell.chunks, cell.joiners, cell.faults, schedule(steps), cell.resumes)
+    terms = (cell.chunks, cell.joiners, cell.faults, schedule(steps), cell.resumes, cell.life)
+    return Schedule(*sides, *terms)
 
 
 async def test_the_bug_loses_exactly_chunk_seven(store_url: str) -> None:
@@ -84,14 +86,37 @@ async def test_every_counter_example_fails_so_on_the_real_store(
 ) -> None:
     """Receipts are compared step by step: duplicates and disorder, too, are the real store's."""
     for cell in ExploreCell(connect, write, chunks=2, faults=faults).with_each_client():
-        found = explore(cell, SearchLimits(max_schedules=20_000)).counterexamples
-        for failure, example in found.items():
-            smaller = replace(cell, chunks=example.chunks)
-            done = await on_a_store(store_url, smaller, example)
-            assert failures(done.replay.outcome)[failure]
-            assert tuple(seen.missing for seen in done.clients) == done.replay.outcome.lost
-            again = [bool(seen.duplicates) for seen in done.clients]
-            assert any(again) == done.replay.outcome.duplicated
+        await hold_counter_examples(store_url, cell)
+
+
+async def hold_counter_examples(url: str, cell: ExploreCell) -> None:
+    """Each fails on the real store as it does in memory."""
+    found = explore(cell, SearchLimits(max_schedules=20_000)).counterexamples
+    for failure, example in found.items():
+        smaller = replace(cell, chunks=example.chunks)
+        done = await on_a_store(url, smaller, example)
+        assert failures(done.replay.outcome)[failure]
+        assert tuple(seen.missing for seen in done.clients) == done.replay.outcome.lost
+        again = [bool(seen.duplicates) for seen in done.clients]
+        assert any(again) == done.replay.outcome.duplicated
+
+
+@pytest.mark.parametrize(
+    "life",
+    [
+        ProducerLife(writers=2),
+        ProducerLife(overlap=2),
+        ProducerLife(retry=Retry.SAME),
+        ProducerLife(retry=Retry.NEW, overlap=2),
+    ],
+    ids=["writers", "overlap", "same", "new"],
+)
+@pytest.mark.parametrize(("connect", "write"), CELLS, ids=names)
+async def test_so_do_those_of_other_lives_of_the_producer(
+    store_url: str, connect: Any, write: Any, life: ProducerLife
+) -> None:
+    faults = ("producer_timeout",) if life.retry else ()
+    await hold_counter_examples(store_url, ExploreCell(connect, write, 3, faults=faults, life=life))
 
 
 @pytest.mark.parametrize("resumes", [True, False])
