@@ -214,6 +214,10 @@ def test_a_bound_makes_the_verdict_unknown(call: Call) -> None:
         (["--connect", "redis_streams", "--write", "atomic_lua"], "pairs with none of --write"),
         (["--connect", "no/such/file.py:mine"], "--connect: no ordering file no/such/file.py"),
         (["--out", "/proc/nowhere", "--chunks", "1"], "--out /proc/nowhere: "),
+        (["--writers", "5"], "--writers 5: must be between 1 and 4"),
+        (["--overlap", "0"], "--overlap 0: must be between 1 and 4"),
+        (["--retry", "never", "--faults", "producer_timeout"], "--retry never: one of same, new"),
+        (["--retry", "new"], "--retry new: needs --faults producer_timeout, for no other loses a"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(call: Call, arguments: list[str], says: str) -> None:

@@ -209,3 +209,14 @@ def test_a_drawing_has_a_column_a_writer_and_one_for_a_zombie() -> None:
     assert columns == ["producer", "producer2", "zombie", "store", "node1", "client1"]
     assert "TAKEN FOR DEAD, another BEGINS AGAIN" in drawn
     assert "client1 receives: 1, 2, 1" in drawn
+
+
+@pytest.mark.parametrize(
+    ("retry", "never"), [(None, ()), (Retry.SAME, ()), (Retry.NEW, ())], ids=str
+)
+def test_what_a_repeated_command_cannot_do_is_not_missed(
+    retry: Retry | None, never: tuple[str, ...]
+) -> None:
+    merge, multi = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_multi"]
+    life = ProducerLife(retry=retry)
+    assert explore(ExploreCell(merge, multi, 2, 1, ("producer_timeout",), life=life)).never == never
