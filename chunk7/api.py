@@ -80,6 +80,7 @@ class ExploreOptions(TypedDict, total=False):
     max_schedules: int
     max_seconds: float
     jobs: int
+    contract: Literal["whole", "from-welcome", "from-message"]
 
 
 class SimulateOptions(TypedDict, total=False):

@@ -29,7 +29,7 @@ from chunk7.simulator.explore.drawing import (
 from chunk7.simulator.explore.guard import guarded
 from chunk7.simulator.explore.liveness import in_the_end
 from chunk7.simulator.explore.properties import check_properties
-from chunk7.simulator.explore.schedule import Failure, Schedule
+from chunk7.simulator.explore.schedule import ALWAYS, Failure, Schedule
 from chunk7.simulator.explore.schedule import document as schedule_document
 from chunk7.simulator.explore.search import ExploreVerdict, SearchLimits, explore
 from chunk7.simulator.explore.state import ExploreCell
@@ -58,8 +58,9 @@ class Finding:
 
     @property
     def by_default(self) -> list[Failure]:
-        """What is drawn unless something else is asked for: a loss, or else a jam."""
-        first: tuple[Failure, ...] = (Failure.LOSSY, Failure.STUCK)
+        """What is drawn unless something else is asked for: a loss, or else a jam, or else what a
+        client is wrongly told, or not told, or shown."""
+        first = (Failure.LOSSY, Failure.STUCK, *(kind for kind in Failure if kind not in ALWAYS))
         return [kind for kind in first if kind in self.examples][:1]
 
     @property

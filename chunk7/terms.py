@@ -5,17 +5,18 @@ from typing import Any
 
 from chunk7.cluster.options import names, whole
 from chunk7.delivery.clients import CLIENTS
+from chunk7.delivery.contract import Contract
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.life import MAX_OVERLAP, MAX_WRITERS, ProducerLife, Retry
 from chunk7.delivery.replica import Replica
 from chunk7.wire.options import Parser
 
-TERMS = ("writers", "overlap", "retry", "replica", "client")
+TERMS = ("writers", "overlap", "retry", "replica", "client", "contract")
 _REPLY = "producer_timeout"
 
 
 def add_terms(parser: Parser) -> None:
-    """--writers, --overlap, --retry, --replica, --client."""
+    """--writers, --overlap, --retry, --replica, --client, --contract."""
     parser.add_argument(
         "--writers",
         type=whole("--writers", 1, MAX_WRITERS),
@@ -46,6 +47,19 @@ def add_terms(parser: Parser) -> None:
         help=f"every client's policy: {', '.join(CLIENTS)}, or path/to/file.py:Name (default: "
         "the connect ordering's)",
     )
+    parser.add_argument(
+        "--contract",
+        type=contract,
+        metavar="WHAT",
+        help=f"what is due to each client: {', '.join(Contract)} (default: {Contract.WHOLE})",
+    )
+
+
+def contract(text: str) -> Contract:
+    """--contract. Raises UsageError."""
+    if text not in list(Contract):
+        raise UsageError(f"--contract {text}: one of {', '.join(Contract)}")
+    return Contract(text)
 
 
 def replica(text: str) -> Replica:
@@ -65,7 +79,12 @@ def terms(args: argparse.Namespace) -> dict[str, Any]:
     life = ProducerLife(
         args.writers or 1, args.overlap or 1, None if retry is None else Retry(retry)
     )
-    return {"life": life, "replica": args.replica, "client": args.client}
+    return {
+        "life": life,
+        "replica": args.replica,
+        "client": args.client,
+        "contract": args.contract or Contract.WHOLE,
+    }
 
 
 def in_words(terms: dict[str, Any]) -> str:
@@ -75,7 +94,9 @@ def in_words(terms: dict[str, Any]) -> str:
     overlap = f", {life.overlap} chunks under way at once" if life.overlap > 1 else ""
     retry = f", retry: {life.retry}" if life.retry else ""
     client = f", client: {terms['client']}" if terms["client"] else ""
-    return f"{writers}{overlap}{retry}{client}"
+    due: Contract = terms["contract"]
+    whole = "" if due is Contract.WHOLE else f", due to clients: {due}"
+    return f"{writers}{overlap}{retry}{client}{whole}"
 
 
 def _loses_a_reply(faults: list[str] | None) -> bool:

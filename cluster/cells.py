@@ -10,7 +10,7 @@ from chunk7.cluster.jobs.rehearsal import rehearse
 from chunk7.delivery.effects import Release
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering, pair
-from chunk7.delivery.registry import Ordering, resolve
+from chunk7.delivery.registry import Ordering, performed_live, resolve
 from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
@@ -185,6 +185,7 @@ class _Side:
                 orderings |= registry
                 continue
             found = resolve(spec, registry, kind, option) if isinstance(spec, str) else spec
+            performed_live(found, option)
             if found is not registry.get(found.name, orderings.get(found.name, found)):
                 given = spec if isinstance(spec, str) else f"object {found.name}"
                 raise UsageError(f"{option} {given}: there already is one named {found.name}")

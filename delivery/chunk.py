@@ -34,6 +34,21 @@ def is_notice(chunk: Chunk) -> bool:
     return not chunk.message_id
 
 
+@dataclass(frozen=True, slots=True)
+class End(Chunk):
+    """The answer is over: an event of its own, which goes wherever a chunk can go.
+
+    It is published, saved and appended as a chunk is, and takes a number as a chunk does, or none
+    (0): then, like a chunk without one, it is in no answer to a read of the history, and what holds
+    live chunks cannot tell where it belongs. A client is sent an end frame for it.
+    """
+
+    message_id: str = "end"
+    index: int = -1
+    text: str = ""
+    final: bool = True
+
+
 def digest(message_id: str, index: int, text: str, final: bool) -> int:
     """CRC-32 over what the reader would see: whose chunk it is, where it goes, what it says.
 
@@ -53,6 +68,11 @@ def history_key(session_id: str) -> str:
 def stream_key(session_id: str) -> str:
     """Pub/Sub channel of the session's live chunks, and key of its stream."""
     return f"chat:stream:{session_id}"
+
+
+def status_key(session_id: str) -> str:
+    """One word on the session, overwritten: what it is now, and nothing of what it was."""
+    return f"chat:status:{session_id}"
 
 
 def seq_key(session_id: str) -> str:

@@ -97,6 +97,27 @@ class SendWelcome:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadStatus:
+    """GET the session's status key. Answer: str, or None when nothing was ever set."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendEnd:
+    """Write the end frame: the client is told that the answer is over. Answer: None."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendControl:
+    """Write a control frame. RECOVERED says that nothing is missing. Answer: None."""
+
+    kind: str
+
+
+RECOVERED = "recovered"
+"""The control frame by which a node vouches for all that has been written so far."""
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """Send what the buffer holds, by seq, without what the client has; then go straight.
 
@@ -233,6 +254,13 @@ class Clear:
     """DEL history and stream; numbers go on where they were. Answer: None."""
 
 
+@dataclass(frozen=True, slots=True)
+class SetStatus:
+    """SET the session's status key, whatever it was. Answer: None."""
+
+    status: str
+
+
 ConnectEffect = (
     Pause
     | Subscribe
@@ -241,6 +269,9 @@ ConnectEffect = (
     | ReadHead
     | SendHistory
     | SendWelcome
+    | ReadStatus
+    | SendEnd
+    | SendControl
     | Release
     | ReadStream
     | ReadTail
@@ -260,4 +291,5 @@ WriteEffect = (
     | Poke
     | Begin
     | Clear
+    | SetStatus
 )

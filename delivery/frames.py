@@ -55,7 +55,9 @@ class ControlFrame:
 
 @dataclass(frozen=True, slots=True)
 class EndFrame:
-    """The answer is over."""
+    """The answer is over. `seq` is the end's own number, 0 if it has none."""
+
+    seq: int = 0
 
 
 Frame = StoredFrame | LiveFrame | JoinedFrame | BeatFrame | ControlFrame | EndFrame

@@ -24,6 +24,7 @@ from chunk7.delivery.position import Position
 
 ConnectSteps = Generator[ConnectEffect, Any, None]
 WriteSteps = Generator[WriteEffect, Any, None]
+Ending = Callable[[tuple[Chunk, ...]], WriteSteps]
 
 
 class Feed(StrEnum):
@@ -51,11 +52,17 @@ class Join:
     session_id: str
     after_seq: int = 0
     after: Cursor = BEGINNING
+    message_id: str | None = None
+    """The message from which on the client wants to see, None: it wants all of the session."""
 
     @classmethod
-    def resuming(cls, session_id: str, resume: int | Cursor) -> "Join":
+    def resuming(
+        cls, session_id: str, resume: int | Cursor, message_id: str | None = None
+    ) -> "Join":
         """The join of a client whose policy resumes there."""
-        return cls(session_id, resume) if isinstance(resume, int) else cls(session_id, after=resume)
+        if isinstance(resume, int):
+            return cls(session_id, resume, message_id=message_id)
+        return cls(session_id, after=resume, message_id=message_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +92,16 @@ class ConnectOrdering:
 
 @dataclass(frozen=True, slots=True)
 class WriteOrdering:
-    """What the producer does with one chunk."""
+    """What the producer does with one chunk, and with an `ending` after its last.
+
+    An ending is given all chunks of the session, in their order and without numbers; what it does
+    is written as one more chunk would be, by the producer of the last.
+    """
 
     name: str
     steps: Callable[[Chunk], WriteSteps]
     feed: Feed = Feed.PUBSUB
+    ending: Ending | None = None
 
 
 def connect_ordering(
@@ -125,10 +137,10 @@ def _policy(
 
 
 def write_ordering(
-    *, feed: Feed = Feed.PUBSUB
+    *, feed: Feed = Feed.PUBSUB, ending: Ending | None = None
 ) -> Callable[[Callable[[Chunk], WriteSteps]], WriteOrdering]:
     """Make a generator function a write ordering of the same name."""
-    return lambda steps: WriteOrdering(steps.__name__, steps, feed)
+    return lambda steps: WriteOrdering(steps.__name__, steps, feed, ending)
 
 
 def pair(connect: ConnectOrdering, write: WriteOrdering) -> bool:

@@ -30,6 +30,14 @@ def resolve(
         raise UsageError(f"{option}: {error}") from error
 
 
+def performed_live(ordering: object, option: str) -> None:
+    """Raises UsageError for an ordering that only exploring can perform so far."""
+    if isinstance(ordering, WriteOrdering) and ordering.ending is not None:
+        raise UsageError(
+            f"{option} {ordering.name}: has an ending, which only explore performs yet"
+        )
+
+
 def _resolve(spec: str, registry: Mapping[str, Ordering], kind: type[Ordering]) -> Ordering:
     if spec in registry:
         return registry[spec]

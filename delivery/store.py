@@ -35,6 +35,7 @@ class MemoryStore:
         self._streams: dict[str, list[tuple[EntryId, Chunk]]] = defaultdict(list)
         self._last_ids: dict[str, EntryId] = {}
         self._clocks_ms: dict[str, int] = {}
+        self._statuses: dict[str, str] = {}
         self._stream_max_entries = stream_max_entries
 
     # --- write side ---
@@ -87,6 +88,10 @@ class MemoryStore:
         for keys in (self._histories, self._streams, self._last_ids):
             keys.pop(session_id, None)
 
+    def set_status(self, session_id: str, status: str) -> None:
+        """SET."""
+        self._statuses[session_id] = status
+
     # --- connect side ---
 
     def subscribe(self, subscriber: str, session_id: str) -> None:
@@ -112,6 +117,10 @@ class MemoryStore:
     def head(self, session_id: str) -> int:
         """GET the counter."""
         return self._seqs[session_id]
+
+    def status(self, session_id: str) -> str | None:
+        """GET; None before anything was set."""
+        return self._statuses.get(session_id)
 
     def stream(self, session_id: str, after: Cursor) -> StreamRead:
         """XRANGE, exclusive of `after`; `NEWEST` gives nothing and the last id ever appended.
@@ -145,11 +154,13 @@ class MemoryStore:
     def expire(self, session_id: str) -> None:
         """Nobody wrote for the time to live: the session's keys are gone, its subscribers stay."""
         self.begin(session_id)
+        self._statuses.pop(session_id, None)
 
     def roll_back(self, before: "MemoryStore") -> None:
         """All keys are as they were before; clocks go on, and subscribers stay."""
         self._histories, self._streams = before._histories, before._streams
         self._seqs, self._last_ids = before._seqs, before._last_ids
+        self._statuses = before._statuses
 
     def snapshot(self) -> Snapshot:
         """What the store holds, as a value; `restored` makes a store of it again."""
@@ -161,13 +172,14 @@ class MemoryStore:
             tuple(sorted(pair for pair in self._seqs.items() if pair[1])),
             tuple(sorted(self._last_ids.items())),
             tuple(sorted(self._clocks_ms.items())),
+            tuple(sorted(self._statuses.items())),
         )
 
     @classmethod
     def restored(cls, snapshot: Snapshot, stream_max_entries: int | None = None) -> "MemoryStore":
         """A store that holds what the snapshot says."""
         store = cls(stream_max_entries)
-        histories, streams, subscribers, mailboxes, seqs, last_ids, clocks_ms = snapshot
+        histories, streams, subscribers, mailboxes, seqs, last_ids, clocks_ms, statuses = snapshot
         store._histories.update((key, list(values)) for key, values in histories)
         store._streams.update((key, list(values)) for key, values in streams)
         store._subscribers.update((key, list(values)) for key, values in subscribers)
@@ -175,6 +187,7 @@ class MemoryStore:
         store._seqs.update(seqs)
         store._last_ids.update(last_ids)
         store._clocks_ms.update(clocks_ms)
+        store._statuses.update(statuses)
         return store
 
 

@@ -13,10 +13,13 @@ from chunk7.delivery.effects import (
     Pause,
     ReadHead,
     ReadHistory,
+    ReadStatus,
     ReadStream,
     ReadTail,
     Release,
     ReleaseAfter,
+    SendControl,
+    SendEnd,
     SendHistory,
     SendWelcome,
     Sink,
@@ -43,6 +46,9 @@ from chunk7.wire.store.window import read_window
 _REFUSED: dict[type[Any], str] = {
     Start: "a run's timetable starts it",
     LookWhenPoked: "it has no notices",
+    ReadStatus: "it has no statuses yet",
+    SendEnd: "it has no end frames yet",
+    SendControl: "it has no control frames yet",
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import WriteOrdering
-from chunk7.delivery.registry import resolve
+from chunk7.delivery.registry import performed_live, resolve
 from chunk7.producer.answers import SHIPPED
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.options import Parser, listen_address
@@ -107,6 +107,7 @@ def _plan(given: argparse.Namespace, orderings: dict[str, WriteOrdering]) -> Pla
     if given.duration_s is None:
         return None
     orderings.setdefault(given.write, resolve(given.write, orderings, WriteOrdering, "--write"))
+    performed_live(orderings[given.write], "--write")
     return read_plan(
         vars(given),
         run=f"alone-{time.time_ns() // 1_000_000}" if given.run is None else given.run,
@@ -127,6 +128,7 @@ def _registry(specs: Sequence[str]) -> dict[str, WriteOrdering]:
     registry = dict(WRITE_ORDERINGS)
     for spec in specs:
         ordering = resolve(spec, WRITE_ORDERINGS, WriteOrdering, "--ordering")
+        performed_live(ordering, "--ordering")
         if ordering.name in registry:
             raise UsageError(f"--ordering: there already is an ordering named {ordering.name!r}")
         registry[spec] = registry[ordering.name] = ordering

@@ -8,7 +8,7 @@ caller first suspends, all go over one link, and replies wake their callers in t
 import asyncio
 from typing import Any, assert_never
 
-from chunk7.delivery.chunk import Chunk, digest
+from chunk7.delivery.chunk import Chunk, End, digest
 from chunk7.delivery.effects import (
     Append,
     Begin,
@@ -20,6 +20,7 @@ from chunk7.delivery.effects import (
     Publish,
     Save,
     SaveAndPublish,
+    SetStatus,
     WriteEffect,
 )
 from chunk7.delivery.errors import OrderingError, StoreError
@@ -126,6 +127,8 @@ class CellWriter:
                 return await store.clear(written.session_id)
             case Publish() | Save() | SaveAndPublish() | NumberSaveAndPublish() | Append():
                 return await _write(store, effect, written)
+            case SetStatus():
+                raise OrderingError("a producer does not set a status yet: only explore does")
             case _:
                 raise OrderingError(f"{effect!r} is no effect of a write ordering")
 
@@ -178,5 +181,7 @@ def check_chunk(chunk: Chunk, session_id: str) -> None:
     """An ordering of somebody else's may hand us anything. Raises OrderingError."""
     if not isinstance(chunk, Chunk) or chunk.session_id != session_id:
         raise OrderingError(f"{chunk!r} is no chunk of the session {session_id}")
+    if isinstance(chunk, End):
+        raise OrderingError("a producer does not write an end yet: only explore does")
     if type(chunk.seq) is not int or not 0 <= chunk.seq < 2**31:
         raise OrderingError(f"seq {chunk.seq!r} is not an integer of 0 to 2^31 - 1")

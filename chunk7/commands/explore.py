@@ -138,7 +138,7 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         action="store_true",
         help="also say how much was explored, and what never happened in any schedule",
     )
-    add_fail_on(parser, FAILURES, "pair")
+    add_fail_on(parser, (*FAILURES, *Failure), "pair")
     add_seed(parser)
     add_out(
         parser,
@@ -199,7 +199,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{chosen[1][0]}: not with {chosen[0][0]}: one at a time")
     if chosen:
         return chosen[0][1](args)
-    show, failures = _kinds(args.show), fail_on(args.fail_on, FAILURES)
+    show, failures = _kinds(args.show), fail_on(args.fail_on, (*FAILURES, *Failure))
     found = explored(
         names(args.connect),
         names(args.write),
@@ -214,17 +214,23 @@ def run(args: argparse.Namespace) -> int:
     document = {"schema": SCHEMA, "cells": [finding.document for finding in findings]}
     if args.out:
         _write(args.out, findings, document)
-    code = CROSSED if any(finding.verdict in failures for finding in findings) else 0
+    crossed = [finding for finding in findings if _fails(finding, failures)]
+    code = CROSSED if crossed else 0
     if args.json:
         sys.stdout.write(json.dumps(document) + "\n")
         return code
     console = stdout_console(PLAIN_WIDTH)
-    _print(console, findings, _heading(_size(args), findings), _COUNTS)
+    _print(console, findings, _heading(_size(args), findings), _counts(findings))
     if args.verbose:
         _print(console, findings, "explored", _COVERAGE)
     _draw(findings, show)
     _sum_up(findings)
     return code
+
+
+def _fails(finding: "Finding", failures: Sequence[str]) -> bool:
+    """Whether the pair comes to one of these verdicts, or has a schedule that fails so."""
+    return finding.verdict in failures or any(finding.document.get(kind) for kind in failures)
 
 
 def cores() -> int:
@@ -245,9 +251,8 @@ def _survival(args: argparse.Namespace) -> int:
     from chunk7.simulator.explore.search import SearchLimits
     from chunk7.survival_table import show_survival, write_schedules
 
-    _refuse(
-        args, "--survival; explore the fault by itself", ("show", "verbose", "replica", "client")
-    )
+    useless = ("show", "verbose", "replica", "client", "contract")
+    _refuse(args, "--survival; explore the fault by itself", useless)
     if args.joiners == ANY:
         raise UsageError("--joiners any: not with --survival: faults strike")
     failures = fail_on(args.fail_on, FAILURES)
@@ -408,7 +413,20 @@ _COVERAGE = {"states": "states", "transitions": "tran-\nsitions", "depth": "dept
 """By field of a cell, the heading where it is narrow."""
 _WIDE = {Failure.LOSSY.value: "losing", Failure.OUT_OF_ORDER.value: "reordering"}
 """Headings that are not the field's name."""
+_TOLD = {
+    Failure.UNFINISHED.value: "un-\nfinished",
+    Failure.FALSE_END.value: "false\nend",
+    Failure.TOLD_RECOVERED.value: "told re-\ncovered",
+    Failure.FOREIGN.value: "for-\neign",
+}
+"""The same for what only some cells can have."""
 _STYLES = {"lossless": "green", "loses": "red", "unknown": "yellow"}
+
+
+def _counts(findings: "list[Finding]") -> dict[str, str]:
+    """The columns: those that every cell has, and those that some of these have."""
+    had = {name for finding in findings for name in finding.document}
+    return _COUNTS | {name: heading for name, heading in _TOLD.items() if name in had}
 
 
 def _print(
@@ -428,7 +446,7 @@ def _wide(findings: "list[Finding]", title: str, counts: dict[str, str]) -> "Tab
 
     table = Table(title=title, title_justify="left")
     both = _both_clients(findings)
-    for column in (*_names(both), *(["verdict"] if counts is _COUNTS else [])):
+    for column in (*_names(both), *(["verdict"] if counts is not _COVERAGE else [])):
         table.add_column(column, no_wrap=True)
     for name in counts:
         table.add_column(_WIDE.get(name, name), justify="right", no_wrap=True)
@@ -436,8 +454,8 @@ def _wide(findings: "list[Finding]", title: str, counts: dict[str, str]) -> "Tab
         table.add_column("never happened")
     for finding in findings:
         cell = finding.document
-        numbers = [_count(cell[name], cell["complete"]) for name in counts]
-        fields = [_verdict(cell), *numbers] if counts is _COUNTS else [*numbers, _never(cell)]
+        numbers = [_count(cell.get(name), cell["complete"]) for name in counts]
+        fields = [_verdict(cell), *numbers] if counts is not _COVERAGE else [*numbers, _never(cell)]
         table.add_row(*_named(cell, both), *fields)
     return table
 
@@ -448,7 +466,7 @@ def _narrow(findings: "list[Finding]", title: str, counts: dict[str, str]) -> "T
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("connect\n  x write", overflow="fold")
-    if counts is _COUNTS:
+    if counts is not _COVERAGE:
         table.add_column("verdict", no_wrap=True)
     for heading in counts.values():
         table.add_column(heading, justify="right", no_wrap=True)
@@ -460,8 +478,10 @@ def _narrow(findings: "list[Finding]", title: str, counts: dict[str, str]) -> "T
         for finding in of_connect:
             cell = finding.document
             again = f", {_named(cell, both)[2]}" if both else ""
-            numbers = [_short(cell[name], cell["complete"]) for name in counts]
-            fields = [_verdict(cell), *numbers] if counts is _COUNTS else [*numbers, _never(cell)]
+            numbers = [_short(cell.get(name), cell["complete"]) for name in counts]
+            fields = (
+                [_verdict(cell), *numbers] if counts is not _COVERAGE else [*numbers, _never(cell)]
+            )
             table.add_row(f"  {cell['write']}{again}", *fields)
     return table
 
@@ -528,14 +548,18 @@ def _sum_up(findings: "list[Finding]") -> None:
         )
 
 
-def _count(count: int, complete: bool) -> str:
-    """A count that a person can read; `>=` where the bound was reached."""
+def _count(count: int | None, complete: bool) -> str:
+    """A count that a person can read; `>=` where the bound was reached, `-` where it cannot be."""
+    if count is None:
+        return "-"
     text = f"{count:,}" if count < 10_000_000 else f"{count:.1e}"
     return text if complete else f">= {text}"
 
 
-def _short(count: int, complete: bool) -> str:
+def _short(count: int | None, complete: bool) -> str:
     """The same in six columns."""
+    if count is None:
+        return "-"
     for unit, size in (("", 1), ("k", 10**3), ("M", 10**6), ("G", 10**9)):
         if count < 1_000 * size:
             text = f"{count / size:.3g}{unit}"

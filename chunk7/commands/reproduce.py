@@ -17,7 +17,7 @@ from chunk7.delivery.effects import StreamRead
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, Feed, WriteOrdering, pair
 from chunk7.delivery.own_client import resolve_client
-from chunk7.delivery.registry import resolve
+from chunk7.delivery.registry import performed_live, resolve
 from chunk7.faults import STRIKES
 from chunk7.faults.fault import MAX_STRIKES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
@@ -122,6 +122,7 @@ def _prepared(
             f"--connect {connect.name} does not pair with --write {write.name}: "
             "one uses Pub/Sub, the other a stream"
         )
+    performed_live(write, "--write")
     if given is None:
         cell = ExploreCell(connect, write, CHUNKS)
         return cell, seed_schedule(cell)
@@ -145,6 +146,7 @@ def _prepared(
         resumes=given.resumes,
         life=given.life,
         client=client,
+        contract=given.contract,
     )
     return cell, replace(given, connect=connect.name, write=write.name)
 

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from chunk7.delivery.client import SeqRange, Taken
-from chunk7.delivery.frames import Frame, HeadFrame, chunks_in
+from chunk7.delivery.frames import EndFrame, Frame, HeadFrame, chunks_in
 from chunk7.delivery.gaps import GapTracker
 
 
@@ -23,6 +23,8 @@ class FillsGaps:
             tracker.learn_epoch(frame.epoch)
             if frame.head_seq is not None:
                 tracker.learn_head(frame.head_seq)
+        if isinstance(frame, EndFrame):
+            tracker.receive(frame.seq)
         shown = tuple(chunk for chunk in chunks_in(frame) if tracker.receive(chunk.seq))
         return tracker.snapshot(), shown
 

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from chunk7.delivery.client import ClientModel, SeqRange, Taken
-from chunk7.delivery.frames import Frame
+from chunk7.delivery.frames import EndFrame, Frame
 from chunk7.delivery.gaps import GapTracker
 
 
@@ -26,6 +26,8 @@ class Resumes:
     def take(self, memory: Any, frame: Frame) -> Taken:
         tracker = GapTracker.restored(memory[1])
         kept, shown = self._client.take(memory[0], frame)
+        if isinstance(frame, EndFrame):
+            tracker.receive(frame.seq)
         for chunk in shown:
             tracker.receive(chunk.seq)
         return (kept, tracker.snapshot()), shown

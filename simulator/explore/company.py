@@ -26,6 +26,7 @@ _OWN = frozenset(
     {
         *("subscribe", "confirmed", "read_history", "read_head", "read_stream", "follow"),
         *("send_history", "send_welcome", "release", "read_tail", "release_after"),
+        *("read_status", "send_end", "send_control"),
     }
 )
 """Effects of which others notice nothing, but for `subscribe`."""

@@ -35,6 +35,8 @@ _ASKING = ("heartbeat", "fetch", "fetched")
 def expected_effects(cell: ExploreCell) -> frozenset[str]:
     """The effects that the orderings name, what follows from them, and what the faults do."""
     named = named_effects(cell.connect.steps) | named_effects(cell.write.steps)
+    if cell.write.ending is not None:  # of chunks or of the end: which, its code does not tell
+        named |= named_effects(cell.write.ending) & {"set_status"}
     expected = {*named, *(event for effect in named for event in _FOLLOWS.get(effect, ()))}
     if "poke" in named and not named & _PUBLISHING:
         expected.discard("deliver")

@@ -15,6 +15,7 @@ from chunk7.delivery.effects import StreamRead
 from chunk7.delivery.errors import UsageError
 from chunk7.faults import EFFECTS
 from chunk7.simulator.explore.liveness import InTheEnd, Liveness
+from chunk7.simulator.explore.naming import OF_END
 from chunk7.simulator.explore.schedule import PRODUCERS, Failure, Schedule, Step
 from chunk7.simulator.explore.search import failures
 from chunk7.simulator.explore.state import (
@@ -26,7 +27,11 @@ from chunk7.simulator.explore.state import (
 )
 from chunk7.simulator.explore.world import World, replay
 
-_PUBLISHES = frozenset(("publish", "save_and_publish", "number_save_and_publish"))
+_PUBLISHES = frozenset(
+    name + end
+    for name in ("publish", "save_and_publish", "number_save_and_publish")
+    for end in ("", OF_END)
+)
 _SAVES = frozenset(("save", "save_and_publish", "number_save_and_publish"))
 _TURNS = frozenset(("follow", "subscription", *EFFECTS))
 _WORDS = {
@@ -40,17 +45,27 @@ _WORDS = {
     "poke": "poke",
     "begin": "begin the keys anew",
     "clear": "clear the keys",
+    "publish_end": "publish the end",
+    "save_end": "save the end",
+    "save_and_publish_end": "save and publish the end",
+    "number_save_and_publish_end": "number, save and publish the end",
+    "append_end": "append the end",
+    "append_end_same_ms": "append the end, in the same ms",
+    "set_status": "set the status",
     "subscribe": "send SUBSCRIBE",
     "confirmed": "confirmed",
     "read_history": "read history",
     "read_head": "read head",
     "read_stream": "read stream",
     "read_tail": "read the stream's end",
+    "read_status": "read status",
     "follow": "follow the stream",
     "look_when_poked": "look from now on",
     "start": "start the producer",
     "send_history": "send history",
     "send_welcome": "send welcome",
+    "send_end": "send end",
+    "send_control": "send control",
     "release": "release the buffer",
     "release_after": "release what is above the cursor",
     "subscription": "SUBSCRIBE takes effect",
@@ -70,6 +85,10 @@ _WORDS = {
 _WORST_FIRST = (
     Failure.LOSSY,
     Failure.STUCK,
+    Failure.FALSE_END,
+    Failure.TOLD_RECOVERED,
+    Failure.UNFINISHED,
+    Failure.FOREIGN,
     Failure.OUT_OF_ORDER,
     Failure.REWINDING,
     Failure.DUPLICATING,
@@ -82,6 +101,24 @@ _RECEIVED = {
     Failure.REWINDING: "BACK from {0.before} to {0.chunk}",
 }
 """Failures that a receipt makes, and its mark."""
+_TOLD = {
+    Failure.UNFINISHED: "never learns that the answer is over",
+    Failure.FALSE_END: "is told that the answer is over, and lacks some of it",
+    Failure.TOLD_RECOVERED: "is told that nothing is missing, and loses some of it",
+    Failure.FOREIGN: "is shown what is not of its answer",
+}
+"""Failures of a client as a whole, in words."""
+_TURNS_OF = {
+    Failure.FALSE_END: "short",
+    Failure.TOLD_RECOVERED: "vouched",
+    Failure.FOREIGN: "foreign",
+}
+_TOLD_MARKS = {
+    Failure.FALSE_END: "told the END, lacks {}",
+    Failure.TOLD_RECOVERED: "told RECOVERED, loses {}",
+    Failure.FOREIGN: "shown what is NOT ITS",
+}
+"""What changes in a `Joiner` where it happens, and the mark there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +272,8 @@ def _what(run: Replay, failure: Failure | None) -> str:
     if failure is Failure.LOSSY:
         chunk, client = _lost(run)
         return f"client{client} loses chunk {chunk}"
+    if failure in _TOLD:
+        return f"client{getattr(run.outcome, failure)[0]} {_TOLD[failure]}"
     receipt = _receipt(run, failure)
     words = {
         Failure.DUPLICATING: "gets chunk {0.chunk} twice",
@@ -304,21 +343,23 @@ def _row(run: Replay, place: int, columns: tuple[str, ...]) -> list[str]:
     row[columns.index(actor)] = prefix + _words(run, before, after, step)
     for number, (old, new) in enumerate(zip(before.joiners, after.joiners, strict=True), 1):
         received = new.receipts[len(old.receipts) :]
-        if received:
-            row[columns.index(f"client{number}")] = f"gets {_numbers(received)}"
+        gets = [_numbers(received)] if received else []
+        gets += ["the end"] if new.ended and not old.ended else []
+        if gets:
+            row[columns.index(f"client{number}")] = f"gets {', '.join(gets)}"
         if new.node != old.node:
             row[columns.index(f"client{number}")] = f"joins again at node{new.node + 1}"
     return row
 
 
 def _words(run: Replay, before: State, after: State, step: Step) -> str:
-    words = _WORDS[step.effect].format(chunk=step.chunk)
+    words = _WORDS[step.effect].format(chunk="it" if step.chunk is None else step.chunk)
     if step.effect in _PUBLISHES or step.effect == "poke":
         receivers = run.world.answer(before, step)
         return f"{words} -> {receivers} receiver{'s' * (receivers != 1)}"
     if step.effect in ("read_history", "read_stream"):
         return f"{words} -> {_read(run, run.world.answer(before, step))}"
-    if step.effect in ("read_head", "next_seq", "read_tail"):
+    if step.effect in ("read_head", "next_seq", "read_tail", "read_status"):
         return f"{words} -> {run.world.answer(before, step)}"
     if step.effect == "fetch":
         place = int(step.actor[-1]) - 1
@@ -343,6 +384,9 @@ def _marks(run: Replay, failure: Failure | None) -> list[str]:
     if failure in _RECEIVED:
         receipt = _receipt(run, failure)
         marks[receipt.place] = f"<- {_RECEIVED[failure].format(receipt)}"
+    if failure in _TOLD_MARKS:
+        place, missing = _turn(run, failure)
+        marks[place] = f"<- {_TOLD_MARKS[failure].format(_numbers(missing))}"
     window = _window(run) if failure is Failure.LOSSY else None
     if window is None:
         return marks
@@ -351,6 +395,22 @@ def _marks(run: Replay, failure: Failure | None) -> list[str]:
     marks[first] = "<- RISK WINDOW starts"
     marks[last] = "<- RISK WINDOW ends" if last > first else "<- RISK WINDOW"
     return marks
+
+
+def _turn(run: Replay, failure: Failure) -> tuple[int, tuple[int, ...]]:
+    """The step that makes the first such client fail so, and the chunks that it is about."""
+    client = getattr(run.outcome, failure)[0]
+    lost, field = run.outcome.lost[client - 1], _TURNS_OF[failure]
+    every = tuple(range(1, run.schedule.chunks + 1))
+    for place, (old, new) in enumerate(pairwise(state.joiners[client - 1] for state in run.states)):
+        was, now = getattr(old, field), getattr(new, field)
+        if failure is Failure.FOREIGN and now and not was:
+            return place, ()
+        among = lost if failure is Failure.TOLD_RECOVERED else every
+        about = tuple(number for number in among if (now & ~was) >> number & 1)
+        if about:
+            return place, about
+    raise AssertionError("the schedule does not fail so")
 
 
 def _window(run: Replay) -> tuple[int, int] | None:
@@ -409,6 +469,9 @@ def _ending(run: Replay) -> list[str]:
         )
         if late:
             lines.append(f"client{client} receives late: {_numbers(late)}")
+        over = run.states[-1].joiners[client - 1].ended
+        if run.world.cell.ends:
+            lines.append(f"client{client} {'learns' if over else 'NEVER LEARNS'} that it is over")
         hidden = [number for number in lost if number in receipts]
         gone = [number for number in lost if number not in receipts]
         lines += [f"Chunk {number}: LOST" for number in gone]

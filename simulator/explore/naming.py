@@ -4,10 +4,15 @@ import re
 from functools import cache
 from typing import Any
 
+from chunk7.delivery.chunk import End
 from chunk7.delivery.errors import OrderingError
 
 MISHANDLED = (AttributeError, TypeError, ValueError)
 """What comes of an effect with a field that is not of its kind."""
+
+
+OF_END = "_end"
+"""Ends the name of what a producer does with the end of an answer."""
 
 
 @cache
@@ -23,8 +28,9 @@ def join_name(node: int, place: int) -> str:
 
 
 def effect_name(effect: Any) -> str:
-    """An effect's name in schedules: its class name in small letters."""
-    return snake_case(type(effect).__name__)
+    """An effect's name in schedules: its class name in small letters, and whether of an end."""
+    name = snake_case(type(effect).__name__)
+    return name + OF_END if type(getattr(effect, "chunk", None)) is End else name
 
 
 @cache

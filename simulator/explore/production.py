@@ -5,7 +5,6 @@ as soon as those before it have. One at a time is a window of one.
 """
 
 from collections.abc import Iterator
-from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from chunk7.faults.fault import WriteView
 from chunk7.simulator.explore.naming import MISHANDLED, effect_name, impossible, misplaced
 from chunk7.simulator.explore.programs import ENDED, Programs
 from chunk7.simulator.explore.schedule import SAME_MS, Step
+from chunk7.simulator.explore.session_writes import SessionWrites
 from chunk7.simulator.explore.state import (
     ExploreCell,
     Move,
@@ -22,7 +22,6 @@ from chunk7.simulator.explore.state import (
     State,
     Window,
     put,
-    session_chunks,
     with_window,
 )
 from chunk7.simulator.explore.stores import WRITES, Stores
@@ -72,7 +71,7 @@ class Production:
         self._programs = programs
         self._stores = stores
         self._blind = blind
-        self._session = session_chunks(cell.chunks)
+        self._script = SessionWrites(cell)
         self._unbegun: set[int] = set()
         self._due: dict[tuple[int, int, Window], Due] = {}
 
@@ -98,7 +97,8 @@ class Production:
         effect = self._programs.effect(position)
         store, _ = self._stores.execute(replica.store, position, effect, same_ms)
         after = replica._replace(store=store, pending=tuple(rest))
-        yield Step("store", "replicate", number), state._replace(replica=after)
+        step = Step("store", "replicate", self._script.named(number, effect))
+        yield step, state._replace(replica=after)
 
     def views(self, state: State) -> tuple[WriteView, ...]:
         """What faults can see of the writes that may go on now."""
@@ -113,7 +113,7 @@ class Production:
             for writer, window in enumerate(state.writers)
             if self._life.name(writer) == step.actor
             for write in window
-            if write.number == step.chunk
+            if self._script.named(write.number, self._programs.effect(write.position)) == step.chunk
         )
 
     # --- what a producer does next ---
@@ -135,9 +135,9 @@ class Production:
             shares = self._may_share_ms(store, effect)
             ways = (False, True) if shares else (False,)
             writes += (self._write(store, writer, window, place, way) for way in ways)
-            views.append(
-                WriteView(writer, self._life.name(writer), number, shares, self._is_zombie(writer))
-            )
+            if number != self._script.end:  # no fault is about the end
+                name, zombie = self._life.name(writer), self._is_zombie(writer)
+                views.append(WriteView(writer, name, number, shares, zombie))
             if position in self._unbegun:
                 break  # what comes after it in the window begins after it
         return Due(tuple(writes), tuple(views))
@@ -161,7 +161,7 @@ class Production:
             number,
             store,
             self._moved(writer, window, place, self._programs.after(position, answer)),
-            Step(self._life.name(writer), name, number),
+            Step(self._life.name(writer), name, self._script.named(number, effect)),
             type(effect) not in (Publish, Poke),
             position,
         )
@@ -182,7 +182,7 @@ class Production:
 
     def _filled(self, writer: int, window: Window, latest: int) -> Window:
         """The window with as many of the chunks that come after the latest as it has room for."""
-        for number in self._lane(writer):
+        for number in self._script.lane(writer):
             if number > latest and len(window) < self._life.overlap:
                 position = self._start(number)
                 if position != ENDED:
@@ -194,7 +194,7 @@ class Production:
 
         `again`: the producer has begun it before, so others need not wait for that.
         """
-        start = partial(self._cell.write.steps, self._session[number - 1])
+        start = self._script.start(number)
         position = self._programs.root(("write", number, again), self._cell.write.name, start)
         if not again:
             self._unbegun.add(position)
@@ -237,20 +237,19 @@ class Production:
     def die(self, state: State, writer: int) -> State:
         """The producer ends here: nobody says what it wrote last, and nobody writes the rest."""
         first = state.writers[writer][0].number
-        rest = sum(1 << number for number in self._lane(writer) if number >= first)
+        rest = sum(1 << number for number in self._script.lane(writer) if number >= first)
         state = state._replace(undetermined=state.undetermined | rest)
         return self._turned(with_window(state, writer, ()))
 
     def start_over(self, state: State, writer: int, zombie: bool) -> State:
         """Another producer begins with the first chunk; it will know what it has written."""
         old = state.writers[writer]
-        undetermined = state.undetermined & ~sum(1 << number for number in self._lane(writer))
+        undetermined = state.undetermined & ~sum(
+            1 << number for number in self._script.lane(writer)
+        )
         state = with_window(state, writer, self._beginning(writer))
         outlived = (old,) if zombie else ()
         return state._replace(undetermined=undetermined, writers=(*state.writers, *outlived))
 
     def _is_zombie(self, writer: int) -> bool:
         return writer >= self._life.writers
-
-    def _lane(self, writer: int) -> range:
-        return self._life.lane(writer, self._cell.chunks)

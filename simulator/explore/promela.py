@@ -15,6 +15,7 @@ from string import Template
 from typing import Any
 
 from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.contract import Contract
 from chunk7.delivery.cursor import CLOCK_START_MS, entry_id
 from chunk7.delivery.effects import (
     NEWEST,
@@ -90,6 +91,8 @@ def _check(cell: ExploreCell) -> None:
         "a client of its own": cell.client is not None
         or not isinstance(cell.connect.client, ClientPolicy),
         "a recovery": cell.connect.recovery is not None,
+        "an ending": cell.ends,
+        "a contract": cell.contract is not Contract.WHOLE,
         "MAXLEN": cell.stream_max_entries is not None,
         "one client in company": cell.company,
         "a client that fills gaps on a stream": cell.connect.feed is Feed.STREAM

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from chunk7.delivery.chunk import Chunk
+from chunk7.delivery.chunk import Chunk, End
+from chunk7.delivery.contract import Contract
 from chunk7.delivery.effects import Cursor
 from chunk7.delivery.following import Entries
-from chunk7.delivery.frames import Frame, LiveFrame, StoredFrame, chunks_in
+from chunk7.delivery.frames import EndFrame, Frame, LiveFrame, StoredFrame, chunks_in
 from chunk7.simulator.explore.clients import ClientMemories
-from chunk7.simulator.explore.state import ExploreCell, Joiner, session_chunks
+from chunk7.simulator.explore.state import ExploreCell, Joiner, all_of, session_chunks
 
 
 class Reception:
@@ -23,6 +24,8 @@ class Reception:
         self._wires = wires
         self._receipts = receipts
         self._readers = readers
+        self._all = all_of(cell.chunks)
+        self._barred = self._all if cell.contract is Contract.FROM_MESSAGE else 0
         session = session_chunks(cell.chunks)
         self._session_numbers = {chunk: number for number, chunk in enumerate(session, 1)}
         self._chunks: list[Chunk] = []
@@ -66,12 +69,24 @@ class Reception:
             frame = replace(frame, cursor=None)
         return self._write(joiner, self._frame_id(frame))
 
+    def send_stored(
+        self, joiner: Joiner, chunks: tuple[Chunk, ...], cursor: Cursor | None
+    ) -> Joiner:
+        """The node writes what it has read; an end among it has a frame of its own, behind it."""
+        ends = [chunk for chunk in chunks if type(chunk) is End]
+        if not ends:
+            return self.send(joiner, StoredFrame(chunks, cursor))
+        whole = StoredFrame(tuple(chunk for chunk in chunks if type(chunk) is not End), cursor)
+        return self.send(self.send(joiner, whole), EndFrame(ends[-1].seq))
+
     def send_live(self, joiner: Joiner, chunk_id: int, cursor: Cursor | None = None) -> Joiner:
         """The same for a live chunk, and its cursor if the node knows one."""
         cursor = cursor if self.client.reads_cursors else None
         known = self._live_ids.get((chunk_id, cursor))
         if known is None:
-            frame = self._frame_id(LiveFrame(self._chunks[chunk_id], cursor))
+            chunk = self._chunks[chunk_id]
+            over = type(chunk) is End
+            frame = self._frame_id(EndFrame(chunk.seq) if over else LiveFrame(chunk, cursor))
             known = self._live_ids[chunk_id, cursor] = frame
         return self._write(joiner, known)
 
@@ -97,7 +112,8 @@ class Reception:
     def hear(self, joiner: Joiner, frame: int) -> Joiner:
         """The client takes a frame, by its number, and asks for what it then knows is missing."""
         memory, bits, shown = self._take(joiner.client, frame)
-        has_history = joiner.has_history or type(self._frames[frame]) is StoredFrame
+        kind = type(self._frames[frame])
+        has_history = joiner.has_history or kind is StoredFrame
         fetches = joiner.fetches
         if has_history:
             memory, wanted = self.client.ask(memory)
@@ -105,11 +121,22 @@ class Reception:
         joiner = joiner._replace(
             client=memory, shown=joiner.shown | bits, has_history=has_history, fetches=fetches
         )
+        if joiner.ended or kind is EndFrame:
+            joiner = self._believe(joiner)
+        if bits & joiner.excused & self._barred or not all(map(self.number, shown)):
+            joiner = joiner._replace(foreign=True)
         if self._readers and shown:
             joiner = joiner._replace(told=(*joiner.told, *shown))
         for number in self._contents[frame]:
             joiner = self._receive(joiner, number)
         return joiner
+
+    def _believe(self, joiner: Joiner) -> Joiner:
+        """A client that was told the end takes the answer for whole, unless it knows of a hole."""
+        if self.client.misses(joiner.client):
+            return joiner._replace(ended=True)
+        short = joiner.short | self._all & ~joiner.shown & ~joiner.excused
+        return joiner._replace(ended=True, short=short)
 
     def _take(self, memory: int, frame: int) -> tuple[int, int, tuple[int, ...]]:
         """The client's memory after the frame, and what it showed: bits of numbers, chunk ids."""

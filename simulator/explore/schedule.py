@@ -1,14 +1,16 @@
 """A schedule: who did what, in which order. What `explore --out` writes and `reproduce` replays.
 
 {"schema": 1, "connect", "write", "chunks", "joiners", "faults": [name], "resumes": bool,
- "life": {"writers", "overlap", "retry"}, "client", "steps": [{"actor", "effect", "chunk"}]}
+ "life": {"writers", "overlap", "retry"}, "client", "contract",
+ "steps": [{"actor", "effect", "chunk"}]}
 
 Actors: `producer`, `producer2` and so on; `zombie`, a producer that was taken for dead; `store`,
 which executes what was sent (a subscription, a trim); `nodeN`, the whole of a relay node;
 `nodeN.joinC`, what node N does for client C; `clientC`.
 `chunk` is the chunk's number, counted from 1 in the order of production, or null. `resumes`, false
 where it is missing: whether a client that joins again says how far it has got (`Cell.resumes`).
-`replica` is there where nodes use one: what it serves, history or all.
+`replica` is there where nodes use one: what it serves, history or all. `contract` is there where
+not every chunk is due to everyone.
 `life` is there where it is not that of one producer that does one thing after the other,
 `client` where a policy replaces that of the connect ordering: its name or path/to/file.py:Name.
 """
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chunk7 import faults
+from chunk7.delivery.contract import Contract
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.life import MAX_OVERLAP, MAX_WRITERS, ONE_BY_ONE, ProducerLife, Retry
 from chunk7.delivery.replica import Replica
@@ -50,17 +53,27 @@ EFFECTS = {
     "poke": "PUBLISH a notice that has no chunk",
     "begin": "DEL history, stream and counter",
     "clear": "DEL history and stream",
+    "publish_end": "PUBLISH the end",
+    "save_end": "RPUSH the end",
+    "save_and_publish_end": "both in one MULTI",
+    "number_save_and_publish_end": "the Lua script, for the end",
+    "append_end": "XADD the end, in a later millisecond than the last entry",
+    "append_end_same_ms": "XADD the end, in the millisecond of the last entry",
+    "set_status": "SET the status key",
     "subscribe": "send SUBSCRIBE, or attach to the node's subscription",
     "confirmed": "the confirmation has come",
     "read_history": "LRANGE",
     "read_head": "GET the counter",
     "read_stream": "XRANGE",
     "read_tail": "XREVRANGE, one entry",
+    "read_status": "GET the status key",
     "follow": "read the stream from here on",
     "look_when_poked": "read the history at each notice from here on",
     "start": "have the producer begin",
     "send_history": "write a history frame to the client",
     "send_welcome": "write the welcome frame",
+    "send_end": "write the end frame",
+    "send_control": "write a control frame",
     "release": "send what the buffer holds, then go straight",
     "release_after": "the same of a followed stream, above a cursor",
     # what happens by itself
@@ -86,6 +99,20 @@ class Failure(StrEnum):
     OUT_OF_ORDER = "out_of_order"
     REWINDING = "rewinding"
     STUCK = "stuck"
+    UNFINISHED = "unfinished"
+    FALSE_END = "false_end"
+    TOLD_RECOVERED = "told_recovered"
+    FOREIGN = "foreign"
+
+
+ALWAYS = (
+    Failure.LOSSY,
+    Failure.DUPLICATING,
+    Failure.OUT_OF_ORDER,
+    Failure.REWINDING,
+    Failure.STUCK,
+)
+"""What every cell can have; the rest needs an ending, control frames or another contract."""
 
 
 class Step(NamedTuple):
@@ -110,6 +137,7 @@ class Schedule:
     life: ProducerLife = ONE_BY_ONE
     replica: Replica | None = None
     client: str | None = None
+    contract: Contract = Contract.WHOLE
 
 
 def document(schedule: Schedule) -> dict[str, Any]:
@@ -125,6 +153,7 @@ def document(schedule: Schedule) -> dict[str, Any]:
         **life_document(schedule.life),
         **replica_document(schedule.replica),
         **client_document(schedule.client),
+        **contract_document(schedule.contract),
         "steps": [step._asdict() for step in schedule.steps],
     }
 
@@ -142,6 +171,11 @@ def life_document(life: ProducerLife) -> dict[str, Any]:
 def client_document(client: str | None) -> dict[str, str]:
     """The field `client` of a document; none where it is the connect ordering's."""
     return {} if client is None else {"client": client}
+
+
+def contract_document(contract: Contract) -> dict[str, Any]:
+    """The field `contract` of a document; none where it is the default."""
+    return {} if contract is Contract.WHOLE else {"contract": str(contract)}
 
 
 def dump(schedule: Schedule, path: Path) -> None:
@@ -186,6 +220,7 @@ def parse(head: Any) -> Schedule:
         life=_life(head.get("life", {})),
         replica=_replica(head.get("replica")),
         client=_text(head, "client") if "client" in head else None,
+        contract=_contract(head.get("contract", Contract.WHOLE)),
     )
 
 
@@ -204,6 +239,12 @@ def _replica(given: Any) -> Replica | None:
     if given is not None and given not in list(Replica):
         raise UsageError(f"replica {given!r}: null, {', '.join(Replica)}")
     return Replica(given) if given else None
+
+
+def _contract(given: Any) -> Contract:
+    if given not in list(Contract):
+        raise UsageError(f"contract {given!r}: one of {', '.join(Contract)}")
+    return Contract(given)
 
 
 def _life(given: Any) -> ProducerLife:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from chunk7.delivery.contract import Contract
 from chunk7.delivery.errors import OrderingError
 from chunk7.simulator.explore.company import in_company, of_two, without_company
 from chunk7.simulator.explore.coverage import expected_effects
@@ -19,6 +20,7 @@ from chunk7.simulator.explore.schedule import (
     Schedule,
     Step,
     client_document,
+    contract_document,
     document,
     life_document,
     replica_document,
@@ -77,10 +79,18 @@ class ScheduleTally(NamedTuple):
     out_of_order: int = 0
     rewinding: int = 0
     stuck: int = 0
-    nearest: tuple[Distance, Distance, Distance, Distance, Distance] = (_NONE,) * 5
+    unfinished: int = 0
+    false_end: int = 0
+    told_recovered: int = 0
+    foreign: int = 0
+    nearest: tuple[Distance, ...] = (_NONE,) * len(Failure)
     """In the order of `Failure`."""
     depth: int = 0
     """The longest of them."""
+
+
+_NO_COUNTS: tuple[int, ...] = (0,) * (1 + len(Failure))
+_NOWHERE: tuple[Distance, ...] = (_NONE,) * len(Failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +137,17 @@ class Exploration:
         examples = self.counterexamples
         return examples.get(Failure.LOSSY) or examples.get(Failure.STUCK)
 
+    def _possible(self) -> list[Failure]:
+        """What can be counted in the cell: not every one has an end, or vouches for anything."""
+        tally, cell = self.search.tally, self.cell
+        possible = {
+            Failure.UNFINISHED: cell.ends,
+            Failure.FALSE_END: cell.ends,
+            Failure.TOLD_RECOVERED: "send_control" in expected_effects(cell),
+            Failure.FOREIGN: cell.contract is Contract.FROM_MESSAGE,
+        }
+        return [kind for kind in Failure if possible.get(kind, True) or getattr(tally, kind)]
+
     def document(self) -> dict[str, Any]:
         """The cell in the JSON of `chunk7 explore`."""
         tally = self.search.tally
@@ -138,9 +159,10 @@ class Exploration:
             **life_document(self.cell.life),
             **replica_document(self.cell.replica),
             **client_document(self.cell.client_name),
+            **contract_document(self.cell.contract),
             "verdict": str(self.verdict),
             "schedules": tally.schedules,
-            **{str(failure): getattr(tally, failure) for failure in Failure},
+            **{str(failure): getattr(tally, failure) for failure in self._possible()},
             "complete": self.search.complete,
             "states": self.search.states,
             "transitions": self.search.transitions,
@@ -270,8 +292,8 @@ class _Visit:
         self.state = state
         self.place = 0
         self.moves = world.moves(state)
-        self._counts = (0, 0, 0, 0, 0, 0)
-        self._nearest = (_NONE,) * 5
+        self._counts = _NO_COUNTS
+        self._nearest = _NOWHERE
         self._depth = 0
         if not self.moves:
             self._end(world.outcome(state))
@@ -279,22 +301,20 @@ class _Visit:
             self.moves += world.optional_moves(state)
 
     def _end(self, outcome: ScheduleOutcome) -> None:
-        lossy, again, late, back, stuck = failures(outcome).values()
-        self._counts = (1, lossy, again, late, back, stuck)
+        seen = tuple(failures(outcome).values())
         chunk = min((number for numbers in outcome.lost for number in numbers), default=0)
+        self._counts = (1, *seen)
         self._nearest = (
-            chunk if lossy else _NONE,
-            0 if again else _NONE,
-            0 if late else _NONE,
-            0 if back else _NONE,
-            0 if stuck else _NONE,
+            chunk if seen[0] else _NONE,
+            *(0 if happened else _NONE for happened in seen[1:]),
         )
 
     def add(self, tally: ScheduleTally) -> None:
         """One more move has been followed to all its ends."""
         a, b = self._counts, tally
         self._counts = (
-            a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4], a[5] + b[5]
+            a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4], a[5] + b[5],
+            a[6] + b[6], a[7] + b[7], a[8] + b[8], a[9] + b[9],
         )  # fmt: skip
         n, m = self._nearest, tally.nearest
         self._nearest = (  # not min(): it takes longer than all the rest
@@ -303,15 +323,22 @@ class _Visit:
             n[2] if n[2] <= m[2] else m[2],
             n[3] if n[3] <= m[3] else m[3],
             n[4] if n[4] <= m[4] else m[4],
+            n[5] if n[5] <= m[5] else m[5],
+            n[6] if n[6] <= m[6] else m[6],
+            n[7] if n[7] <= m[7] else m[7],
+            n[8] if n[8] <= m[8] else m[8],
         )
         if tally.depth > self._depth:
             self._depth = tally.depth
 
     def tally(self) -> ScheduleTally:
         """The sum, as it is before the move that leads here."""
-        a, b, c, d, e = self._nearest
-        nearest = (a + _STEP, b + _STEP, c + _STEP, d + _STEP, e + _STEP)
-        return ScheduleTally(*self._counts, nearest, self._depth + 1)
+        a, b, c, d, e, f, g, h, i = self._nearest
+        nearest = (
+            a + _STEP, b + _STEP, c + _STEP, d + _STEP, e + _STEP,
+            f + _STEP, g + _STEP, h + _STEP, i + _STEP,
+        )  # fmt: skip
+        return ScheduleTally._make((*self._counts, nearest, self._depth + 1))
 
 
 def failures(outcome: ScheduleOutcome) -> dict[Failure, bool]:
@@ -322,6 +349,10 @@ def failures(outcome: ScheduleOutcome) -> dict[Failure, bool]:
         Failure.OUT_OF_ORDER: outcome.disordered,
         Failure.REWINDING: outcome.rewound,
         Failure.STUCK: bool(outcome.stuck),
+        Failure.UNFINISHED: bool(outcome.unfinished),
+        Failure.FALSE_END: bool(outcome.false_end),
+        Failure.TOLD_RECOVERED: bool(outcome.told_recovered),
+        Failure.FOREIGN: bool(outcome.foreign),
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from chunk7.delivery.contract import Contract
 from chunk7.delivery.effects import (
     NEWEST,
     Confirmed,
@@ -12,6 +13,8 @@ from chunk7.delivery.effects import (
     LookWhenPoked,
     Release,
     ReleaseAfter,
+    SendControl,
+    SendEnd,
     SendHistory,
     SendWelcome,
     Start,
@@ -20,9 +23,10 @@ from chunk7.delivery.effects import (
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.fetch import fetch_missing
 from chunk7.delivery.following import follow, release_after
-from chunk7.delivery.frames import BeatFrame, JoinedFrame, StoredFrame
-from chunk7.delivery.handover import attach, check, hold, note, release
+from chunk7.delivery.frames import BeatFrame
+from chunk7.delivery.handover import attach, check, hold, release
 from chunk7.delivery.ordering import Join
+from chunk7.simulator.explore.dues import excused_at_first, settled
 from chunk7.simulator.explore.naming import (
     MISHANDLED,
     effect_name,
@@ -48,8 +52,14 @@ from chunk7.simulator.explore.state import (
 )
 from chunk7.simulator.explore.stores import READS, Stores
 from chunk7.simulator.explore.tailing import look, tail_moves
+from chunk7.simulator.explore.telling import told
 
-_LOCAL = frozenset((SendHistory, SendWelcome, Release, Follow, ReleaseAfter, LookWhenPoked))
+_LOCAL = frozenset(
+    (
+        *(SendHistory, SendWelcome, SendEnd, SendControl),
+        *(Release, Follow, ReleaseAfter, LookWhenPoked),
+    )
+)
 _MAX_FINAL_BEATS = 2
 """After the producer's end all is saved that ever will be; who asks twice in vain, asks in vain."""
 
@@ -70,7 +80,14 @@ class Service:
         self._stores = stores
         self._reception = reception
         self._endless = endless
+        self._from_message = cell.contract is Contract.FROM_MESSAGE
+        self._resumes: dict[int, int | Cursor] = {}
         self._positioned = cell.connect.recovery is not None
+
+    def newcomer(self) -> Joiner:
+        """A client before its join."""
+        client = self._reception.client.start()
+        return Joiner(0, self.join(0), client, excused=excused_at_first(self._cell))
 
     def rejoin(self, joiner: Joiner, node: int) -> Joiner:
         """The client has lost its connection and joins again, at the given node."""
@@ -111,10 +128,12 @@ class Service:
             and (joiner.program == ENDED or joiner.recovering)
         )
 
-    def join(self, resume: int | Cursor) -> int:
+    def join(self, resume: int | Cursor, message_id: str | None = None) -> int:
         """The position of a fresh join of a client that resumes there."""
-        start = partial(self._cell.connect.steps, Join.resuming(SESSION, resume))
-        return self._programs.root(("join", resume), self._cell.connect.name, start)
+        start = partial(self._cell.connect.steps, Join.resuming(SESSION, resume, message_id))
+        root = self._programs.root(("join", resume, message_id), self._cell.connect.name, start)
+        self._resumes[root] = resume
+        return root
 
     def moves(self, state: State, place: int, joiner: Joiner) -> Iterator[Move]:
         """What the client, its join and its node may do for it next."""
@@ -138,6 +157,9 @@ class Service:
             yield from self._check(state, place, joiner, actor)
 
     def _join_step(self, state: State, place: int, joiner: Joiner, actor: str) -> Iterator[Move]:
+        if self._from_message and joiner.program in self._resumes:
+            joiner, message_id = settled(state, self._cell, joiner)
+            joiner = joiner._replace(program=self.join(self._resumes[joiner.program], message_id))
         effect = self._programs.effect(joiner.program)
         kind = type(effect)
         if kind is Confirmed and not self._subscribed(state, joiner):
@@ -169,14 +191,8 @@ class Service:
                 return joiner._replace(
                     handover=attach(joiner.handover, to, joiner.after_seq, self._positioned)
                 )
-            case SendHistory(chunks, cursor):
-                noted = note(joiner.handover, (chunk.seq for chunk in chunks))
-                return self._reception.send(
-                    joiner._replace(handover=noted),
-                    StoredFrame(tuple(chunks), cursor),
-                )
-            case SendWelcome(head_seq):
-                return self._reception.send(joiner, JoinedFrame(head_seq))
+            case SendHistory() | SendWelcome() | SendEnd() | SendControl():
+                return told(self._programs, self._reception, self._cell, state, joiner, effect)
             case Release(known):
                 handover, held = release(joiner.handover, known)
                 joiner = joiner._replace(handover=handover)

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.client import ClientModel
 from chunk7.delivery.clients.resumes import Resumes
+from chunk7.delivery.contract import Contract
 from chunk7.delivery.following import Following
 from chunk7.delivery.handover import Handover
 from chunk7.delivery.life import ONE_BY_ONE, ProducerLife
@@ -42,7 +43,8 @@ class ExploreCell:
     `stream_max_entries` is the store's MAXLEN, None for no trimming. `early_beats` is how many
     heartbeats each client may get while the producer is still writing. In `company` the one client
     is among any number of others at its node (`chunk7.simulator.explore.company`). `life` is the
-    producer's. Nodes may use a `replica`: it does what the primary did, any time later.
+    producer's, `contract` what is due to clients. Nodes may use a `replica`: it does what the
+    primary did, any time later.
     """
 
     connect: ConnectOrdering
@@ -57,6 +59,12 @@ class ExploreCell:
     company: bool = False
     life: ProducerLife = ONE_BY_ONE
     replica: Replica | None = None
+    contract: Contract = Contract.WHOLE
+
+    @property
+    def ends(self) -> bool:
+        """Whether the end is an event of its own, which clients are to learn."""
+        return self.write.ending is not None
 
     def client_model(self) -> ClientModel:
         """The client's half of the connect ordering."""
@@ -114,6 +122,14 @@ class Joiner(NamedTuple):
     """A notice has come that its node has not looked after."""
     told: tuple[int, ...] = ()
     """What its reader was shown, by the chunks' ids in the world."""
+    excused: int = 0
+    """By the contract: what is not due to it."""
+    ended: bool = False
+    short: int = 0
+    """What had not been shown yet when it took the answer for over: told so, knowing no hole."""
+    vouched: int = 0
+    """What was begun when it was told that nothing is missing."""
+    foreign: bool = False
 
 
 class Stale(NamedTuple):
@@ -203,7 +219,9 @@ class ScheduleOutcome:
     told to keep it. `lost` was never shown to the reader, though the producer knows that it
     wrote it. `duplicated`: some client received a chunk again. `disordered`: some chunk came first
     after a later one. `rewound`: some chunk, first or again, came right after a later one.
-    `stuck` names the actors that wait for what can no longer happen.
+    `stuck` names the actors that wait for what can no longer happen. `unfinished` never learnt that
+    the answer is over; `false_end`, `told_recovered` and `foreign` are the clients to whom that
+    happened; all four are places of clients, counted from 1.
     """
 
     lost: tuple[tuple[int, ...], ...]
@@ -212,6 +230,10 @@ class ScheduleOutcome:
     rewound: bool
     stuck: tuple[str, ...]
     receipts: tuple[tuple[int, ...], ...]
+    unfinished: tuple[int, ...] = ()
+    false_end: tuple[int, ...] = ()
+    told_recovered: tuple[int, ...] = ()
+    foreign: tuple[int, ...] = ()
 
 
 def session_chunks(chunks: int) -> tuple[Chunk, ...]:
@@ -228,6 +250,11 @@ def session_chunks(chunks: int) -> tuple[Chunk, ...]:
     )
 
 
+def all_of(chunks: int) -> int:
+    """The numbers of all chunks, as bits."""
+    return (2 << chunks) - 2
+
+
 def schedule_of(cell: ExploreCell, steps: tuple[Step, ...]) -> Schedule:
     """The steps as a schedule of the cell."""
     return Schedule(
@@ -241,6 +268,7 @@ def schedule_of(cell: ExploreCell, steps: tuple[Step, ...]) -> Schedule:
         cell.life,
         cell.replica,
         cell.client_name,
+        cell.contract,
     )
 
 

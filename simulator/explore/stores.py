@@ -20,18 +20,23 @@ from chunk7.delivery.effects import (
     Publish,
     ReadHead,
     ReadHistory,
+    ReadStatus,
     ReadStream,
     ReadTail,
     Save,
     SaveAndPublish,
+    SetStatus,
 )
 from chunk7.delivery.store import MemoryStore, Snapshot
 from chunk7.simulator.explore.schedule import SAME_MS
 from chunk7.simulator.explore.state import SESSION
 
-READS = frozenset((ReadHistory, ReadHead, ReadStream, ReadTail))
+READS = frozenset((ReadHistory, ReadHead, ReadStream, ReadTail, ReadStatus))
 WRITES = frozenset(
-    (NextSeq, Publish, Save, SaveAndPublish, NumberSaveAndPublish, Append, Poke, Begin, Clear)
+    (
+        *(NextSeq, Publish, Save, SaveAndPublish, NumberSaveAndPublish, Append),
+        *(Poke, Begin, Clear, SetStatus),
+    )
 )
 
 
@@ -46,6 +51,10 @@ def execute(store: MemoryStore, session_id: str, effect: Any, *, same_ms: bool =
             return store.stream(session_id, after)
         case ReadTail():
             return store.tail(session_id)
+        case ReadStatus():
+            return store.status(session_id)
+        case SetStatus(status):
+            return store.set_status(session_id, status)
         case NextSeq():
             return store.next_seq(session_id)
         case Publish(chunk):

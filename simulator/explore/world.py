@@ -7,7 +7,7 @@ it misses, heartbeats, faults. Nothing has a time: an event that can happen may 
 after any other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from chunk7.delivery.chunk import Chunk, is_notice
@@ -33,6 +33,7 @@ from chunk7.simulator.explore.state import (
     Replicated,
     ScheduleOutcome,
     State,
+    all_of,
     put,
     read_from,
     session_chunks,
@@ -81,7 +82,7 @@ class World:
     def initial(self) -> State:
         """Nothing written, nobody there."""
         replica = self.cell.replica
-        joiner = Joiner(0, self._service.join(0), self.reception.client.start())
+        joiner = self._service.newcomer()
         return State(
             store=0,
             writers=self._production.begin(),
@@ -124,13 +125,22 @@ class World:
             for place, joiner in enumerate(state.joiners)
             if joiner.program != ENDED
         ]
+        lost = [expected & ~joiner.shown & ~joiner.excused for joiner in state.joiners]
+        learns = self.cell.ends and not state.undetermined >> self.cell.chunks + 1
+        each = list(zip(state.joiners, lost, strict=True))
         return ScheduleOutcome(
-            lost=tuple(_members(expected & ~joiner.shown) for joiner in state.joiners),
+            lost=tuple(map(_members, lost)),
             duplicated=any(joiner.duplicated for joiner in state.joiners),
             disordered=any(joiner.disordered for joiner in state.joiners),
             rewound=any(joiner.rewound for joiner in state.joiners),
             stuck=tuple(stuck),
             receipts=tuple(joiner.receipts for joiner in state.joiners),
+            unfinished=_places(learns and not joiner.ended for joiner in state.joiners),
+            false_end=_places(
+                joiner.short & expected & ~joiner.excused for joiner in state.joiners
+            ),
+            told_recovered=_places(joiner.vouched & missing for joiner, missing in each),
+            foreign=_places(joiner.foreign for joiner in state.joiners),
         )
 
     def due(self, state: State) -> tuple[Chunk, ...]:
@@ -139,7 +149,7 @@ class World:
         return tuple(session[number - 1] for number in _members(self._expected(state)))
 
     def _expected(self, state: State) -> int:
-        return (2 << self.cell.chunks) - 2 & ~state.undetermined
+        return all_of(self.cell.chunks) & ~state.undetermined
 
     # --- a node and its one Pub/Sub connection ---
 
@@ -219,6 +229,11 @@ def replay(world: World, steps: tuple[Step, ...]) -> list[State]:
             )
         states.append(after[0])
     return states
+
+
+def _places(holds: Iterable[object]) -> tuple[int, ...]:
+    """Of those for which it holds, counted from 1."""
+    return tuple(place for place, held in enumerate(holds, 1) if held)
 
 
 def _members(mask: int) -> tuple[int, ...]:

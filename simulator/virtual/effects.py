@@ -13,10 +13,13 @@ from chunk7.delivery.effects import (
     Pause,
     ReadHead,
     ReadHistory,
+    ReadStatus,
     ReadStream,
     ReadTail,
     Release,
     ReleaseAfter,
+    SendControl,
+    SendEnd,
     SendHistory,
     SendWelcome,
     Sink,
@@ -32,6 +35,9 @@ from chunk7.simulator.virtual.population import SLOTS, Draws
 _REFUSED: dict[type[Any], str] = {
     Start: "the answer is written before anybody joins",
     LookWhenPoked: "there are no notices",
+    ReadStatus: "there are no statuses",
+    SendEnd: "there are no end frames",
+    SendControl: "there are no control frames",
 }
 Answer = tuple[float, Any]
 """When an effect is over, and what the ordering is told."""

@@ -35,6 +35,7 @@ from chunk7.delivery.effects import (
     SaveAndPublish,
     SendHistory,
     SendWelcome,
+    SetStatus,
     Sink,
     StreamRead,
     Subscribe,
@@ -98,6 +99,7 @@ _NOT_IN_TIME: dict[type[Any], str] = {
     Begin: "knows one answer a session",
     Clear: "knows one answer a session",
     Poke: "has no notices",
+    SetStatus: "has no statuses",
 }
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from chunk7.delivery.client import ClientModel
+from chunk7.delivery.contract import Contract
 from chunk7.delivery.life import ONE_BY_ONE, ProducerLife
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.simulator.explore.schedule import Failure, Step
@@ -27,6 +28,7 @@ class Mutant:
     stream_max_entries: int | None = None
     faults: tuple[str, ...] = ()
     life: ProducerLife = ONE_BY_ONE
+    contract: Contract = Contract.WHOLE
 
     def cell(self, chunks: int = 3) -> ExploreCell:
         """The cell to explore."""
@@ -38,6 +40,7 @@ class Mutant:
             client=self.client,
             stream_max_entries=self.stream_max_entries,
             life=self.life,
+            contract=self.contract,
         )
 
 
