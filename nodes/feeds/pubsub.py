@@ -1,9 +1,7 @@
 """Pub/Sub: one connection, reference-counted channels, one frame for all clients of a channel.
 
-A subscription is live from the store's confirmation until we send UNSUBSCRIBE. Confirmations of
-one channel come in the order in which we asked, so each belongs to the oldest SUBSCRIBE that has
-none yet, and a message that comes before a subscription's confirmation belongs to an earlier
-one that is over: it is not delivered.
+When to subscribe and unsubscribe, and from which confirmation on a channel is live, is decided in
+`delivery.node_channel`; here is who waits for it, and the commands that it asks for.
 """
 
 import asyncio
@@ -19,6 +17,7 @@ from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import StoreError, StoreLost
 from chunk7.delivery.handover import STRAIGHT, Handover, attach, check, hold, note, release
+from chunk7.delivery.node_channel import UNUSED, ChannelCommand, NodeChannel
 from chunk7.nodes.feeds.buffer import BufferFull
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.clock import now_ns
@@ -132,7 +131,9 @@ class Hub:
         self._on_bad_message = on_bad_message
         self._link: Link | None = None
         self._subscriptions: dict[bytes, Subscription] = {}
+        self._channels: dict[bytes, NodeChannel] = {}
         self._live: dict[bytes, Subscription] = {}
+        """Those of `_subscriptions` whose channel is live: where every message looks."""
         self._unconfirmed: defaultdict[bytes, deque[Subscription]] = defaultdict(deque)
         self._pong: asyncio.Future[None] | None = None
         self.on_hole: Callable[[Client], None] = lambda client: None
@@ -161,7 +162,7 @@ class Hub:
             for client in subscription.handovers:
                 subscription.hold(client)  # what comes first may not be next
             subscription.confirmed = asyncio.get_running_loop().create_future()
-            self._subscribe(subscription)
+            self._subscribe(subscription, self._channel(subscription).connect())
         confirmations = [s.confirmed for s in self._subscriptions.values()]
         if confirmations:
             await asyncio.wait(confirmations)
@@ -175,6 +176,8 @@ class Hub:
         """
         self._link = None
         self._live.clear()
+        channels = {name: channel.lose() for name, channel in self._channels.items()}
+        self._channels = {name: channel for name, channel in channels.items() if channel.wanted}
         left = [subscription for asked in self._unconfirmed.values() for subscription in asked]
         self._unconfirmed.clear()
         for subscription in (*self._subscriptions.values(), *left):
@@ -214,8 +217,8 @@ class Hub:
         if not waiting:
             del self._unconfirmed[channel]
         subscription.confirmed.set_result(now_ns())
-        if self._subscriptions.get(channel) is subscription:
-            self._live[channel] = subscription
+        current = self._subscriptions.get(channel, subscription)
+        self._become(current, self._channel(current).confirm())
 
     def _deliver(self, channel: bytes, payload: bytes) -> None:
         subscription = self._live.get(channel)
@@ -263,7 +266,7 @@ class Hub:
         subscription = self.subscription(client)
         if subscription is None:
             subscription = Subscription(stream_key(client.session_id).encode())
-            self._subscribe(subscription)
+            self._subscribe(subscription, self._channel(subscription).join())
             self._subscriptions[subscription.channel] = subscription
         subscription.put(client, attach(subscription.of(client), to, after_seq, positioned))
         return subscription
@@ -286,13 +289,15 @@ class Hub:
     def leave(self, client: Client) -> None:
         """Forget the client; unsubscribe after the last one. Does nothing if it never joined."""
         subscription = self.subscription(client)
-        if subscription is None or subscription.remove(client):
+        if subscription is None:
             return
-        del self._subscriptions[subscription.channel]
-        self._live.pop(subscription.channel, None)
-        if self._link is not None:
+        channel, command = self._channel(subscription).leave(last=not subscription.remove(client))
+        self._become(subscription, channel)
+        if not channel.wanted:
+            del self._subscriptions[subscription.channel]
+        if command is not None and self._link is not None:
             with contextlib.suppress(StoreLost):  # the store forgets us by itself
-                self._link.push("UNSUBSCRIBE", subscription.channel)
+                self._link.push(command.value, subscription.channel)
 
     # --- positions ---
 
@@ -303,12 +308,38 @@ class Hub:
     def resubscribe(self, session_id: str) -> None:
         """Send SUBSCRIBE again for a channel that may have gone deaf. Live chunks go on."""
         subscription = self._subscriptions.get(stream_key(session_id).encode())
-        if subscription is not None and self._link is not None and subscription.confirmed.done():
+        if subscription is None or self._link is None:
+            return
+        channel, command = self._channel(subscription).resubscribe()
+        if command is not None:
             subscription.confirmed = asyncio.get_running_loop().create_future()
-            self._subscribe(subscription)
+            self._subscribe(subscription, (channel, command))
 
-    def _subscribe(self, subscription: Subscription) -> None:
-        assert self._link is not None
-        subscription.sent_ns = now_ns()
-        self._link.push("SUBSCRIBE", subscription.channel)
-        self._unconfirmed[subscription.channel].append(subscription)
+    # --- the channel ---
+
+    def _channel(self, subscription: Subscription) -> NodeChannel:
+        return self._channels.get(subscription.channel, UNUSED)
+
+    def _subscribe(
+        self, subscription: Subscription, asked: tuple[NodeChannel, ChannelCommand | None]
+    ) -> None:
+        """What the channel asks for is sent, if anything; who waits for it is noted."""
+        channel, command = asked
+        if command is not None:
+            assert self._link is not None
+            subscription.sent_ns = now_ns()
+            self._link.push(command.value, subscription.channel)
+            self._unconfirmed[subscription.channel].append(subscription)
+        self._become(subscription, channel)
+
+    def _become(self, subscription: Subscription, channel: NodeChannel) -> None:
+        """The subscription's channel is this from now on."""
+        name = subscription.channel
+        if channel == UNUSED:
+            self._channels.pop(name, None)
+        else:
+            self._channels[name] = channel
+        if channel.live:
+            self._live[name] = subscription
+        else:
+            self._live.pop(name, None)
