@@ -114,6 +114,66 @@ class Subscription:
         return bool(self.clients or self.handovers)
 
 
+class _Channels:
+    """What the node's channels are, and who waits for the confirmation of a SUBSCRIBE.
+
+    `live` has the subscriptions whose channel is: where every message looks.
+    """
+
+    def __init__(self) -> None:
+        self.live: dict[bytes, Subscription] = {}
+        self._channels: dict[bytes, NodeChannel] = {}
+        self._unconfirmed: defaultdict[bytes, deque[Subscription]] = defaultdict(deque)
+
+    def of(self, subscription: Subscription) -> NodeChannel:
+        """The subscription's channel."""
+        return self._channels.get(subscription.channel, UNUSED)
+
+    def subscribe(
+        self,
+        link: Link,
+        subscription: Subscription,
+        asked: tuple[NodeChannel, ChannelCommand | None],
+    ) -> None:
+        """What the channel asks for is sent, if anything. Raises StoreLost; nothing has changed."""
+        channel, command = asked
+        if command is not None:
+            subscription.sent_ns = now_ns()
+            link.push(command.value, subscription.channel)
+            self._unconfirmed[subscription.channel].append(subscription)
+        self.become(subscription, channel)
+
+    def confirm(self, name: bytes, current: Subscription | None) -> None:
+        """A confirmation has come; `current` are the clients that the channel has now."""
+        waiting = self._unconfirmed[name]
+        oldest = waiting.popleft()
+        if not waiting:
+            del self._unconfirmed[name]
+        oldest.confirmed.set_result(now_ns())
+        self.become(current or oldest, self.of(oldest).confirm())
+
+    def lose(self) -> list[Subscription]:
+        """The connection has ended; who waited for a confirmation."""
+        left = [subscription for asked in self._unconfirmed.values() for subscription in asked]
+        self._unconfirmed.clear()
+        self.live.clear()
+        lost = ((name, channel.lose()) for name, channel in self._channels.items())
+        self._channels = {name: channel for name, channel in lost if channel != UNUSED}
+        return left
+
+    def become(self, subscription: Subscription, channel: NodeChannel) -> None:
+        """The subscription's channel is this from now on."""
+        name = subscription.channel
+        if channel == UNUSED:
+            self._channels.pop(name, None)
+        else:
+            self._channels[name] = channel
+        if channel.live:
+            self.live[name] = subscription
+        else:
+            self.live.pop(name, None)
+
+
 class Hub:
     """All subscriptions of a node. `on_message(clients)` is called for every live chunk.
 
@@ -131,10 +191,8 @@ class Hub:
         self._on_bad_message = on_bad_message
         self._link: Link | None = None
         self._subscriptions: dict[bytes, Subscription] = {}
-        self._channels: dict[bytes, NodeChannel] = {}
-        self._live: dict[bytes, Subscription] = {}
-        """Those of `_subscriptions` whose channel is live: where every message looks."""
-        self._unconfirmed: defaultdict[bytes, deque[Subscription]] = defaultdict(deque)
+        self._channels = _Channels()
+        self._live = self._channels.live
         self._pong: asyncio.Future[None] | None = None
         self.on_hole: Callable[[Client], None] = lambda client: None
         """Called when a client's position shows that a chunk is missing in front of a live one."""
@@ -162,7 +220,7 @@ class Hub:
             for client in subscription.handovers:
                 subscription.hold(client)  # what comes first may not be next
             subscription.confirmed = asyncio.get_running_loop().create_future()
-            self._subscribe(subscription, self._channel(subscription).connect())
+            self._channels.subscribe(link, subscription, self._channels.of(subscription).connect())
         confirmations = [s.confirmed for s in self._subscriptions.values()]
         if confirmations:
             await asyncio.wait(confirmations)
@@ -175,11 +233,7 @@ class Hub:
         Also for a subscription whose clients have left meanwhile: `connect` may wait for it.
         """
         self._link = None
-        self._live.clear()
-        channels = {name: channel.lose() for name, channel in self._channels.items()}
-        self._channels = {name: channel for name, channel in channels.items() if channel.wanted}
-        left = [subscription for asked in self._unconfirmed.values() for subscription in asked]
-        self._unconfirmed.clear()
+        left = self._channels.lose()
         for subscription in (*self._subscriptions.values(), *left):
             if not subscription.confirmed.done():
                 subscription.confirmed.set_exception(StoreLost("the store went away"))
@@ -212,13 +266,7 @@ class Hub:
             self._pong.set_result(None)
 
     def _confirm(self, channel: bytes) -> None:
-        waiting = self._unconfirmed[channel]
-        subscription = waiting.popleft()
-        if not waiting:
-            del self._unconfirmed[channel]
-        subscription.confirmed.set_result(now_ns())
-        current = self._subscriptions.get(channel, subscription)
-        self._become(current, self._channel(current).confirm())
+        self._channels.confirm(channel, self._subscriptions.get(channel))
 
     def _deliver(self, channel: bytes, payload: bytes) -> None:
         subscription = self._live.get(channel)
@@ -266,7 +314,8 @@ class Hub:
         subscription = self.subscription(client)
         if subscription is None:
             subscription = Subscription(stream_key(client.session_id).encode())
-            self._subscribe(subscription, self._channel(subscription).join())
+            channel = self._channels.of(subscription).join()
+            self._channels.subscribe(self._link, subscription, channel)
             self._subscriptions[subscription.channel] = subscription
         subscription.put(client, attach(subscription.of(client), to, after_seq, positioned))
         return subscription
@@ -291,8 +340,10 @@ class Hub:
         subscription = self.subscription(client)
         if subscription is None:
             return
-        channel, command = self._channel(subscription).leave(last=not subscription.remove(client))
-        self._become(subscription, channel)
+        channel, command = self._channels.of(subscription).leave(
+            last=not subscription.remove(client)
+        )
+        self._channels.become(subscription, channel)
         if not channel.wanted:
             del self._subscriptions[subscription.channel]
         if command is not None and self._link is not None:
@@ -310,36 +361,7 @@ class Hub:
         subscription = self._subscriptions.get(stream_key(session_id).encode())
         if subscription is None or self._link is None:
             return
-        channel, command = self._channel(subscription).resubscribe()
+        channel, command = self._channels.of(subscription).resubscribe()
         if command is not None:
             subscription.confirmed = asyncio.get_running_loop().create_future()
-            self._subscribe(subscription, (channel, command))
-
-    # --- the channel ---
-
-    def _channel(self, subscription: Subscription) -> NodeChannel:
-        return self._channels.get(subscription.channel, UNUSED)
-
-    def _subscribe(
-        self, subscription: Subscription, asked: tuple[NodeChannel, ChannelCommand | None]
-    ) -> None:
-        """What the channel asks for is sent, if anything; who waits for it is noted."""
-        channel, command = asked
-        if command is not None:
-            assert self._link is not None
-            subscription.sent_ns = now_ns()
-            self._link.push(command.value, subscription.channel)
-            self._unconfirmed[subscription.channel].append(subscription)
-        self._become(subscription, channel)
-
-    def _become(self, subscription: Subscription, channel: NodeChannel) -> None:
-        """The subscription's channel is this from now on."""
-        name = subscription.channel
-        if channel == UNUSED:
-            self._channels.pop(name, None)
-        else:
-            self._channels[name] = channel
-        if channel.live:
-            self._live[name] = subscription
-        else:
-            self._live.pop(name, None)
+            self._channels.subscribe(self._link, subscription, (channel, command))
