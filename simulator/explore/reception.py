@@ -10,6 +10,9 @@ from chunk7.delivery.frames import EndFrame, Frame, LiveFrame, StoredFrame, chun
 from chunk7.simulator.explore.clients import ClientMemories
 from chunk7.simulator.explore.state import ExploreCell, Joiner, all_of, session_chunks
 
+_FOREIGN = 1
+"""Among the bits of what was shown: no chunk of the session has the number 0."""
+
 
 class Reception:
     """What the clients of a cell receive. `wires`, `receipts` and `readers` as for `World`.
@@ -123,7 +126,7 @@ class Reception:
         )
         if joiner.ended or kind is EndFrame:
             joiner = self._believe(joiner)
-        if bits & joiner.excused & self._barred or not all(map(self.number, shown)):
+        if bits & (joiner.excused & self._barred | _FOREIGN):
             joiner = joiner._replace(foreign=True)
         if self._readers and shown:
             joiner = joiner._replace(told=(*joiner.told, *shown))
@@ -143,8 +146,10 @@ class Reception:
         known = self._taken.get((memory, frame))
         if known is None:
             after, shown = self.client.take(memory, self._frames[frame])
-            bits = sum({1 << number for number in self.numbers_of(shown)})
-            known = self._taken[memory, frame] = after, bits, tuple(map(self.chunk_id, shown))
+            ids = tuple(map(self.chunk_id, shown))
+            numbers = {self._numbers[chunk_id] for chunk_id in ids}
+            bits = sum(_FOREIGN if number is None else 1 << number for number in numbers)
+            known = self._taken[memory, frame] = after, bits, ids
         return known
 
     def _receive(self, joiner: Joiner, number: int) -> Joiner:
