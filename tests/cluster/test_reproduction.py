@@ -1,6 +1,7 @@
 """The bug report's schedule on a real store, and the explorer's counter-examples beside it."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -306,9 +307,13 @@ def test_the_reports_five_instants_in_order() -> None:
 
 
 def chunk7(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run the real command."""
+    """Run the real command. The environment is Python's: where pytest imports readline, that tells
+    the C library a width (COLUMNS) of which Python knows nothing.
+    """
     command = [sys.executable, "-m", "chunk7", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ)
+    )
 
 
 def test_the_command_prints_the_reports_result_as_json() -> None:
