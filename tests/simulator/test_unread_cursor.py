@@ -149,7 +149,7 @@ def test_following_twice_is_the_error_that_a_node_gives() -> None:
         yield Follow(after=BEGINNING)
         yield Follow(after=BEGINNING)
 
-    with pytest.raises(OrderingError, match="twice: follows twice"):
+    with pytest.raises(OrderingError, match="twice: the ordering follows twice"):
         explore(ExploreCell(ConnectOrdering("twice", steps, Feed.STREAM), APPEND))
 
 
