@@ -7,6 +7,7 @@ a mailbox that somebody else empties, whenever that is: Pub/Sub promises no more
 
 from collections import defaultdict, deque
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from chunk7.delivery.chunk import Chunk
@@ -16,6 +17,14 @@ from chunk7.delivery.effects import BEGINNING, NEWEST, Cursor, StreamRead
 Snapshot = tuple[Any, ...]
 """Everything a `MemoryStore` holds, hashable: equal snapshots, equal futures."""
 _NONE = entry_id(BEGINNING)
+
+
+class Key(StrEnum):
+    """What a session has in the store."""
+
+    HISTORY = "history"
+    STREAM = "stream"
+    COUNTER = "counter"
 
 
 class MemoryStore:
@@ -156,8 +165,20 @@ class MemoryStore:
         self.begin(session_id)
         self._statuses.pop(session_id, None)
 
-    def roll_back(self, before: "MemoryStore") -> None:
-        """All keys are as they were before; clocks go on, and subscribers stay."""
+    def evict(self, session_id: str, key: Key) -> None:
+        """One of the session's keys is gone."""
+        gone: dict[Key, tuple[dict[str, Any], ...]] = {
+            Key.HISTORY: (self._histories,),
+            Key.STREAM: (self._streams, self._last_ids),
+            Key.COUNTER: (self._seqs,),
+        }
+        for values in gone[key]:
+            values.pop(session_id, None)
+
+    def roll_back(self, before: "MemoryStore", *, clock_behind: bool = False) -> None:
+        """All keys are as they were before, and clocks if they are behind; subscribers stay."""
+        if clock_behind:
+            self._clocks_ms = before._clocks_ms
         self._histories, self._streams = before._histories, before._streams
         self._seqs, self._last_ids = before._seqs, before._last_ids
         self._statuses = before._statuses

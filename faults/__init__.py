@@ -7,6 +7,7 @@ cluster that runs, `schedule.py` when it does.
 from chunk7.faults.client_reconnect_storm import ClientReconnectStorm
 from chunk7.faults.deaf_node import DeafNode
 from chunk7.faults.evict import Evict
+from chunk7.faults.evict_key import EvictKey
 from chunk7.faults.fault import Fault, Spells, Strikes, Wording
 from chunk7.faults.live import StrikesLive
 from chunk7.faults.network_cut import NetworkCut
@@ -21,7 +22,9 @@ from chunk7.faults.proxy_reload import ProxyReload
 from chunk7.faults.same_as import SAME_AS
 from chunk7.faults.slow_client import SlowClient
 from chunk7.faults.stale_read import StaleRead
+from chunk7.faults.stale_read_any import StaleReadAny
 from chunk7.faults.store_failover import StoreFailover
+from chunk7.faults.store_failover_behind import StoreFailoverBehind
 from chunk7.faults.store_kill_pubsub import StoreKillPubsub
 from chunk7.faults.store_latency import StoreLatency
 from chunk7.faults.store_pause import StorePause
@@ -43,10 +46,13 @@ FAULTS: dict[str, Fault] = {
         StoreLatency(),
         StorePause(),
         StoreFailover(),
+        StoreFailoverBehind(),
         NetworkCut(),
         DeafNode(),
         StaleRead(),
+        StaleReadAny(),
         Evict(),
+        EvictKey(),
         Trim(),
         ProxyReload(),
         SlowClient(),

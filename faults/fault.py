@@ -18,8 +18,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from chunk7.delivery.store import Key
+
 MAX_STRIKES = 3
 """How often one fault may strike in a schedule; each time more multiplies the schedules."""
+
+
+MAX_ROLL_BACK = 3
+"""How many commands a failover may undo at most."""
 
 
 class ClientView(NamedTuple):
@@ -90,22 +96,38 @@ class Deafen:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """The store no longer has the session: history, stream and counter are gone."""
+    """The store has lost the session: history, stream and counter are gone, or one of them."""
+
+    key: Key | None = None
+    """None: all three."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollBack:
-    """History, stream and counter are as they were before the last command that changed them."""
+    """History, stream and counter are as they were before the last commands that changed them.
+
+    `commands` is at most MAX_ROLL_BACK; if there were fewer, all are undone. With `clock_behind`
+    the store's clock is as it was, too.
+    """
+
+    commands: int = 1
+    clock_behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
     """The node's next read, of a join or a fetch, is answered as of now.
 
-    Unless more than one chunk has been written by then: so far a replica is not behind.
+    Unless more than `most_chunks` have been written by then: so far a replica is not behind. None
+    is no bound.
     """
 
     node: int
+    most_chunks: int | None = 1
+
+    def since(self, writing: int, chunks: int) -> int:
+        """The chunk under way when the read has one more to come, of a session of so many."""
+        return chunks if self.most_chunks is None else writing + self.most_chunks - 1
 
 
 @dataclass(frozen=True, slots=True)

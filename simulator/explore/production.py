@@ -4,13 +4,13 @@ A producer's window has its writes under way and, while there is room, the next 
 as soon as those before it have. One at a time is a window of one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, NamedTuple
 
 from chunk7.delivery.effects import BEGINNING, Append, Poke, Publish
 from chunk7.delivery.life import Retry
-from chunk7.faults.fault import WriteView
+from chunk7.faults.fault import MAX_ROLL_BACK, WriteView
 from chunk7.simulator.explore.naming import MISHANDLED, effect_name, impossible, misplaced
 from chunk7.simulator.explore.programs import ENDED, Programs
 from chunk7.simulator.explore.schedule import SAME_MS, Step
@@ -26,8 +26,13 @@ from chunk7.simulator.explore.state import (
 )
 from chunk7.simulator.explore.stores import WRITES, Stores
 
-FAILOVER = "store_failover"
-"""The fault that needs to know what the store was."""
+_UNDONE = {"store_failover": 1, "store_failover_behind": MAX_ROLL_BACK}
+"""The faults that need to know what the store was, and how many commands ago."""
+
+
+def most_undone(faults: Iterable[str]) -> int:
+    """How many commands that changed keys these faults can undo."""
+    return max((_UNDONE.get(name, 0) for name in faults), default=0)
 
 
 class Write(NamedTuple):
@@ -45,7 +50,9 @@ class Write(NamedTuple):
 
     def on(self, state: State, window: Window) -> State:
         """The store has done it, in this state, and that is what the producer goes on with."""
-        before = state.store if self.changes and FAILOVER in state.faults else state.before
+        before = state.before
+        if self.changes and state.faults and (undone := most_undone(state.faults)):
+            before = (*before, state.store)[-undone:]
         writers = put(state.writers, self.writer, window)
         replica = state.replica
         if replica is not None and (self.changes or replica.serves_pubsub):

@@ -165,7 +165,8 @@ class Replicated(NamedTuple):
 class State(NamedTuple):
     """One moment. `writers` has a window a producer, zombies behind the others.
 
-    `before` is the store before the last command that changed keys, while a failover may come.
+    `before` is the store before each of the last commands that changed keys, as many as a failover
+    that may come can undo.
     """
 
     store: int
@@ -174,7 +175,7 @@ class State(NamedTuple):
     channels: tuple[int, ...]
     joiners: tuple[Joiner, ...]
     faults: tuple[str, ...]
-    before: int = 0
+    before: tuple[int, ...] = (0,)
     stale: Stale | None = None
     replica: Replicated | None = None
     started: bool = True

@@ -27,7 +27,7 @@ from chunk7.delivery.effects import (
     SaveAndPublish,
     SetStatus,
 )
-from chunk7.delivery.store import MemoryStore, Snapshot
+from chunk7.delivery.store import Key, MemoryStore, Snapshot
 from chunk7.simulator.explore.schedule import SAME_MS
 from chunk7.simulator.explore.state import SESSION
 
@@ -107,10 +107,25 @@ class Stores:
             lambda memory: execute(memory, SESSION, effect, same_ms=same_ms),
         )
 
-    def rolled_back(self, store: int, before: int) -> int:
-        """The content with its keys as they were in an earlier one."""
+    def without(self, store: int, key: Key | None) -> int:
+        """The content without one of the session's keys, or without all."""
+
+        def forget(memory: MemoryStore) -> None:
+            if key is None:
+                memory.expire(SESSION)
+            else:
+                memory.evict(SESSION, key)
+
+        return self.after(store, ("forget", key), forget)[0]
+
+    def rolled_back(self, store: int, before: int, clock_behind: bool) -> int:
+        """The content with its keys as in an earlier one, and its clock if that is behind."""
         earlier = MemoryStore.restored(self._snapshots[before], self._stream_max_entries)
-        return self.after(store, ("roll back", before), lambda m: m.roll_back(earlier))[0]
+        return self.after(
+            store,
+            ("roll back", before, clock_behind),
+            lambda memory: memory.roll_back(earlier, clock_behind=clock_behind),
+        )[0]
 
     def newest(self, store: int) -> Cursor:
         """The id of the entry that was last appended, BEGINNING before the first."""

@@ -51,6 +51,7 @@ class Strokes:
         service: Service,
         production: Production,
     ) -> None:
+        self._chunks = cell.chunks
         self._programs = programs
         self._stores = stores
         self._service = service
@@ -98,13 +99,14 @@ class Strokes:
             case Deafen(node):
                 channel = state.channels[node]
                 return self._disconnect(state, node, channel) if channel == SUBSCRIBED else state
-            case Forget():
-                store, _ = self._stores.after(state.store, "forget", lambda m: m.expire(SESSION))
-                return state._replace(store=store)
-            case RollBack():
-                return state._replace(store=self._stores.rolled_back(state.store, state.before))
+            case Forget(key):
+                return state._replace(store=self._stores.without(state.store, key))
+            case RollBack(commands, clock_behind):
+                kept = max(len(state.before) - commands, 0) + 1
+                store = self._stores.rolled_back(state.store, state.before[kept - 1], clock_behind)
+                return state._replace(store=store, before=state.before[:kept])
             case Lag(node):
-                writing = self._production.writing(state)
+                writing = consequence.since(self._production.writing(state), self._chunks)
                 return state._replace(stale=Stale(node, state.store, writing))
             case LoseReply(writer, chunk, executed, same_ms):
                 return self._production.lose_reply(state, writer, chunk, executed, same_ms)

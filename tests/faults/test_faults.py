@@ -1,5 +1,6 @@
 """When each fault may strike, and what comes of it: literal situations, compared whole."""
 
+from chunk7.delivery.store import Key
 from chunk7.faults import EFFECTS, FAULTS, SAME_AS, SPELLS, STRIKES
 from chunk7.faults.fault import (
     ClientView,
@@ -103,6 +104,33 @@ def test_a_store_that_restarts_is_a_lost_store_for_every_node() -> None:
 
 def test_keys_may_be_evicted_at_any_moment() -> None:
     assert strikes("evict") == [Strike("store", "evict", None, (Forget(),))]
+
+
+def test_one_key_may_be_evicted_and_the_others_stay() -> None:
+    assert strikes("evict_key") == [
+        Strike("store", "evict_history", None, (Forget(Key.HISTORY),)),
+        Strike("store", "evict_stream", None, (Forget(Key.STREAM),)),
+        Strike("store", "evict_counter", None, (Forget(Key.COUNTER),)),
+    ]
+
+
+def test_a_failover_may_undo_several_writes_and_turn_the_clock_back() -> None:
+    assert strikes("store_failover_behind", JOINING) == [
+        Strike("store", "failover_2_behind", None, (RollBack(2), Rejoin(0, 0), Disconnect(0))),
+        Strike("store", "failover_3_behind", None, (RollBack(3), Rejoin(0, 0), Disconnect(0))),
+        Strike(
+            "store",
+            "failover_clock_behind",
+            None,
+            (RollBack(clock_behind=True), Rejoin(0, 0), Disconnect(0)),
+        ),
+    ]
+
+
+def test_a_replica_is_behind_by_one_chunk_or_by_any_number() -> None:
+    [one], [any_number] = (strikes(n, ABSENT, writing=2) for n in ("stale_read", "stale_read_any"))
+    assert (one.consequences, any_number.consequences) == ((Lag(0),), (Lag(0, None),))
+    assert (Lag(0).since(2, chunks=9), Lag(0, None).since(2, chunks=9)) == (2, 9)
 
 
 def test_a_node_goes_deaf_where_somebody_listens() -> None:

@@ -31,6 +31,7 @@ from chunk7.delivery.frames import BeatFrame, JoinedFrame, StoredFrame
 from chunk7.delivery.handover import attach, check, note, release
 from chunk7.delivery.ordering import Join
 from chunk7.delivery.stepping import Steps
+from chunk7.delivery.store import Key
 from chunk7.faults import STRIKES
 from chunk7.faults.fault import (
     ClientView,
@@ -48,7 +49,7 @@ from chunk7.faults.fault import (
     Strike,
     TrimTo,
 )
-from chunk7.simulator.explore.production import FAILOVER
+from chunk7.simulator.explore.production import most_undone
 from chunk7.simulator.explore.schedule import PRODUCERS, Step
 from chunk7.simulator.explore.state import (
     SENT,
@@ -74,7 +75,7 @@ class SteppedCell:
         channel = stream_key(session_id)
         self._relays = [Relay(url, channel) for _ in range(1 + len(cell.faults))]
         chunks = [replace(chunk, session_id=session_id) for chunk in session_chunks(cell.chunks)]
-        self.keys = SessionKeys(store, session_id, keeps_before=FAILOVER in cell.faults)
+        self.keys = SessionKeys(store, session_id, undone=most_undone(cell.faults))
         self.producers = SteppedProducers(cell.write, cell.life, chunks, store, self.keys)
         numbers = {(c.message_id, c.index): n for n, c in enumerate(chunks, 1)}
         policy = cell.client_model()
@@ -142,14 +143,16 @@ class SteppedCell:
                         client.recover(self._cell.connect)
             case Deafen(node):
                 await self._relays[node].disconnect(self._relays[node].state)
-            case Forget():
-                await self.keys.forget()
-                self.producers.ids.forget()
-            case RollBack():
-                await self.keys.roll_back()
-                self.producers.ids.roll_back()
+            case Forget(key):
+                await self.keys.forget(key)
+                if key in (None, Key.STREAM):
+                    self.producers.ids.forget()
+            case RollBack(commands, clock_behind):
+                await self.keys.roll_back(commands)
+                self.producers.ids.roll_back(commands, clock_behind)
             case Lag(node):
-                await self.keys.keep_stale(node, self.producers.writing)
+                since = consequence.since(self.producers.writing, self._cell.chunks)
+                await self.keys.keep_stale(node, since)
             case TrimTo(max_entries):
                 await self.keys.trim(max_entries)
             case LoseReply():

@@ -24,7 +24,7 @@ from chunk7.delivery.life import ProducerLife, Retry
 from chunk7.delivery.ordering import WriteOrdering
 from chunk7.delivery.stepping import Steps
 from chunk7.delivery.store import MemoryStore
-from chunk7.faults.fault import LoseReply, StartOver, WriteView
+from chunk7.faults.fault import MAX_ROLL_BACK, LoseReply, StartOver, WriteView
 from chunk7.simulator.explore.schedule import SAME_MS, Step
 from chunk7.wire.store.store import Store
 
@@ -38,7 +38,7 @@ class EntryIds:
     def __init__(self, session_id: str) -> None:
         self._session_id = session_id
         self._model = MemoryStore()
-        self._before = self._model.snapshot()
+        self._before = [self._model.snapshot()]
 
     def next(self, chunk: Chunk, same_ms: bool) -> Cursor:
         """The id of the entry that is appended now."""
@@ -46,11 +46,13 @@ class EntryIds:
 
     def changing(self) -> None:
         """Before a command that changes keys."""
-        self._before = self._model.snapshot()
+        self._before = [*self._before, self._model.snapshot()][-MAX_ROLL_BACK:]
 
-    def roll_back(self) -> None:
-        """As before the last such command."""
-        self._model.roll_back(MemoryStore.restored(self._before))
+    def roll_back(self, commands: int, clock_behind: bool) -> None:
+        """As before the last such commands."""
+        self._before = self._before[: max(len(self._before) - commands, 0) + 1]
+        earlier = MemoryStore.restored(self._before[-1])
+        self._model.roll_back(earlier, clock_behind=clock_behind)
 
     def forget(self) -> None:
         """The stream is gone."""
