@@ -4,6 +4,8 @@ An ordering that never yields, or a file that never finishes loading, cannot be 
 within. So it runs in a process of its own, which has to show signs of life.
 """
 
+import itertools
+import mmap
 import multiprocessing
 import os
 import signal
@@ -11,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import cycle
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
@@ -38,7 +39,7 @@ def guarded(*jobs: Job[Item], patience_s: float | None = None) -> Iterator[Item]
     try:
         with _uninterrupted():  # nobody would end a child that has only half begun
             children.extend(map(_Guarded, jobs))
-        for child in cycle(children):
+        for child in itertools.cycle(children):
             message = child.receive(patience_s)
             if message is None:
                 return
@@ -73,7 +74,7 @@ class _Guarded:
 
     def __init__(self, job: Job[Any]) -> None:
         fork = multiprocessing.get_context("fork")
-        self._ticks = fork.Value("Q", 0, lock=False)
+        self._ticks = mmap.mmap(-1, 8)  # shared without a file: a full disk is no matter of ours
         self._results, theirs = fork.Pipe(duplex=False)
         self._process = fork.Process(target=_child, args=(job, self._ticks, theirs), daemon=True)
         self._process.start()
@@ -81,10 +82,10 @@ class _Guarded:
 
     def receive(self, patience_s: float) -> tuple[str, Any] | None:
         """Its next message, None after the last."""
-        seen, since = self._ticks.value, time.monotonic()
+        seen, since = self._ticks[:], time.monotonic()
         while not self._results.poll(0.05):
-            if self._ticks.value != seen:
-                seen, since = self._ticks.value, time.monotonic()
+            if self._ticks[:] != seen:
+                seen, since = self._ticks[:], time.monotonic()
             elif time.monotonic() - since > patience_s:
                 raise OrderingError(
                     "an ordering or client file has neither yielded nor ended for "
@@ -109,8 +110,10 @@ def _child(job: Job[Any], ticks: Any, theirs: Connection) -> None:
     os.dup2(2, 1)  # stdout is for the report alone
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for our parent, who then kills us
 
+    count = itertools.count(1)
+
     def tick() -> None:
-        ticks.value += 1
+        ticks[:] = next(count).to_bytes(8, "little")
 
     try:
         for item in job(tick):
