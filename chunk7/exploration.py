@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -97,18 +97,10 @@ def explored(
     ordering, client or fault that does not exist and when none pair, OrderingError for one that
     breaks the protocol or loops for ever.
     """
-    may_strike = _chosen_faults(faults)
-    connects = _wanted("--connect", connects, CONNECT_ORDERINGS)
-    writes = _wanted("--write", writes, WRITE_ORDERINGS)
-
-    def job(tick: Tick, share: slice) -> Iterator[Finding]:
-        pairs = _pairs(connects, writes)
-        rest = _terms(terms)
-        like = [_cell(*each, chunks, joiners, may_strike, **rest) for each in pairs]
-        for cell in [cell for one in like for cell in one.with_each_client()][share]:
-            yield find(cell, replace(limits, tick=tick))
-
-    return _run(job, connects, writes, jobs, terms.get("client"))
+    return _each_cell(
+        lambda cell, tick: find(cell, replace(limits, tick=tick)),
+        (connects, writes, faults), (chunks, joiners), terms, jobs,
+    )  # fmt: skip
 
 
 class Lived(NamedTuple):
@@ -133,20 +125,13 @@ def lived(
     **terms: Any,
 ) -> Iterator[Lived]:
     """Whether in the end every client has everything; arguments and errors as for `explored`."""
-    may_strike = _chosen_faults(faults)
-    connects = _wanted("--connect", connects, CONNECT_ORDERINGS)
-    writes = _wanted("--write", writes, WRITE_ORDERINGS)
     limits = limits or SearchLimits()
 
-    def job(tick: Tick, share: slice) -> Iterator[Lived]:
-        pairs = _pairs(connects, writes)
-        rest = _terms(terms)
-        like = [_cell(*each, chunks, joiners, may_strike, **rest) for each in pairs]
-        for cell in [cell for one in like for cell in one.with_each_client()][share]:
-            found = in_the_end(cell, replace(limits, tick=tick))
-            yield Lived(found.document(), drawn_for_ever(found), found.seconds)
+    def look(cell: ExploreCell, tick: Tick) -> Lived:
+        found = in_the_end(cell, replace(limits, tick=tick))
+        return Lived(found.document(), drawn_for_ever(found), found.seconds)
 
-    return _run(job, connects, writes, jobs, terms.get("client"))
+    return _each_cell(look, (connects, writes, faults), (chunks, joiners), terms, jobs)
 
 
 class Proved(NamedTuple):
@@ -175,25 +160,19 @@ def proved(
 
     The file is run in another process. Raises UsageError when it has no property.
     """
-    may_strike = _chosen_faults(faults)
-    connects = _wanted("--connect", connects, CONNECT_ORDERINGS)
-    writes = _wanted("--write", writes, WRITE_ORDERINGS)
     limits = limits or SearchLimits()
+    properties = cache(partial(load_properties, file))  # in the process that may run it, once
 
-    def job(tick: Tick, share: slice) -> Iterator[Proved]:
-        properties = load_properties(file)
-        pairs = _pairs(connects, writes)
-        rest = _terms(terms)
-        like = [ExploreCell(*each, chunks, joiners, may_strike, **rest) for each in pairs]
-        for cell in [cell for one in like for cell in one.with_each_client()][share]:
-            found = check_properties(cell, properties, replace(limits, tick=tick))
-            drawings = {
-                name: drawn_breaking(_cell_of(cell, example), example, name)
-                for name, example in found.examples.items()
-            }
-            yield Proved(found.document(), drawings, found.seconds)
+    def look(cell: ExploreCell, tick: Tick) -> Proved:
+        found = check_properties(cell, properties(), replace(limits, tick=tick))
+        drawings = {
+            name: drawn_breaking(_cell_of(cell, example), example, name)
+            for name, example in found.examples.items()
+        }
+        return Proved(found.document(), drawings, found.seconds)
 
-    return _run(job, connects, writes, jobs, foreign=True)
+    pairing, size = (connects, writes, faults), (chunks, joiners)
+    return _each_cell(look, pairing, size, terms, jobs, foreign=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +280,31 @@ def _each_fault(wanted: Sequence[str]) -> tuple[str, ...]:
             raise UsageError(f"--faults {name}: one of {', '.join(FAULTS)}, or all")
     every = STRIKES if "all" in wanted or not wanted else {}
     return tuple(name for name in FAULTS if name in wanted or name in every)
+
+
+def _each_cell(
+    look: Callable[[ExploreCell, Tick], Item],
+    pairing: tuple[Sequence[str | ConnectOrdering], Sequence[str | WriteOrdering], Sequence[str]],
+    size: tuple[int, int],
+    terms: Mapping[str, Any],
+    jobs: int,
+    foreign: bool = False,
+) -> Iterator[Item]:
+    """What is seen of every pair, with clients that resume and, where they differ, start over.
+
+    `pairing` is connect and write orderings and faults, `size` chunks and joiners.
+    """
+    may_strike = _chosen_faults(pairing[2])
+    connects = _wanted("--connect", pairing[0], CONNECT_ORDERINGS)
+    writes = _wanted("--write", pairing[1], WRITE_ORDERINGS)
+
+    def job(tick: Tick, share: slice) -> Iterator[Item]:
+        pairs, rest = _pairs(connects, writes), _terms(terms)
+        like = [_cell(*each, *size, may_strike, **rest) for each in pairs]
+        for cell in [cell for one in like for cell in one.with_each_client()][share]:
+            yield look(cell, tick)
+
+    return _run(job, connects, writes, jobs, terms.get("client"), foreign)
 
 
 def _run(
