@@ -33,7 +33,7 @@ run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
 
 # What is measured, and what runs in containers, has the machine to itself, after all others. Other
-# tests with servers of their own wait two thirds of the time: four files of them, or members of the gallery, at a time.
+# tests with servers of their own wait two thirds of the time: three files of them run at a time.
 ALONE := measured or docker
 
 ifdef ARGS
@@ -51,7 +51,8 @@ test-quick: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n auto --durations 12 -m "not (live or docker or gallery)"
 
 test-clusters: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n 4 --dist loadgroup --durations 12 -m "(live or gallery) and not ($(ALONE))"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --durations 12 -m "live and not ($(ALONE))"
+	$(BIN)/python -m pytest -n 3 --durations 12 -m gallery
 	$(BIN)/python -m pytest --durations 12 -m "$(ALONE)"
 
 check: $(VENV)/dev.stamp

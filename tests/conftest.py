@@ -37,14 +37,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file share their servers, so one worker runs them; the gallery's share none."""
-    for item in items:
-        if item.get_closest_marker("live"):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-
-
 @pytest.fixture
 def call(capfd: pytest.CaptureFixture[str]) -> "Call":
     """Calls the `chunk7` command in this process; see tests/call_kit.py."""
