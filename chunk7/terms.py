@@ -93,10 +93,11 @@ def in_words(terms: dict[str, Any]) -> str:
     writers = f", {life.writers} producers" if life.writers > 1 else ""
     overlap = f", {life.overlap} chunks under way at once" if life.overlap > 1 else ""
     retry = f", retry: {life.retry}" if life.retry else ""
+    replica = f", a replica for {terms['replica']}" if terms["replica"] else ""
     client = f", client: {terms['client']}" if terms["client"] else ""
     due: Contract = terms["contract"]
     whole = "" if due is Contract.WHOLE else f", due to clients: {due}"
-    return f"{writers}{overlap}{retry}{client}{whole}"
+    return f"{writers}{overlap}{retry}{replica}{client}{whole}"
 
 
 def _loses_a_reply(faults: list[str] | None) -> bool:

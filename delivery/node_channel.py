@@ -14,7 +14,8 @@ that order, with the published chunks. So a confirmation belongs to the oldest S
 none; of several on their way the channel's own is the newest, for an older one was for clients that
 had all left before it was sent. And what comes before the own confirmation was published for them.
 
-Pure: every driver asks these and keeps the value, sends the command, and knows who is there.
+Pure: the live hub asks these and keeps the value, sends the command, and knows who is there. The
+explorer does not yet: there a SUBSCRIBE is confirmed by what it sees of the store.
 """
 
 from enum import StrEnum

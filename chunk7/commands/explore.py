@@ -93,6 +93,32 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         "repeatable, or commas",
     )
     add_terms(parser)
+    _add_questions(parser)
+    _add_limits(parser)
+    parser.add_argument(
+        "--show",
+        action="append",
+        metavar="KIND",
+        help=f"counter-examples to draw: {', '.join(Failure)}, or all; repeatable, or commas "
+        "(default: lossy, else stuck)",
+    )
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="also say how much was explored, and what never happened in any schedule",
+    )
+    add_fail_on(parser, (*FAILURES, *Failure), "pair")
+    add_seed(parser)
+    add_out(
+        parser,
+        "nowhere; with it, explore.json and a schedule for each kind of failure; "
+        "survival.json and one for each fault with --survival; liveness.json, properties.json",
+    )
+    add_json(parser)
+
+
+def _add_questions(parser: Parser) -> None:
+    """What else than the matrix may be asked for, one at a time."""
     parser.add_argument(
         "--survival",
         action="store_true",
@@ -125,27 +151,6 @@ def add_parser(subparsers: "Subparsers[Parser]") -> None:
         metavar="FILE",
         help="write the one pair named as a model for SPIN, and explore nothing",
     )
-    _add_limits(parser)
-    parser.add_argument(
-        "--show",
-        action="append",
-        metavar="KIND",
-        help=f"counter-examples to draw: {', '.join(Failure)}, or all; repeatable, or commas "
-        "(default: lossy, else stuck)",
-    )
-    parser.add_argument(
-        "--verbose",
-        action="store_true",
-        help="also say how much was explored, and what never happened in any schedule",
-    )
-    add_fail_on(parser, (*FAILURES, *Failure), "pair")
-    add_seed(parser)
-    add_out(
-        parser,
-        "nowhere; with it, explore.json and a schedule for each kind of failure; "
-        "survival.json and one for each fault with --survival; liveness.json, properties.json",
-    )
-    add_json(parser)
 
 
 def _add_limits(parser: Parser) -> None:
@@ -263,16 +268,11 @@ def _survival(args: argparse.Namespace) -> int:
         *pairing, names(args.faults), *size, limits, args.jobs or cores(), **terms(args)
     )
     rows = list(_watched(found))
-    document = {"schema": SCHEMA, "survival": [row.document() for row in rows]}
-    if args.out:
-        make_folder(args.out)
-        write_whole(args.out / "survival.json", json.dumps(document) + "\n")
-        write_schedules(rows, args.out)
-    if args.json:
-        sys.stdout.write(json.dumps(document) + "\n")
-    else:
+    if not _written(args, "survival", [row.document() for row in rows]):
         title = f"{_size(args)}, one fault at a time"
         show_survival(rows, title, stdout_console(PLAIN_WIDTH))
+    if args.out:
+        write_schedules(rows, args.out)
     return CROSSED if any(row.verdict in failures for row in rows) else 0
 
 
@@ -288,13 +288,7 @@ def _liveness(args: argparse.Namespace) -> int:
     limits = SearchLimits(args.max_schedules, args.max_seconds)
     pairing = names(args.connect), names(args.write), names(args.faults)
     rows = list(_watched(lived(*pairing, *size, limits, args.jobs or cores(), **terms(args))))
-    document = {"schema": SCHEMA, "liveness": [row.document for row in rows]}
-    if args.out:
-        make_folder(args.out)
-        write_whole(args.out / "liveness.json", json.dumps(document) + "\n")
-    if args.json:
-        sys.stdout.write(json.dumps(document) + "\n")
-    else:
+    if not _written(args, "liveness", [row.document for row in rows]):
         show_liveness(rows, _heading(_size(args), rows), stdout_console(PLAIN_WIDTH))
     return CROSSED if any(row.document["verdict"] in failures for row in rows) else 0
 
@@ -314,13 +308,7 @@ def _properties(args: argparse.Namespace) -> int:
     pairing = names(args.connect), names(args.write), names(args.faults)
     found = proved(args.properties, *pairing, *size, limits, args.jobs or cores(), **terms(args))
     rows = list(_watched(found))
-    document = {"schema": SCHEMA, "properties": [row.document for row in rows]}
-    if args.out:
-        make_folder(args.out)
-        write_whole(args.out / "properties.json", json.dumps(document) + "\n")
-    if args.json:
-        sys.stdout.write(json.dumps(document) + "\n")
-    else:
+    if not _written(args, "properties", [row.document for row in rows]):
         show_properties(rows, _heading(_size(args), rows), stdout_console(PLAIN_WIDTH))
     verdicts = {word for row in rows for word in row.document["properties"].values()}
     return CROSSED if verdicts.intersection(failures) else 0
@@ -358,6 +346,17 @@ def _promela(args: argparse.Namespace) -> int:
     return 0
 
 
+def _written(args: argparse.Namespace, name: str, rows: list[dict[str, Any]]) -> bool:
+    """The rows to a file of that name with --out, to stdout with --json; whether to stdout."""
+    text = json.dumps({"schema": SCHEMA, name: rows}) + "\n"
+    if args.out:
+        make_folder(args.out)
+        write_whole(args.out / f"{name}.json", text)
+    if args.json:
+        sys.stdout.write(text)
+    return bool(args.json)
+
+
 def _refuse(args: argparse.Namespace, mode: str, options: tuple[str, ...]) -> None:
     """Raises UsageError for an option that this way to explore has no use for."""
     for option in options:
@@ -388,11 +387,8 @@ def _watched(found: "Iterator[Found]") -> "Iterator[Found]":
 
 
 def _heading(size: str, findings: "Sequence[Finding | Lived | Proved]") -> str:
-    cell = findings[0].document
-    faults = cell["faults"]
-    troubles = f", faults: {', '.join(faults)}" if faults else ""
-    replicas = f", a replica for {cell['replica']}" if "replica" in cell else ""
-    return f"{size}{troubles}{replicas}"
+    faults = findings[0].document["faults"]
+    return f"{size}, faults: {', '.join(faults)}" if faults else size
 
 
 def _size(args: argparse.Namespace) -> str:

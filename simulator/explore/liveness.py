@@ -20,12 +20,9 @@ from typing import Any
 from chunk7.simulator.explore.graph import Graph, reached
 from chunk7.simulator.explore.schedule import (
     Step,
-    client_document,
-    life_document,
-    replica_document,
 )
 from chunk7.simulator.explore.search import SearchLimits
-from chunk7.simulator.explore.state import ExploreCell
+from chunk7.simulator.explore.state import ExploreCell, cell_document
 from chunk7.simulator.explore.unread_cursor import CursorRead
 from chunk7.simulator.explore.world import World
 
@@ -61,13 +58,7 @@ class Liveness:
     def document(self) -> dict[str, Any]:
         """The cell in the JSON of `chunk7 explore --liveness`."""
         return {
-            "connect": self.cell.connect.name,
-            "write": self.cell.write.name,
-            "faults": list(self.cell.faults),
-            "resumes": self.cell.resumes,
-            **replica_document(self.cell.replica),
-            **client_document(self.cell.client_name),
-            **life_document(self.cell.life),
+            **cell_document(self.cell),
             "verdict": str(self.verdict),
             "states": self.states,
             "chunks": self.cell.chunks,

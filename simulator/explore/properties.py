@@ -17,11 +17,9 @@ from chunk7.simulator.explore.graph import Graph, reached
 from chunk7.simulator.explore.schedule import (
     Schedule,
     document,
-    life_document,
-    replica_document,
 )
 from chunk7.simulator.explore.search import SearchLimits
-from chunk7.simulator.explore.state import ExploreCell, State, schedule_of
+from chunk7.simulator.explore.state import ExploreCell, State, cell_document, schedule_of
 from chunk7.simulator.explore.unread_cursor import CursorRead
 from chunk7.simulator.explore.world import World
 
@@ -50,12 +48,7 @@ class PropertyCheck:
     def document(self) -> dict[str, Any]:
         """The cell in the JSON of `chunk7 explore --properties`."""
         return {
-            "connect": self.cell.connect.name,
-            "write": self.cell.write.name,
-            "faults": list(self.cell.faults),
-            "resumes": self.cell.resumes,
-            **replica_document(self.cell.replica),
-            **life_document(self.cell.life),
+            **cell_document(self.cell),
             "states": self.states,
             "properties": {name: str(verdict) for name, verdict in self.verdicts.items()},
             "counterexamples": {name: document(one) for name, one in self.examples.items()},

@@ -150,32 +150,25 @@ def document(schedule: Schedule) -> dict[str, Any]:
         "joiners": schedule.joiners,
         "faults": list(schedule.faults),
         "resumes": schedule.resumes,
-        **life_document(schedule.life),
-        **replica_document(schedule.replica),
-        **client_document(schedule.client),
-        **contract_document(schedule.contract),
+        **terms_document(schedule.life, schedule.replica, schedule.client, schedule.contract),
         "steps": [step._asdict() for step in schedule.steps],
     }
 
 
-def replica_document(replica: Replica | None) -> dict[str, Any]:
-    """The field `replica` of a document; none where there is none."""
-    return {} if replica is None else {"replica": str(replica)}
-
-
-def life_document(life: ProducerLife) -> dict[str, Any]:
-    """The field `life` of a document; none where it is the default."""
-    return {} if life == ONE_BY_ONE else {"life": asdict(life)}
-
-
-def client_document(client: str | None) -> dict[str, str]:
-    """The field `client` of a document; none where it is the connect ordering's."""
-    return {} if client is None else {"client": client}
-
-
-def contract_document(contract: Contract) -> dict[str, Any]:
-    """The field `contract` of a document; none where it is the default."""
-    return {} if contract is Contract.WHOLE else {"contract": str(contract)}
+def terms_document(
+    life: ProducerLife, replica: Replica | None, client: str | None, contract: Contract
+) -> dict[str, Any]:
+    """The fields of a document that are there only where they are not the default."""
+    terms: dict[str, Any] = {}
+    if life != ONE_BY_ONE:
+        terms["life"] = asdict(life)
+    if replica is not None:
+        terms["replica"] = str(replica)
+    if client is not None:
+        terms["client"] = client
+    if contract is not Contract.WHOLE:
+        terms["contract"] = str(contract)
+    return terms
 
 
 def dump(schedule: Schedule, path: Path) -> None:

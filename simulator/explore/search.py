@@ -19,17 +19,14 @@ from chunk7.simulator.explore.schedule import (
     Failure,
     Schedule,
     Step,
-    client_document,
-    contract_document,
     document,
-    life_document,
-    replica_document,
 )
 from chunk7.simulator.explore.state import (
     ExploreCell,
     ScheduleOutcome,
     State,
     canonical,
+    cell_document,
     schedule_of,
 )
 from chunk7.simulator.explore.unread_cursor import CursorRead
@@ -152,14 +149,7 @@ class Exploration:
         """The cell in the JSON of `chunk7 explore`."""
         tally = self.search.tally
         return {
-            "connect": self.cell.connect.name,
-            "write": self.cell.write.name,
-            "faults": list(self.cell.faults),
-            "resumes": self.cell.resumes,
-            **life_document(self.cell.life),
-            **replica_document(self.cell.replica),
-            **client_document(self.cell.client_name),
-            **contract_document(self.cell.contract),
+            **cell_document(self.cell),
             "verdict": str(self.verdict),
             "schedules": tally.schedules,
             **{str(failure): getattr(tally, failure) for failure in self._possible()},

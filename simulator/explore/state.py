@@ -4,7 +4,7 @@ States are hashable values of small integers; two that are equal have the same f
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.client import ClientModel
@@ -17,7 +17,7 @@ from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrderin
 from chunk7.delivery.own_client import OwnClient
 from chunk7.delivery.replica import Replica
 from chunk7.faults import STRIKES
-from chunk7.simulator.explore.schedule import Schedule, Step
+from chunk7.simulator.explore.schedule import Schedule, Step, terms_document
 
 Value = TypeVar("Value")
 
@@ -254,6 +254,17 @@ def session_chunks(chunks: int) -> tuple[Chunk, ...]:
 def all_of(chunks: int) -> int:
     """The numbers of all chunks, as bits."""
     return (2 << chunks) - 2
+
+
+def cell_document(cell: ExploreCell) -> dict[str, Any]:
+    """Which cell it is, in JSON: the beginning of whatever is said of it."""
+    return {
+        "connect": cell.connect.name,
+        "write": cell.write.name,
+        "faults": list(cell.faults),
+        "resumes": cell.resumes,
+        **terms_document(cell.life, cell.replica, cell.client_name, cell.contract),
+    }
 
 
 def schedule_of(cell: ExploreCell, steps: tuple[Step, ...]) -> Schedule:

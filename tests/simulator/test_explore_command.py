@@ -366,3 +366,26 @@ def test_liveness_refuses_what_it_has_no_use_for(call: Call, options: list[str],
     done = call("explore", *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("question", ["cells", "liveness", "properties"])
+def test_every_document_names_the_terms_that_are_not_the_default(
+    call: Call, tmp_path: Path, question: str
+) -> None:
+    """With --liveness the contract was missing, with --properties the client, too."""
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from chunk7.delivery.properties import reader_property\n"
+        "@reader_property\ndef anything(shown, due):\n    return True\n"
+    )
+    ask = {"cells": (), "liveness": ("--liveness",), "properties": ("--properties", file)}
+    terms = ("--contract", "from-welcome", "--client", "fills_gaps", "--writers", "2")
+    pairing = ("--connect", "buffered_merge", "--write", "atomic_lua", "--chunks", "1")
+    done = call("explore", *pairing, *terms, *ask[question], "--replica", "all", "--json")
+    [cell] = json.loads(done.stdout)[question]
+    assert {name: cell[name] for name in ("life", "replica", "client", "contract")} == {
+        "life": {"writers": 2, "overlap": 1, "retry": None},
+        "replica": "all",
+        "client": "fills_gaps",
+        "contract": "from-welcome",
+    }

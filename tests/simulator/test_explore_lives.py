@@ -56,7 +56,7 @@ def walked(cell: ExploreCell) -> Search:
 def test_counts_are_those_of_a_model_that_knows_nothing_of_ours(
     life: str, connect: str, write: str
 ) -> None:
-    """Found by it: an overlapping producer wrote its last chunk again, and again."""
+    """Found by it: a write that was tried again kept the next one from beginning."""
     chunks, terms = LIVES[life]
     zombies = life == "zombie, overlap" and write == "atomic_multi"
     chunks -= zombies or write == "save_then_publish"  # many commands, many schedules
