@@ -3,6 +3,8 @@
 # make check         lint and types only
 # make test-quick    the tests that start no cluster; make test-clusters: the others
 # make gallery       measure the relays of examples/ beside what docs/gallery.md says of them; MEMBER=
+# make bench         every measurement of docs/performance.md beside its peers, ten minutes; ARGS=
+# make peers         what these peers need, in build/peers
 # make steer         force every interleaving on the naive FastAPI relay of examples/, and on the mended one
 # make gallery-env   what they need: .venv-gallery, and node_modules of those in Node
 # make notebooks     execute the notebooks' sources into .ipynb (docs/notebooks.md)
@@ -25,9 +27,10 @@ PYTHON2 ?= python2.7
 VENV := .venv
 BIN := $(VENV)/bin
 GALLERY := .venv-gallery
+PEERS := build/peers
 NODE_LOCKS := $(wildcard examples/$(or $(MEMBER),*)/package-lock.json)
 
-.PHONY: run test test-quick test-clusters check gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak interrupts survival field-cases reliability lock clean
+.PHONY: run test test-quick test-clusters check bench peers gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak interrupts survival field-cases reliability lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
@@ -72,6 +75,23 @@ $(VENV)/run.stamp: $(VENV)/python.stamp requirements.lock pyproject.toml
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+bench: $(VENV)/run.stamp peers
+	$(BIN)/python -m benchmarks.bench $(ARGS)
+
+peers: $(PEERS)/python.stamp $(PEERS)/node.stamp
+
+$(PEERS)/python.stamp: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check -r $< || \
+	  grep -v '^#' $< | xargs -n 1 $(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-deps || true
+	@touch $@
+
+# A peer that cannot be installed is said in the results, and the others are measured.
+$(PEERS)/node.stamp: benchmarks/peers/package-lock.json benchmarks/peers/package.json
+	mkdir -p $(PEERS) && cp benchmarks/peers/package*.json $(PEERS)
+	-cd $(PEERS) && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 gallery: $(VENV)/run.stamp gallery-env

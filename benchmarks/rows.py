@@ -83,6 +83,22 @@ def read(path: Path) -> Rows:
         raise ValueError(f"{path}: {error}") from None
 
 
+def table(rows: Iterable[Row]) -> str:
+    """Markdown: chunk7, target, and each peer with the ratio, over 1 where chunk7 is ahead."""
+    lines = ["| what | chunk7 | target | peers (ratio) |", "|---|---|---|---|"]
+    for row in rows:
+        peers = [f"{name} {number(at)} ({row.ratio(name):.2f})" for name, at in row.peers.items()]
+        target = "" if row.target is None else f"{number(row.target)}: {'yes' if row.met else 'no'}"
+        ours = f"{number(row.chunk7)} {row.unit} ±{row.noise / 2:.0%}"
+        lines.append(f"| {row.what} | {ours} | {target} | {', '.join(peers)} |")
+    return "\n".join(lines)
+
+
+def number(value: float) -> str:
+    """Three digits that mean something, and thousands apart."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def machine() -> str:
     """Processor, cores, memory and kernel, in a line."""
     memory_gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
