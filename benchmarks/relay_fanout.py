@@ -194,7 +194,7 @@ async def _measure_feed(
             for i, c in enumerate(connections)
         ]
         hub = make(url, count)
-        link = await Link.open(url, on_push=hub.on_push)
+        link = await Link.open(url, on_push=hub.on_push, on_read=hub.on_read)
         await hub.connect(link)
         await asyncio.gather(*[hub.join(client, Sink.CLIENT).confirmed for client in outboxes])
         with redis.Redis.from_url(url) as asking:

@@ -121,7 +121,10 @@ class Backend:
                 self.store = await Store.open(self._url, self._name)
                 self._links = (self.store.link,)
                 subscriptions = await Link.open(
-                    self._url, f"{self._name}-subscriptions", on_push=self._hub.on_push
+                    self._url,
+                    f"{self._name}-subscriptions",
+                    on_push=self._hub.on_push,
+                    on_read=self._hub.on_read,
                 )
                 self._links = (self.store.link, subscriptions)
                 reader = await Link.open(self._url, f"{self._name}-reader")

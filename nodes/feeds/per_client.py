@@ -9,7 +9,6 @@ it. A PubSub that fails, or is cut, closes its client.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -27,9 +26,9 @@ MAX_REASON = 100
 class PubSubLink:
     """What a hub needs of a link, by a PubSub of its own; for one channel."""
 
-    def __init__(self, redis: Redis, on_push: Callable[[Any], None]) -> None:
+    def __init__(self, redis: Redis, hub: Hub) -> None:
         self._redis = redis
-        self._on_push = on_push
+        self._hub = hub
         self._listening: asyncio.Task[None] | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done once redis-py has given up, or UNSUBSCRIBE was pushed."""
@@ -51,7 +50,8 @@ class PubSubLink:
                 kind = message["type"].encode()
                 if kind == b"message" or not confirmed:  # with retries it subscribes anew
                     confirmed = True
-                    self._on_push([kind, message["channel"], message["data"]])
+                    self._hub.on_push([kind, message["channel"], message["data"]])
+                    self._hub.on_read()
         except (RedisError, OSError) as error:
             self.reason = str(error) or type(error).__name__
         finally:
@@ -94,7 +94,7 @@ class PerClientHub(Hub):
         if client in hubs:
             raise OrderingError("the ordering subscribes twice")
         hub = hubs[client] = Hub(self._max_buffer_bytes, self._on_message, self._on_bad_message)
-        link = PubSubLink(self._redis, hub.on_push)
+        link = PubSubLink(self._redis, hub)
         link.lost.add_done_callback(hub._disconnected)
         link.lost.add_done_callback(lambda _lost: self._ended(client, link.reason))
         hub._link = link  # type: ignore[assignment]

@@ -1,5 +1,8 @@
 """Pub/Sub: one connection, reference-counted channels, one frame for all clients of a channel.
 
+What one read of the store brings of a channel goes out in one write a client, when the read is
+over: no other coroutine runs in between, so nothing can overtake it, and it waits for nothing.
+
 When to subscribe and unsubscribe, and from which confirmation on a channel is live, is decided in
 `delivery.node_channel`; here is who waits for it, and the commands that it asks for.
 """
@@ -40,6 +43,7 @@ class Subscription:
         "channel",
         "clients",
         "confirmed",
+        "frames",
         "handovers",
         "held_bytes",
         "messages",
@@ -49,6 +53,8 @@ class Subscription:
     def __init__(self, channel: bytes) -> None:
         self.channel = channel
         self.clients: set[Client] = set()
+        self.frames: list[bytes] = []
+        """Of the read under way, for `clients`, in their order."""
         self.handovers: dict[Client, Handover] = {}
         self.held_bytes: dict[Client, int] = {}
         self.messages = 0
@@ -105,6 +111,14 @@ class Subscription:
         held_bytes = self.held_bytes.get(client, 0) + added_bytes
         self.held_bytes[client] = held_bytes
         return handover if held_bytes <= max_bytes else handover._replace(held=None)
+
+    def write(self) -> None:
+        """Write to the clients what the read has brought so far."""
+        if self.frames:
+            frames, self.frames = self.frames, []
+            data = frames[0] if len(frames) == 1 else b"".join(frames)
+            for client in self.clients:
+                client.write_live(data, len(frames))
 
     def remove(self, client: Client) -> bool:
         """Forget the client; whether anybody is left."""
@@ -193,6 +207,7 @@ class Hub:
         self._subscriptions: dict[bytes, Subscription] = {}
         self._channels = _Channels()
         self._live = self._channels.live
+        self._unwritten: list[Subscription] = []
         self._pong: asyncio.Future[None] | None = None
         self.on_hole: Callable[[Client], None] = lambda client: None
         """Called when a client's position shows that a chunk is missing in front of a live one."""
@@ -212,7 +227,7 @@ class Hub:
     async def connect(self, link: Link) -> None:
         """Take a new link, subscribe to every channel that has clients, await confirmation.
 
-        `link` has our `on_push`. Raises StoreLost.
+        `link` has our `on_push` and `on_read`. Raises StoreLost.
         """
         self._link = link
         link.lost.add_done_callback(self._disconnected)
@@ -251,7 +266,7 @@ class Hub:
         await self._pong
 
     def on_push(self, push: Any) -> None:
-        """A message or confirmation from the store. An error ends the link."""
+        """A message or confirmation from the store; `on_read` follows. An error ends the link."""
         if isinstance(push, hiredis.HiredisError):
             raise StoreError(str(push))
         if push[0] == b"message":
@@ -260,6 +275,13 @@ class Hub:
             self._confirm(push[1])
         elif push[0] == b"pong" or push == b"PONG":  # with a channel subscribed, and without
             self._ponged()
+
+    def on_read(self) -> None:
+        """All that one read of the store has brought was pushed: write it."""
+        if self._unwritten:
+            for subscription in self._unwritten:
+                subscription.write()
+            self._unwritten = []
 
     def _ponged(self) -> None:
         if self._pong is not None and not self._pong.done():
@@ -276,11 +298,12 @@ class Hub:
         if not payload.startswith(CHUNK_START):
             self._on_bad_message(channel, payload)
             return
-        frame = text_frame(payload)
-        for client in subscription.clients:
-            client.write_live(frame)
+        if not subscription.frames:
+            self._unwritten.append(subscription)
+        subscription.frames.append(text_frame(payload))
         receivers = len(subscription.clients)
         if subscription.handovers:
+            subscription.write()  # who goes straight from here on must not be sent it again
             receivers += self._hand_over(subscription, payload)
         self._on_message(receivers)
 

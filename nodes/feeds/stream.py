@@ -208,21 +208,22 @@ class StreamFeed:
                 self._deliver(key, asked[key], entries)
 
     def _deliver(self, key: bytes, stream: FollowedStream, entries: list[Any]) -> None:
+        """What one read brought of a stream: one write a follower."""
+        frames: list[tuple[EntryId, bytes]] = []
         for entry, fields in entries:
             stream.cursor = entry.decode()
             stream.position = entry_id(stream.cursor)
             payload = fields[1]
             if not self._is_chunk(key, payload):
                 continue
-            frame = text_frame(payload)
-            for client, after in stream.followers.items():
-                if stream.position > after:
-                    client.write_live(frame)
+            frames.append((stream.position, text_frame(payload)))
             for buffer in stream.catching_up.values():
                 buffer.put(payload)
             for held in stream.holding.values():
                 held.put(stream.position, payload)
             self._on_message(len(stream.followers))
+        if frames:
+            _write(stream.followers, frames)
 
     def _is_chunk(self, key: bytes, payload: bytes) -> bool:
         if payload.startswith(CHUNK_START):
@@ -244,3 +245,15 @@ class StreamFeed:
             except StoreError:
                 return  # lost: who owns the links will know
             await asyncio.sleep(UNBLOCK_RETRY_S)
+
+
+def _write(followers: dict[Client, EntryId], frames: list[tuple[EntryId, bytes]]) -> None:
+    """The frames to every follower, without those that it got elsewhere; ids ascend."""
+    whole, first = b"".join(frame for _, frame in frames), frames[0][0]
+    for client, after in followers.items():
+        if after < first:
+            client.write_live(whole, len(frames))
+        else:
+            rest = [frame for entry, frame in frames if entry > after]
+            if rest:
+                client.write_live(b"".join(rest), len(rest))

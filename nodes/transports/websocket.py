@@ -112,12 +112,12 @@ class Client:
             self._outbox_bytes -= len(frame)
             self._transport.write(frame)
 
-    def write_live(self, frame: bytes) -> None:
-        """Write a live chunk's frame, and count it."""
-        if self.write(frame):
+    def write_live(self, frames: bytes, count: int = 1) -> None:
+        """Write the frames of so many live chunks, and count them."""
+        if self.write(frames):
             if self.first_live_ns is None:
                 self.first_live_ns = now_ns()
-            self.live_count += 1
+            self.live_count += count
 
     async def write_history(self, pieces: Iterable[bytes]) -> None:
         """Write a history frame in pieces, each when the client has taken most of the one before.

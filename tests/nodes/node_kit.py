@@ -112,6 +112,18 @@ class User:
         return self.connection.close_code, self.connection.close_reason
 
 
+def frames_in(written: bytes, count: int) -> list[bytes]:
+    """The server's frames that one write is made of, each of less than 64 KiB."""
+    frames = []
+    while written:
+        extended = written[1] == 126
+        length = int.from_bytes(written[2:4]) + 4 if extended else written[1] + 2
+        frames.append(written[:length])
+        written = written[length:]
+    assert len(frames) == count
+    return frames
+
+
 def word(frame: Any) -> str:
     """A frame as tests compare it: `history 1 2`, `welcome`, `chunk 3`, `error store_lost`."""
     kind = type(frame).__name__.removesuffix("Frame").lower()

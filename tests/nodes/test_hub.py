@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from node_kit import RunningNode, StartNode, User, chunk, eventually, subscribers
+from node_kit import RunningNode, StartNode, User, chunk, eventually, frames_in, subscribers
 
 from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.effects import Sink
@@ -23,8 +23,8 @@ class Listener:
         self.session_id = session_id
         self.got: list[bytes] = []
 
-    def write_live(self, frame: bytes) -> None:
-        self.got.append(frame)
+    def write_live(self, frames: bytes, count: int = 1) -> None:
+        self.got += frames_in(frames, count)
 
 
 class Hubs:
@@ -36,7 +36,7 @@ class Hubs:
         self.link: Link
 
     async def connect(self, url: str) -> None:
-        self.link = await Link.open(url, on_push=self.hub.on_push)
+        self.link = await Link.open(url, on_push=self.hub.on_push, on_read=self.hub.on_read)
         await self.hub.connect(self.link)
 
 

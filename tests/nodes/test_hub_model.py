@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from node_kit import chunk
+from node_kit import chunk, frames_in
 
 from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.effects import Sink
@@ -63,8 +63,8 @@ class Real:
     session_id: str
     got: list[bytes] = field(default_factory=list)
 
-    def write_live(self, frame: bytes) -> None:
-        self.got.append(frame)
+    def write_live(self, frames: bytes, count: int = 1) -> None:
+        self.got += frames_in(frames, count)
 
     def __hash__(self) -> int:
         return id(self)
@@ -238,9 +238,10 @@ class HubMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.connected)
     @rule(steps=st.integers(1, 8))
     def arrive(self, steps: int) -> None:
-        """The oldest answers and messages reach the hub."""
+        """The oldest answers and messages reach the hub, in one read."""
         for _ in range(min(steps, len(self.wire.coming))):
             self._arrive()
+        self.hub.on_read()
 
     def _arrive(self) -> None:
         kind, channel, *rest = self.wire.coming.popleft()

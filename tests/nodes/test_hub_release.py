@@ -7,6 +7,7 @@ connection and answers the read on another, and the answer may be there first.
 from collections.abc import AsyncIterator
 
 import pytest
+from node_kit import frames_in
 
 from chunk7.delivery.chunk import Chunk, stream_key
 from chunk7.delivery.effects import Sink
@@ -24,15 +25,17 @@ class Listener:
     def __init__(self) -> None:
         self.session_id = "s"
         self.got: list[bytes] = []
+        self.writes = 0
 
-    def write_live(self, frame: bytes) -> None:
-        self.got.append(frame)
+    def write_live(self, frames: bytes, count: int = 1) -> None:
+        self.got += frames_in(frames, count)
+        self.writes += 1
 
 
 @pytest.fixture
 async def hub(store_url: str) -> AsyncIterator[Hub]:
     hub = Hub(10_000, lambda _: None, lambda _channel, _payload: None)
-    link = await Link.open(store_url, on_push=hub.on_push)
+    link = await Link.open(store_url, on_push=hub.on_push, on_read=hub.on_read)
     await hub.connect(link)
     yield hub
     await link.close()
@@ -46,6 +49,7 @@ def arrive(hub: Hub, *seqs: int) -> None:
     """Publications reach the node now, whenever they were made."""
     for seq in seqs:
         hub.on_push([b"message", stream_key("s").encode(), payload(seq)])
+    hub.on_read()
 
 
 def frames(*seqs: int) -> list[bytes]:
@@ -112,3 +116,24 @@ async def test_a_merging_client_holds_the_subscription_until_it_leaves(hub: Hub)
     assert hub.channels == 0
     arrive(hub, 2)
     assert listener.got == []
+
+
+async def test_chunks_of_one_read_go_out_in_one_write_a_client(hub: Hub) -> None:
+    listeners = [Listener(), Listener()]
+    for listener in listeners:
+        await hub.join(listener, Sink.CLIENT).confirmed
+    arrive(hub, 1, 2, 3)
+    arrive(hub, 4)
+    assert [listener.got for listener in listeners] == [frames(1, 2, 3, 4)] * 2
+    assert [listener.writes for listener in listeners] == [2, 2]
+
+
+async def test_who_goes_straight_in_the_middle_of_a_read_gets_each_chunk_once(hub: Hub) -> None:
+    """What the read had brought for the others was written again to who came to them meanwhile."""
+    straight, merging = Listener(), Listener()
+    await hub.join(straight, Sink.CLIENT).confirmed
+    subscription = hub.join(merging, Sink.BUFFER)
+    hub.release(merging, known=frozenset({1}))
+    arrive(hub, 1, 2, 3, 4)
+    assert (straight.got, merging.got) == (frames(1, 2, 3, 4), frames(2, 3, 4))
+    assert subscription.clients == {straight, merging}

@@ -24,15 +24,25 @@ MAX_WAITING = 10_000
 _CLOSE_WITHIN_S = 0.5
 
 
+def _nothing() -> None:
+    """What is done behind a read that nobody waits for."""
+
+
 class Link(asyncio.Protocol):
     """A connection and the commands that wait for replies, oldest first.
 
     With `on_push`, replies are not matched to commands but handed to it as they come, in the
-    same loop iteration: that is how a subscription is read.
+    same loop iteration: that is how a subscription is read. `on_read` is called behind the last
+    one that came in the same read, also when one of them was an error that ends the link.
     """
 
-    def __init__(self, on_push: Callable[[Any], None] | None = None) -> None:
+    def __init__(
+        self,
+        on_push: Callable[[Any], None] | None = None,
+        on_read: Callable[[], None] = _nothing,
+    ) -> None:
         self._on_push = on_push
+        self._on_read = on_read
         self._parser = hiredis.Reader()
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._unsent: list[bytes] = []
@@ -50,6 +60,7 @@ class Link(asyncio.Protocol):
         name: str = "chunk7",
         on_push: Callable[[Any], None] | None = None,
         timeout_s: float = 5.0,
+        on_read: Callable[[], None] = _nothing,
     ) -> Self:
         """Connect and introduce ourselves by this name; `url` is any that `--redis` takes.
 
@@ -61,7 +72,7 @@ class Link(asyncio.Protocol):
                 connection = await address.connect(name)
         except TimeoutError as error:
             raise StoreUnreachable(f"no store at {address.place}: TimeoutError") from error
-        link = cls(on_push)
+        link = cls(on_push, on_read)
         link._take_over(connection)
         return link
 
@@ -139,11 +150,14 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.heard_ns = now_ns()
         self._parser.feed(data)
-        while (answer := self._parser.gets()) is not False:
-            if self._on_push is not None:
-                self._on_push(answer)
-            else:
-                _settle(self._waiting.popleft(), answer)
+        try:
+            while (answer := self._parser.gets()) is not False:
+                if self._on_push is not None:
+                    self._on_push(answer)
+                else:
+                    _settle(self._waiting.popleft(), answer)
+        finally:
+            self._on_read()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.lost.done():
