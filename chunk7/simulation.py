@@ -3,11 +3,11 @@
 import argparse
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chunk7.analysis.results import Result, Summary
 from chunk7.cluster.cells import pairs
 from chunk7.cluster.jobs.proof import explored_pair
 from chunk7.delivery.errors import UsageError
@@ -22,8 +22,11 @@ from chunk7.simulator.virtual.settings import (
     parse_arrivals,
     parse_fault,
 )
-from chunk7.simulator.virtual.simulate import simulate
+from chunk7.simulator.virtual.simulate import simulating
 from chunk7.wire.account import CellAccount
+
+if TYPE_CHECKING:
+    from chunk7.analysis.results import Summary
 
 _AS_GIVEN = (
     "connections", "nodes", "sessions", "watchers", "chunk_rate", "message_chunks", "duty",
@@ -69,32 +72,56 @@ def _member(kind: Any, text: str | None, option: str) -> Any:
     return kind(text)
 
 
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """Where a simulation is: at a cell, of which `share` (0 to 1) is done."""
+
+    number: int
+    """Which cell it is, counted from 1."""
+    cells: int
+    name: str
+    share: float
+
+
 def simulated(
     settings: SimulationSettings,
     connects: Sequence[str | ConnectOrdering],
     writes: Sequence[str | WriteOrdering],
+    follow: Callable[[Progressed], None] = lambda _: None,
 ) -> Iterator[CellAccount]:
     """What every cell that `chunk7.cluster.cells.pairs` makes of these comes to.
+
+    `follow` is told of every step: before a cell begins, and as it goes on.
 
     Raises UsageError for orderings that do not exist or pair, OrderingError for one that breaks
     the protocol or loops for ever.
     """
 
-    def job(tick: Callable[[], None]) -> Iterator[CellAccount]:
-        for connect, write, specs in pairs(connects, writes):
-            cell = simulate(settings, connect, write, tick)
-            if settings.faults:  # which the explorer would have to know of
-                yield cell
-            else:
-                _, found = explored_pair(connect, write, specs, tick)
-                yield msgspec.structs.replace(cell, explored=found)
+    def job(tick: Callable[[], None]) -> Iterator[Progressed | CellAccount]:
+        chosen = pairs(connects, writes)
+        for number, (connect, write, specs) in enumerate(chosen, 1):
+            name = f"{connect.name} x {write.name}"
+            for item in simulating(settings, connect, write, tick):
+                if isinstance(item, int):
+                    yield Progressed(number, len(chosen), name, item / settings.connections)
+                elif settings.faults:  # which the explorer would have to know of
+                    yield item
+                else:
+                    _, found = explored_pair(connect, write, specs, tick)
+                    yield msgspec.structs.replace(item, explored=found)
 
     named = all(isinstance(item, str) and ".py:" not in item for item in (*connects, *writes))
-    return job(lambda: None) if named else guarded(job)
+    for item in job(lambda: None) if named else guarded(job):
+        if isinstance(item, Progressed):
+            follow(item)
+        else:
+            yield item
 
 
-def summary_of(cells: Sequence[CellAccount], seed: int, folder: str) -> Summary:
+def summary_of(cells: Sequence[CellAccount], seed: int, folder: str) -> "Summary":
     """The document of `chunk7 run --json`."""
+    from chunk7.analysis.results import Result, Summary  # brings pandas: the first cell waits not
+
     return Summary(
         valid=True,
         invalid_because=[],

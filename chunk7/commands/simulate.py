@@ -2,12 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.progress import track
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from chunk7.cluster.options import (
     Subparsers,
@@ -28,6 +30,7 @@ from chunk7.wire.whole_files import write_whole
 if TYPE_CHECKING:
     from chunk7.analysis.results import Summary
     from chunk7.analysis.thresholds import Threshold
+    from chunk7.simulation import Progressed
     from chunk7.simulator.virtual.claims import Claim
     from chunk7.simulator.virtual.settings import SimulationSettings
     from chunk7.wire.account import CellAccount
@@ -37,6 +40,9 @@ SUMMARY, SETTINGS = "summary.json", "settings.json"
 
 PLAIN_WIDTH = 160
 """Columns of the table when it is not shown on a terminal: there may be millions of everything."""
+
+LINE_EVERY_S = 10.0
+"""How often a long cell says how far it is where no bar can."""
 
 _DURATIONS = {
     "--store-latency-ms": "one way between a process and the store "
@@ -131,7 +137,7 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Simulate, print, write; the exit code. Raises UsageError and OrderingError."""
-    # Imported here, because they bring numpy and pandas: not every subcommand should wait.
+    # Imported here, because they bring numpy: not every subcommand should wait.
     from chunk7.simulation import read_preset, read_settings, simulated, summary_of
 
     preset = read_preset(args.preset)
@@ -140,12 +146,8 @@ def run(args: argparse.Namespace) -> int:
         make_folder(args.out)
     thresholds = _thresholds(args.threshold)
     warn_of_proof(thresholds, settings.connections, "--connections {}")
-    found = simulated(settings, names(args.connect), names(args.write))
-    console = stderr_console()
-    hidden = not console.is_terminal
-    cells = list(
-        track(found, "simulating", console=console, transient=True, disable=hidden, total=None)
-    )
+    with _progress() as follow:
+        cells = list(simulated(settings, names(args.connect), names(args.write), follow))
     summary = summary_of(cells, settings.seed, str(args.out or ""))
     document = msgspec.to_builtins(summary) | (
         {"claim": _claim(cells, preset.claim, settings.duty)} if preset else {}
@@ -158,6 +160,32 @@ def run(args: argparse.Namespace) -> int:
     else:
         _show(summary, document.get("claim"), args.out)
     return exit_code(summary, thresholds)
+
+
+@contextmanager
+def _progress() -> "Iterator[Callable[[Progressed], None]]":
+    """On stderr: a bar on a terminal; elsewhere a line a cell, and now and then of a long one."""
+    console = stderr_console()
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    said_s = 0.0
+
+    def follow(step: "Progressed") -> None:
+        nonlocal said_s
+        title = f"{step.number}/{step.cells} {step.name}"
+        shown.update(
+            bar, description=title, total=step.cells, completed=step.number - 1 + step.share
+        )
+        now_s = time.monotonic()
+        late = step.share < 1 and now_s - said_s > LINE_EVERY_S
+        if not console.is_terminal and (late or not step.share):
+            said_s = now_s
+            console.print(f"{title}, {step.share:.0%}" if step.share else title, soft_wrap=True)
+
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as shown:
+        bar = shown.add_task("", total=None)
+        yield follow
 
 
 def _thresholds(texts: list[str]) -> "list[Threshold]":

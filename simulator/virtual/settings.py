@@ -176,7 +176,7 @@ def describe(settings: SimulationSettings) -> dict[str, str | int | float | list
     for item in fields(settings):
         value = getattr(settings, item.name)
         if item.name == "faults":
-            described["faults"] = [f"{f.kind}({f.every_ms:g},{f.for_ms:g})" for f in value]
+            described["faults"] = [f"{f.fault}({f.every_ms:g},{f.for_ms:g})" for f in value]
         elif item.name == "delivery_delay":
             described["delivery_delay"] = str(settings.delivery)
         else:

@@ -1,6 +1,7 @@
 """Simulate one cell: settings and two orderings in, one result out, by either engine."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering, pair
@@ -20,6 +21,23 @@ def simulate(
 ) -> CellAccount:
     """What the cell comes to under these settings. The same arguments give the same result.
 
+    `tick` and what is raised: as for `simulating`.
+    """
+    (result,) = deque(simulating(settings, connect, write, tick), maxlen=1)
+    assert isinstance(result, CellAccount)
+    return result
+
+
+def simulating(
+    settings: SimulationSettings,
+    connect: ConnectOrdering,
+    write: WriteOrdering,
+    tick: Callable[[], None] = lambda: None,
+) -> Iterator[int | CellAccount]:
+    """The same while it happens: how many connections are done, block by block; last the result.
+
+    0 comes first, once the orderings are known to be fit, and before anything takes time.
+
     `tick` is called now and then, as a sign of life: other people's orderings may never end.
 
     Raises UsageError when the two orderings do not pair or the engine cannot express one of them,
@@ -31,6 +49,7 @@ def simulate(
         )
     if not isinstance(connect.client, ClientPolicy):
         raise UsageError(f"{connect.name}: simulate has no clients but {', '.join(ClientPolicy)}")
+    yield 0
     if settings.engine is Engine.EVENTS:
         timelines = timelines_by_events(settings, write, tick)
         found = events.outcomes(settings, connect, timelines, tick)
@@ -39,7 +58,10 @@ def simulate(
         found = vectorised.outcomes(settings, connect, timelines)
     fills = connect.mends
     tally = Tally(settings, timelines, fills=fills, merges=merges(connect))
+    done = 0
     for outcome in found:
         tally.add(outcome)
         tick()
-    return tally.result(connect.name, write.name)
+        done += len(outcome.lost)
+        yield done
+    yield tally.result(connect.name, write.name)

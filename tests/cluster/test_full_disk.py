@@ -1,5 +1,6 @@
 """No room on the disk, too few files: one clear line, and what was recorded is kept."""
 
+import re
 import resource
 import shutil
 import subprocess
@@ -56,7 +57,8 @@ def test_a_full_disk_is_a_line_with_the_file_and_leaves_no_half_of_it(
     given = [monitor if word == "MONITOR" else word for word in words]
     ended = within("-f 0", *given, "--out", out)
     line = f"chunk7 {words[0]}: error: {out / file}: cannot be written: File too large"
-    assert (ended.code, ended.stderr.splitlines()) == (1, [line])
+    said = [line for line in ended.stderr.splitlines() if not re.match(r"\d+/11 ", line)]
+    assert (ended.code, said) == (1, [line])  # but for the cells that begin
     assert files_of(out) == set()
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -36,10 +37,15 @@ def document(simulate: Simulate) -> Document:
 
     def ask(*arguments: str) -> Any:
         done = simulate(*arguments, "--json")
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, said(done)) == (0, [])
         return json.loads(done.stdout)
 
     return ask
+
+
+def said(done: "subprocess.CompletedProcess[str]") -> list[str]:
+    """The lines on stderr, but for those that say how far it is."""
+    return [line for line in done.stderr.splitlines() if not re.match(r"\d+/\d+ \w+ x \w+", line)]
 
 
 def process(*arguments: str) -> str:
@@ -53,6 +59,29 @@ def test_by_default_it_simulates_the_cells_of_a_run(document: Document) -> None:
     cells = [(result["connect"], result["write"]) for result in found["results"]]
     assert cells == [(c, w) for c, writes in DEFAULT_CELLS.items() for w in writes]
     assert len(cells) == 11
+
+
+def test_where_no_bar_can_be_a_line_says_which_cell_begins(simulate: Simulate) -> None:
+    """On a pipe it said nothing until all was done: minutes for millions of connections."""
+    orderings = ("--connect", "redis_streams,buffered_merge", "--write", "stream_append,atomic_lua")
+    done = simulate("--connections", "300", *orderings, "--json")
+    assert done.stderr.splitlines() == [
+        "1/2 redis_streams x stream_append",
+        "2/2 buffered_merge x atomic_lua",
+    ]
+
+
+def test_a_long_cell_says_how_far_it_is(
+    simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chunk7.commands.simulate.LINE_EVERY_S", 0.0)
+    long = ("--connections", "200000", "--engine", "vectorised", "--connect", "redis_streams")
+    assert simulate(*long).stderr.splitlines() == [
+        "1/1 redis_streams x stream_append",
+        "1/1 redis_streams x stream_append, 33%",
+        "1/1 redis_streams x stream_append, 66%",
+        "1/1 redis_streams x stream_append, 98%",
+    ]
 
 
 def test_the_document_is_that_of_a_run(simulate: Simulate) -> None:
@@ -126,6 +155,13 @@ def test_results_and_settings_are_written_where_out_says(
     assert settings["connections"] == 100
 
 
+def test_faults_are_written_as_they_are_given(simulate: Simulate, tmp_path: Path) -> None:
+    """Their name had become another field, and with --out it ended in a traceback."""
+    faults = ("--faults", "node_kill(5000,100)", "--connections", "100", "--out", str(tmp_path))
+    assert simulate("--connect", "redis_streams", *faults).returncode == 0
+    assert json.loads((tmp_path / "settings.json").read_text())["faults"] == ["node_kill(5000,100)"]
+
+
 def test_a_crossed_threshold_ends_in_99(simulate: Simulate) -> None:
     cell = ("--connect", "history_then_subscribe", "--write", "publish_then_save")
     options = ("--connections", "2000", *cell)
@@ -139,13 +175,13 @@ def test_a_limit_that_so_few_cannot_prove_is_said_before_and_after(simulate: Sim
     cell = ("--connect", "buffered_merge", "--write", "atomic_lua", "--connections", "120")
     done = simulate(*cell, "--threshold", "loss_rate<=0.001")
     assert done.returncode == 0
-    before, after = done.stderr.splitlines()
+    before, after = said(done)
     assert before == (
         "threshold cannot be proven: loss_rate<=0.001: 120 connections a cell without a loss leave "
         "3.1% possible; --connections 3838 could"
     )
     assert after.startswith("threshold not proven: buffered_merge x atomic_lua: loss_rate is 0, ")
-    assert simulate(*cell, "--threshold", "loss_rate_high<=0.05").stderr == ""
+    assert said(simulate(*cell, "--threshold", "loss_rate_high<=0.05")) == []
 
 
 def test_faults_come_from_the_command_line(document: Document) -> None:
