@@ -2,7 +2,7 @@
 
 The dry run of `program.py` gives the steps; each becomes one operation on the instants of a
 whole block (a latency is added, a confirmation is a maximum), so the read, the subscription and the
-history frame come out as arrays. Counting is a binary search in the session's chunk instants:
+history frame come out as arrays. Counting is looking up in the session's chunk instants:
 
     history = chunks saved at or before the read
     first   = chunks published before the subscription, or here before the node had attached
@@ -33,6 +33,7 @@ from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering
 from chunk7.delivery.verdicts import Cause
 from chunk7.simulator.virtual.chunks import Timeline
 from chunk7.simulator.virtual.distributions import Durations
+from chunk7.simulator.virtual.instants import Instants, Places
 from chunk7.simulator.virtual.population import MAX_BEATS, SLOTS, Block, Draws, Integers, blocks
 from chunk7.simulator.virtual.program import ConnectProgram, FollowFrom, connect_program
 from chunk7.simulator.virtual.results import BlockOutcome
@@ -45,59 +46,9 @@ def outcomes(
     """What happens to every block. Raises UsageError for an ordering that is no list of steps."""
     program = connect_program(connect)
     fills = connect.client is ClientPolicy.FILLS_GAPS
-    instants = _Instants.of(timelines)
+    instants = Instants(timelines)
     for block in blocks(settings):
         yield _outcome(settings, program, instants, block, fills)
-
-
-@dataclass(frozen=True, slots=True)
-class _Instants:
-    """All sessions' instants in one ascending array each: session s is moved up by s * span_ms."""
-
-    span_ms: float
-    first: Integers
-    """Where each session begins in the arrays; one more at the end."""
-    number_ms: Durations
-    publish_ms: Durations
-    save_ms: Durations
-    arrive_ms: Durations
-
-    @classmethod
-    def of(cls, timelines: list[Timeline]) -> "_Instants":
-        last = max((float(t.arrive_ms[-1]) for t in timelines if t.chunks), default=0.0)
-        last = max([last, *(float(t.save_ms[-1]) for t in timelines if t.chunks)])
-        span = 2.0 ** np.ceil(np.log2(last + 2))  # a power of two loses the fewest digits
-        return cls(
-            float(span),
-            np.concatenate(([0], np.cumsum([t.chunks for t in timelines]))),
-            np.concatenate([t.number_ms + s * span for s, t in enumerate(timelines)]),
-            np.concatenate([t.publish_ms + s * span for s, t in enumerate(timelines)]),
-            np.concatenate([t.save_ms + s * span for s, t in enumerate(timelines)]),
-            np.concatenate([t.arrive_ms + s * span for s, t in enumerate(timelines)]),
-        )
-
-    def before(self, instants: Durations, session: Integers, at_ms: Durations) -> Integers:
-        """(count,): how many of the session's instants are < at_ms."""
-        return self._count(instants, session, at_ms, "left")
-
-    def until(self, instants: Durations, session: Integers, at_ms: Durations) -> Integers:
-        """(count,): how many of the session's instants are <= at_ms."""
-        return self._count(instants, session, at_ms, "right")
-
-    def _count(
-        self, instants: Durations, session: Integers, at_ms: Durations, side: str
-    ) -> Integers:
-        keys = np.minimum(at_ms, self.span_ms - 1)
-        keys += session * self.span_ms
-        found: Integers = np.searchsorted(instants, keys, side=side)  # type: ignore[call-overload]
-        return found - self.first[session]
-
-    def at(self, instants: Durations, session: Integers, position: Integers) -> Durations:
-        """(count,): the session's instant at that position, infinite behind its last."""
-        where = self.first[session] + position
-        inside = where < self.first[session + 1]
-        found = instants[np.minimum(where, len(instants) - 1)] - session * self.span_ms
-        return np.where(inside, found, np.inf)
 
 
 @dataclass(slots=True)
@@ -174,33 +125,32 @@ def _subscribe(settings: SimulationSettings, state: _Handshake, block: Block, dr
 def _outcome(
     settings: SimulationSettings,
     program: ConnectProgram,
-    instants: _Instants,
+    instants: Instants,
     block: Block,
     fills: bool,
 ) -> BlockOutcome:
     draws = Draws(settings, block)
+    places = Places(instants, block.session)
     state = _handshake(settings, program, block, draws)
     assert state.read_ms is not None
-    history = instants.until(instants.save_ms, block.session, state.read_ms)
-    first = _first_live(settings, program, instants, block, state, history)
-    lost = np.maximum(first - history, 0)
-    duplicate = np.maximum(history - first, 0)
-    out_of_order = np.zeros(block.count, dtype=np.int64)
-    rewinds = np.zeros(block.count, dtype=np.int64)
-    early = first  # of the live chunks, these until here come before the history
-    if program.merges:
-        duplicate = np.zeros_like(duplicate)
-    elif program.sink is Sink.CLIENT and _subscribes_before_sending(program):
-        assert state.sent_ms is not None
-        arrived = instants.before(instants.arrive_ms, block.session, state.sent_ms)
-        early = np.maximum(first, arrived)
-        out_of_order = np.where(early > first, np.minimum(history, first), 0)
-    if not program.merges:
-        rewinds = _rewinds(instants, block, history, first, early)
-    causes = _causes(instants, block, state, history, first)
-    fetched = np.zeros_like(lost)
+    history = places.until(instants.save, state.read_ms)
+    first = _first_live(settings, program, places, state, history)
+    zeros = np.zeros(block.count, dtype=np.int64)
+    lost, duplicate, out_of_order, rewinds, fetched = zeros, zeros, zeros, zeros, zeros
+    causes: dict[str, int] = {}
+    if program.follow_from is not FollowFrom.CURSOR:
+        lost = np.maximum(first - history, 0)
+        causes = _causes(places, state, history, first)
+    if not program.merges and program.follow_from is not FollowFrom.CURSOR:
+        early = first  # of the live chunks, these until here come before the history
+        if program.sink is Sink.CLIENT and _subscribes_before_sending(program):
+            assert state.sent_ms is not None
+            early = np.maximum(first, places.before(instants.arrive, state.sent_ms))
+            out_of_order = np.minimum(history, first) * (early > first)
+        duplicate = np.maximum(history - first, 0)
+        rewinds = _rewinds(places, history, first, early)
     if fills:
-        late, back = _filled_late(settings, program, instants, block, state, history, first, draws)
+        late, back = _filled_late(settings, program, places, state, history, first, draws)
         out_of_order, rewinds = out_of_order + late, rewinds + back
         lost, fetched, causes = fetched, lost, {}
     return BlockOutcome(
@@ -219,38 +169,35 @@ def _outcome(
 def _first_live(
     settings: SimulationSettings,
     program: ConnectProgram,
-    instants: _Instants,
-    block: Block,
+    places: Places,
     state: _Handshake,
     history: Integers,
 ) -> Integers:
     """(count,): position of the first chunk that comes live."""
+    instants = places.instants
     if program.follow_from is FollowFrom.CURSOR:
         return history
     if program.follow_from is FollowFrom.BEGINNING:
         return np.zeros_like(history)
     assert state.subscribed_ms is not None
     if program.follow_from is FollowFrom.NEWEST:
-        return instants.until(instants.save_ms, block.session, state.subscribed_ms)
-    first = instants.before(instants.publish_ms, block.session, state.subscribed_ms)
+        return places.until(instants.save, state.subscribed_ms)
+    first = places.before(instants.publish, state.subscribed_ms)
     if settings.watchers == 1 and settings.joins is JoinSpread.UNIFORM:
         return first
     assert state.attached_ms is not None
-    attached = instants.before(instants.arrive_ms, block.session, state.attached_ms)
-    return np.maximum(first, attached)
+    return np.maximum(first, places.before(instants.arrive, state.attached_ms))
 
 
-def _rewinds(
-    instants: _Instants, block: Block, history: Integers, first: Integers, early: Integers
-) -> Integers:
+def _rewinds(places: Places, history: Integers, first: Integers, early: Integers) -> Integers:
     """(count,): how often the number falls: into the history, and from its end to a live chunk.
 
     Received are the live chunks first..early, the history 0..history and the live ones from early.
     """
-    chunks = instants.first[block.session + 1] - instants.first[block.session]
-    into = (early > first) & (history > 0) & (early > 1)
-    out = (early < chunks) & (early < history - 1)
-    found: Integers = into.astype(np.int64) + out
+    out = (early < places.chunks) & (early < history - 1)
+    found: Integers = out.astype(np.int64)
+    if early is not first:
+        found += (early > first) & (history > 0) & (early > 1)
     return found
 
 
@@ -268,14 +215,16 @@ def _window(settings: SimulationSettings, program: ConnectProgram, state: _Hands
         return np.zeros(len(state.read_ms))
     assert state.subscribed_ms is not None
     assert state.attached_ms is not None
-    effective = np.maximum(state.subscribed_ms, state.attached_ms - settings.delivery.mean_ms)
-    return effective - state.read_ms
+    effective = state.attached_ms - settings.delivery.mean_ms
+    np.maximum(state.subscribed_ms, effective, out=effective)
+    effective -= state.read_ms
+    return effective
 
 
 def _causes(
-    instants: _Instants, block: Block, state: _Handshake, history: Integers, first: Integers
+    places: Places, state: _Handshake, history: Integers, first: Integers
 ) -> dict[str, int]:
-    """Lost chunks by cause, as `delivery.causes` has them, but counted by binary search.
+    """Lost chunks by cause, as `delivery.causes` has them, but counted by looking up.
 
     Those published by the read were saved too late, the others missed.
     """
@@ -284,23 +233,22 @@ def _causes(
         return {}
     assert state.read_ms is not None
     assert state.attached_ms is not None
-    read, session = state.read_ms[lossy], block.session[lossy]
-    published = instants.until(instants.publish_ms, session, read)
-    late = np.clip(np.minimum(published, first[lossy]) - history[lossy], 0, None)
-    missed = first[lossy] - history[lossy] - late
-    unconfirmed = state.attached_ms[lossy] <= read
+    read, begin, end = state.read_ms.take(lossy), history.take(lossy), first.take(lossy)
+    published = places.some(lossy).until(places.instants.publish, read)
+    late = np.maximum(np.minimum(published, end) - begin, 0)
+    missed = end - begin - late
+    unconfirmed = int(missed[state.attached_ms.take(lossy) <= read].sum())
     return {
         Cause.SAVE_LAG: int(late.sum()),
-        Cause.HANDOVER_GAP: int(missed[~unconfirmed].sum()),
-        Cause.UNCONFIRMED_SUBSCRIBE: int(missed[unconfirmed].sum()),
+        Cause.HANDOVER_GAP: int(missed.sum()) - unconfirmed,
+        Cause.UNCONFIRMED_SUBSCRIBE: unconfirmed,
     }
 
 
 def _filled_late(
     settings: SimulationSettings,
     program: ConnectProgram,
-    instants: _Instants,
-    block: Block,
+    places: Places,
     state: _Handshake,
     history: Integers,
     first: Integers,
@@ -311,46 +259,47 @@ def _filled_late(
     It can know of its hole from the welcome's head, the first later chunk or the next heartbeat;
     what a fetch does not find saved is fetched after the next heartbeat.
     """
-    late, rewinds = np.zeros((2, block.count), dtype=np.int64)
+    instants = places.instants
+    late, rewinds = np.zeros((2, len(first)), dtype=np.int64)
     at = np.flatnonzero(first > history)
-    begin, end = history[at], first[at]
-    asked = _hole_known(settings, program, instants, block, state, at, begin, end)
+    places, welcomed = places.some(at), state.welcomed_ms.take(at)
+    begin, end = history.take(at), first.take(at)
+    asked = _hole_known(settings, program, places, state, at, begin, end)
     seen = end  # live chunks until here have come before the last answer
     for number in range(state.latencies, state.latencies + 2 * MAX_BEATS, 2):
         if not len(at):
             break
-        session, welcomed = block.session[at], state.welcomed_ms[at]
-        executed = asked + draws.latency(number % SLOTS)[at]
-        reply = executed + draws.latency((number + 1) % SLOTS)[at]
-        found = np.clip(instants.until(instants.save_ms, session, executed), begin, end) - begin
-        live = np.maximum(instants.before(instants.arrive_ms, session, reply), end)
-        late[at] += np.where(live > end, found, 0)
+        executed = asked + draws.latency(number % SLOTS).take(at)
+        reply = executed + draws.latency((number + 1) % SLOTS).take(at)
+        found = np.clip(places.until(instants.save, executed), begin, end) - begin
+        live = np.maximum(places.before(instants.arrive, reply), end)
+        late[at] += found * (live > end)
         rewinds[at] += (found > 0) & (live > seen)
-        seen, begin = np.where(found > 0, live, seen), begin + found
+        begin = begin + found
+        more = np.flatnonzero(begin < end)
+        seen = np.where(found > 0, live, seen)
+        places = places.some(more)
+        at, begin, end, seen = (part.take(more) for part in (at, begin, end, seen))
+        welcomed, reply = welcomed.take(more), reply.take(more)
         beats = np.floor((reply - welcomed) / settings.heartbeat_ms) + 1
         asked = welcomed + beats * settings.heartbeat_ms
-        more = begin < end
-        at, begin, end, seen = (part[more] for part in (at, begin, end, seen))
-        asked = asked[more]
     return late, rewinds
 
 
 def _hole_known(
     settings: SimulationSettings,
     program: ConnectProgram,
-    instants: _Instants,
-    block: Block,
+    places: Places,
     state: _Handshake,
     at: Integers,
     begin: Integers,
     end: Integers,
 ) -> Durations:
-    """When the clients `at` know of their holes begin..end; shape (holes,)."""
-    session, welcomed = block.session[at], state.welcomed_ms[at]
-    next_arrives = instants.at(instants.arrive_ms, session, end)
-    known = np.minimum(next_arrives, welcomed + settings.heartbeat_ms)
+    """When the clients `at`, whose places these are, know of their holes begin..end; (holes,)."""
+    instants, welcomed = places.instants, state.welcomed_ms.take(at)
+    known = np.minimum(places.at(instants.arrive, end), welcomed + settings.heartbeat_ms)
     if program.tells_head:
         assert state.head_read_ms is not None
-        told = instants.at(instants.number_ms, session, begin) <= state.head_read_ms[at]
+        told = places.at(instants.number, begin) <= state.head_read_ms.take(at)
         known = np.where(told, np.minimum(known, welcomed), known)
     return known
