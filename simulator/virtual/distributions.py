@@ -110,7 +110,11 @@ class LogNormal:
         return self.median_ms * math.exp(self.sigma**2 / 2)
 
     def draw(self, rng: np.random.Generator, count: int) -> Durations:
-        return rng.lognormal(math.log(self.median_ms), self.sigma, count)
+        drawn = standard_normal(rng, count)
+        drawn *= np.float32(self.sigma)
+        durations = np.exp(drawn, out=drawn).astype(np.float64)
+        durations *= self.median_ms
+        return durations
 
     def __str__(self) -> str:
         return f"lognormal(median_ms={self.median_ms:g},sigma={self.sigma:g})"
@@ -137,6 +141,27 @@ class Empirical:
 
     def __str__(self) -> str:
         return f"empirical({','.join(f'{value:g}' for value in self.values_ms)})"
+
+
+def standard_normal(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
+    """`count` independent standard normal values, shape (count,), by Box and Muller's method.
+
+    In single precision, where logarithm, sine and cosine are done eight or sixteen at a time: a
+    third of the time of numpy's own. The largest is 5.8, since a uniform value has 24 bits: what
+    lies beyond comes once in 120 million. A duration is exact to seven digits, and no measured one
+    has more.
+    """
+    half = -(-count // 2)
+    radius, angle = rng.random((2, half), dtype=np.float32)
+    np.subtract(np.float32(1), radius, out=radius)  # from above 0 to 1: it has a logarithm
+    np.log(radius, out=radius)
+    radius *= np.float32(-2)
+    np.sqrt(radius, out=radius)
+    angle *= np.float32(2 * math.pi)
+    values = np.empty(2 * half, dtype=np.float32)
+    np.multiply(np.cos(angle), radius, out=values[:half])
+    np.multiply(np.sin(angle, out=angle), radius, out=values[half:])
+    return values[:count]
 
 
 def empirical(values_ms: Sequence[float]) -> Empirical:

@@ -112,18 +112,18 @@ class Places:
 
     def __init__(self, instants: Instants, session: Integers) -> None:
         self.instants = instants
-        self._session = session
+        self.session = session
         self._first = instants.first.take(session)
         self._moved_ms = session * instants.span_ms
 
-    @property
+    @cached_property
     def chunks(self) -> Integers:
         """How many the session has."""
-        return self.instants.chunks.take(self._session)
+        return self.instants.chunks.take(self.session)
 
     def some(self, which: Integers) -> "Places":
         """Those of the connections."""
-        return Places(self.instants, self._session.take(which))
+        return Places(self.instants, self.session.take(which))
 
     def before(self, lookup: Lookup, at_ms: Durations) -> Integers:
         """How many of the session's instants are < at_ms."""

@@ -3,12 +3,14 @@
 Connections are numbered and come in blocks of about `BLOCK`. All of a block is drawn at once and
 from its own generators, keyed by (seed, purpose, block, draw): both engines, every ordering and
 every later run with the same settings meet the same numbers, and memory does not grow with the
-number of connections. (Bit for bit with the same version of numpy, whose generators may change.)
+number of connections. (Bit for bit with the same version of numpy, whose generators may change, and
+on the same kind of processor: vector units round a logarithm's last digit in ways of their own.)
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +46,7 @@ class Purpose(IntEnum):
 
 def generator(seed: int, *key: int) -> np.random.Generator:
     """The generator of this seed and key."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +84,40 @@ def _block(
     settings: SimulationSettings, number: int, first: int, answers: int, count: int
 ) -> Block:
     join_ms = generator(settings.seed, Purpose.JOIN, number).uniform(0, settings.wave_ms, count)
-    used = min(answers, -(-count // settings.watchers))
-    order = _by_session(first, used, settings.sessions)
+    offset = first % settings.sessions
     if settings.joins is JoinSpread.UNIFORM:
-        sizes = np.full(used, settings.watchers)
-        sizes[-1] -= used * settings.watchers - count
-        group = np.repeat(order, sizes[order - first])
+        group, session = _uniform(offset, count, settings.watchers, settings.sessions)
+        group = group + first
     else:
+        used = min(answers, -(-count // settings.watchers))
+        order = _by_session(offset, used, settings.sessions)
         rng = generator(settings.seed, Purpose.GROUP, number)
-        group = order[np.sort(rng.integers(0, used, count))]
-    return Block(
-        number, group, group % settings.sessions, _nodes(settings, group, join_ms), join_ms
-    )
+        group = first + order[np.sort(rng.integers(0, len(order), count))]
+        session = group % settings.sessions
+    return Block(number, group, session, _nodes(settings, group, join_ms), join_ms)
 
 
-def _by_session(first: int, count: int, sessions: int) -> Integers:
-    """The occurrences first..first + count, those of one session next to each other: searching in
-    one session's instants at a time is about twice as quick."""
-    offset = first % sessions
+@lru_cache(maxsize=2)
+def _uniform(offset: int, count: int, watchers: int, sessions: int) -> tuple[Integers, Integers]:
+    """(occurrence, session) of each connection: the same for nearly every block, so kept."""
+    answers = -(-count // watchers)
+    order = _by_session(offset, answers, sessions)
+    sizes = np.full(answers, watchers)
+    sizes[-1] -= answers * watchers - count
+    group = np.repeat(order, sizes[order])
+    session = (group + offset) % sessions
+    for kept in (group, session):
+        kept.flags.writeable = False
+    return group, session
+
+
+def _by_session(offset: int, count: int, sessions: int) -> Integers:
+    """The occurrences 0..count, those of one session next to each other: looking in one session's
+    instants at a time is quicker. The first is of session `offset`."""
     rows = -(-(count + offset) // sessions)
     order = np.arange(rows * sessions).reshape(rows, sessions).T.ravel() - offset
-    return first + order[(order >= 0) & (order < count)]
+    found: Integers = order[(order >= 0) & (order < count)]
+    return found
 
 
 def _nodes(settings: SimulationSettings, groups: Integers, join_ms: Durations) -> Integers:

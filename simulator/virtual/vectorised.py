@@ -47,8 +47,11 @@ def outcomes(
     program = connect_program(connect)
     fills = connect.client is ClientPolicy.FILLS_GAPS
     instants = Instants(timelines)
+    places = Places(instants, np.zeros(0, dtype=np.int64))
     for block in blocks(settings):
-        yield _outcome(settings, program, instants, block, fills)
+        if block.session is not places.session:  # nearly every block has the same
+            places = Places(instants, block.session)
+        yield _outcome(settings, program, places, block, fills)
 
 
 @dataclass(slots=True)
@@ -125,22 +128,19 @@ def _subscribe(settings: SimulationSettings, state: _Handshake, block: Block, dr
 def _outcome(
     settings: SimulationSettings,
     program: ConnectProgram,
-    instants: Instants,
+    places: Places,
     block: Block,
     fills: bool,
 ) -> BlockOutcome:
-    draws = Draws(settings, block)
-    places = Places(instants, block.session)
+    draws, instants = Draws(settings, block), places.instants
     state = _handshake(settings, program, block, draws)
     assert state.read_ms is not None
     history = places.until(instants.save, state.read_ms)
     first = _first_live(settings, program, places, state, history)
     zeros = np.zeros(block.count, dtype=np.int64)
     lost, duplicate, out_of_order, rewinds, fetched = zeros, zeros, zeros, zeros, zeros
-    causes: dict[str, int] = {}
     if program.follow_from is not FollowFrom.CURSOR:
         lost = np.maximum(first - history, 0)
-        causes = _causes(places, state, history, first)
     if not program.merges and program.follow_from is not FollowFrom.CURSOR:
         early = first  # of the live chunks, these until here come before the history
         if program.sink is Sink.CLIENT and _subscribes_before_sending(program):
@@ -152,7 +152,7 @@ def _outcome(
     if fills:
         late, back = _filled_late(settings, program, places, state, history, first, draws)
         out_of_order, rewinds = out_of_order + late, rewinds + back
-        lost, fetched, causes = fetched, lost, {}
+        lost, fetched = fetched, lost
     return BlockOutcome(
         block.session,
         lost,
@@ -162,7 +162,7 @@ def _outcome(
         fetched,
         _window(settings, program, state),
         state.welcomed_ms - block.join_ms,
-        causes,
+        {} if fills else _causes(places, state, history, first),
     )
 
 

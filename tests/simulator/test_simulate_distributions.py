@@ -18,6 +18,7 @@ from chunk7.simulator.virtual.distributions import (
     Uniform,
     empirical,
     parse_distribution,
+    standard_normal,
 )
 
 
@@ -105,3 +106,16 @@ def test_the_mean_is_that_of_the_draws(distribution: Distribution) -> None:
     """Six standard errors: a false alarm once in 5 x 10^8 seeds, and the seed is fixed."""
     drawn = distribution.draw(np.random.default_rng(5), 200_000)
     assert abs(drawn.mean() - distribution.mean_ms) <= 6 * drawn.std() / math.sqrt(len(drawn))
+
+
+def test_normal_values_are_normal_and_independent_of_each_other() -> None:
+    """Two come of one radius and angle. Shares by the normal table, within six standard errors."""
+    drawn = standard_normal(np.random.default_rng(3), 400_001)
+    assert drawn.shape == (400_001,)
+    for z, share in ((-3.0902, 0.001), (-1.2816, 0.1), (0.0, 0.5), (0.6745, 0.75), (3.0902, 0.999)):
+        below = float(np.mean(drawn < z))
+        assert abs(below - share) < 6 * math.sqrt(share * (1 - share) / len(drawn))
+    first, second = drawn[:200_000].astype(float), drawn[200_001:].astype(float)
+    for power in (1, 2):
+        together = np.corrcoef(first**power, second**power)[0, 1]
+        assert abs(together) < 6 / math.sqrt(200_000)
