@@ -1,6 +1,7 @@
 """Why chunks were lost in virtual time, where every instant is known; and W."""
 
 import math
+from functools import cache
 
 from chunk7.delivery.causes import handover_causes
 from chunk7.delivery.verdicts import Cause
@@ -20,7 +21,14 @@ def cause(group: WatcherGroup, life: Life, index: int) -> Cause:
     if not unheard:
         return Cause.STORE_RECONNECT if group.schedule else Cause.UNKNOWN
     did_not_wait = life.attached_ms <= life.read_ms
-    rules = handover_causes(published, saved, life.read_ms, unheard, did_not_wait, unheard)
+    return _of_handover(published > life.read_ms, saved > life.read_ms, did_not_wait)
+
+
+@cache
+def _of_handover(published_later: bool, saved_later: bool, did_not_wait: bool) -> Cause:
+    """Of a chunk that was not heard: published, and saved, after the read, here at 0, or not."""
+    instants = (int(published_later), int(saved_later), 0)
+    rules = handover_causes(*instants, unheard=True, did_not_wait=did_not_wait, maybe_unheard=True)
     return next((cause for cause, fits in rules if fits), Cause.UNKNOWN)
 
 

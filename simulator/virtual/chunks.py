@@ -35,6 +35,9 @@ from chunk7.simulator.virtual.population import Purpose, generator
 from chunk7.simulator.virtual.program import check_regular, write_program
 from chunk7.simulator.virtual.settings import Arrivals, SimulationSettings
 
+SESSION_ID = "s"
+"""Of every session: each is alone in a world of its own, and worlds that look alike are."""
+
 _BURST = 8
 _FASTER = 4
 
@@ -209,7 +212,7 @@ def _by_events(settings: SimulationSettings, write: WriteOrdering, session: int)
     log = _Log(_columns(draws.latency), _columns(draws.lag))
     for position, start_ms in enumerate(intended.tolist()):
         final = position == len(intended) - 1
-        chunk = Chunk(f"s{session}", "m0", position, "", final)
+        chunk = Chunk(SESSION_ID, "m0", position, "", final)
         _write(log, write, chunk, position, start_ms)
     publications = sorted(log.publications, key=lambda event: event[0])
     saves = sorted(log.saves, key=lambda event: event[0])

@@ -28,8 +28,11 @@ from chunk7.delivery.effects import (
 )
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.handover import Handover, attach
-from chunk7.delivery.ordering import ConnectOrdering
-from chunk7.simulator.virtual.lives import Channel, Life, VirtualClient, WatcherGroup
+from chunk7.delivery.ordering import ConnectOrdering, Join
+from chunk7.delivery.stepping import Steps
+from chunk7.simulator.virtual.distributions import Durations
+from chunk7.simulator.virtual.lives import Channel, Followed, Life, Released, WatcherGroup
+from chunk7.simulator.virtual.paths import Path, Paths
 from chunk7.simulator.virtual.population import SLOTS, Draws
 
 _REFUSED: dict[type[Any], str] = {
@@ -39,8 +42,10 @@ _REFUSED: dict[type[Any], str] = {
     SendEnd: "there are no end frames",
     SendControl: "there are no control frames",
 }
-Answer = tuple[float, Any]
-"""When an effect is over, and what the ordering is told."""
+Done = tuple[float, int | None]
+"""When an effect is over, and what its answer is called: by how much is stored then, or nothing."""
+
+Act = Callable[[Life, Path, float], Done]
 
 
 class DrawnDurations:
@@ -51,40 +56,42 @@ class DrawnDurations:
         self._latencies: list[list[float]] = []
         self._works: list[list[float]] = []
 
-    def latency_ms(self, client: VirtualClient) -> float:
-        """One way of the client's next command."""
-        number = client.latencies % SLOTS
-        client.latencies += 1
-        while len(self._latencies) <= number:
-            self._latencies.append(self._draws.latency(len(self._latencies)).tolist())
-        return self._latencies[number][client.place]
+    def command(self, life: Life, now: float) -> tuple[float, float]:
+        """When a command that is sent now is executed, and when its reply is here."""
+        number, place, drawn = life.latencies, life.place, self._latencies
+        life.latencies = number + 2
+        while len(drawn) < number + 2:
+            drawn.append(_column(drawn, self._draws.latency))
+        executed = now + drawn[number][place]
+        return executed, executed + drawn[number + 1][place]
 
-    def work_ms(self, client: VirtualClient) -> float:
+    def work_ms(self, life: Life) -> float:
         """The client's next Pause."""
-        number = client.pauses % SLOTS
-        client.pauses += 1
-        while len(self._works) <= number:
-            self._works.append(self._draws.work(len(self._works)).tolist())
-        return self._works[number][client.place]
+        number, drawn = life.pauses, self._works
+        life.pauses = number + 1
+        while len(drawn) <= number:
+            drawn.append(_column(drawn, self._draws.work))
+        return drawn[number][life.place]
+
+
+def _column(drawn: list[list[float]], draw: Callable[[int], Durations]) -> list[float]:
+    """The next durations of all connections: from SLOTS on the first ones again."""
+    number = len(drawn)
+    return drawn[number % SLOTS] if number >= SLOTS else draw(number).tolist()
 
 
 class Effects:
-    """Performs the effects of one group's joins."""
+    """Performs the effects of joins, of the group that it has turned to."""
 
-    def __init__(
-        self, connect: ConnectOrdering, durations: DrawnDurations, group: WatcherGroup
-    ) -> None:
+    def __init__(self, connect: ConnectOrdering) -> None:
         self._connect = connect
-        self._durations = durations
-        self._group = group
-        self._channels: dict[tuple[int, int], Channel] = {}
-        self._actions: dict[type[Any], Callable[[Life, Any, float], Answer]] = {
+        self._acts: dict[type[Any], Act] = {
             Pause: self._pause,
             Subscribe: self._subscribe,
             Confirmed: self._confirmed,
-            ReadHistory: self._read_history,
+            ReadHistory: self._read,
             ReadHead: self._read_head,
-            ReadStream: self._read_stream,
+            ReadStream: self._read,
             ReadTail: self._read_tail,
             SendHistory: self._send_history,
             SendWelcome: self._send_welcome,
@@ -92,32 +99,58 @@ class Effects:
             Follow: self._follow,
             ReleaseAfter: self._release_after,
         }
+        self._channels: dict[tuple[int, int], Channel] = {}
+        self.paths = Paths(self._prepare)
 
-    def perform(self, life: Life, effect: Any, now: float) -> Answer:
-        """Do it now. Raises OrderingError for what a node does not do."""
+    def turn_to(self, group: WatcherGroup, durations: DrawnDurations) -> None:
+        """From now on joins are of this group, and take so long."""
+        self._group = group
+        self._durations = durations
+        self.command = durations.command
+        self._channels.clear()
+        self._start = self._begin(0)
+
+    def begin(self, after_seq: int) -> Path:
+        """Where a join starts. Answers that are stored alike have one path."""
+        return self._begin(after_seq) if after_seq else self._start
+
+    def _begin(self, after_seq: int) -> Path:
+        session = self._group.session
+        name = (session.alike, after_seq)
+        join = Join(session.session_id, after_seq)
+        return self.paths.begin(name, lambda: Steps(self._connect.steps(join)))
+
+    def learn(self, path: Path, name: int | None) -> Path:
+        """Where it goes on from the effect there, whose answer is called so."""
+        if name is None or isinstance(path.effect, ReadHead):
+            return self.paths.learn(path, name, name)
+        return self.paths.learn(path, name, self._group.session.answer(path.effect, name))
+
+    def _prepare(self, path: Path) -> None:
+        path.act = self._acts.get(type(path.effect), self._refuse)
+
+    def _refuse(self, _life: Life, path: Path, _now: float) -> Done:
+        effect = path.effect
         if type(effect) in _REFUSED:
-            raise OrderingError(
-                f"{type(effect).__name__}: in virtual time {_REFUSED[type(effect)]}"
-            )
-        action = self._actions.get(type(effect))
-        if action is None:
-            raise OrderingError(f"a connect ordering cannot ask for {type(effect).__name__}")
-        return action(life, effect, now)
+            reason = _REFUSED[type(effect)]
+            raise OrderingError(f"{type(effect).__name__}: in virtual time {reason}")
+        raise OrderingError(f"a connect ordering cannot ask for {type(effect).__name__}")
 
-    def _pause(self, life: Life, _: Pause, now: float) -> Answer:
-        return now + self._durations.work_ms(life.client), None
+    def _pause(self, life: Life, _: Path, now: float) -> Done:
+        return now + self._durations.work_ms(life), None
 
-    def _subscribe(self, life: Life, effect: Subscribe, now: float) -> Answer:
-        sent = self._durations.latency_ms(life.client)
-        answered = self._durations.latency_ms(life.client)
+    def _subscribe(self, life: Life, path: Path, now: float) -> Done:
+        executed, confirmed = self.command(life, now)
         self._attach(life, now)
-        life.handover = attach(life.handover, effect.to, life.after_seq)
+        life.handover = attach(life.handover, path.effect.to, life.after_seq)
+        if self._group.schedule is None:
+            life.channel = self._channels.setdefault((life.node, 0), (executed, confirmed))
+            return now, None
         key = self._channel_key(life, now)
-        channel = self._channels.get(key)
-        if channel is None:
-            executed = self._reconnected(life.node, now) + sent
-            channel = self._channels[key] = (executed, executed + answered)
-        life.channel = channel
+        if key not in self._channels:
+            waits = self._reconnected(life.node, now) - now
+            self._channels[key] = (executed + waits, confirmed + waits)
+        life.channel = self._channels[key]
         return now, None
 
     def _attach(self, life: Life, now: float) -> None:
@@ -128,77 +161,74 @@ class Effects:
 
     def _channel_key(self, life: Life, now: float) -> tuple[int, int]:
         """The node, and which of its lives: a restarted node has no subscriptions."""
-        if self._group.schedule is None:
-            return life.node, 0
+        assert self._group.schedule is not None
         starts = self._group.schedule.crashes[life.node].start_ms
         return life.node, bisect_right(starts, now + self._group.epoch_ms)
 
     def _reconnected(self, node: int, now: float) -> float:
         """`now`, or when the node has its Pub/Sub connection again."""
-        if self._group.schedule is None:
-            return now
+        assert self._group.schedule is not None
         back_ms = self._group.schedule.reconnects[node].end_of_spell(now + self._group.epoch_ms)
         return now if back_ms is None else back_ms - self._group.epoch_ms
 
-    def _confirmed(self, life: Life, _: Confirmed, now: float) -> Answer:
+    def _confirmed(self, life: Life, _: Path, now: float) -> Done:
         if life.channel is None:
             raise OrderingError(
                 f"{self._connect.name} waits for the confirmation of a subscription it never sent"
             )
-        return max(now, life.channel[1]), None
+        confirmed = life.channel[1]
+        return (confirmed if confirmed > now else now), None
 
-    def command(self, life: Life, now: float) -> tuple[float, float]:
-        """When a command that is sent now is executed, and when its reply is here."""
-        executed = now + self._durations.latency_ms(life.client)
-        return executed, executed + self._durations.latency_ms(life.client)
-
-    def _read_history(self, life: Life, effect: ReadHistory, now: float) -> Answer:
+    def _read(self, life: Life, _: Path, now: float) -> Done:
         executed, replied = self.command(life, now)
         if life.read_ms is None:
             life.read_ms = executed
-        return replied, self._group.session.history(executed, effect.after_seq, effect.to_seq)
+        return replied, self._group.session.stored(executed)
 
-    def _read_stream(self, life: Life, effect: ReadStream, now: float) -> Answer:
+    def _read_tail(self, life: Life, _: Path, now: float) -> Done:
         executed, replied = self.command(life, now)
-        if life.read_ms is None:
-            life.read_ms = executed
-        return replied, self._group.session.stream(executed, effect.after)
+        return replied, self._group.session.stored(executed)
 
-    def _read_tail(self, life: Life, _: ReadTail, now: float) -> Answer:
-        executed, replied = self.command(life, now)
-        return replied, self._group.session.tail(executed)
-
-    def _read_head(self, life: Life, _: ReadHead, now: float) -> Answer:
+    def _read_head(self, life: Life, _: Path, now: float) -> Done:
         executed, replied = self.command(life, now)
         return replied, bisect_right(self._group.session.number_ms, executed)
 
-    def _send_history(self, life: Life, effect: SendHistory, now: float) -> Answer:
-        life.writes.append((now, effect.chunks))
+    def _send_history(self, life: Life, path: Path, now: float) -> Done:
+        if path.note is None:
+            path.note = self._group.session.ranges(path.effect.chunks)
+        if life.history_ms is None:
+            life.history_ms = now
+        life.writes.append((now, path.note))
         return now, None
 
-    def _send_welcome(self, life: Life, effect: SendWelcome, now: float) -> Answer:
+    def _send_welcome(self, life: Life, path: Path, now: float) -> Done:
         life.welcome_ms = now
-        life.head = effect.head_seq
+        life.head = path.effect.head_seq
         return now, None
 
-    def _release(self, life: Life, effect: Release, now: float) -> Answer:
+    def _release(self, life: Life, path: Path, now: float) -> Done:
         if life.follow_from is not None:
             raise OrderingError(f"{self._connect.name} releases a buffer that it does not have")
-        life.writes.append((now, effect))
+        if path.note is None:
+            path.note = Released.of(path.effect.known, life.after_seq)
+        life.writes.append((now, path.note))
         return now, None
 
-    def _follow(self, life: Life, effect: Follow, now: float) -> Answer:
+    def _follow(self, life: Life, path: Path, now: float) -> Done:
+        effect = path.effect
         executed, _ = self.command(life, now)
         self._attach(life, now)
-        life.follow_from = self._group.session.position(executed, effect.after)
+        stored = self._group.session.count(self._group.session.stored(executed))
+        life.follow_from = self._group.session.position(stored, effect.after)
         life.handover = Handover(Sink.BUFFER) if effect.to is Sink.BUFFER else None
         if effect.after == NEWEST:
             life.channel = (executed, executed)
         return now, None
 
-    def _release_after(self, life: Life, effect: ReleaseAfter, now: float) -> Answer:
-        entry_id(effect.after)
+    def _release_after(self, life: Life, path: Path, now: float) -> Done:
+        if path.note is None:
+            path.note = Followed(bisect_right(self._group.session.ids, entry_id(path.effect.after)))
         if life.follow_from is None or life.handover is None:
             raise OrderingError(f"{self._connect.name} releases a stream that it does not hold")
-        life.writes.append((now, effect))
+        life.writes.append((now, path.note))
         return now, None

@@ -1,8 +1,9 @@
 """Virtual time: the ordering files themselves, run against a seeded cluster.
 
 What is an event: every step of every join, in the order of virtual time among the clients that
-watch one answer (others do not meet). Each goes to the connect ordering's own generator, which is
-sent what the store would answer at that instant.
+watch one answer (others do not meet). Each is what the connect ordering's own generator does when
+it is sent what the store would answer at that instant; what it does next is looked up where it has
+been sent the same before (`paths.py`).
 
 What is not an event: a chunk. Publications and saves are instants of the session, known before
 anybody joins (`chunks.py`), so what the store holds at an instant is a binary search, and
@@ -31,14 +32,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from chunk7.delivery.gaps import GapTracker
-from chunk7.delivery.ordering import ConnectOrdering, Join
-from chunk7.delivery.stepping import Steps
+from chunk7.delivery.ordering import ConnectOrdering
 from chunk7.simulator.virtual.causes import cause, window_ms
 from chunk7.simulator.virtual.chunks import Timeline
 from chunk7.simulator.virtual.effects import DrawnDurations, Effects
-from chunk7.simulator.virtual.fault_schedule import FaultSchedule, draw_schedule
+from chunk7.simulator.virtual.fault_schedule import draw_schedule
 from chunk7.simulator.virtual.fetching import Fetching
-from chunk7.simulator.virtual.lives import Life, Session, VirtualClient, WatcherGroup
+from chunk7.simulator.virtual.lives import Life, Session, WatcherGroup, sessions_of
 from chunk7.simulator.virtual.population import Block, Draws, blocks
 from chunk7.simulator.virtual.receipts import Range, judge
 from chunk7.simulator.virtual.receiving import Receiving
@@ -59,66 +59,68 @@ def outcomes(
 
     Raises OrderingError when the ordering breaks the protocol.
     """
-    sessions = [Session(number, timeline) for number, timeline in enumerate(timelines)]
-    schedule = draw_schedule(settings) if settings.faults else None
+    run = _Run(settings, connect, sessions_of(timelines, connect.feed))
     for block in blocks(settings):
-        yield _Run(settings, connect, sessions, schedule, block).outcome(tick)
+        yield run.outcome(block, tick)
+
+
+Row = tuple[int, int, int, int, int, float, float]
+"""Of a connection: lost, duplicate, late, rewinds, fetched, window, how long it took to join."""
 
 
 class _Run:
-    """One block of connections, group by group."""
+    """A cell, block by block and group by group."""
 
     def __init__(
-        self,
-        settings: SimulationSettings,
-        connect: ConnectOrdering,
-        sessions: list[Session],
-        schedule: FaultSchedule | None,
-        block: Block,
+        self, settings: SimulationSettings, connect: ConnectOrdering, sessions: list[Session]
     ) -> None:
         self._settings = settings
-        self._connect = connect
-        self._recovers = connect.recovery is not None
         self._fills = connect.mends
         self._sessions = sessions
-        self._schedule = schedule
-        self._block = block
-        self._durations = DrawnDurations(Draws(settings, block))
+        self._calm = [WatcherGroup(session, 0.0, None) for session in sessions]
+        self._group = WatcherGroup(sessions[0], 0.0, None)  # none of those
+        self._schedule = draw_schedule(settings) if settings.faults else None
+        self._delay_ms = settings.delivery.mean_ms
+        self._effects = Effects(connect)
+        self._receiving = Receiving(connect.recovery is not None)
+        self._fetching = Fetching(connect.feed, self._effects, settings.heartbeat_ms)
         self._causes: Counter[str] = Counter()
-        self._rows: list[tuple[int, int, int, int, int, float, float]] = [
-            (0, 0, 0, 0, 0, math.nan, math.nan)
-        ] * block.count
-        self._begin(0)
 
-    def _begin(self, number: int) -> None:
-        """Turn to the clients of an answer: the groups count through waves of all sessions."""
-        wave, session = divmod(number, self._settings.sessions)
-        self._group = WatcherGroup(
-            self._sessions[session], wave * self._settings.wave_ms, self._schedule
-        )
-        self._effects = Effects(self._connect, self._durations, self._group)
-        self._receiving = Receiving(self._group, self._recovers)
+    def _turn_to(self, number: int, durations: DrawnDurations) -> None:
+        """To the clients of an answer: the groups count through waves of all sessions."""
+        wave, number = divmod(number, self._settings.sessions)
+        if self._schedule is None:
+            group = self._calm[number]
+        else:
+            epoch_ms = wave * self._settings.wave_ms
+            group = WatcherGroup(self._sessions[number], epoch_ms, self._schedule)
+        self._effects.turn_to(group, durations)
+        if group is not self._group:
+            self._group = group
+            self._receiving.turn_to(group)
+            self._fetching.turn_to(group.session)
 
-    def outcome(self, tick: Callable[[], None]) -> BlockOutcome:
-        """Run every group of the block."""
-        block = self._block
+    def outcome(self, block: Block, tick: Callable[[], None]) -> BlockOutcome:
+        """Run every group of a block."""
         joins, nodes = block.join_ms.tolist(), block.node.tolist()
         borders = np.flatnonzero(np.diff(block.group)) + 1
         edges = [0, *borders.tolist(), block.count]
         groups = block.group[edges[:-1]].tolist()
+        durations = DrawnDurations(Draws(self._settings, block))
+        self._causes.clear()
+        rows: list[Row] = []
         for group, begin, end in zip(groups, edges, edges[1:], strict=False):
-            self._begin(group)
-            clients = [VirtualClient(place) for place in range(begin, end)]
-            self._run(
-                [
-                    self._enter(client, nodes[client.place], joins[client.place], 0)
-                    for client in clients
-                ]
-            )
-            for client in clients:
-                self._settle(client)
+            self._turn_to(group, durations)
+            lives = [
+                self._enter(place, nodes[place], joins[place], 0) for place in range(begin, end)
+            ]
+            if len(lives) == 1 and self._schedule is None:
+                self._run_alone(lives[0])
+            else:
+                self._run(lives)
+            rows += [self._settle(life, joins[life.place]) for life in lives]
             tick()
-        lost, duplicate, late, rewinds, fetched, window, join = zip(*self._rows, strict=True)
+        lost, duplicate, late, rewinds, fetched, window, join = zip(*rows, strict=True)
         return BlockOutcome(
             block.session,
             np.array(lost),
@@ -134,54 +136,66 @@ class _Run:
     # --- joins, in the order of virtual time ---
 
     def _run(self, lives: list[Life]) -> None:
-        """Advance whoever is earliest, until all joins are over. Waves are the clock's zero."""
-        queue = [(life.join_ms, place, life) for place, life in enumerate(lives)]
+        """Advance whoever is earliest, until all joins are over. Waves are the clock's zero.
+
+        A client that had to rejoin has its last life in `lives` afterwards.
+        """
+        queue = [(life.join_ms, number, life) for number, life in enumerate(lives)]
         heapq.heapify(queue)
-        entered = len(lives)
-        perform = self._effects.perform
+        entered, first = len(lives), lives[0].place
+        learn = self._effects.learn
         while queue:
-            now, place, life = heapq.heappop(queue)
+            now, number, life = heapq.heappop(queue)
             limit = queue[0][0] if queue else math.inf
-            steps = life.steps
-            while steps.effect is not None and now <= limit:
-                now, answer = perform(life, steps.effect, now)
-                if now >= life.end_ms:
+            path, end_ms = life.path, life.end_ms
+            while now <= limit and path.effect is not None:
+                now, name = path.act(life, path, now)
+                if now >= end_ms:
                     break
-                steps.advance(answer)
-            if steps.effect is not None and now < life.end_ms:
-                heapq.heappush(queue, (now, place, life))
-            elif life.end_ms < math.inf:
+                path = path.after.get(name) or learn(path, name)
+            life.path = path
+            if path.effect is not None and now < end_ms:
+                heapq.heappush(queue, (now, number, life))
+            elif end_ms < math.inf:
                 rejoined = self._rejoin(life)
                 if rejoined is not None:
+                    lives[life.place - first] = rejoined
                     heapq.heappush(queue, (rejoined.join_ms, entered, rejoined))
                     entered += 1
 
-    def _enter(self, client: VirtualClient, node: int, join_ms: float, after_seq: int) -> Life:
+    def _run_alone(self, life: Life) -> None:
+        """The same for one whom nothing and nobody can meet."""
+        now, path, learn = life.join_ms, life.path, self._effects.learn
+        while path.effect is not None:
+            now, name = path.act(life, path, now)
+            path = path.after.get(name) or learn(path, name)
+
+    def _enter(self, place: int, node: int, join_ms: float, after_seq: int) -> Life:
         """A client joins, or rejoins, through the proxy."""
-        schedule = self._schedule
-        if schedule is not None:
-            node, at_ms = schedule.home(node, join_ms + self._group.epoch_ms)
-            join_ms = at_ms - self._group.epoch_ms
-        steps = Steps(self._connect.steps(Join(self._group.session.session_id, after_seq)))
-        life = Life(client, node, join_ms, after_seq, steps)
-        if schedule is not None:
-            crash_ms = schedule.crashes[node].next_start(at_ms) - self._group.epoch_ms
-            # Later the answer is complete, and the clients are gone.
-            if crash_ms < self._group.session.last_ms:
-                life.end_ms = crash_ms
-        client.lives.append(life)
+        path = self._effects.begin(after_seq)
+        if self._schedule is None:
+            return Life(place, node, join_ms, after_seq, path)
+        node, at_ms = self._schedule.home(node, join_ms + self._group.epoch_ms)
+        life = Life(place, node, at_ms - self._group.epoch_ms, after_seq, path)
+        crash_ms = self._schedule.crashes[node].next_start(at_ms) - self._group.epoch_ms
+        # Later the answer is complete, and the clients are gone.
+        if crash_ms < self._group.session.last_ms:
+            life.end_ms = crash_ms
         return life
 
     def _rejoin(self, life: Life) -> Life | None:
         """The client's next life, if it misses anything when its node dies."""
-        client = life.client
-        ranges = self._receiving.received(client)
-        *_, missing = judge(ranges, self._group.session.chunks)
-        if not missing or len(client.lives) >= MAX_LIVES:
+        session = self._group.session
+        ranges = self._receiving.received(life)
+        *_, missing = judge(ranges, session.chunks)
+        if not missing or len(life.earlier) + 1 >= MAX_LIVES:
             return None
         join_ms = life.end_ms + self._settings.rejoin_ms
-        after_seq = missing[0][0] if self._group.session.regular else self._resume_after(ranges)
-        return self._enter(client, life.node + 1, join_ms, after_seq)
+        after_seq = missing[0][0] if session.regular else self._resume_after(ranges)
+        rejoined = self._enter(life.place, life.node + 1, join_ms, after_seq)
+        rejoined.earlier = (*life.earlier, life)
+        rejoined.latencies, rejoined.pauses = life.latencies, life.pauses
+        return rejoined
 
     def _resume_after(self, received: list[Range]) -> int:
         """The number up to which a client has everything, where numbers are not places."""
@@ -193,28 +207,20 @@ class _Run:
 
     # --- what came of it ---
 
-    def _settle(self, client: VirtualClient) -> None:
-        """Judge a client's receipts, and note its row."""
-        session = self._group.session
-        duplicate, late, rewinds, missing = judge(self._receiving.received(client), session.chunks)
-        fetched = 0
+    def _settle(self, life: Life, join_ms: float) -> Row:
+        """Judge the receipts of a client: its last life, and when it first came."""
+        chunks = self._group.session.chunks
+        duplicate, late, rewinds, missing = judge(self._receiving.received(life), chunks)
+        fetched = lost = 0
         if missing and self._fills:
-            beat_ms = self._settings.heartbeat_ms
-            fetching = Fetching(self._connect, self._effects, self._group, beat_ms)
-            fetched = fetching.fill(client, missing)
-        if fetched:
-            duplicate, late, rewinds, missing = judge(
-                self._receiving.received(client), session.chunks
-            )
+            fetched = self._fetching.fill(life, missing)
+            if fetched:
+                received = self._receiving.received(life)
+                duplicate, late, rewinds, missing = judge(received, chunks)
         for begin, end in missing:
+            lost += end - begin
             for index in range(begin, end):
-                self._causes[cause(self._group, client.lives[-1], index)] += 1
-        lost = sum(end - begin for begin, end in missing)
-        window = window_ms(client.lives[0], self._settings.delivery.mean_ms)
-        welcome_ms = client.lives[-1].welcome_ms
-        took = (
-            math.nan
-            if welcome_ms is None
-            else welcome_ms - float(self._block.join_ms[client.place])
-        )
-        self._rows[client.place] = (lost, duplicate, late, rewinds, fetched, window, took)
+                self._causes[cause(self._group, life, index)] += 1
+        window = window_ms(life.earlier[0] if life.earlier else life, self._delay_ms)
+        took = math.nan if life.welcome_ms is None else life.welcome_ms - join_ms
+        return lost, duplicate, late, rewinds, fetched, window, took

@@ -16,21 +16,36 @@ def judge(received: list[Range], chunks: int) -> tuple[int, int, int, list[Range
     receipt comes after a later chunk. A rewind is a receipt of a lower chunk than just before.
     Missing: ascending ranges of what was never received.
     """
-    seen: list[Range] = []
-    duplicates = late = rewinds = top = 0
+    covered: list[Range] = []
+    duplicates = late = rewinds = top = last = 0
     for begin, end in received:
         if begin >= end:
             continue
-        fresh = subtract([(begin, end)], seen) if begin < top else [(begin, end)]
-        duplicates += end - begin
-        for low, high in fresh:
-            duplicates -= high - low
-            if low < top:
-                late += min(high, top) - low
-        rewinds += bool(seen) and begin < seen[-1][1] - 1
-        seen.append((begin, end))
-        top = max(top, end)
-    return duplicates, late, rewinds, subtract([(0, chunks)], seen) if chunks else []
+        if begin >= top:
+            covered.append((begin, end))
+        else:
+            fresh = subtract([(begin, end)], covered)
+            covered = sorted([*covered, *fresh])
+            duplicates += end - begin - sum(high - low for low, high in fresh)
+            late += sum(min(high, top) - low for low, high in fresh if low < top)
+            rewinds += begin < last - 1
+        last = end
+        if end > top:
+            top = end
+    return duplicates, late, rewinds, _gaps(covered, chunks)
+
+
+def _gaps(covered: list[Range], chunks: int) -> list[Range]:
+    """What ascending, disjoint ranges leave of 0..chunks."""
+    gaps: list[Range] = []
+    at = 0
+    for begin, end in covered:
+        if at < begin:
+            gaps.append((at, begin))
+        at = end
+    if at < chunks:
+        gaps.append((at, chunks))
+    return gaps
 
 
 def subtract(ranges: list[Range], without: list[Range]) -> list[Range]:

@@ -4,30 +4,78 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from chunk7.delivery.effects import Release, ReleaseAfter
 from chunk7.delivery.handover import STRAIGHT, Handover, release
-from chunk7.simulator.virtual.lives import Life, VirtualClient, WatcherGroup
+from chunk7.simulator.virtual.lives import Followed, Life, Released, WatcherGroup
 from chunk7.simulator.virtual.receipts import Range, contiguous, subtract
 
 
 class Receiving:
     """What the clients of a group receive; if the node `recovers`, also what passed it by."""
 
-    def __init__(self, group: WatcherGroup, recovers: bool = False) -> None:
-        self._group = group
+    def __init__(self, recovers: bool = False) -> None:
         self._recovers = recovers
 
-    def received(self, client: VirtualClient) -> list[Range]:
-        """Everything written to the client, over its lives, in order."""
-        if len(client.lives) == 1:
-            return self._receipts(client.lives[0])
-        return [span for life in client.lives for span in self._receipts(life)]
+    def turn_to(self, group: WatcherGroup) -> None:
+        """From now on clients are of this group."""
+        self._group = group
+        self._plain = group.session.regular and (group.schedule is None or self._recovers)
+
+    def received(self, life: Life) -> list[Range]:
+        """Everything written to the client, in this life and those before, in order."""
+        if not life.earlier:
+            return self._receipts(life)
+        return [span for each in (*life.earlier, life) for span in self._receipts(each)]
 
     def _receipts(self, life: Life) -> list[Range]:
         """Everything written to the client in one life, in order."""
+        arrive = self._group.session.arrive_ms
+        end = len(arrive) if life.end_ms == math.inf else bisect_left(arrive, life.end_ms)
+        received = self._plainly(life, end) if self._plain else None
+        return self._with_care(life, end) if received is None else received
+
+    def _plainly(self, life: Life, end: int) -> list[Range] | None:
+        """The same as `_with_care` where places are numbers and what comes live is one range: so it
+        stays when a buffer is released, from above what the client has. None: it is not so."""
+        arrive = self._group.session.arrive_ms
+        begin, cursor = self._begin(life, end), 0
+        holds = life.handover is not None and life.handover is not STRAIGHT
+        received: list[Range] = []
+        for written, (at_ms, content) in enumerate(life.writes):
+            cut = cursor
+            if life.attached_ms is not None and written >= life.attached_write:
+                cut = min(end, bisect_left(arrive, at_ms, cursor))
+            if not isinstance(content, list):
+                if not holds or content.has is None:
+                    return None
+                holds, begin = False, max(begin, content.has)
+            if not holds:
+                first = max(begin, cursor)
+                if first < cut:
+                    received.append((first, cut))
+                cursor = cut
+            if isinstance(content, list):
+                received += content
+        if not holds:
+            first = max(begin, cursor)
+            if first < end:
+                received.append((first, end))
+        return received
+
+    def _begin(self, life: Life, end: int) -> int:
+        """The first publication that reaches the node for this client, `end` if none does."""
+        if life.follow_from is not None:
+            return min(life.follow_from, end)
+        if life.channel is None or life.attached_ms is None:
+            return end
+        session, executed = self._group.session, life.channel[0]
+        begin = bisect_left(session.publish_ms, executed)
+        if life.attached_ms <= executed:  # what has come by the first is published by the other
+            return begin
+        return max(begin, bisect_left(session.arrive_ms, life.attached_ms))
+
+    def _with_care(self, life: Life, end: int) -> list[Range]:
         session = self._group.session
         arrive = session.arrive_ms
-        end = len(arrive) if life.end_ms == math.inf else bisect_left(arrive, life.end_ms)
         live = self._live(life, end)
         received: list[Range] = []
         handover = life.handover or STRAIGHT
@@ -36,19 +84,18 @@ class Receiving:
             cut = cursor
             if life.attached_ms is not None and written >= life.attached_write:
                 cut = min(end, max(cursor, bisect_left(arrive, at_ms)))
-            if isinstance(content, Release):
+            if isinstance(content, Released):
                 held, live = self._released(handover, live, cursor, cut, content.known)
                 received += held
                 handover = STRAIGHT
-            elif isinstance(content, ReleaseAfter):
-                has = session.position(at_ms, content.after)
-                live = [(max(begin, has), stop) for begin, stop in live]
+            elif isinstance(content, Followed):
+                live = [(max(begin, content.has), stop) for begin, stop in live]
                 received += self._between(live, cursor, cut)
                 handover = STRAIGHT
             else:
                 if handover is STRAIGHT:
                     received += self._between(live, cursor, cut)
-                received += content if isinstance(content, list) else session.ranges(content)
+                received += content
             if handover is STRAIGHT:
                 cursor = cut
         if handover is STRAIGHT:
@@ -85,18 +132,11 @@ class Receiving:
 
     def _live(self, life: Life, end: int) -> list[Range]:
         """Which publications reach the node for this client, as positions."""
-        if life.follow_from is not None:
-            return [(life.follow_from, end)] if life.follow_from < end else []
-        if life.channel is None or life.attached_ms is None:
-            return []
-        session = self._group.session
-        executed = life.channel[0]
-        begin = bisect_left(session.publish_ms, executed)
-        attached = bisect_left(session.arrive_ms, life.attached_ms)
-        live = [(max(begin, attached), end)] if max(begin, attached) < end else []
-        if self._group.schedule is None or self._recovers:
+        begin = self._begin(life, end)
+        live = [(begin, end)] if begin < end else []
+        if life.channel is None or life.follow_from is not None or self._recovers:
             return live
-        return subtract(live, self._outages(life.node, executed))
+        return subtract(live, self._outages(life.node, life.channel[0]))
 
     def _outages(self, node: int, executed: float) -> list[Range]:
         """Publications that were under way, or came, while the node had no connection."""
