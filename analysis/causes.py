@@ -72,7 +72,7 @@ class LossTable:
     read_was_stale: Bits
     """Saved before a read that was answered by somebody who lagged behind."""
     was_evicted: Bits
-    """Saved before a fault `evict` was over, and read after it began."""
+    """Saved before a fault `evict` or `expire` was over, and read after it began."""
     fills_gaps: Bits
     last_seq: Ints
     """The highest number that the client received."""
@@ -204,7 +204,7 @@ def _of_faults(run: Run, join: Ints, t: dict[str, Any]) -> dict[str, Any]:
     deaf, stale, evicted = (np.zeros(len(join), bool) for _ in range(3))
     for began_ns, ended_ns, hit in on_node(struck, CUT_FROM_STORE, run, join):
         lost |= hit & subscribed & (sent_ns >= began_ns) & (sent_ns <= ended_ns + RECOVERY_NS)
-    for began_ns, ended_ns, hit in on_node(struck, ["deaf_node"], run, join):
+    for began_ns, ended_ns, hit in on_node(struck, ["deaf_node", "deaf_all_nodes"], run, join):
         deaf |= hit & subscribed & (sent_ns >= began_ns) & (sent_ns <= ended_ns)
     for began_ns, ended_ns, hit in on_node(struck, ["stale_read"], run, join):
         read_then = (t["read_done_ns"] >= began_ns) & (t["read_sent_ns"] <= ended_ns)
@@ -212,7 +212,7 @@ def _of_faults(run: Run, join: Ints, t: dict[str, Any]) -> dict[str, Any]:
     for began_ns, ended_ns, hit in on_node(struck, ["store_failover"], run, join):
         read_after = (t["read_done_ns"] >= began_ns) & (saved_ns <= t["read_sent_ns"])
         stale |= hit & read_after & (saved_ns <= ended_ns)
-    for began_ns, ended_ns, hit in on_node(struck, ["evict"], run, join):
+    for began_ns, ended_ns, hit in on_node(struck, ["evict", "expire"], run, join):
         evicted |= hit & (t["read_done_ns"] >= began_ns) & (saved_ns <= ended_ns)
     return {
         "store_was_lost": lost,

@@ -37,11 +37,13 @@ SPECS = {
     "network_cut": "network_cut@1s:for=700ms",
     "store_kill_pubsub": "store_kill_pubsub@1s",
     "deaf_node": "deaf_node@1s:for=700ms",
+    "deaf_all_nodes": "deaf_all_nodes@1s:for=700ms",
     "stale_read": "stale_read@1s:for=1s",
     "store_restart": "store_restart@1s",
     "store_failover": "store_failover@1s",
     "store_restart_empty": "store_restart@1s:persist=no",
     "evict": "evict@1s",
+    "expire": "expire@1s",
     "trim": "trim@1s",
     "producer_kill": "producer_kill@1s:for=500ms",
 }

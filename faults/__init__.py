@@ -5,9 +5,12 @@ cluster that runs, `schedule.py` when it does.
 """
 
 from chunk7.faults.client_reconnect_storm import ClientReconnectStorm
+from chunk7.faults.deaf_all_nodes import DeafAllNodes
 from chunk7.faults.deaf_node import DeafNode
+from chunk7.faults.deaf_node_for_ever import DeafNodeForEver
 from chunk7.faults.evict import Evict
 from chunk7.faults.evict_key import EvictKey
+from chunk7.faults.expire import Expire
 from chunk7.faults.fault import Fault, Spells, Strikes, Wording
 from chunk7.faults.live import StrikesLive
 from chunk7.faults.network_cut import NetworkCut
@@ -49,10 +52,13 @@ FAULTS: dict[str, Fault] = {
         StoreFailoverBehind(),
         NetworkCut(),
         DeafNode(),
+        DeafNodeForEver(),
+        DeafAllNodes(),
         StaleRead(),
         StaleReadAny(),
         Evict(),
         EvictKey(),
+        Expire(),
         Trim(),
         ProxyReload(),
         SlowClient(),

@@ -88,10 +88,12 @@ class Disconnect:
 class Deafen:
     """A node's subscription ends, with what was on its way, and the node does not notice.
 
-    It counts as confirmed where it was, until the node sends SUBSCRIBE again.
+    It counts as confirmed where it was, until the node sends SUBSCRIBE again; `for_ever` the next
+    one counts as confirmed as well, and brings nothing.
     """
 
     node: int
+    for_ever: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from chunk7.delivery.errors import Chunk7Error
 from chunk7.faults.fault import Fault
 from chunk7.wire.parameters import Parameter
 from chunk7.wire.plan import Timetable
 
 Value = float | str
+PAGE, MOST_PAGES = 1_000, 10_000
+"""Of a walk through all keys: keys a look, and looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +146,14 @@ class Conducted(StrikesLive, Protocol):
 def node_of(controls: Controls, draw: float) -> str:
     """The node that a draw chooses."""
     return controls.nodes[int(draw * len(controls.nodes))]
+
+
+async def keys_of(controls: Controls, *narrowed: str) -> list[bytes]:
+    """All keys of the store; `narrowed` as SCAN has it: MATCH or TYPE, and what."""
+    cursor, keys = b"0", []
+    for _ in range(MOST_PAGES):
+        cursor, found = await controls.store("SCAN", cursor, *narrowed, "COUNT", PAGE)
+        keys += found
+        if cursor == b"0":
+            return keys
+    raise Chunk7Error(f"the store has more than about {MOST_PAGES * PAGE:,} keys")

@@ -3,12 +3,10 @@
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import ClassVar
 
-from chunk7.delivery.errors import Chunk7Error
 from chunk7.faults.fault import Situation, Strike, TrimTo, Wording
-from chunk7.faults.live import Controls, LiveTerms, Need, Value
+from chunk7.faults.live import Controls, LiveTerms, Need, Value, keys_of
 
 KEEP = 1
-PAGE, MOST_PAGES = 1_000, 10_000
 
 
 class Trim:
@@ -35,16 +33,6 @@ class Trim:
             ("stream", ("XTRIM", "MAXLEN", KEEP)),
         ):
             name, *arguments = command
-            for key in await _keys(controls, kind):
+            for key in await keys_of(controls, "TYPE", kind):
                 await controls.store(name, key, *arguments)
         yield "store"
-
-
-async def _keys(controls: Controls, kind: str) -> list[bytes]:
-    cursor, keys = b"0", []
-    for _ in range(MOST_PAGES):
-        cursor, found = await controls.store("SCAN", cursor, "TYPE", kind, "COUNT", PAGE)
-        keys += found
-        if cursor == b"0":
-            return keys
-    raise Chunk7Error(f"the store has more than about {MOST_PAGES * PAGE:,} keys")

@@ -180,6 +180,8 @@ class State(NamedTuple):
     replica: Replicated | None = None
     started: bool = True
     """The producers may write: no join has to ask for it first, or one has."""
+    deaf: tuple[int, ...] = ()
+    """Nodes whose subscriptions count as confirmed and bring nothing."""
 
     @property
     def produced(self) -> bool:

@@ -96,8 +96,10 @@ class Strokes:
                     state.store, ("trim", max_entries), lambda m: m.trim(SESSION, max_entries)
                 )
                 return state._replace(store=store)
-            case Deafen(node):
+            case Deafen(node, for_ever):
                 channel = state.channels[node]
+                if for_ever:
+                    state = state._replace(deaf=tuple(sorted({*state.deaf, node})))
                 return self._disconnect(state, node, channel) if channel == SUBSCRIBED else state
             case Forget(key):
                 return state._replace(store=self._stores.without(state.store, key))

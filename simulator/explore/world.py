@@ -162,12 +162,13 @@ class World:
 
     def _take_effect(self, state: State, node: int) -> Move:
         name = node_name(node)
-        store, _ = self.stores.after(
-            state.heard_store, ("subscribe", node), lambda m: m.subscribe(name, SESSION)
-        )
-        after = state.hearing(store)
         channels = put(state.channels, node, SUBSCRIBED)
-        return Step("store", "subscription"), after._replace(channels=channels)
+        if node not in state.deaf:
+            store, _ = self.stores.after(
+                state.heard_store, ("subscribe", node), lambda m: m.subscribe(name, SESSION)
+            )
+            state = state.hearing(store)
+        return Step("store", "subscription"), state._replace(channels=channels)
 
     def _deliver(self, state: State, node: int) -> Move:
         name = node_name(node)

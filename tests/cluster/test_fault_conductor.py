@@ -89,6 +89,17 @@ async def test_a_trim_leaves_a_real_stores_lists_with_their_newest_alone(tmp_pat
     assert rows == [("fault_began", "trim store"), ("fault_ended", "trim store")]
 
 
+async def test_what_expires_is_gone_and_the_name_of_the_counters_life_stays(tmp_path: Path) -> None:
+    with server(tmp_path / "store") as store:
+        store.ask("RPUSH", "chat:history:s", "chunk")
+        store.ask("SET", "chat:seq:s", 1)
+        store.ask("SET", "chat:epoch:s", "life")
+        _, rows = await conducted(tmp_path, timetable("expire@1ms"), store)
+        gone = [store.ask("PTTL", key) in (-2, 0, 1) for key in ("chat:history:s", "chat:seq:s")]
+        assert (gone, store.ask("PTTL", "chat:epoch:s")) == ([True, True], -1)
+    assert rows == [("fault_began", "expire store"), ("fault_ended", "expire store")]
+
+
 async def test_what_the_users_do_themselves_is_not_the_conductors(tmp_path: Path) -> None:
     assert await conducted(tmp_path, timetable("slow_client@1ms:for=1ms")) == ([], [])
 

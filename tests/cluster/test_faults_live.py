@@ -59,6 +59,7 @@ def test_parts_are_killed_on_purpose_and_users_come_back(tmp_path: Path) -> None
 def test_the_store_is_tampered_with_behind_the_nodes(tmp_path: Path) -> None:
     faults = (
         *("--fault", "deaf_node@300ms:for=200ms"),
+        *("--fault", "deaf_all_nodes@550ms:for=200ms"),
         *("--fault", "stale_read@800ms:for=200ms,lag_ms=50"),
         *("--fault", "store_failover@1500ms:down_ms=200,lag_ms=50"),
         *("--fault", "producer_kill@2500ms:for=200ms"),
@@ -68,6 +69,7 @@ def test_the_store_is_tampered_with_behind_the_nodes(tmp_path: Path) -> None:
     assert document["valid"], document["invalid_because"]
     assert [name for _, name, _ in strikes(document)] == [
         "deaf_node",
+        "deaf_all_nodes",
         "stale_read",
         "store_failover",
         "producer_kill",

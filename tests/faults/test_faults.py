@@ -106,6 +106,11 @@ def test_keys_may_be_evicted_at_any_moment() -> None:
     assert strikes("evict") == [Strike("store", "evict", None, (Forget(),))]
 
 
+def test_keys_expire_in_mid_session_only() -> None:
+    assert strikes("expire") == []
+    assert strikes("expire", writing=2) == [Strike("store", "expire", None, (Forget(),))]
+
+
 def test_one_key_may_be_evicted_and_the_others_stay() -> None:
     assert strikes("evict_key") == [
         Strike("store", "evict_history", None, (Forget(Key.HISTORY),)),
@@ -137,6 +142,19 @@ def test_a_node_goes_deaf_where_somebody_listens() -> None:
     assert strikes("deaf_node", ABSENT) == []
     assert strikes("deaf_node", JOINED, JOINING) == [
         Strike("node1", "deaf_node", None, (Deafen(0),))
+    ]
+
+
+def test_a_node_may_be_deaf_for_ever_before_anybody_listens() -> None:
+    assert strikes("deaf_node_for_ever", ABSENT, JOINED) == [
+        Strike("node1", "deaf_for_ever", None, (Deafen(0, for_ever=True),))
+    ]
+
+
+def test_all_nodes_where_somebody_listens_may_go_deaf_in_one_event() -> None:
+    assert strikes("deaf_all_nodes", ABSENT) == []
+    assert strikes("deaf_all_nodes", JOINED._replace(node=1), JOINING, ABSENT) == [
+        Strike("store", "deaf_all", None, (Deafen(0), Deafen(1)))
     ]
 
 

@@ -45,10 +45,13 @@ SURVIVORS = {
     "store_failover": NOBODY,
     "store_failover_behind": NOBODY,
     "deaf_node": RECOVERING,
+    "deaf_node_for_ever": RECOVERING,
+    "deaf_all_nodes": RECOVERING,
     "stale_read": RECOVERING,
     "stale_read_any": RECOVERING,
     "evict": NOBODY,
     "evict_key": NOBODY,
+    "expire": NOBODY,
     "trim": NOBODY,
     "node_kill": ALL_SAFE,
     "node_drain": ALL_SAFE,
@@ -180,3 +183,47 @@ def test_both_kinds_of_clients_are_explored_where_they_differ() -> None:
     assert all(kinds("buffered_merge", fault) == [True, False] for fault in REJOINS)
     assert kinds("buffered_merge") == kinds("buffered_merge", "trim") == [True]
     assert kinds("sequence_gap_fill", "slow_client") == [True]  # by its policy it resumes
+
+
+BY_MERGE = ExploreCell(CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"], chunks=1)
+
+
+def lost(fault: str, *steps: str) -> tuple[int, ...]:
+    world = World(replace(BY_MERGE, faults=(fault,)))
+    taken = [step for some in steps for step in schedule(some)]
+    return world.outcome(replay(world, tuple(taken))[-1]).lost[0]
+
+
+SUBSCRIBES = """
+    node1.join1 subscribe
+    store subscription
+    node1.join1 confirmed
+    node1.join1 read_history
+"""
+THEN = """
+    producer number_save_and_publish 1
+    node1.join1 send_history
+    node1.join1 release
+    node1.join1 send_welcome
+"""
+
+
+def test_a_node_that_is_deaf_for_ever_is_confirmed_and_hears_nothing() -> None:
+    assert lost("deaf_node_for_ever", "node1 deaf_for_ever", SUBSCRIBES, THEN) == (1,)
+
+
+def test_one_that_has_yet_to_subscribe_cannot_go_deaf_until_then() -> None:
+    world = World(replace(BY_MERGE, faults=("deaf_node",)))
+    assert not [*world.optional_moves(world.initial())]
+
+
+def test_nodes_may_all_go_deaf_in_one_event() -> None:
+    assert lost("deaf_all_nodes", SUBSCRIBES, "store deaf_all", THEN) == (1,)
+
+
+def test_a_session_expires_in_its_midst_and_not_when_it_is_over() -> None:
+    world = World(replace(BY_MERGE, chunks=2, faults=("expire",)))
+    first, second = (f"producer number_save_and_publish {chunk}" for chunk in (1, 2))
+    midst, over = replay(world, schedule(f"{first}\n{second}"))[1:]
+    assert [step.effect for step, _ in world.optional_moves(midst)] == ["expire"]
+    assert not [*world.optional_moves(over)]

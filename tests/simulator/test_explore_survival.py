@@ -46,6 +46,7 @@ def test_who_recovers_loses_only_what_the_store_has_lost(connect: str, write: st
         "store_failover_behind",
         "evict",
         "evict_key",
+        "expire",
         "trim",
     }
 

@@ -141,8 +141,8 @@ class SteppedCell:
                 for client in self.clients:
                     if resubscribes and client.node == node and client.follows:
                         client.recover(self._cell.connect)
-            case Deafen(node):
-                await self._relays[node].disconnect(self._relays[node].state)
+            case Deafen(node, for_ever):
+                await self._relays[node].deafen(for_ever)
             case Forget(key):
                 await self.keys.forget(key)
                 if key in (None, Key.STREAM):

@@ -15,6 +15,7 @@ class Relay:
 
     def __init__(self, url: str, channel: str) -> None:
         self.state = UNSUBSCRIBED
+        self._deaf = False
         self._url = url
         self._channel = channel
         self._link: Link | None = None
@@ -25,6 +26,9 @@ class Relay:
 
         One that is sent again finds chunks that are still on their way; they stay so.
         """
+        if self._deaf:
+            self.state = SUBSCRIBED
+            return
         if self._link is None:
             self._link = await Link.open(self._url, "chunk7-relay", on_push=self._push)
         self._link.push("SUBSCRIBE", self._channel)
@@ -43,6 +47,12 @@ class Relay:
     async def next_chunk(self) -> Chunk:
         """The oldest published chunk that the node has not taken yet."""
         return decode_chunk((await self._pushes.get())[2])
+
+    async def deafen(self, for_ever: bool) -> None:
+        """A subscription that is in effect ends, and counts as confirmed; `for_ever` any later."""
+        self._deaf = self._deaf or for_ever
+        if self.state == SUBSCRIBED:
+            await self.disconnect(SUBSCRIBED)
 
     async def disconnect(self, state: int = UNSUBSCRIBED) -> None:
         """The connection ends, with whatever was on its way."""
