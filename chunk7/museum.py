@@ -85,11 +85,11 @@ class ToldCase(NamedTuple):
             yield variant.name, variant.what, finding.verdict, schedules, failed or "none"
 
     def _drawn(self, width: int | None = None) -> list[str]:
-        """The worst of each variant that fails, with the variant's name above it."""
+        """What is to be seen of each variant that fails, with the variant's name above it."""
         return [
             f"{variant.name}: {finding.examples[kind][1].text(width)}"
             for variant, finding in self._pairs()
-            for kind in _worst(finding)
+            for kind in variant.fails[:1]
         ]
 
 
@@ -113,10 +113,6 @@ def told(wanted: Sequence[str], limits: SearchLimits, jobs: int = 1) -> Iterator
         yield ToldCase(case, findings)
 
 
-def _worst(finding: Finding) -> list[Failure]:
-    return (finding.by_default or list(finding.examples))[:1]
-
-
 def _count(count: int) -> str:
     return f"{count:,}" if count < 10_000_000 else f"{count:.1e}"
 
@@ -131,7 +127,9 @@ than the systems they are about: they say of a *model* of the code that was publ
 happen in it. `field_cases/` has a folder each, with the orderings.
 
 Columns as in [Exploring every interleaving](exploration.md): of so many schedules so many are
-`lossy` (a reader never gets a chunk), `duplicating`, `out_of_order`, `rewinding`, `stuck`.
+`lossy` (a reader never gets a chunk), `duplicating`, `out_of_order`, `rewinding`, `stuck`; where
+there is an end, `unfinished` (a reader never learns of it) and `false_end` (told so, it lacks
+something); `foreign` is a chunk of an answer that was not asked for.
 
 """
 

@@ -5,8 +5,10 @@ May import: all that orderings are made of, the shipped ones, and what is explor
 
 from chunk7.field_cases import (
     ask_o11y_46,
+    assistant_ui_5515,
     atproto_906,
     codeframe_757,
+    deer_flow_3932,
     deer_flow_4011,
     dify_40948,
     jac_7487,
@@ -18,6 +20,7 @@ from chunk7.field_cases import (
     queryapi_558,
     satpulse_267,
     socketio_5419,
+    term_llm_455,
 )
 from chunk7.simulator.explore.field_case import FieldCase
 
@@ -37,7 +40,10 @@ FIELD_CASES: dict[str, FieldCase] = {
         socketio_5419.CASE,
         atproto_906.CASE,
         librechat_13117.CASE,
+        assistant_ui_5515.CASE,
         jac_7487.CASE,
+        term_llm_455.CASE,
+        deer_flow_3932.CASE,
     )
 }
-"""In the order in which they are told: from who comes first to what is stored at all."""
+"""In the order in which they are told: from who comes first to what is stored, and the end."""

@@ -11,13 +11,13 @@ from chunk7.simulator.explore.state import ExploreCell
 class Variant:
     """One form that the code had, or should have. `what` says it in half a sentence.
 
-    `fails` are all the ways in which some schedule of the cell fails.
+    `fails` are all the ways in which some schedule of the cell fails; the first is drawn.
     """
 
     name: str
     what: str
     cell: ExploreCell
-    fails: frozenset[Failure]
+    fails: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class FieldCase:
 
 def variant(name: str, what: str, cell: ExploreCell, *fails: Failure) -> Variant:
     """A variant that fails in these ways, or in none."""
-    return Variant(name, what, cell, frozenset(fails))
+    return Variant(name, what, cell, fails)
 
 
 def story_of(file: str) -> str:
