@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import os
 
-from websockets.asyncio.server import Server
-
 from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.errors import StoreError, UsageError
 from chunk7.nodes.backend import Backend
@@ -98,6 +96,7 @@ class Node:
             duties = [
                 asyncio.create_task(self._backend.run()),
                 asyncio.create_task(self._health()),
+                asyncio.create_task(self._server.keep_alive()),
                 asyncio.create_task(
                     beat(
                         self._backend,
@@ -125,14 +124,14 @@ class Node:
 
     # --- beginning and end ---
 
-    async def _listen(self) -> Server:
+    async def _listen(self) -> asyncio.Server:
         try:
             return await self._server.listen()
         except OSError as error:
             address = f"{self._options.host}:{self._options.port}"
             raise UsageError(f"--listen: {address}: {error.strerror or error}") from error
 
-    async def _drain(self, server: Server) -> None:
+    async def _drain(self, server: asyncio.Server) -> None:
         """Send everybody elsewhere; whoever has not gone when most of --drain-s is over is cut."""
         self._server.draining = True
         self._record_event("drain", detail=f"{len(self._roster.everybody)} clients")
@@ -145,7 +144,7 @@ class Node:
         server.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(CUT_S, (1 - DRAIN_SHARE) / 2 * self._options.drain_s)):
-                await server.wait_closed()
+                await self._server.cut()
 
     async def _end(self, duties: "list[asyncio.Task[None]]") -> None:
         for duty in duties:

@@ -1,10 +1,9 @@
 """The clients' side: HTTP and WebSocket on one port, up to where a client's visit begins."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable
-from functools import partial
 
-from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from chunk7.delivery.errors import UsageError
@@ -14,14 +13,15 @@ from chunk7.nodes.listening import ACCEPTED_AT_ONCE, tune
 from chunk7.nodes.metrics import CONTENT_TYPE
 from chunk7.nodes.request import PREFIX, parse_request
 from chunk7.nodes.transports.connection import NodeConnection
-from chunk7.nodes.transports.websocket import CLOSE_TIMEOUT_S, text_frame
+from chunk7.nodes.transports.websocket import text_frame
 from chunk7.nodes.visit import ClientVisit, Services
 from chunk7.wire.frames import ErrorFrame, encode
 from chunk7.wire.tokens import BadToken, NoToken
 
-MAX_FRAME_BYTES = 4_096
-HANDSHAKE_TIMEOUT_S = 5.0
-"""How long a handshake may take, from the connection on, its request's last byte included."""
+PING_EVERY_S = 20.0
+"""A client that has not answered by the next is given up: a vanished host closes no connection."""
+PINGED_AT_ONCE = 64
+_LOG = logging.getLogger("chunk7.nodes")
 _STATUS: dict[type[UsageError], int] = {NoToken: 401, BadToken: 403}
 """Of other errors it is 400."""
 
@@ -31,27 +31,38 @@ class NodeServer:
 
     def __init__(self, services: Services) -> None:
         self.draining = False
-        self.door = Door(services.options.max_clients)
+        self.door: Door[NodeConnection] = Door(services.options.max_clients)
         self._services = services
         self._demo = DemoHandler(services.options)
+        self._visits: set[asyncio.Task[None]] = set()
 
-    async def listen(self) -> Server:
+    async def listen(self) -> asyncio.Server:
         """Begin to accept; raises OSError when the address cannot be had."""
-        server = await serve(
-            self._handle,
+        server = await asyncio.get_running_loop().create_server(
+            lambda: NodeConnection(self.door, self._let_in, self._begin),
             self._services.options.host,
             self._services.options.port,
-            process_request=self._let_in,
-            process_response=_end_what_has_ended,
-            create_connection=partial(NodeConnection, self.door),  # type: ignore[arg-type]
-            compression=None,
-            max_size=MAX_FRAME_BYTES,
-            open_timeout=HANDSHAKE_TIMEOUT_S,
-            close_timeout=CLOSE_TIMEOUT_S,
             backlog=ACCEPTED_AT_ONCE,
         )
         tune(server.sockets)
         return server
+
+    async def keep_alive(self) -> None:
+        """Ping every client now and then, for ever; spread evenly, as heartbeats are."""
+        while True:
+            clients = self.door.clients()
+            batches = range(0, max(1, len(clients)), PINGED_AT_ONCE)
+            for begin in batches:
+                await asyncio.sleep(PING_EVERY_S / len(batches))
+                for client in clients[begin : begin + PINGED_AT_ONCE]:
+                    client.check_alive()
+
+    async def cut(self) -> None:
+        """Cut off whoever is still here, and wait until what they began has ended."""
+        for connection in self.door.everybody():
+            connection.transport.abort()
+        if self._visits:
+            await asyncio.wait(self._visits)
 
     def refusal(self) -> str | None:
         """Why no client is accepted just now; None when they are."""
@@ -71,7 +82,7 @@ class NodeServer:
             client.write(frame)
 
     def _let_in(
-        self, connection: ServerConnection, request: Request
+        self, connection: NodeConnection, request: Request
     ) -> Response | Awaitable[Response] | None:
         """The answer to a request; None for a handshake that goes on, which is counted."""
         response = self._process_request(connection, request)
@@ -83,7 +94,7 @@ class NodeServer:
         return response
 
     def _process_request(
-        self, connection: ServerConnection, request: Request
+        self, connection: NodeConnection, request: Request
     ) -> Response | Awaitable[Response] | None:
         """Answer plain HTTP; None lets a WebSocket handshake go on."""
         path = request.path.partition("?")[0]
@@ -117,7 +128,7 @@ class NodeServer:
         if options.tokens is not None:
             options.tokens.check(join.session_id, join.token)
 
-    def _metrics_page(self, connection: ServerConnection) -> Response:
+    def _metrics_page(self, connection: NodeConnection) -> Response:
         services, metrics = self._services, self._services.metrics
         metrics.clients.set(len(services.roster.everybody))
         metrics.connections.set(len(self.door))
@@ -131,27 +142,28 @@ class NodeServer:
         response.headers["Content-Type"] = CONTENT_TYPE
         return response
 
-    async def _handle(self, connection: ServerConnection) -> None:
+    def _begin(self, connection: NodeConnection) -> None:
+        visit = asyncio.create_task(self._handle(connection))
+        self._visits.add(visit)
+        visit.add_done_callback(self._visits.discard)
+
+    async def _handle(self, connection: NodeConnection) -> None:
         """A connection's whole life."""
+        try:
+            await self._serve(connection)
+        except Exception:
+            _LOG.exception("a visit failed")
+            await connection.close(1011)
+        else:
+            await connection.close(1000)
+
+    async def _serve(self, connection: NodeConnection) -> None:
         if self.draining:  # since the handshake began
             await connection.close(1012, "drain")
             return
-        assert connection.request is not None
-        if connection.request.path.partition("?")[0] == ANSWER:
+        assert connection.target is not None
+        if connection.target.partition("?")[0] == ANSWER:
             await self._demo.take_order(connection)
             return
-        request = parse_request(connection.request.path, self._services.options)
-        assert isinstance(connection, NodeConnection)
+        request = parse_request(connection.target, self._services.options)
         await ClientVisit(self._services, connection, request).run()
-
-
-async def _end_what_has_ended(
-    connection: ServerConnection, _request: Request, _response: Response
-) -> None:
-    """Give up a connection that frames behind its request, sent too early, have ended already.
-
-    websockets would answer it all the same, fail an assertion, and log that with a traceback.
-    """
-    if connection.protocol.eof_sent:
-        connection.transport.abort()
-        await connection.wait_closed()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from chunk7.delivery.errors import Chunk7Error, StoreError, UsageError
@@ -135,26 +134,21 @@ class ClientVisit:
         client's: nothing grows here, however much it asks.
         """
         bad_frames = 0
-        try:
-            async for message in self._connection:
-                if isinstance(message, bytes):
-                    await self._client.close(1003, "text frames only")
+        while (message := await self._connection.inbox.take()) is not None:
+            if isinstance(message, bytes):
+                await self._client.close(1003, "text frames only")
+                return
+            try:
+                steps = answer(decode_client_frame(message.encode()), self._request.ordering.feed)
+            except (UsageError, msgspec.MsgspecError) as error:
+                bad_frames += 1
+                self._services.metrics.bad_frames.inc()
+                self._tell("bad_frame", str(error))
+                if bad_frames >= MAX_BAD_FRAMES:
+                    await self._client.close(1008, "too many bad frames")
                     return
-                try:
-                    steps = answer(
-                        decode_client_frame(message.encode()), self._request.ordering.feed
-                    )
-                except (UsageError, msgspec.MsgspecError) as error:
-                    bad_frames += 1
-                    self._services.metrics.bad_frames.inc()
-                    self._tell("bad_frame", str(error))
-                    if bad_frames >= MAX_BAD_FRAMES:
-                        await self._client.close(1008, "too many bad frames")
-                        return
-                    continue
-                await self._answer(steps)
-        except ConnectionClosed:
-            pass  # how it ended is recorded by _leave
+                continue
+            await self._answer(steps)
 
     async def _answer(self, steps: ConnectSteps) -> None:
         self._client.fetch_count += 1

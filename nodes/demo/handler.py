@@ -13,12 +13,12 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 import msgspec
-from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from chunk7.nodes.demo.producer_link import NotGranted, ask
 from chunk7.nodes.options import NodeOptions
+from chunk7.nodes.transports.connection import NodeConnection
+from chunk7.nodes.transports.websocket import text_frame
 from chunk7.wire.demo import DEMO_PREFIX, AnswerPromise, Choices, is_demo
 
 PAGE = "/demo"
@@ -54,7 +54,7 @@ class DemoHandler:
         self._files = _read_files()
 
     def respond(
-        self, connection: ServerConnection, request: Request
+        self, connection: NodeConnection, request: Request
     ) -> Response | Awaitable[Response] | None:
         """The answer to a path under `/demo`; None lets a handshake for an order go on."""
         path = request.path.partition("?")[0]
@@ -70,14 +70,17 @@ class DemoHandler:
             return _refuse(connection, 404, "the page is /demo")
         return _respond(connection, request, *self._files[path])
 
-    async def take_order(self, connection: ServerConnection) -> None:
+    async def take_order(self, connection: NodeConnection) -> None:
         """One order for an answer, passed on; what came of it is sent as one frame."""
         try:
             async with asyncio.timeout(ORDER_WITHIN_S):
-                order = await connection.recv(decode=False)
-            await connection.send(await self._granted(order), text=True)
-        except (TimeoutError, ConnectionClosed):
+                order = await connection.inbox.take()
+        except TimeoutError:
             return  # nobody to tell
+        if order is not None:
+            granted = await self._granted(order.encode() if isinstance(order, str) else order)
+            if connection.ready:
+                connection.transport.write(text_frame(granted))
 
     async def _granted(self, order: bytes) -> bytes:
         try:
@@ -96,7 +99,7 @@ class DemoHandler:
         ids = [one.session_id for one in sessions if is_demo(one.session_id)]
         return {"tokens": {id_: tokens.make(id_, TOKEN_VALID_S) for id_ in ids}}
 
-    async def _setup(self, connection: ServerConnection, request: Request) -> Response:
+    async def _setup(self, connection: NodeConnection, request: Request) -> Response:
         choices, reason = await self._choices()
         setup = {
             "node": self._options.name,
@@ -131,7 +134,7 @@ def _read_files() -> dict[str, tuple[str, bytes]]:
 
 
 def _respond(
-    connection: ServerConnection, request: Request, content_type: str, content: bytes
+    connection: NodeConnection, request: Request, content_type: str, content: bytes
 ) -> Response:
     response = connection.respond(200, "")
     for name in ("Content-Type", "Content-Length"):
@@ -144,5 +147,5 @@ def _respond(
     return response
 
 
-def _refuse(connection: ServerConnection, status: int, reason: str) -> Response:
+def _refuse(connection: NodeConnection, status: int, reason: str) -> Response:
     return connection.respond(status, f"{reason}\n")

@@ -1,35 +1,26 @@
 """How many frames a client may send: pings and empty fragments cost a node as much as questions.
 
-A message's size is bounded before this (`server.MAX_FRAME_BYTES`), and questions wait for each
-other; but a control frame is answered, and a fragment kept, as soon as it is read.
+A message's size is bounded before this (`connection.MAX_MESSAGE_BYTES`), and questions wait for
+each other; but a control frame is answered, and a fragment kept, as soon as it is read.
 """
-
-from typing import Any
-
-from websockets.asyncio.server import ServerConnection
-from websockets.frames import CloseCode
 
 MAX_FRAMES_S = 100.0
 """Of every kind, in the long run. A client that fills gaps asks once for each that it sees."""
 BURST_FRAMES = 500.0
 
 
-class LimitedConnection(ServerConnection):
-    """Fails with 1008 when its client sends more; what had come before is still handed over."""
+class FrameAllowance:
+    """Frames that a connection may still send; it grows with time."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._frames_left = BURST_FRAMES
-        self._counted_at_s = self.loop.time()
+    __slots__ = ("_counted_at_s", "_left")
 
-    def process_event(self, event: Any) -> None:
-        """One frame, or the handshake's request, has come."""
-        now_s = self.loop.time()
-        gained = (now_s - self._counted_at_s) * MAX_FRAMES_S
-        self._frames_left = min(BURST_FRAMES, self._frames_left + gained) - 1
+    def __init__(self, now_s: float) -> None:
+        self._left = BURST_FRAMES
         self._counted_at_s = now_s
-        if self._frames_left >= 0:
-            super().process_event(event)
-        elif self.protocol.close_sent is None:
-            self.protocol.fail(CloseCode.POLICY_VIOLATION, "too many frames")
-            self.send_data()
+
+    def take(self, now_s: float) -> bool:
+        """One more has come; whether it was allowed."""
+        gained = (now_s - self._counted_at_s) * MAX_FRAMES_S
+        self._left = min(BURST_FRAMES, self._left + gained) - 1
+        self._counted_at_s = now_s
+        return self._left >= 0
