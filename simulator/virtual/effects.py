@@ -99,22 +99,23 @@ class Effects:
             Follow: self._follow,
             ReleaseAfter: self._release_after,
         }
-        self._channels: dict[tuple[int, int], Channel] = {}
+        self.channels: dict[tuple[int, int] | int, Channel] = {}
+        """Who has subscribed: a node, or one of its lives. Empty it to make clients strangers."""
+        self.durations: DrawnDurations
+        """What the joins' commands and pauses take: those of the block that they are of."""
         self.paths = Paths(self._prepare)
 
-    def turn_to(self, group: WatcherGroup, durations: DrawnDurations) -> None:
-        """From now on joins are of this group, and take so long."""
+    def turn_to(self, group: WatcherGroup) -> None:
+        """From now on joins are of this group."""
         self._group = group
-        self._durations = durations
-        self.command = durations.command
-        self._channels.clear()
-        self._start = self._begin(0)
+        self.channels.clear()
+
+    def command(self, life: Life, now: float) -> tuple[float, float]:
+        """When a command that is sent now is executed, and when its reply is here."""
+        return self.durations.command(life, now)
 
     def begin(self, after_seq: int) -> Path:
         """Where a join starts. Answers that are stored alike have one path."""
-        return self._begin(after_seq) if after_seq else self._start
-
-    def _begin(self, after_seq: int) -> Path:
         session = self._group.session
         name = (session.alike, after_seq)
         join = Join(session.session_id, after_seq)
@@ -137,20 +138,20 @@ class Effects:
         raise OrderingError(f"a connect ordering cannot ask for {type(effect).__name__}")
 
     def _pause(self, life: Life, _: Path, now: float) -> Done:
-        return now + self._durations.work_ms(life), None
+        return now + self.durations.work_ms(life), None
 
     def _subscribe(self, life: Life, path: Path, now: float) -> Done:
-        executed, confirmed = self.command(life, now)
+        executed, confirmed = self.durations.command(life, now)
         self._attach(life, now)
         life.handover = attach(life.handover, path.effect.to, life.after_seq)
         if self._group.schedule is None:
-            life.channel = self._channels.setdefault((life.node, 0), (executed, confirmed))
+            life.channel = self.channels.setdefault(life.node, (executed, confirmed))
             return now, None
         key = self._channel_key(life, now)
-        if key not in self._channels:
+        if key not in self.channels:
             waits = self._reconnected(life.node, now) - now
-            self._channels[key] = (executed + waits, confirmed + waits)
-        life.channel = self._channels[key]
+            self.channels[key] = (executed + waits, confirmed + waits)
+        life.channel = self.channels[key]
         return now, None
 
     def _attach(self, life: Life, now: float) -> None:
@@ -180,17 +181,17 @@ class Effects:
         return (confirmed if confirmed > now else now), None
 
     def _read(self, life: Life, _: Path, now: float) -> Done:
-        executed, replied = self.command(life, now)
+        executed, replied = self.durations.command(life, now)
         if life.read_ms is None:
             life.read_ms = executed
         return replied, self._group.session.stored(executed)
 
     def _read_tail(self, life: Life, _: Path, now: float) -> Done:
-        executed, replied = self.command(life, now)
+        executed, replied = self.durations.command(life, now)
         return replied, self._group.session.stored(executed)
 
     def _read_head(self, life: Life, _: Path, now: float) -> Done:
-        executed, replied = self.command(life, now)
+        executed, replied = self.durations.command(life, now)
         return replied, bisect_right(self._group.session.number_ms, executed)
 
     def _send_history(self, life: Life, path: Path, now: float) -> Done:
@@ -216,7 +217,7 @@ class Effects:
 
     def _follow(self, life: Life, path: Path, now: float) -> Done:
         effect = path.effect
-        executed, _ = self.command(life, now)
+        executed, _ = self.durations.command(life, now)
         self._attach(life, now)
         stored = self._group.session.count(self._group.session.stored(executed))
         life.follow_from = self._group.session.position(stored, effect.after)

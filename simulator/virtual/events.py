@@ -26,6 +26,7 @@ a gap-filling client's fetch of a chunk that is merely still under way.
 
 import heapq
 import math
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -64,8 +65,30 @@ def outcomes(
         yield run.outcome(block, tick)
 
 
-Row = tuple[int, int, int, int, int, float, float]
-"""Of a connection: lost, duplicate, late, rewinds, fetched, window, how long it took to join."""
+class _Columns:
+    """What becomes of a block's connections, by place."""
+
+    __slots__ = ("duplicate", "fetched", "join", "late", "lost", "rewinds", "window")
+
+    def __init__(self, count: int) -> None:
+        none = bytes(8 * count)
+        self.lost, self.duplicate, self.late = array("q", none), array("q", none), array("q", none)
+        self.rewinds, self.fetched = array("q", none), array("q", none)
+        self.window, self.join = array("d", none), array("d", none)
+
+    def outcome(self, block: Block, causes: dict[str, int]) -> BlockOutcome:
+        """As arrays, which share the memory."""
+        return BlockOutcome(
+            block.session,
+            np.frombuffer(self.lost, dtype=np.int64),
+            np.frombuffer(self.duplicate, dtype=np.int64),
+            np.frombuffer(self.late, dtype=np.int64),
+            np.frombuffer(self.rewinds, dtype=np.int64),
+            np.frombuffer(self.fetched, dtype=np.int64),
+            np.frombuffer(self.window),
+            np.frombuffer(self.join),
+            causes,
+        )
 
 
 class _Run:
@@ -77,73 +100,63 @@ class _Run:
         self._settings = settings
         self._fills = connect.mends
         self._sessions = sessions
-        self._calm = [WatcherGroup(session, 0.0, None) for session in sessions]
-        self._group = WatcherGroup(sessions[0], 0.0, None)  # none of those
         self._schedule = draw_schedule(settings) if settings.faults else None
+        self._alone = settings.alone and self._schedule is None
         self._delay_ms = settings.delivery.mean_ms
         self._effects = Effects(connect)
         self._receiving = Receiving(connect.recovery is not None)
         self._fetching = Fetching(connect.feed, self._effects, settings.heartbeat_ms)
-        self._causes: Counter[str] = Counter()
-
-    def _turn_to(self, number: int, durations: DrawnDurations) -> None:
-        """To the clients of an answer: the groups count through waves of all sessions."""
-        wave, number = divmod(number, self._settings.sessions)
-        if self._schedule is None:
-            group = self._calm[number]
-        else:
-            epoch_ms = wave * self._settings.wave_ms
-            group = WatcherGroup(self._sessions[number], epoch_ms, self._schedule)
-        self._effects.turn_to(group, durations)
-        if group is not self._group:
-            self._group = group
-            self._receiving.turn_to(group)
-            self._fetching.turn_to(group.session)
 
     def outcome(self, block: Block, tick: Callable[[], None]) -> BlockOutcome:
-        """Run every group of a block."""
-        joins, nodes = block.join_ms.tolist(), block.node.tolist()
-        borders = np.flatnonzero(np.diff(block.group)) + 1
+        """Run every group of a block; where nobody can meet, all of a session at once."""
+        self._causes: Counter[str] = Counter()
+        self._columns = _Columns(block.count)
+        self._joins, nodes = block.join_ms.tolist(), block.node.tolist()
+        self._effects.durations = DrawnDurations(Draws(self._settings, block))
+        together = block.session if self._alone else block.group
+        borders = np.flatnonzero(np.diff(together)) + 1
         edges = [0, *borders.tolist(), block.count]
         groups = block.group[edges[:-1]].tolist()
-        durations = DrawnDurations(Draws(self._settings, block))
-        self._causes.clear()
-        rows: list[Row] = []
         for group, begin, end in zip(groups, edges, edges[1:], strict=False):
-            self._turn_to(group, durations)
-            lives = [
-                self._enter(place, nodes[place], joins[place], 0) for place in range(begin, end)
-            ]
-            if len(lives) == 1 and self._schedule is None:
-                self._run_alone(lives[0])
+            self._turn_to(group)
+            places = range(begin, end)
+            if self._alone:
+                self._run_alone(places)
             else:
-                self._run(lives)
-            rows += [self._settle(life, joins[life.place]) for life in lives]
+                self._run([self._enter(at, nodes[at], self._joins[at], 0) for at in places])
             tick()
-        lost, duplicate, late, rewinds, fetched, window, join = zip(*rows, strict=True)
-        return BlockOutcome(
-            block.session,
-            np.array(lost),
-            np.array(duplicate),
-            np.array(late),
-            np.array(rewinds),
-            np.array(fetched),
-            np.array(window),
-            np.array(join),
-            dict(self._causes),
-        )
+        return self._columns.outcome(block, dict(self._causes))
+
+    def _turn_to(self, number: int) -> None:
+        """To the clients of an answer: the groups count through waves of all sessions."""
+        wave, session = divmod(number, self._settings.sessions)
+        epoch_ms = wave * self._settings.wave_ms
+        self._group = WatcherGroup(self._sessions[session], epoch_ms, self._schedule)
+        self._effects.turn_to(self._group)
+        self._receiving.turn_to(self._group)
+        self._fetching.turn_to(self._group.session)
 
     # --- joins, in the order of virtual time ---
 
-    def _run(self, lives: list[Life]) -> None:
-        """Advance whoever is earliest, until all joins are over. Waves are the clock's zero.
+    def _run_alone(self, places: range) -> None:
+        """Each from its join to its end: nothing and nobody can meet it."""
+        effects = self._effects
+        start, learn, channels = effects.begin(0), effects.learn, effects.channels
+        for place in places:
+            channels.clear()
+            now, path = self._joins[place], start
+            life = Life(place, 0, now, 0, path)
+            while path.effect is not None:
+                now, name = path.act(life, path, now)
+                path = path.after.get(name) or learn(path, name)
+            self._settle(life)
 
-        A client that had to rejoin has its last life in `lives` afterwards.
-        """
+    def _run(self, lives: list[Life]) -> None:
+        """Advance whoever is earliest, until all joins are over. Waves are the clock's zero."""
         queue = [(life.join_ms, number, life) for number, life in enumerate(lives)]
         heapq.heapify(queue)
-        entered, first = len(lives), lives[0].place
-        learn = self._effects.learn
+        last = {life.place: life for life in lives}
+        entered, learn = len(lives), self._effects.learn
         while queue:
             now, number, life = heapq.heappop(queue)
             limit = queue[0][0] if queue else math.inf
@@ -159,16 +172,11 @@ class _Run:
             elif end_ms < math.inf:
                 rejoined = self._rejoin(life)
                 if rejoined is not None:
-                    lives[life.place - first] = rejoined
+                    last[life.place] = rejoined
                     heapq.heappush(queue, (rejoined.join_ms, entered, rejoined))
                     entered += 1
-
-    def _run_alone(self, life: Life) -> None:
-        """The same for one whom nothing and nobody can meet."""
-        now, path, learn = life.join_ms, life.path, self._effects.learn
-        while path.effect is not None:
-            now, name = path.act(life, path, now)
-            path = path.after.get(name) or learn(path, name)
+        for life in last.values():
+            self._settle(life)
 
     def _enter(self, place: int, node: int, join_ms: float, after_seq: int) -> Life:
         """A client joins, or rejoins, through the proxy."""
@@ -207,20 +215,33 @@ class _Run:
 
     # --- what came of it ---
 
-    def _settle(self, life: Life, join_ms: float) -> Row:
-        """Judge the receipts of a client: its last life, and when it first came."""
-        chunks = self._group.session.chunks
+    def _settle(self, life: Life) -> None:
+        """Judge the receipts of a client, whose last life this is, and note what they come to."""
+        session, columns, place = self._group.session, self._columns, life.place
+        chunks = session.chunks
         duplicate, late, rewinds, missing = judge(self._receiving.received(life), chunks)
-        fetched = lost = 0
-        if missing and self._fills:
-            fetched = self._fetching.fill(life, missing)
-            if fetched:
-                received = self._receiving.received(life)
-                duplicate, late, rewinds, missing = judge(received, chunks)
+        if missing:
+            if self._fills:
+                fetched = self._fetching.fill(life, missing)
+                if fetched:
+                    columns.fetched[place] = fetched
+                    received = self._receiving.received(life)
+                    duplicate, late, rewinds, missing = judge(received, chunks)
+            columns.lost[place] = self._lost(life, missing)
+        if duplicate or late or rewinds:
+            columns.duplicate[place] = duplicate
+            columns.late[place] = late
+            columns.rewinds[place] = rewinds
+        first = life.earlier[0] if life.earlier else life
+        columns.window[place] = window_ms(first, self._delay_ms)
+        welcome_ms = math.nan if life.welcome_ms is None else life.welcome_ms
+        columns.join[place] = welcome_ms - self._joins[place]
+
+    def _lost(self, life: Life, missing: list[Range]) -> int:
+        """How many chunks these are; why each never came is counted."""
+        lost = 0
         for begin, end in missing:
             lost += end - begin
             for index in range(begin, end):
                 self._causes[cause(self._group, life, index)] += 1
-        window = window_ms(life.earlier[0] if life.earlier else life, self._delay_ms)
-        took = math.nan if life.welcome_ms is None else life.welcome_ms - join_ms
-        return lost, duplicate, late, rewinds, fetched, window, took
+        return lost

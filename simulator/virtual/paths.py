@@ -76,11 +76,12 @@ class Paths:
         return path
 
     def _make_room(self, answer: Any) -> None:
-        """Who is under way keeps the path that it is on."""
+        """Who is under way keeps the path that it is on, and beginnings stay beginnings."""
         chunks = answer.chunks if isinstance(answer, StreamRead) else answer
         self._kept += 1 + (len(chunks) if isinstance(chunks, tuple) else 0)
         if self._kept > ROOM:
-            self._roots.clear()
+            for root in self._roots.values():
+                root.after.clear()
             self._kept = 0
 
 

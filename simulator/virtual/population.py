@@ -123,8 +123,7 @@ def _by_session(offset: int, count: int, sessions: int) -> Integers:
 def _nodes(settings: SimulationSettings, groups: Integers, join_ms: Durations) -> Integers:
     """The node is without effect unless clients share it or it can fail."""
     node = np.zeros(len(groups), dtype=np.int64)
-    alone = settings.watchers == 1 and settings.joins is JoinSpread.UNIFORM
-    if settings.nodes > 1 and (settings.faults or not alone):
+    if settings.nodes > 1 and (settings.faults or not settings.alone):
         arrived = np.lexsort((join_ms, groups // settings.sessions))
         node[arrived] = np.arange(len(groups)) % settings.nodes
     return node

@@ -165,6 +165,11 @@ class SimulationSettings:
         return self.answer_ms / self.duty
 
     @property
+    def alone(self) -> bool:
+        """Whether each client watches an answer that nobody else does, so that none can meet."""
+        return self.watchers == 1 and self.joins is JoinSpread.UNIFORM
+
+    @property
     def delivery(self) -> Distribution:
         """The delivery delay that holds."""
         return self.delivery_delay or self.store_latency

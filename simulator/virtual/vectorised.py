@@ -37,7 +37,7 @@ from chunk7.simulator.virtual.instants import Instants, Places
 from chunk7.simulator.virtual.population import MAX_BEATS, SLOTS, Block, Draws, Integers, blocks
 from chunk7.simulator.virtual.program import ConnectProgram, FollowFrom, connect_program
 from chunk7.simulator.virtual.results import BlockOutcome
-from chunk7.simulator.virtual.settings import JoinSpread, SimulationSettings
+from chunk7.simulator.virtual.settings import SimulationSettings
 
 
 def outcomes(
@@ -113,7 +113,7 @@ def _subscribe(settings: SimulationSettings, state: _Handshake, block: Block, dr
     confirmed = subscribed + draws.latency(state.latencies + 1)
     state.latencies += 2
     state.attached_ms = attached
-    if settings.watchers == 1 and settings.joins is JoinSpread.UNIFORM:
+    if settings.alone:
         state.subscribed_ms, state.confirmed_ms = subscribed, confirmed
         return
     channel = (block.group - block.group.min()) * settings.nodes + block.node
@@ -183,7 +183,7 @@ def _first_live(
     if program.follow_from is FollowFrom.NEWEST:
         return places.until(instants.save, state.subscribed_ms)
     first = places.before(instants.publish, state.subscribed_ms)
-    if settings.watchers == 1 and settings.joins is JoinSpread.UNIFORM:
+    if settings.alone:
         return first
     assert state.attached_ms is not None
     return np.maximum(first, places.before(instants.arrive, state.attached_ms))
