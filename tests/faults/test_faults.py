@@ -108,7 +108,9 @@ def test_keys_may_be_evicted_at_any_moment() -> None:
 
 def test_keys_expire_in_mid_session_only() -> None:
     assert strikes("expire") == []
-    assert strikes("expire", writing=2) == [Strike("store", "expire", None, (Forget(),))]
+    [expired], [evicted] = strikes("expire", writing=2), strikes("evict", writing=2)
+    assert expired == Strike("store", "expire", None, (Forget(),))
+    assert expired.consequences == evicted.consequences
 
 
 def test_one_key_may_be_evicted_and_the_others_stay() -> None:

@@ -6,6 +6,7 @@ from chunk7.delivery.client import ClientModel
 from chunk7.delivery.contract import Contract
 from chunk7.delivery.life import ONE_BY_ONE, ProducerLife
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
+from chunk7.delivery.replica import Replica
 from chunk7.simulator.explore.schedule import Failure, Step
 from chunk7.simulator.explore.state import ExploreCell
 
@@ -15,7 +16,8 @@ class Mutant:
     """A broken fix. `shortest` is its shortest failing schedule, which needs `chunks` chunks.
 
     `fails` is the failure to be seen, at the default setting: 3 chunks and one client. `sound` is
-    the pair that it should have been, which does not fail so.
+    the pair that it should have been, which does not fail so. `only`: no other fault makes it fail
+    that the sound pair survives.
     """
 
     connect: ConnectOrdering
@@ -29,6 +31,8 @@ class Mutant:
     faults: tuple[str, ...] = ()
     life: ProducerLife = ONE_BY_ONE
     contract: Contract = Contract.WHOLE
+    replica: Replica | None = None
+    only: bool = False
 
     def cell(self, chunks: int = 3) -> ExploreCell:
         """The cell to explore."""
@@ -41,6 +45,7 @@ class Mutant:
             stream_max_entries=self.stream_max_entries,
             life=self.life,
             contract=self.contract,
+            replica=self.replica,
         )
 
 

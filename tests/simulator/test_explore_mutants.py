@@ -1,14 +1,32 @@
 """Every mutant is caught, by its own shortest schedule. One that survives is a failing test."""
 
+import math
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mutants import CAUGHT_BY, EXPLORE, MUTANTS, RUN, SIMULATE
+from mutants.mutant import Mutant
 
+from chunk7.delivery.life import ONE_BY_ONE, ProducerLife, Retry
+from chunk7.delivery.ordering import Feed
+from chunk7.delivery.replica import Replica
+from chunk7.faults import STRIKES
+from chunk7.faults.fault import Situation, Strike
+from chunk7.faults.producer_crash import ProducerCrash
+from chunk7.nodes.connect import CONNECT_ORDERINGS
+from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Failure
-from chunk7.simulator.explore.search import ExploreVerdict, explore, failures
+from chunk7.simulator.explore.search import (
+    ExploreVerdict,
+    SearchLimits,
+    explore,
+    failures,
+    walk,
+)
 from chunk7.simulator.explore.state import ExploreCell
 from chunk7.simulator.explore.world import World, replay
 
@@ -31,9 +49,81 @@ def test_the_explorer_catches(name: str) -> None:
 def test_what_it_should_have_been_does_not_fail_so(name: str) -> None:
     mutant = MUTANTS[name]
     terms: dict[str, Any] = {"life": mutant.life, "contract": mutant.contract}
+    terms["replica"] = mutant.replica
     result = explore(ExploreCell(*mutant.sound, chunks=3, faults=mutant.faults, **terms))
     assert result.search.complete
     assert getattr(result.search.tally, mutant.fails) == 0
+
+
+def other_terms(mutant: Mutant) -> Iterator[dict[str, Any]]:
+    """No fault, each but the mutant's by itself, and its own with every other answer to it."""
+    yield {}
+    yield from ({"faults": (name,)} for name in STRIKES if (name,) != mutant.faults)
+    if mutant.life.retry is not None:
+        others = [None, *(retry for retry in Retry if retry is not mutant.life.retry)]
+        for retry in others:
+            yield {"faults": mutant.faults, "life": ProducerLife(retry=retry)}
+    if mutant.replica is not None:
+        yield from ({"replica": replica} for replica in Replica if replica is not mutant.replica)
+
+
+def fails(cell: ExploreCell, kind: Failure) -> bool:
+    return kind in kinds(cell)
+
+
+def kinds(cell: ExploreCell) -> set[Failure]:
+    """In which ways some schedule fails; no counter-examples are sought."""
+    search = walk(World(cell, blind=True), SearchLimits(), math.inf)
+    assert search.complete
+    return {kind for kind in Failure if getattr(search.tally, kind)}
+
+
+@pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if mutant.only])
+def test_nothing_else_catches_it_that_what_it_should_have_been_survives(name: str) -> None:
+    mutant = MUTANTS[name]
+    bare = {"faults": (), "life": ONE_BY_ONE, "replica": None}
+    survived = 0
+    for terms in other_terms(mutant):
+        if not fails(ExploreCell(*mutant.sound, chunks=2, **terms), mutant.fails):
+            survived += 1
+            cell = replace(mutant.cell(max(mutant.chunks, 2)), **{**bare, **terms})
+            assert (terms, fails(cell, mutant.fails)) == (terms, False)
+    assert survived > 5
+
+
+ORDERINGS = {
+    "positioned_merge": (CONNECT_ORDERINGS["positioned_merge"], WRITE_ORDERINGS["atomic_lua"]),
+    "gap fill": (CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["publish_then_save"]),
+    **{
+        name: (mutant.connect, mutant.write)
+        for name, mutant in MUTANTS.items()
+        if mutant.connect.feed is Feed.PUBSUB
+    },
+}
+
+
+@pytest.mark.parametrize("fault", ["deaf_node_for_ever", "deaf_all_nodes"])
+def test_a_node_that_goes_deaf_once_catches_whatever_these_catch(fault: str) -> None:
+    """So no mutant is theirs alone. A later SUBSCRIBE mends nobody who would not look anyway."""
+    for name, (connect, write) in ORDERINGS.items():
+        cell = ExploreCell(connect, write, chunks=2)
+        explored = (explore(replace(cell, faults=(one,))).search for one in ("deaf_node", fault))
+        once, found = ({*search.shortest} for search in explored)
+        assert (name, found - once) == (name, set())
+
+
+def test_who_begins_again_stores_the_answer_and_who_dies_for_good_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`producer_crash` is both; the mutant is lost with the second alone."""
+    cell, both = MUTANTS["saves_when_all_is_said"].cell(), ProducerCrash.strikes
+
+    def begins_again(fault: ProducerCrash, situation: Situation) -> Iterator[Strike]:
+        return (one for one in both(fault, situation) if one.effect == "producer_restart")
+
+    assert fails(cell, Failure.LOSSY)
+    monkeypatch.setattr(ProducerCrash, "strikes", begins_again)
+    assert not fails(cell, Failure.LOSSY)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
