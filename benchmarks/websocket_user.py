@@ -7,21 +7,23 @@ fresh process under gevent with everything monkey-patched, as in Locust, one gre
 CPU time is the client process's own (`time.process_time`), so the server's share of the machine
 does not count; the median of interleaved rounds is kept.
 
-trickle   50 connections, each 40 chunks a second, 4 s: a wake-up for nearly every chunk
+trickle   200 connections, each 20 chunks a second at its own phase, 3 s: a wake-up for nearly every
+          chunk, as it is when users of many sessions read
 burst     1 connection, 20,000 chunks as fast as they come: many chunks a read
 connect   300 connections one after the other: open, close
 """
 
 import json
+import random
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 ROUNDS = 3
-TRICKLE_CONNECTIONS, TRICKLE_CHUNKS, TRICKLE_INTERVAL_S = 50, 160, 0.025
+TRICKLE_CONNECTIONS, TRICKLE_CHUNKS, TRICKLE_INTERVAL_S = 200, 60, 0.05
 BURST_CHUNKS, BURST_SIZE = 20_000, 20
 CONNECTS = 300
 
@@ -57,6 +59,7 @@ def serve_forever() -> None:
         assert connection.request is not None
         chunks, burst, interval_s = connection.request.path.split("/")[1:]
         await connection.send(encode_history([]), text=True)
+        await asyncio.sleep(random.uniform(0, float(interval_s)))
         for sent in range(0, int(chunks), int(burst)):
             connection.transport.write(b"".join(frames[sent : sent + int(burst)]))
             await asyncio.sleep(float(interval_s))
@@ -113,9 +116,9 @@ def _verified() -> Callable[[str], int]:
     import gevent
 
     from chunk7.loadtest.targets.errors import Closed
+    from chunk7.loadtest.targets.incoming import Payload
     from chunk7.loadtest.targets.reader import Reader
     from chunk7.loadtest.targets.websocket import connect
-    from chunk7.wire.clock import now_ns
     from chunk7.wire.records import Recorder
 
     recorder = Recorder(Path(tempfile.mkdtemp()), "benchmark")
@@ -131,12 +134,15 @@ def _verified() -> Callable[[str], int]:
         reader = Reader(1, lambda row: recorder.add_row("receipts", row), fills_gaps=True)
         deadline_s = time.monotonic() + 60
         connection = connect(url, deadline_s)
+
+        def take(payloads: Sequence[Payload], at_ns: int) -> bool:
+            for payload in payloads:
+                reader.take(payload, at_ns)
+            return False
+
         try:
             while True:
-                payloads = connection.receive(deadline_s)
-                at_ns = now_ns()
-                for payload in payloads:
-                    reader.take(payload, at_ns)
+                connection.follow(deadline_s, take)
         except Closed:
             connection.close()
         return reader.gaps.next_seq - 1

@@ -46,6 +46,11 @@ class GapTracker:
 
     def receive(self, seq: int) -> bool:
         """Note a received number; whether it is new (false: a duplicate)."""
+        if seq == self.next_seq and not self._ahead:  # nearly always
+            self.next_seq = seq + 1
+            if seq > self.head_seq:
+                self.head_seq = seq
+            return True
         if seq < self.next_seq or seq in self._ahead:
             return False
         self.head_seq = max(self.head_seq, seq)

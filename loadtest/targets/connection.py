@@ -1,6 +1,7 @@
 """One visit: open a connection, read until it is time to leave, come back whenever it is lost."""
 
 import random
+from collections.abc import Sequence
 from functools import partial
 from urllib.parse import quote, urlencode
 
@@ -13,6 +14,7 @@ from chunk7.loadtest.options import LoadOptions
 from chunk7.loadtest.rounds import Round
 from chunk7.loadtest.targets.away import TRY_WITHIN_S, Away, Dropped, another_try_may_help
 from chunk7.loadtest.targets.errors import Closed, Refused, TargetError, TimedOut
+from chunk7.loadtest.targets.incoming import Payload
 from chunk7.loadtest.targets.reader import BadFrame, Reader
 from chunk7.loadtest.targets.visit_record import Fire, NoHistory, VisitRecord
 from chunk7.loadtest.targets.websocket import WebSocket, connect
@@ -54,6 +56,7 @@ class Connection:
         seed = f"{round_.timetable.plan.seed} return {user} {visit.cell} {visit.join_ms}"
         self._away = Away(worker, self._record, random.Random(seed), fire)
         recorder = worker.recorder
+        self._answers: list[bytes] = []
         self._reader = Reader(
             self._record.connection_id,
             lambda receipt: recorder.add_row("receipts", receipt),
@@ -172,22 +175,28 @@ class Connection:
             gevent.sleep(max(0, still_ns) / 1e9)
 
     def _read_until(self, socket: WebSocket, until_ns: int) -> None:
-        """The hot path. Raises Closed, BadFrame."""
-        reader = self._reader
-        deadline_s = until_ns / 1e9
-        at_ns = 0
-        while at_ns < until_ns:
+        """Raises Closed, BadFrame."""
+        reader, deadline_s = self._reader, until_ns / 1e9
+        while now_ns() < until_ns:
+            was_served = reader.history_ns is not None
             try:
-                payloads = socket.receive(deadline_s)
+                socket.follow(deadline_s, self._take)
             except TimedOut:
                 return
-            at_ns = now_ns()
-            for payload in payloads:
-                answer = reader.take(payload, at_ns)
-                if answer is not None:
-                    socket.send(answer)
-            if reader.history_ns == at_ns:
-                self._note_served(at_ns)
+            answers, self._answers = self._answers, []
+            for answer in answers:
+                socket.send(answer)
+            if reader.history_ns is not None and not was_served:
+                self._note_served(reader.history_ns)
+
+    def _take(self, payloads: Sequence[Payload], at_ns: int) -> bool:
+        """The hot path, in the hub; whether there is something to do for the user."""
+        reader = self._reader
+        for payload in payloads:
+            answer = reader.take(payload, at_ns)
+            if answer is not None:
+                self._answers.append(answer)
+        return bool(self._answers) or reader.history_ns == at_ns
 
     def _note_served(self, at_ns: int) -> None:
         if self._away.lost is None:

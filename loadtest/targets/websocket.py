@@ -1,18 +1,16 @@
 """One WebSocket connection of a load-test user: RFC 6455 by `websockets`, I/O by gevent.
 
 `websockets.client.ClientProtocol` does the protocol without I/O; a cooperative socket moves the
-bytes. One read may bring many frames, and they are handed over together, with one wake-up of the
-greenlet. Nothing waits without a deadline.
+bytes. One read may bring many frames, and they are handed over together. Nothing waits without a
+deadline.
 """
 
 import time
-from codecs import utf_8_decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidURI
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Response
+from websockets.frames import CloseCode
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
@@ -22,11 +20,12 @@ from chunk7.loadtest.targets.deadline_socket import DeadlineSocket, open_socket
 from chunk7.loadtest.targets.errors import (
     Closed,
     ConnectFailed,
-    Refused,
     TargetError,
     TimedOut,
     WrongAnswer,
 )
+from chunk7.loadtest.targets.incoming import Incoming, Payload
+from chunk7.wire.clock import now_ns
 from chunk7.wire.templates import without_secrets
 
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
@@ -34,7 +33,8 @@ MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 CLOSE_WAIT_S = 0.5
 """How long the closing handshake may take before the socket is closed without it."""
 
-Payload = bytes | bytearray | memoryview
+Take = Callable[[Sequence[Payload], int], bool]
+"""What is done with the messages of one read, which came at that `now_ns`."""
 
 
 def connect(
@@ -70,15 +70,12 @@ def connect(
 class WebSocket:
     """An open connection, as `connect` makes it. One greenlet at a time may use it."""
 
-    __slots__ = ("_fragments", "_protocol", "_ready", "_socket", "_text", "_wrong")
+    __slots__ = ("_incoming", "_protocol", "_socket")
 
     def __init__(self, raw: DeadlineSocket, protocol: ClientProtocol) -> None:
         self._socket = raw
         self._protocol = protocol
-        self._fragments: list[Payload] = []
-        self._ready: list[Payload] = []
-        self._text = False
-        self._wrong: str | None = None
+        self._incoming = Incoming(protocol)
 
     def shake_hands(self, deadline_s: float, headers: Mapping[str, str]) -> None:
         """The opening handshake; raises as `connect`."""
@@ -90,12 +87,12 @@ class WebSocket:
         self._protocol.send_request(request)
         self._write()
         while self._protocol.state is State.CONNECTING:
-            if not self._read(deadline_s, "no answer to the handshake in time"):
+            received = self._read(deadline_s, "no answer to the handshake in time")
+            if not received:
+                self._protocol.receive_eof()
                 break
-            events = self._protocol.events_received()
-            if events and isinstance(events[0], Response) and events[0].status_code != 101:
-                raise Refused(events[0].status_code, _first_line(events[0]))
-            self._gather(events)
+            self._incoming.feed_head(received)
+        self._write()
         if self._protocol.handshake_exc is not None:
             error = self._protocol.handshake_exc
             hung_up = isinstance(error.__cause__, EOFError)
@@ -107,13 +104,37 @@ class WebSocket:
         Pings are answered, fragments put together. Raises TimedOut, Closed (with the code that we
         sent where the server broke the protocol); messages that came before are returned first.
         """
-        while not self._ready:
+        while not self._incoming.ready:
             if self._protocol.state is not State.OPEN:
                 raise self._closed()
-            self._read(deadline_s, "nothing received in time")
-            self._gather(self._protocol.events_received())
-        ready, self._ready = self._ready, []
-        return ready
+            self._incoming.feed(self._read(deadline_s, "nothing received in time"))
+            self._write()
+        return self._incoming.take_ready()
+
+    def follow(self, deadline_s: float, take: Take) -> None:
+        """Hand over messages as they come, until `take` returns true or nothing more can come.
+
+        It is called in the hub, so that there is no switch to the greenlet for each read: nothing
+        in it may wait. Raises TimedOut and Closed as `receive`, and what `take` raises.
+        """
+        over, incoming = False, self._incoming
+
+        def arrive(received: bytes) -> bool:
+            nonlocal over
+            incoming.feed(received)
+            if incoming.ready:
+                over = take(incoming.take_ready(), now_ns())
+            return over or bool(incoming.to_send) or self._protocol.state is not State.OPEN
+
+        if incoming.ready or self._protocol.state is not State.OPEN:
+            take(self.receive(deadline_s), now_ns())
+            return
+        try:
+            while not over and self._protocol.state is State.OPEN:
+                self._socket.follow(deadline_s, arrive)
+                self._write()
+        except TimeoutError as error:
+            raise TimedOut("nothing received in time") from error
 
     def send(self, text: bytes) -> None:
         """Send one text message; raises Closed."""
@@ -134,8 +155,8 @@ class WebSocket:
                 self._write()
             deadline_s = time.monotonic() + wait_s
             while self._protocol.state is State.CLOSING:
-                self._read(deadline_s, "the server did not close")
-                self._protocol.events_received()
+                self._incoming.feed(self._read(deadline_s, "the server did not close"))
+                self._write()
         except TargetError:
             pass  # it is over either way
         finally:
@@ -146,65 +167,21 @@ class WebSocket:
         self._socket.close()
 
     def _closed(self) -> Closed:
-        if self._wrong is not None:
-            return Closed(CloseCode.INVALID_DATA, self._wrong)
+        if self._incoming.wrong is not None:
+            return Closed(CloseCode.INVALID_DATA, self._incoming.wrong)
         close = self._protocol.close_rcvd or self._protocol.close_sent
         if close is None:
             return Closed(CloseCode.ABNORMAL_CLOSURE, "")
         return Closed(int(close.code), close.reason)
 
-    def _read(self, deadline_s: float, late: str) -> bool:
-        """Feed the protocol what one read brings; whether the stream goes on."""
+    def _read(self, deadline_s: float, late: str) -> bytes:
         try:
-            received = self._socket.read(deadline_s)
+            return self._socket.read(deadline_s)
         except TimeoutError as error:
             raise TimedOut(late) from error
-        if received:
-            self._protocol.receive_data(received)
-        else:
-            self._protocol.receive_eof()
-        self._write()
-        return bool(received)
 
     def _write(self) -> None:
-        for data in self._protocol.data_to_send():
-            if data:
-                self._socket.write(data)
-
-    def _gather(self, events: Sequence[object]) -> None:
-        for frame in events:
-            if not isinstance(frame, Frame) or frame.opcode not in _DATA:
-                continue
-            if frame.opcode is not Opcode.CONT:
-                self._text = frame.opcode is Opcode.TEXT
-            message: Payload = frame.data
-            if self._fragments or not frame.fin:
-                self._fragments.append(frame.data)
-                if not frame.fin:
-                    continue
-                message, self._fragments = b"".join(self._fragments), []
-            if self._text and (wrong := _utf_8_error(message)):
-                self._wrong = wrong  # also where a close frame has come with it
-                self._protocol.fail(CloseCode.INVALID_DATA, wrong)
-                self._write()
-                return
-            self._ready.append(message)
-
-
-_DATA = frozenset((Opcode.TEXT, Opcode.BINARY, Opcode.CONT))
-
-
-def _utf_8_error(text: Payload) -> str | None:
-    """Why a text message ends the connection (RFC 6455, 8.1), which `websockets` leaves to us."""
-    try:
-        utf_8_decode(text, "strict", True)
-    except UnicodeDecodeError as error:
-        return f"text that is not UTF-8: {error.reason}"
-    return None
-
-
-def _first_line(response: Response) -> str:
-    if location := response.headers.get("Location"):
-        return f"{response.reason_phrase}, to {without_secrets(location)}"
-    body = bytes(response.body or b"").decode(errors="replace").strip()
-    return body.splitlines()[0][:200] if body else response.reason_phrase
+        sending = [*self._incoming.to_send, *self._protocol.data_to_send()]
+        self._incoming.to_send = []
+        for data in filter(None, sending):
+            self._socket.write(data)

@@ -4,10 +4,11 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
+import gevent
 import pytest
 from store_kit import certificate
 from target_kit import make_adapter, receive_all, soon
@@ -19,6 +20,7 @@ from websockets.utils import accept_key
 
 from chunk7.loadtest.targets.client import TargetJoin, open_target
 from chunk7.loadtest.targets.errors import Closed, ConnectFailed, Refused, TimedOut, WrongAnswer
+from chunk7.loadtest.targets.incoming import Payload
 from chunk7.loadtest.targets.paths import Message
 from chunk7.loadtest.targets.websocket import WebSocket, connect
 
@@ -147,6 +149,89 @@ def test_a_connection_that_breaks_without_a_close_is_1006() -> None:
             connection.send(b"hello?")
     assert received == [b"last words"]
     assert closed.code == 1006
+
+
+def test_followed_messages_are_handed_over_in_the_hub_until_it_is_enough() -> None:
+    """There is no switch to the greenlet for what it would only count; pings are answered."""
+    ponged = threading.Event()
+
+    def handler(server: ServerConnection) -> None:
+        for i in range(10):
+            server.send(f"message {i}")
+            if i == 4 and server.ping("between").wait(5):
+                ponged.set()
+        server.close(1012, "drain")
+
+    taken: list[bytes] = []
+    where: set[bool] = set()
+
+    def take(payloads: Sequence[Payload], at_ns: int) -> bool:
+        taken.extend(map(bytes, payloads))
+        where.add(gevent.getcurrent() is gevent.get_hub())
+        return len(taken) >= 3
+
+    with serving(handler) as url:
+        connection = connect(url, soon())
+        connection.follow(soon(), take)
+        assert len(taken) >= 3
+        while len(taken) < 10:
+            connection.follow(soon(), take)
+        _, closed = receive_until_closed(connection)
+    assert closed.code == 1012
+    assert taken == [b"message %d" % i for i in range(10)]
+    assert ponged.is_set()
+    assert True in where
+
+
+def test_what_is_wrong_with_a_message_is_raised_where_it_is_followed() -> None:
+    def handler(server: ServerConnection) -> None:
+        server.send("no frame of ours")
+        server.recv()
+
+    def take(payloads: Sequence[Payload], at_ns: int) -> bool:
+        raise ValueError(bytes(payloads[0]))
+
+    with serving(handler) as url:
+        connection = connect(url, soon())
+        with pytest.raises(ValueError, match="no frame of ours"):
+            connection.follow(soon(), take)
+        with pytest.raises(TimedOut):
+            connection.follow(soon(0.05), take)
+        connection.close()
+
+
+def test_frames_right_behind_the_handshake_are_read() -> None:
+    """However the answer to it is cut: the end of its head may come in two parts."""
+    with listening() as (listener, url):
+
+        def answer() -> None:
+            for cut in (-1, -3, 0):
+                raw, _ = listener.accept()
+                with raw:
+                    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    request = raw.recv(4096).split(b"\r\n")
+                    [key] = [r[19:] for r in request if r.lower().startswith(b"sec-websocket-key:")]
+                    head = _handshake_answer(key.decode())
+                    if cut:
+                        raw.sendall(head[:cut])
+                        threading.Event().wait(0.02)  # two segments
+                    raw.sendall((head[cut:] if cut else head) + b"\x81\x05hello\x88\x00")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        for _ in range(3):
+            received, closed = receive_until_closed(connect(url, soon()))
+            assert (received, closed.code) == ([b"hello"], 1005)
+        thread.join(5)
+
+
+def test_a_name_is_looked_up() -> None:
+    def handler(server: ServerConnection) -> None:
+        server.send("here")
+
+    with serving(handler) as url:
+        received, _ = receive_until_closed(connect(url.replace("127.0.0.1", "localhost"), soon()))
+    assert received == [b"here"]
 
 
 def test_nobody_at_the_address_is_one_clear_error() -> None:
