@@ -3,10 +3,13 @@
 All of it is arithmetic on arrays. Chunks are sorted by session and number; the chunks that a
 connection may expect are therefore one range of rows, and a **pair** is one connection and one row
 of its range. Pairs are numbered through, connection by connection.
+
+Only clients that did not come straight (chunk7.analysis.straight) are judged pair by pair.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 
 from chunk7.analysis.latencies import Latencies
 from chunk7.analysis.run_folder import Instants, Receipts, Run
+from chunk7.analysis.straight import Expected, straight
 from chunk7.wire.records import Via
 
 Ints = NDArray[np.int64]
@@ -29,7 +33,7 @@ LOG_LATE_NS = 50e6
 """How much later than its chunk a line of a producer's log may be."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chunks:
     """What was sent to the store, sorted by (session, seq); every array has the shape (chunks,).
 
@@ -44,10 +48,26 @@ class Chunks:
     due_ns: Instants
     known: Bits
 
-    @property
+    @cached_property
     def key(self) -> Ints:
         """Session and number in one integer, ascending."""
         return _key(self.session, self.seq)
+
+    @cached_property
+    def most_alike(self) -> int:
+        """How many chunks have one key, at most: more than 1 where a counter was reset."""
+        return int(np.unique(self.key, return_counts=True)[1].max(initial=0))
+
+    @cached_property
+    def due_from_ns(self) -> Instants:
+        """The earliest due of each chunk and those after it in its session."""
+        order = np.argsort(self.due_ns, kind="stable")
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        # Backwards the sessions' numbers fall, so with each session begins a new minimum.
+        least = np.minimum.accumulate(_key(self.session, place)[::-1])[::-1]
+        earliest: Instants = self.due_ns[order[least & 0xFFFFFFFF]]
+        return earliest
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +184,84 @@ def judge_batch(
     `clocks_off_ns`: how far the clocks of producer and client may be apart.
     """
     these = _of_batch(listeners, receipts)
+    came, chunk = _straight(chunks, these, receipts)
+    tallies, missing = _of_straight(came, receipts), _Missing.none()
+    others = np.flatnonzero(~came)
+    if len(others):
+        theirs = np.repeat(~came, np.diff(receipts.offsets))
+        full = judge_in_full(
+            chunks, _some(these, others), _those(receipts, others, theirs), producer_died
+        )
+        chunk[theirs] = full.chunk
+        for name, values in full.tallies.items():
+            tallies[name][others] = values
+        missing = replace(full.missing, who=others[full.missing.who])
+    timed_who, latency_ms = _latencies(chunk, sent_ns, these.opening_ns, receipts)
+    count, early = len(came), latency_ms < -clocks_off_ns / 1e6
+    tallies["timed"] = np.bincount(timed_who, minlength=count)
+    tallies["before_published"] = np.bincount(timed_who[early], minlength=count)
+    index = pd.RangeIndex(receipts.first_row, receipts.first_row + count)
+    accounts = pd.DataFrame({name: tallies[name] for name in (*ACCOUNTS, "last_seq")}, index)
+    rows = {
+        "connection": missing.who + receipts.first_row,
+        "chunk": chunks.row[missing.chunk],
+        "lost": missing.lost,
+    }
+    return Judgement(accounts, pd.DataFrame(rows), {receipts.first_row: latency_ms})
+
+
+def _straight(chunks: Chunks, these: Listeners, receipts: Receipts) -> tuple[Bits, Ints]:
+    """Who came straight, and of which row of `chunks` each of their receipts is."""
+    if chunks.most_alike > 1:
+        return np.zeros(len(these.session), bool), np.full(len(receipts.seq), -1)
+    low, end = _ranges(chunks, these)
+    expected = Expected(
+        low, end, these.opening_ns, these.until_ns, chunks.seq, chunks.digest, chunks.due_from_ns
+    )
+    return straight(expected, receipts.offsets, receipts.seq, receipts.digest, receipts.at_ns)
+
+
+def _of_straight(came: Bits, receipts: Receipts) -> dict[str, Ints]:
+    """The tallies of who came straight, as `judge_in_full` has them; of the others they mean
+    nothing."""
+    begin, end = receipts.offsets[:-1], receipts.offsets[1:]
+    counts = end - begin
+    tallies = {name: np.zeros(len(came), np.int64) for name in ACCOUNTS}
+    tallies |= {name: counts.copy() for name in ("expected", "delivered", "receipts")}
+    fetched = np.flatnonzero(receipts.via == Via.FETCH)
+    tallies["fetched"] = np.diff(np.searchsorted(fetched, receipts.offsets))
+    last = np.append(receipts.seq, 0)[end - 1]  # of none before the first: any, and not taken
+    tallies["last_seq"] = np.where(counts > 0, last, 0)
+    return tallies
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """Pairs that never came: `who`, which row of `chunks`, and whether that is known for lost."""
+
+    who: Ints
+    chunk: Ints
+    lost: Bits
+
+    @classmethod
+    def none(cls) -> "_Missing":
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool))
+
+
+@dataclass(frozen=True, slots=True)
+class _InFull:
+    """`tallies` by name, shape (connections,): those of ACCOUNTS that need no latency, and
+    `last_seq`. `chunk`, shape (receipts,): rows of `chunks`, -1 for none that was sent."""
+
+    tallies: dict[str, Ints]
+    missing: _Missing
+    chunk: Ints
+
+
+def judge_in_full(
+    chunks: Chunks, these: Listeners, receipts: Receipts, producer_died: bool
+) -> _InFull:
+    """Judge connections pair by pair, whatever they received."""
     pairs = _pairs(chunks, these)
     came = _arrivals(chunks, these, pairs, receipts)
     delivered = np.zeros(len(pairs.who), bool)
@@ -178,8 +276,7 @@ def judge_batch(
     if producer_died:
         unrecorded = foreign & ~_numbered(chunks, these.session[came.who], receipts.seq)
     first_who, first_seq = came.who[came.is_first], receipts.seq[came.is_first]
-    timed_who, latency_ms = _latencies(came, sent_ns, these.opening_ns, receipts)
-    tallies = {
+    who_of = {
         "expected": pairs.who[delivered | missing],
         "delivered": first_who,
         "lost": pairs.who[lost],
@@ -192,19 +289,12 @@ def judge_batch(
         "fetched": came.who[came.is_first & (receipts.via == Via.FETCH)],
         "receipts": came.who,
         "before_opened": came.who[receipts.at_ns < these.opening_ns[came.who]],
-        "before_published": timed_who[latency_ms < -clocks_off_ns / 1e6],
-        "timed": timed_who,
     }
     count = len(these.session)
-    index = pd.RangeIndex(receipts.first_row, receipts.first_row + count)
-    accounts = pd.DataFrame({n: np.bincount(t, minlength=count) for n, t in tallies.items()}, index)
-    accounts["last_seq"] = _highest(came.who[~foreign], receipts.seq[~foreign], count)
-    rows = {
-        "connection": pairs.who[missing] + receipts.first_row,
-        "chunk": chunks.row[pairs.chunk[missing]],
-        "lost": lost[missing],
-    }
-    return Judgement(accounts, pd.DataFrame(rows), {receipts.first_row: latency_ms})
+    tallies = {name: np.bincount(who, minlength=count) for name, who in who_of.items()}
+    tallies["last_seq"] = _highest(came.who[~foreign], receipts.seq[~foreign], count)
+    pairs_missing = _Missing(pairs.who[missing], pairs.chunk[missing], lost[missing])
+    return _InFull(tallies, pairs_missing, came.chunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,13 +411,30 @@ def _of_batch(listeners: Listeners, receipts: Receipts) -> Listeners:
     received nothing may never have got one either.
     """
     rows = slice(receipts.first_row, receipts.first_row + len(receipts.offsets) - 1)
-    parts = {name: getattr(listeners, name)[rows] for name in Listeners.__dataclass_fields__}
-    these = Listeners(**parts)
+    these = _some(listeners, rows)
     doubtful = ~these.ended & (np.diff(receipts.offsets) == 0)
     return replace(
         these,
         until_ns=np.where(these.judged, these.until_ns, -np.inf),
         certain_ns=np.where(doubtful, -np.inf, these.certain_ns),
+    )
+
+
+def _some(listeners: Listeners, rows: slice | Ints) -> Listeners:
+    fields = Listeners.__dataclass_fields__
+    return Listeners(**{name: getattr(listeners, name)[rows] for name in fields})
+
+
+def _those(receipts: Receipts, clients: Ints, theirs: Bits) -> Receipts:
+    """The receipts of some clients of a batch only, `theirs`; its clients are numbered anew."""
+    counts = np.diff(receipts.offsets)[clients]
+    return Receipts(
+        first_row=0,
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+        seq=receipts.seq[theirs],
+        digest=receipts.digest[theirs],
+        via=receipts.via[theirs],
+        at_ns=receipts.at_ns[theirs],
     )
 
 
@@ -375,9 +482,15 @@ class _Arrivals:
     is_first: Bits
 
 
-def _pairs(chunks: Chunks, these: Listeners) -> _Pairs:
+def _ranges(chunks: Chunks, these: Listeners) -> tuple[Ints, Ints]:
+    """The first chunk of each client's range, and the first one behind it."""
     low = np.searchsorted(chunks.key, _key(these.session, these.after_seq + 1))
     end = np.searchsorted(chunks.key, _key(these.session + 1, np.zeros_like(these.session)))
+    return low, end
+
+
+def _pairs(chunks: Chunks, these: Listeners) -> _Pairs:
+    low, end = _ranges(chunks, these)
     sizes = np.maximum(end - low, 0)
     base = np.cumsum(sizes) - sizes
     who = np.repeat(np.arange(len(sizes)), sizes)
@@ -399,18 +512,24 @@ def _arrivals(chunks: Chunks, these: Listeners, pairs: _Pairs, receipts: Receipt
 
 
 def _latencies(
-    came: _Arrivals, sent_ns: Instants, opening_ns: Instants, receipts: Receipts
+    chunk: Ints, sent_ns: Instants, opening_ns: Instants, receipts: Receipts
 ) -> tuple[Ints, NDArray[np.float32]]:
     """Who received something live, and how long after its publication was sent.
 
     Some back ends send what there was before in the same frames as what comes live. What was sent
     before the client opened its connection is none of the latter; an unknown instant is no latency.
     """
-    live = (came.chunk >= 0) & (receipts.via == Via.LIVE)
-    who, sent = came.who[live], sent_ns[came.chunk[live]]
-    latency_ms: Instants = (receipts.at_ns[live] - sent) / 1e6
-    counts = sent >= opening_ns[who]
-    return who[counts], latency_ms[counts].astype(np.float32)
+    live = np.flatnonzero((receipts.via == Via.LIVE) & (chunk >= 0))
+    counts = np.diff(np.searchsorted(live, receipts.offsets))
+    sent = sent_ns[chunk[live]]
+    latency_ms: Instants = receipts.at_ns[live]
+    latency_ms -= sent
+    latency_ms /= 1e6
+    who = np.repeat(np.arange(len(counts)), counts)
+    later = sent >= np.repeat(opening_ns, counts)
+    if later.all():
+        return who, latency_ms.astype(np.float32)
+    return who[later], latency_ms[later].astype(np.float32)
 
 
 # --- arithmetic ----------------------------------------------------------------------------
@@ -430,8 +549,7 @@ def _match(chunks: Chunks, session: Ints, receipts: Receipts) -> Ints:
     keys = chunks.key
     low = np.searchsorted(keys, key)
     found = np.full(len(key), -1)
-    most = int(np.unique(keys, return_counts=True)[1].max(initial=0))
-    for step in range(most):
+    for step in range(chunks.most_alike):
         at = np.minimum(low + step, len(keys) - 1)
         same = (keys[at] == key) & (chunks.digest[at] == receipts.digest) & (found < 0)
         found[same] = at[same]

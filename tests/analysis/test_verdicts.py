@@ -395,12 +395,16 @@ def _all_first(came: Any) -> Any:
     return replace(came, is_first=came.chunk >= 0)
 
 
+def _none_delivered(tallies: dict[str, Any]) -> dict[str, Any]:
+    return tallies | {"delivered": np.zeros_like(tallies["delivered"])}
+
+
 def _all_known(chunks: Chunks) -> Chunks:
     return replace(chunks, known=np.ones_like(chunks.known))
 
 
 MUTANTS: dict[Verdict, tuple[str, Callable[[Any], Any]]] = {
-    Verdict.DELIVERED: ("_match", lambda chunk: np.full_like(chunk, -1)),
+    Verdict.DELIVERED: ("_of_straight", _none_delivered),
     Verdict.LOST: ("_of_batch", _never_lost),
     Verdict.DUPLICATE: ("_arrivals", _all_first),
     Verdict.OUT_OF_ORDER: ("_overtaken", np.zeros_like),
