@@ -216,14 +216,18 @@ class Effects:
         return now, None
 
     def _follow(self, life: Life, path: Path, now: float) -> Done:
-        effect = path.effect
+        session, effect = self._group.session, path.effect
         executed, _ = self.durations.command(life, now)
         self._attach(life, now)
-        stored = self._group.session.count(self._group.session.stored(executed))
-        life.follow_from = self._group.session.position(stored, effect.after)
-        life.handover = Handover(Sink.BUFFER) if effect.to is Sink.BUFFER else None
         if effect.after == NEWEST:
             life.channel = (executed, executed)
+            life.follow_from = bisect_right(session.save_ms, executed)
+        else:
+            if path.note is None:
+                path.note = session.position(0, effect.after)
+            life.follow_from = path.note
+        if effect.to is Sink.BUFFER:
+            life.handover = Handover(Sink.BUFFER)
         return now, None
 
     def _release_after(self, life: Life, path: Path, now: float) -> Done:

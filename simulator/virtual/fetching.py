@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from operator import itemgetter
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import ReadHistory, ReadStream
@@ -35,7 +36,7 @@ class Fetching:
         if life.welcome_ms is None or life.history_ms is None:
             return 0
         fetched = [fetch for begin, end in missing for fetch in self._fetches(life, begin, end)]
-        life.writes = sorted([*life.writes, *fetched], key=lambda write: write[0])
+        life.writes = sorted([*life.writes, *fetched], key=itemgetter(0))
         return sum(end - begin for _, ranges in fetched for begin, end in ranges)
 
     def _fetches(self, life: Life, begin: int, end: int) -> list[tuple[float, list[Range]]]:

@@ -4,6 +4,7 @@ A range (begin, end) stands for the chunks begin, begin + 1, ..., end - 1, by in
 The rules are those of `chunk7.delivery.verdicts`.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 Range = tuple[int, int]
@@ -24,15 +25,27 @@ def judge(received: list[Range], chunks: int) -> tuple[int, int, int, list[Range
         if begin >= top:
             covered.append((begin, end))
         else:
-            fresh = subtract([(begin, end)], covered)
-            covered = sorted([*covered, *fresh])
-            duplicates += end - begin - sum(high - low for low, high in fresh)
-            late += sum(min(high, top) - low for low, high in fresh if low < top)
+            new = _cover(covered, begin, end)
+            duplicates += end - begin - sum(high - low for low, high in new)
+            late += sum(min(high, top) - low for low, high in new if low < top)
             rewinds += begin < last - 1
         last = end
         if end > top:
             top = end
     return duplicates, late, rewinds, _gaps(covered, chunks)
+
+
+def _cover(covered: list[Range], begin: int, end: int) -> list[Range]:
+    """Add begin..end to ascending, disjoint ranges; what of it is new."""
+    place = bisect_left(covered, (begin, end))
+    after = place == len(covered) or end <= covered[place][0]
+    if after and (place == 0 or covered[place - 1][1] <= begin):  # it falls into a gap
+        new = [(begin, end)]
+    else:
+        new = subtract([(begin, end)], covered)
+    for each in new:
+        insort(covered, each)
+    return new
 
 
 def _gaps(covered: list[Range], chunks: int) -> list[Range]:

@@ -18,6 +18,7 @@ class Receiving:
     def turn_to(self, group: WatcherGroup) -> None:
         """From now on clients are of this group."""
         self._group = group
+        self._arrive = group.session.arrive_ms
         self._plain = group.session.regular and (group.schedule is None or self._recovers)
 
     def received(self, life: Life) -> list[Range]:
@@ -28,37 +29,39 @@ class Receiving:
 
     def _receipts(self, life: Life) -> list[Range]:
         """Everything written to the client in one life, in order."""
-        arrive = self._group.session.arrive_ms
-        end = len(arrive) if life.end_ms == math.inf else bisect_left(arrive, life.end_ms)
+        end = len(self._arrive)
+        if life.end_ms < math.inf:
+            end = bisect_left(self._arrive, life.end_ms)
         received = self._plainly(life, end) if self._plain else None
         return self._with_care(life, end) if received is None else received
 
     def _plainly(self, life: Life, end: int) -> list[Range] | None:
         """The same as `_with_care` where places are numbers and what comes live is one range: so it
         stays when a buffer is released, from above what the client has. None: it is not so."""
-        arrive = self._group.session.arrive_ms
         begin, cursor = self._begin(life, end), 0
         holds = life.handover is not None and life.handover is not STRAIGHT
+        attached = life.attached_write if life.attached_ms is not None else len(life.writes)
         received: list[Range] = []
         for written, (at_ms, content) in enumerate(life.writes):
             cut = cursor
-            if life.attached_ms is not None and written >= life.attached_write:
-                cut = min(end, bisect_left(arrive, at_ms, cursor))
-            if not isinstance(content, list):
-                if not holds or content.has is None:
-                    return None
-                holds, begin = False, max(begin, content.has)
-            if not holds:
-                first = max(begin, cursor)
-                if first < cut:
-                    received.append((first, cut))
-                cursor = cut
+            if written >= attached:
+                cut = min(end, bisect_left(self._arrive, at_ms, cursor))
             if isinstance(content, list):
+                if not holds:
+                    if begin < cut:
+                        received.append((begin, cut))
+                        begin = cut
+                    cursor = cut
                 received += content
-        if not holds:
-            first = max(begin, cursor)
-            if first < end:
-                received.append((first, end))
+                continue
+            if not holds or content.has is None:
+                return None
+            holds, begin, cursor = False, max(begin, content.has), cut
+            if begin < cut:
+                received.append((begin, cut))
+                begin = cut
+        if not holds and begin < end:
+            received.append((begin, end))
         return received
 
     def _begin(self, life: Life, end: int) -> int:
