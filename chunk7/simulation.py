@@ -13,6 +13,7 @@ from chunk7.cluster.jobs.proof import explored_pair
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.simulator.explore.guard import guarded
+from chunk7.simulator.virtual.chunks import Timeline
 from chunk7.simulator.virtual.distributions import parse_distribution
 from chunk7.simulator.virtual.presets import PRESETS, Preset
 from chunk7.simulator.virtual.settings import (
@@ -98,10 +99,10 @@ def simulated(
     """
 
     def job(tick: Callable[[], None]) -> Iterator[Progressed | CellAccount]:
-        chosen = pairs(connects, writes)
+        chosen, written = pairs(connects, writes), dict[str, list[Timeline]]()
         for number, (connect, write, specs) in enumerate(chosen, 1):
             name = f"{connect.name} x {write.name}"
-            for item in simulating(settings, connect, write, tick):
+            for item in simulating(settings, connect, write, tick, written):
                 if isinstance(item, int):
                     yield Progressed(number, len(chosen), name, item / settings.connections)
                 elif settings.faults:  # which the explorer would have to know of

@@ -10,7 +10,8 @@ the order of publication. All nodes get a chunk at the same moment.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.ordering import WriteOrdering
 from chunk7.delivery.stepping import Steps
 from chunk7.simulator.virtual.distributions import Distribution, Durations
+from chunk7.simulator.virtual.paths import Path, Paths
 from chunk7.simulator.virtual.population import Purpose, generator
 from chunk7.simulator.virtual.program import check_regular, write_program
 from chunk7.simulator.virtual.settings import Arrivals, SimulationSettings
@@ -186,36 +188,63 @@ def timelines_by_events(
     """
     write_program(write)
     timelines = []
+    paths = Paths()  # of all sessions: their chunks are alike
     for session in range(settings.sessions):
-        timelines.append(_by_events(settings, write, session))
+        timelines.append(_by_events(settings, write, paths, session))
         tick()
     return timelines
 
 
-@dataclass(slots=True)
 class _Log:
     """What one answer's chunks did at the store, and how far each command stream has come."""
 
-    latency: Callable[[int, int], float]
-    lag: Callable[[int, int], float]
-    number_ms: list[float] = field(default_factory=list)
-    publications: list[tuple[float, Chunk]] = field(default_factory=list)
-    saves: list[tuple[float, Chunk]] = field(default_factory=list)
-    last_id: EntryId = (0, 0)
-    executed_ms: dict[int, float] = field(default_factory=dict)
-    replied_ms: dict[int, float] = field(default_factory=dict)
+    def __init__(self, draws: "_WriteDraws") -> None:
+        self._draws = draws
+        self._latencies: list[list[float]] = []
+        self._lags: list[list[float]] = []
+        self._executed_ms: list[float] = []
+        self._replied_ms: list[float] = []
+        self.number_ms: list[float] = []
+        self.publications: list[tuple[float, Chunk]] = []
+        self.saves: list[tuple[float, Chunk]] = []
+        self.last_id: EntryId = (0, 0)
+
+    def lag_ms(self, number: int, position: int) -> float:
+        """The number-th pause of the chunk at that position."""
+        if number == len(self._lags):
+            self._lags.append(self._draws.lag().tolist())
+        return self._lags[number][position]
+
+    def command(self, number: int, position: int, now: float) -> tuple[float, float]:
+        """When the number-th command of the chunk is executed, and when its reply is here.
+
+        Neither comes before those of the chunk before.
+        """
+        if number == len(self._executed_ms):
+            self._executed_ms.append(0.0)
+            self._replied_ms.append(0.0)
+            self._latencies += (self._draws.latency().tolist() for _ in range(2))
+        executed = now + self._latencies[2 * number][position]
+        if executed < self._executed_ms[number]:
+            executed = self._executed_ms[number]
+        replied = executed + self._latencies[2 * number + 1][position]
+        if replied < self._replied_ms[number]:
+            replied = self._replied_ms[number]
+        self._executed_ms[number], self._replied_ms[number] = executed, replied
+        return executed, replied
 
 
-def _by_events(settings: SimulationSettings, write: WriteOrdering, session: int) -> Timeline:
+def _by_events(
+    settings: SimulationSettings, write: WriteOrdering, paths: Paths, session: int
+) -> Timeline:
     intended = intended_instants(settings, session)
-    draws = _WriteDraws(settings, session, len(intended))
-    log = _Log(_columns(draws.latency), _columns(draws.lag))
+    log = _Log(_WriteDraws(settings, session, len(intended)))
     for position, start_ms in enumerate(intended.tolist()):
-        final = position == len(intended) - 1
-        chunk = Chunk(SESSION_ID, "m0", position, "", final)
-        _write(log, write, chunk, position, start_ms)
-    publications = sorted(log.publications, key=lambda event: event[0])
-    saves = sorted(log.saves, key=lambda event: event[0])
+        chunk = Chunk(SESSION_ID, "m0", position, "", final=position == len(intended) - 1)
+        path = paths.begin((position, chunk.final), _generator(write, chunk))
+        _write(log, paths, path, position, start_ms)
+    publications = sorted(log.publications, key=itemgetter(0))
+    saves = sorted(log.saves, key=itemgetter(0))
     published = tuple(chunk for _, chunk in publications)
     saved = tuple(chunk for _, chunk in saves)
     publish_ms = np.array([at for at, _ in publications])
@@ -236,42 +265,28 @@ def _by_events(settings: SimulationSettings, write: WriteOrdering, session: int)
     )
 
 
-def _columns(draw: Callable[[], Durations]) -> Callable[[int, int], float]:
-    """(number, position) -> the number-th duration of the chunk at that position."""
-    drawn: list[list[float]] = []
-
-    def duration(number: int, position: int) -> float:
-        while len(drawn) <= number:
-            drawn.append(draw().tolist())
-        return drawn[number][position]
-
-    return duration
+def _generator(write: WriteOrdering, chunk: Chunk) -> Callable[[], Steps]:
+    return lambda: Steps(write.steps(chunk))
 
 
-def _write(log: _Log, write: WriteOrdering, chunk: Chunk, position: int, start_ms: float) -> None:
-    """Run the ordering for one chunk from its intended instant to its end."""
-    steps = Steps(write.steps(chunk))
+def _write(log: _Log, paths: Paths, path: Path, position: int, start_ms: float) -> None:
+    """Go along the ordering's path for one chunk from its intended instant to its end."""
     now, commands, pauses = start_ms, 0, 0
-    while steps.effect is not None:
-        if isinstance(steps.effect, Pause):
-            now += log.lag(pauses, position)
+    while path.effect is not None:
+        answer: Any = None
+        if isinstance(path.effect, Pause):
+            now += log.lag_ms(pauses, position)
             pauses += 1
-            steps.advance(None)
-            continue
-        executed = max(
-            now + log.latency(2 * commands, position), log.executed_ms.get(commands, 0.0)
-        )
-        now = max(
-            executed + log.latency(2 * commands + 1, position), log.replied_ms.get(commands, 0.0)
-        )
-        log.executed_ms[commands], log.replied_ms[commands] = executed, now
-        commands += 1
-        steps.advance(_execute(log, steps.effect, executed))
+        else:
+            executed, now = log.command(commands, position, now)
+            commands += 1
+            answer = _execute(log, path, executed)
+        path = path.after.get(answer) or paths.learn(path, answer, answer)
 
 
-def _execute(log: _Log, effect: Any, at_ms: float) -> Any:
+def _execute(log: _Log, path: Path, at_ms: float) -> Any:
     """What the store does, and answers, at that instant. Somebody always listens."""
-    match effect:
+    match path.effect:
         case NextSeq():
             log.number_ms.append(at_ms)
             return len(log.number_ms)
@@ -286,14 +301,17 @@ def _execute(log: _Log, effect: Any, at_ms: float) -> Any:
             return 1
         case NumberSaveAndPublish(chunk):
             log.number_ms.append(at_ms)
-            _both(log, at_ms, chunk.numbered(len(log.number_ms)))
+            number = len(log.number_ms)
+            if path.note is None or path.note.seq != number:
+                path.note = chunk.numbered(number)
+            _both(log, at_ms, path.note)
             return 1
         case Append(chunk):
             _both(log, at_ms, chunk)
             log.last_id = id_at(log.last_id, at_ms)
             return cursor_of(log.last_id)
         case _:
-            raise OrderingError(f"a write ordering cannot ask for {type(effect).__name__}")
+            raise OrderingError(f"a write ordering cannot ask for {type(path.effect).__name__}")
 
 
 def _both(log: _Log, at_ms: float, chunk: Chunk) -> None:

@@ -37,7 +37,7 @@ class Path:
 class Paths:
     """The paths of one ordering from their beginnings, of which each has a name."""
 
-    def __init__(self, prepare: Callable[[Path], None]) -> None:
+    def __init__(self, prepare: Callable[[Path], None] = lambda _: None) -> None:
         """`prepare` is shown every new place of which the effect is not None."""
         self._prepare = prepare
         self._roots: dict[Hashable, Path] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering, pair
 from chunk7.simulator.virtual import events, vectorised
-from chunk7.simulator.virtual.chunks import timelines_by_events, timelines_by_law
+from chunk7.simulator.virtual.chunks import Timeline, timelines_by_events, timelines_by_law
 from chunk7.simulator.virtual.program import merges
 from chunk7.simulator.virtual.results import Tally
 from chunk7.simulator.virtual.settings import Engine, SimulationSettings
@@ -33,12 +33,15 @@ def simulating(
     connect: ConnectOrdering,
     write: WriteOrdering,
     tick: Callable[[], None] = lambda: None,
+    written: dict[str, list[Timeline]] | None = None,
 ) -> Iterator[int | CellAccount]:
     """The same while it happens: how many connections are done, block by block; last the result.
 
     0 comes first, once the orderings are known to be fit, and before anything takes time.
 
     `tick` is called now and then, as a sign of life: other people's orderings may never end.
+    `written` keeps the answers of each write ordering, by its name, for the next cell of the same
+    settings.
 
     Raises UsageError when the two orderings do not pair or the engine cannot express one of them,
     OrderingError when one is broken.
@@ -50,11 +53,13 @@ def simulating(
     if not isinstance(connect.client, ClientPolicy):
         raise UsageError(f"{connect.name}: simulate has no clients but {', '.join(ClientPolicy)}")
     yield 0
+    written = {} if written is None else written
+    if write.name not in written:
+        written[write.name] = _timelines(settings, write, tick)
+    timelines = written[write.name]
     if settings.engine is Engine.EVENTS:
-        timelines = timelines_by_events(settings, write, tick)
         found = events.outcomes(settings, connect, timelines, tick)
     else:
-        timelines = timelines_by_law(settings, write)
         found = vectorised.outcomes(settings, connect, timelines)
     fills = connect.mends
     tally = Tally(settings, timelines, fills=fills, merges=merges(connect))
@@ -65,3 +70,11 @@ def simulating(
         done += len(outcome.lost)
         yield done
     yield tally.result(connect.name, write.name)
+
+
+def _timelines(
+    settings: SimulationSettings, write: WriteOrdering, tick: Callable[[], None]
+) -> list[Timeline]:
+    if settings.engine is Engine.EVENTS:
+        return timelines_by_events(settings, write, tick)
+    return timelines_by_law(settings, write)

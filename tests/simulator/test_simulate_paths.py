@@ -40,7 +40,7 @@ def begun() -> tuple[Paths, Path, Counter[str]]:
         made["steps"] += 1
         return Steps(asks_for_the_head_if_there_is_history(Join("s")))
 
-    paths = Paths(lambda _: None)
+    paths = Paths()
     return paths, paths.begin("s", make), made
 
 
@@ -116,7 +116,7 @@ def test_an_error_comes_each_time_that_the_way_is_taken() -> None:
         yield ReadHead()
         raise ValueError("no")
 
-    paths = Paths(lambda _: None)
+    paths = Paths()
     root = paths.begin("s", lambda: Steps(broken(Join("s"))))
     for _ in range(2):
         with pytest.raises(OrderingError, match="raised ValueError: no"):
