@@ -100,12 +100,17 @@ class Production:
         replica = state.replica
         if replica is None or not replica.pending:
             return
-        (position, number, same_ms), *rest = replica.pending
-        effect = self._programs.effect(position)
-        store, _ = self._stores.execute(replica.store, position, effect, same_ms)
+        command, *rest = replica.pending
+        chunk = None
+        if isinstance(command, tuple):
+            position, number, same_ms = command
+            effect = self._programs.effect(position)
+            store, _ = self._stores.execute(replica.store, position, effect, same_ms)
+            chunk = self._script.named(number, effect)
+        else:
+            store = self._stores.suffered(replica.store, command)
         after = replica._replace(store=store, pending=tuple(rest))
-        step = Step("store", "replicate", self._script.named(number, effect))
-        yield step, state._replace(replica=after)
+        yield Step("store", "replicate", chunk), state._replace(replica=after)
 
     def views(self, state: State) -> tuple[WriteView, ...]:
         """What faults can see of the writes that may go on now."""

@@ -17,6 +17,7 @@ from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrderin
 from chunk7.delivery.own_client import OwnClient
 from chunk7.delivery.replica import Replica
 from chunk7.faults import STRIKES
+from chunk7.faults.fault import Forget, TrimTo
 from chunk7.simulator.explore.schedule import Schedule, Step, terms_document
 
 Value = TypeVar("Value")
@@ -152,13 +153,14 @@ Window = tuple[OpenWrite, ...]
 
 
 class Replicated(NamedTuple):
-    """A replica: its content, and what it has still to do: (position, chunk, same ms) each.
+    """A replica: its content, and what it has still to do.
 
+    A producer's commands as (position, chunk, same ms), what became of keys as it is.
     `serves_pubsub`: nodes subscribe here, too.
     """
 
     store: int
-    pending: tuple[tuple[int, int, bool], ...]
+    pending: tuple[tuple[int, int, bool] | Forget | TrimTo, ...]
     serves_pubsub: bool
 
 

@@ -28,6 +28,7 @@ from chunk7.delivery.effects import (
     SetStatus,
 )
 from chunk7.delivery.store import Key, MemoryStore, Snapshot
+from chunk7.faults.fault import Forget, TrimTo
 from chunk7.simulator.explore.schedule import SAME_MS
 from chunk7.simulator.explore.state import SESSION
 
@@ -107,16 +108,19 @@ class Stores:
             lambda memory: execute(memory, SESSION, effect, same_ms=same_ms),
         )
 
-    def without(self, store: int, key: Key | None) -> int:
-        """The content without one of the session's keys, or without all."""
+    def suffered(self, store: int, consequence: Forget | TrimTo) -> int:
+        """The content after the store has lost keys or entries."""
 
-        def forget(memory: MemoryStore) -> None:
-            if key is None:
-                memory.expire(SESSION)
-            else:
-                memory.evict(SESSION, key)
+        def suffer(memory: MemoryStore) -> None:
+            match consequence:
+                case TrimTo(max_entries):
+                    memory.trim(SESSION, max_entries)
+                case Forget(None):
+                    memory.expire(SESSION)
+                case Forget(Key() as key):
+                    memory.evict(SESSION, key)
 
-        return self.after(store, ("forget", key), forget)[0]
+        return self.after(store, consequence, suffer)[0]
 
     def rolled_back(self, store: int, before: int, clock_behind: bool) -> int:
         """The content with its keys as in an earlier one, and its clock if that is behind."""

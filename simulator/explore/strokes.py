@@ -83,26 +83,21 @@ class Strokes:
         return Situation(tuple(clients), self._production.views(state))
 
     def _suffer(self, state: State, consequence: Consequence) -> State:
-        if state.replica is not None and isinstance(consequence, TrimTo | Forget | RollBack | Lag):
-            raise UsageError("--replica: not with a fault that changes what is stored or read")
+        if state.replica is not None and isinstance(consequence, RollBack | Lag):
+            raise UsageError("--replica: not with a failover or a stale read: both have one")
         match consequence:
             case Rejoin(place, node):
                 return with_joiner(state, place, self._service.rejoin(state.joiners[place], node))
             case Disconnect(node, resubscribes):
                 after = self._disconnect(state, node, SENT if resubscribes else UNSUBSCRIBED)
                 return self._recover_all(after, node) if resubscribes else after
-            case TrimTo(max_entries):
-                store, _ = self._stores.after(
-                    state.store, ("trim", max_entries), lambda m: m.trim(SESSION, max_entries)
-                )
-                return state._replace(store=store)
+            case TrimTo() | Forget():
+                return self._lose(state, consequence)
             case Deafen(node, for_ever):
                 channel = state.channels[node]
                 if for_ever:
                     state = state._replace(deaf=tuple(sorted({*state.deaf, node})))
                 return self._disconnect(state, node, channel) if channel == SUBSCRIBED else state
-            case Forget(key):
-                return state._replace(store=self._stores.without(state.store, key))
             case RollBack(commands, clock_behind):
                 kept = max(len(state.before) - commands, 0) + 1
                 store = self._stores.rolled_back(state.store, state.before[kept - 1], clock_behind)
@@ -116,6 +111,15 @@ class Strokes:
                 return self._production.die(state, writer)
             case StartOver(writer, zombie):
                 return self._production.start_over(state, writer, zombie)
+
+    def _lose(self, state: State, consequence: Forget | TrimTo) -> State:
+        """The store loses keys or entries; a replica is told so in its turn."""
+        after = state._replace(store=self._stores.suffered(state.store, consequence))
+        replica = state.replica
+        if replica is None or after.store == state.store:
+            return after
+        pending = (*replica.pending, consequence)
+        return after._replace(replica=replica._replace(pending=pending))
 
     def _disconnect(self, state: State, node: int, channel: int) -> State:
         """The node's subscription ends, and what was on its way is gone."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from call_kit import Call
 from explore_kit import PAIR_NAMES, PAIRS
+from mutants.mutant import schedule
 
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
@@ -16,6 +17,7 @@ from chunk7.simulator.explore.liveness import InTheEnd, in_the_end
 from chunk7.simulator.explore.schedule import dump, load
 from chunk7.simulator.explore.search import ExploreVerdict, explore
 from chunk7.simulator.explore.state import ExploreCell
+from chunk7.simulator.explore.world import World, replay
 
 PUBSUB_WRITES = [name for name in WRITE_ORDERINGS if name != "stream_append"]
 
@@ -61,6 +63,52 @@ def test_who_asks_again_has_everything_in_the_end(replica: Replica) -> None:
         CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["atomic_lua"], replica=replica
     )
     assert in_the_end(cell).verdict is InTheEnd.CONVERGES
+
+
+JOIN = """
+    node1.join1 subscribe
+    store subscription
+    node1.join1 confirmed
+    node1.join1 read_history
+    node1.join1 send_history
+    node1.join1 release
+    node1.join1 send_welcome
+"""
+
+
+def lost_after(fault: str, steps: str) -> tuple[int, ...]:
+    """What a client lacks that joins after these steps of one chunk."""
+    merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
+    cell = ExploreCell(merge, lua, chunks=1, faults=(fault,), replica=Replica.HISTORY)
+    world = World(cell)
+    joined = replay(world, (*schedule(steps), *schedule(JOIN)))[-1]
+    return world.outcome(joined).lost[0]
+
+
+def test_what_is_evicted_at_the_primary_is_on_the_replica_for_a_while() -> None:
+    wrote = "producer number_save_and_publish 1\nstore evict\nstore replicate 1"
+    assert lost_after("evict", wrote) == ()
+    assert lost_after("evict", wrote + "\nstore replicate") == (1,)
+
+
+def test_nothing_is_replicated_of_what_changed_nothing() -> None:
+    world = World(ExploreCell(*PAIRS[0], chunks=1, faults=("trim",), replica=Replica.HISTORY))
+    assert [*world.optional_moves(world.initial())] == []
+
+
+@pytest.mark.parametrize("fault", ["evict", "evict_key", "trim"])
+@pytest.mark.parametrize("replica", Replica)
+def test_what_the_store_has_lost_no_replica_keeps(fault: str, replica: Replica) -> None:
+    fill, lua = CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["atomic_lua"]
+    cell = ExploreCell(fill, lua, chunks=2, faults=(fault,), replica=replica)
+    assert explore(cell).verdict is ExploreVerdict.LOSES
+
+
+@pytest.mark.parametrize("fault", ["store_failover", "stale_read"])
+def test_a_fault_that_has_a_replica_of_its_own_is_refused_beside_one(fault: str) -> None:
+    cell = ExploreCell(*PAIRS[0], chunks=1, faults=(fault,), replica=Replica.ALL)
+    with pytest.raises(UsageError, match="--replica: not with a failover or a stale read"):
+        explore(cell)
 
 
 # --- a second model: every order of a few events, and the law ----------------------------------
@@ -144,10 +192,3 @@ def test_the_command_takes_a_replica(call: Call) -> None:
         2,
         "chunk7 explore: error: --replica half: one of history, all\n",
     )
-
-
-def test_a_fault_that_changes_what_is_stored_has_no_replica_to_change() -> None:
-    merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
-    cell = ExploreCell(merge, lua, faults=("trim",), replica=Replica.ALL)
-    with pytest.raises(UsageError, match="--replica: not with a fault"):
-        explore(cell)
