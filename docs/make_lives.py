@@ -33,8 +33,10 @@ LIVES: dict[str, dict[str, object]] = {
     "clients come again": {"faults": ("client_reconnect_storm",)},
     "the subscription is lost and renewed": {"faults": ("store_kill_pubsub",)},
     "the subscription is gone, unnoticed": {"faults": ("deaf_node",)},
+    "the node is deaf for good": {"faults": ("deaf_node_for_ever",)},
     "a replica is promoted that lacks a write": {"faults": ("store_failover",)},
     "the store evicts the session": {"faults": ("evict",)},
+    "its keys expire in the midst of it": {"faults": ("expire",)},
 }
 ORDERINGS = [name for name in CONNECT_ORDERINGS if name != "history_then_subscribe"]
 

@@ -85,4 +85,10 @@ CASE = FieldCase(
             *BY_TWO,
         ),
     ),
+    live=(
+        "chunk7 explore --connect buffered_merge --write save_then_publish --chunks 2"
+        " --writers 2 --client field_cases/atproto_906/__init__.py:LastSeen --out"
+        " build/atproto",
+        "chunk7 reproduce --schedule build/atproto/*-lossy.json",
+    ),
 )

@@ -41,4 +41,9 @@ CASE = FieldCase(
             *TWICE,
         ),
     ),
+    live=(
+        "chunk7 explore --connect history_then_subscribe --write publish_then_save"
+        " --chunks 2 --out build/codeframe",
+        "chunk7 reproduce --schedule build/codeframe/*-lossy.json",
+    ),
 )

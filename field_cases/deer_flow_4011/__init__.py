@@ -55,4 +55,10 @@ CASE = FieldCase(
             ExploreCell(CONNECT_ORDERINGS["redis_streams"], APPEND, chunks=2, faults=AGAIN),
         ),
     ),
+    live=(
+        "chunk7 explore --connect field_cases/deer_flow_4011/__init__.py:only_what_is_new"
+        " --write stream_append --chunks 2 --faults client_reconnect_storm --out"
+        " build/deer_flow",
+        "chunk7 reproduce --schedule build/deer_flow/*-lossy.json",
+    ),
 )

@@ -82,4 +82,9 @@ CASE = FieldCase(
             ExploreCell(CONNECT_ORDERINGS["redis_streams"], APPEND, chunks=2, faults=AGAIN),
         ),
     ),
+    live=(
+        "chunk7 explore --connect field_cases/dify_40948/__init__.py:from_the_newest"
+        " --write stream_append --chunks 2 --out build/dify",
+        "chunk7 reproduce --schedule build/dify/*-lossy.json",
+    ),
 )

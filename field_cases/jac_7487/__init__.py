@@ -39,4 +39,9 @@ CASE = FieldCase(
             ExploreCell(STREAMS, APPEND, chunks=2),
         ),
     ),
+    live=(
+        "chunk7 explore --connect redis_streams --write stream_append --chunks 2 --faults"
+        " evict --out build/jac",
+        "chunk7 reproduce --schedule build/jac/*-lossy.json",
+    ),
 )

@@ -54,4 +54,9 @@ CASE = FieldCase(
             Failure.REWINDING,
         ),
     ),
+    live=(
+        "chunk7 explore --connect field_cases/kestra_16651/__init__.py:only_registers"
+        " --write save_then_publish --chunks 2 --out build/kestra",
+        "chunk7 reproduce --schedule build/kestra/*-lossy.json",
+    ),
 )

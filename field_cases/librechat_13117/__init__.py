@@ -79,4 +79,10 @@ CASE = FieldCase(
             ExploreCell(MERGE, WRITE_ORDERINGS["atomic_lua"], chunks=3, client=ShowsWhatIsNewer()),
         ),
     ),
+    live=(
+        "chunk7 explore --connect buffered_merge --write"
+        " field_cases/librechat_13117/__init__.py:counts_per_answer --client"
+        " field_cases/librechat_13117/__init__.py:ShowsWhatIsNewer --out build/librechat",
+        "chunk7 reproduce --schedule build/librechat/*-lossy.json",
+    ),
 )

@@ -21,7 +21,7 @@ CASE = FieldCase(
         variant(
             "as reported",
             "after its connection was lost nobody subscribes again",
-            ExploreCell(SUBSCRIBED_FIRST, LUA, chunks=2, faults=("deaf_node",)),
+            ExploreCell(SUBSCRIBED_FIRST, LUA, chunks=2, faults=("deaf_node_for_ever",)),
             Failure.LOSSY,
             *TWICE,
         ),
@@ -37,5 +37,10 @@ CASE = FieldCase(
             "and looks into what is stored once it has subscribed again",
             ExploreCell(CONNECT_ORDERINGS["positioned_merge"], LUA, chunks=2, faults=CUT),
         ),
+    ),
+    live=(
+        "chunk7 explore --connect subscribe_then_history --write atomic_lua --chunks 2"
+        " --faults deaf_node_for_ever --out build/open_webui",
+        "chunk7 reproduce --schedule build/open_webui/*-lossy.json",
     ),
 )

@@ -24,7 +24,7 @@ CASE = FieldCase(
         variant(
             "as reported, the eighth worker",
             "is deaf for good, and serves its clients",
-            ExploreCell(MERGE, SAVED_FIRST, chunks=2, faults=("deaf_node",)),
+            ExploreCell(MERGE, SAVED_FIRST, chunks=2, faults=("deaf_node_for_ever",)),
             Failure.LOSSY,
         ),
         variant(
@@ -36,8 +36,13 @@ CASE = FieldCase(
         variant(
             "mended",
             "heartbeats say how far the answer is; the client fetches what it lacks, shows it once",
-            ExploreCell(FILL, SAVED_FIRST, chunks=2, faults=("deaf_node",)),
+            ExploreCell(FILL, SAVED_FIRST, chunks=2, faults=("deaf_node_for_ever",)),
             *TWICE,
         ),
+    ),
+    live=(
+        "chunk7 explore --connect buffered_merge --write save_then_publish --chunks 2"
+        " --faults deaf_node_for_ever --out build/python_socketio",
+        "chunk7 reproduce --schedule build/python_socketio/*-lossy.json",
     ),
 )

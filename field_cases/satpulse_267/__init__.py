@@ -41,4 +41,9 @@ CASE = FieldCase(
             *TWICE,
         ),
     ),
+    live=(
+        "chunk7 explore --connect field_cases/satpulse_267/__init__.py:asks_and_reads"
+        " --write atomic_lua --chunks 1 --out build/satpulse",
+        "chunk7 reproduce --schedule build/satpulse/*-lossy.json",
+    ),
 )
