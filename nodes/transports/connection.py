@@ -148,6 +148,7 @@ class NodeConnection(asyncio.Protocol):
         self._send()
         if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
             self._set_deadline(None)
+            request.headers.clear()  # the protocol's generator keeps it: 2 KiB a client
             self._begin(self)
 
     # --- frames ---
