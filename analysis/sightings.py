@@ -342,7 +342,7 @@ class _Receipts:
             raise RecordError(f"{self._path}: contradictory records: receipts beside sightings")
         self._partial = self._path.with_suffix(".partial")
         self._partial.unlink(missing_ok=True)
-        self._file = RecordFile(self._partial, self._schema)
+        self._file = RecordFile(self._partial, self._schema.serialize())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -369,7 +369,7 @@ class _Receipts:
     def _flush(self) -> None:
         columns = list(zip(*self._rows, strict=True)) or [()] * len(self._schema)
         arrays = [pa.array(c, f.type) for c, f in zip(columns, self._schema, strict=True)]
-        self._file.append(pa.record_batch(arrays, self._schema))
+        self._file.append(pa.record_batch(arrays, self._schema).serialize())
         self._rows = []
 
 

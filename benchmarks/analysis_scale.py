@@ -222,10 +222,10 @@ def write_raw(gathered: Path, folder: Path) -> None:
     ):
         metadata = {"schema": SCHEMA_VERSION, "table": name, "process": process, "boot_id": "b"}
         schema = TABLES[name].with_metadata(metadata)
-        file = RecordFile(raw / f"{process}.{name}.arrows", schema)
+        file = RecordFile(raw / f"{process}.{name}.arrows", schema.serialize())
         table = rows.select(schema.names).cast(schema).combine_chunks()
         for batch in table.to_batches(ROWS_PER_FLUSH):
-            file.append(batch)
+            file.append(batch.serialize())
         file.close(complete=True)
 
 

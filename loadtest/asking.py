@@ -42,7 +42,7 @@ from chunk7.wire.origins import (  # noqa: E402
     origins_of,
 )
 from chunk7.wire.plan import Plan, SessionPlan, Timetable, check  # noqa: E402
-from chunk7.wire.records import Recorder  # noqa: E402
+from chunk7.wire.recorder import Recorder  # noqa: E402
 
 STAGGER = 0.1
 """Sessions start in this first part of the cell, as the producer's do."""

@@ -12,7 +12,7 @@ from chunk7.faults.live import Conducted
 from chunk7.faults.schedule import PlannedStrike, strikes
 from chunk7.loadtest.rounds import Round
 from chunk7.wire.clock import now_ns
-from chunk7.wire.records import Recorder
+from chunk7.wire.recorder import Recorder
 
 
 class UserStrike:

@@ -13,7 +13,7 @@ from chunk7.loadtest.health import HubLag
 from chunk7.loadtest.options import LoadOptions
 from chunk7.loadtest.rounds import FAILED, ROUND, ROUND_WANTED, Round, from_message
 from chunk7.wire.clock import now_ns
-from chunk7.wire.records import Recorder, unclaimed
+from chunk7.wire.recorder import Recorder, unclaimed
 
 FLUSH_S = 1.0
 _MAX_LAGS = 60

@@ -23,7 +23,7 @@ from chunk7.nodes.unheard import Unheard
 from chunk7.nodes.visit import Services
 from chunk7.wire.clock import measure_offset, now_ns
 from chunk7.wire.lag import LagMonitor
-from chunk7.wire.records import Recorder
+from chunk7.wire.recorder import Recorder
 
 HEALTH_EVERY_S = 1.0
 CLOCK_TIMEOUT_S = 0.5

@@ -28,7 +28,7 @@ from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.clock import now_ns
 from chunk7.wire.demo import is_demo
 from chunk7.wire.frames import ErrorFrame, decode_client_frame, encode
-from chunk7.wire.records import Recorder
+from chunk7.wire.recorder import Recorder
 
 JOIN_TIMEOUT_S = 30.0
 """Longest join: two longest pauses and the store's own time-outs fit in."""

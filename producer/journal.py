@@ -15,7 +15,7 @@ from chunk7.producer.metrics import ProducerMetrics
 from chunk7.producer.written import Written, row_of, text_row
 from chunk7.wire.clock import now_ns
 from chunk7.wire.lag import LagMonitor
-from chunk7.wire.records import Recorder
+from chunk7.wire.recorder import Recorder
 
 FLUSH_EVERY_S = 1.0
 log = logging.getLogger("producer")

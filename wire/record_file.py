@@ -3,32 +3,30 @@
 import contextlib
 from pathlib import Path
 
-import pyarrow as pa
-
-from chunk7.wire.record_messages import END_MARK, sealed
+from chunk7.wire.record_messages import END_MARK, Message, sealed
 
 
 class RecordFile:
-    """A new file at `path`, which must not be there; `schema` and its metadata are its head.
+    """A new file at `path`, which must not be there; `head` is the message of its schema.
 
     Nothing is buffered here, and a message that does not fit on the disk is taken back, so that
     whatever comes after it begins where the last whole one ends. Every method raises OSError.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    def __init__(self, path: Path, head: Message) -> None:
         self._path = path
         self._file = path.open("xb", buffering=0)
         self._end = 0
         try:
-            self._write(sealed(schema.serialize()))
+            self._write(sealed(head))
         except OSError:
             self._file.close()
             path.unlink()
             raise
 
-    def append(self, batch: pa.RecordBatch) -> None:
-        """Write one batch and hand it to the system."""
-        self._write(sealed(batch.serialize()))
+    def append(self, batch: Message) -> None:
+        """Write the message of one batch and hand it to the system."""
+        self._write(sealed(batch))
 
     def close(self, complete: bool) -> None:
         """Close it, with the end mark if nothing is missing from it."""

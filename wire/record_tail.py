@@ -10,8 +10,8 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from chunk7.delivery.errors import RecordError
-from chunk7.wire.record_messages import MessageReader, batch_of
-from chunk7.wire.records import TABLES, read_head
+from chunk7.wire.record_messages import MessageReader
+from chunk7.wire.records import TABLES, batch_of, read_head
 
 
 class RecordTail:

@@ -17,7 +17,7 @@ from chunk7.faults.live import Conducted, Controls
 from chunk7.faults.schedule import PlannedStrike, lag_ms, parse_faults, strikes
 from chunk7.wire.clock import boot_id, now_ns
 from chunk7.wire.plan import Timetable
-from chunk7.wire.records import Recorder, unclaimed
+from chunk7.wire.recorder import Recorder, unclaimed
 
 PROCESS = "faults"
 WITHIN_S = 60.0

@@ -25,7 +25,7 @@ from chunk7.loadtest.targets.transport import TargetConnection
 from chunk7.loadtest.targets.visit_record import Fire, NoHistory, VisitRecord
 from chunk7.loadtest.worker_state import WorkerState
 from chunk7.wire.clock import now_ns
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 CLOSE_WAIT_S = 0.5
 WRONG_ADAPTER = (400, 401, 403, 404, 405, 406, 415, 422)

@@ -19,7 +19,7 @@ from chunk7.wire.frames import (
     decode_server_frame,
     encode,
 )
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 Receipt = tuple[int, int, int, int, int]
 """A row of the `receipts` table."""

@@ -30,7 +30,7 @@ from chunk7.loadtest.targets.producer_log import ProducerLog
 from chunk7.loadtest.targets.transport import TargetConnection
 from chunk7.wire.clock import now_ns
 from chunk7.wire.plan import SessionPlan
-from chunk7.wire.records import Recorder
+from chunk7.wire.recorder import Recorder
 
 AHEAD_S = 0.2
 """How long before it asks the reference connects: it should be served when the answer begins."""

@@ -13,7 +13,7 @@ from chunk7.analysis.study import analyse
 from chunk7.analysis.validity import excused, reasons
 from chunk7.analysis.verdicts import judge
 from chunk7.analysis.windows import join_times, write_times
-from chunk7.wire import records
+from chunk7.wire import recorder
 from chunk7.wire.records import Recorder
 
 
@@ -94,7 +94,7 @@ def test_a_killed_process_whose_clock_nobody_measured_is_excused(
     story = clean(tmp_path / "run")
     story.planned_death("far", 1_000)
     story.of("node").add("clocks", at_ns=ns(0), offset_ns=0, uncertainty_ns=0)
-    monkeypatch.setattr(records, "boot_id", lambda: "elsewhere")
+    monkeypatch.setattr(recorder, "boot_id", lambda: "elsewhere")
     story.recorders["far"] = Recorder(story.folder / "raw", "far")
     story.of("far").add("health", at_ns=ns(0), loop_lag_ms=0.0)
     against, excuses = said(story.end("far"))

@@ -13,7 +13,7 @@ from chunk7.analysis.gather import RecordedProcess, gather
 from chunk7.analysis.manifest import NAME
 from chunk7.analysis.run_folder import load_run
 from chunk7.delivery.errors import RecordError
-from chunk7.wire import records
+from chunk7.wire import recorder
 from chunk7.wire.plan import Cell
 from chunk7.wire.records import TABLES, Recorder, Via
 
@@ -240,7 +240,7 @@ def test_a_folder_not_gathered_yet_is_refused(story: Story) -> None:
 @pytest.fixture
 def elsewhere(story: Story, monkeypatch: pytest.MonkeyPatch) -> Story:
     """A story in which the node runs on another host."""
-    monkeypatch.setattr(records, "boot_id", lambda: "elsewhere")
+    monkeypatch.setattr(recorder, "boot_id", lambda: "elsewhere")
     story.recorders["node"] = Recorder(story.folder / "raw", "node")
     story.join(1)
     return story

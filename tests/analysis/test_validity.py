@@ -11,7 +11,7 @@ from chunk7.analysis.gather import gather
 from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.validity import reasons
 from chunk7.analysis.verdicts import judge
-from chunk7.wire import records
+from chunk7.wire import recorder
 from chunk7.wire.plan import Cell
 from chunk7.wire.records import Recorder
 
@@ -177,7 +177,7 @@ def test_a_host_whose_clock_nobody_measured_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     story = clean(tmp_path / "run")
-    monkeypatch.setattr(records, "boot_id", lambda: "elsewhere")
+    monkeypatch.setattr(recorder, "boot_id", lambda: "elsewhere")
     story.recorders["far"] = Recorder(story.folder / "raw", "far")
     story.of("far").add("health", at_ns=ns(0), loop_lag_ms=0.0)
     story.of("node").add("clocks", at_ns=ns(0), offset_ns=0, uncertainty_ns=0)
