@@ -125,7 +125,7 @@ def _results(run: Run, judgement: Judgement, evidence: Evidence) -> list[Result]
     predicted = by_cell(evidence.expected)
     cells = run.connections["cell"].to_numpy(dtype=np.int64)
     gaps_ns = gap_ns(run, evidence.joins, evidence.writes)
-    times = _times(run, judgement, evidence.joins, gaps_ns)
+    times = _times(run, evidence.joins, gaps_ns)
     memory = memory_bytes_per_chunk(run)
     counts = [_counts(run, judgement, cells == k) for k in range(len(run.manifest.plan.cells))]
     returns = returns_by_cell(run, judgement)
@@ -141,7 +141,7 @@ def _results(run: Run, judgement: Judgement, evidence: Evidence) -> list[Result]
             window_ms=_quantiles(times["window_ms"][k]),
             gap_ms=_quantiles(times["gap_ms"][k]),
             join_ms=_quantiles(times["join_ms"][k]),
-            chunk_latency_ms=_quantiles(times["chunk_latency_ms"][k]),
+            chunk_latency_ms=_quantiles(_latency_ms(judgement, cells, k)),
             memory_bytes_per_chunk=memory.get(k),
             **commands[k],
             returns=returns.get(k, {}),
@@ -186,9 +186,7 @@ def _tally(causes: Any) -> dict[str, int]:
     return {cause: count for cause, count in counts.items() if count}
 
 
-def _times(
-    run: Run, judgement: Judgement, joins: JoinTimes, gaps_ns: Any
-) -> dict[str, dict[int, Any]]:
+def _times(run: Run, joins: JoinTimes, gaps_ns: Any) -> dict[str, dict[int, Any]]:
     """Raw values in ms, by field of Result and cell."""
     cell_of = run.connections["cell"].to_numpy(dtype=np.int64)
     by_id = pd.Series(cell_of, run.connections["connection_id"])
@@ -197,15 +195,17 @@ def _times(
         run.instants(run.connections, "history_ns") - run.instants(run.connections, "opening_ns")
     ) / 1e6
     cells = range(len(run.manifest.plan.cells))
-    latencies: dict[int, list[Any]] = {k: [np.zeros(0)] for k in cells}
-    for first_row, values in judgement.latency_ms.items():
-        latencies[int(cell_of[first_row])].append(values)
     return {
         "window_ms": {k: joins.window_ns[join_cell == k] / 1e6 for k in cells},
         "gap_ms": {k: gaps_ns[join_cell == k] / 1e6 for k in cells},
         "join_ms": {k: opened_ms[cell_of == k] for k in cells},
-        "chunk_latency_ms": {k: np.concatenate(parts) for k, parts in latencies.items()},
     }
+
+
+def _latency_ms(judgement: Judgement, cells: Any, cell: int) -> Any:
+    """Every kept latency of a cell; of one cell at a time, as these are most of a run's memory."""
+    parts = [ms for row, ms in judgement.latency_ms.items() if cells[row] == cell]
+    return np.concatenate([np.zeros(0), *parts])
 
 
 def _quantiles(values: Any) -> Quantiles:

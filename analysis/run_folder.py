@@ -105,8 +105,10 @@ class Run:
                 of_cell = cells[first_row : first_row + table.num_rows]
                 if len(of_cell) != table.num_rows or np.unique(of_cell).size > 1:
                     raise RecordError(f"{path}: row group {group} is not of one cell")
-                yield _receipts(table, first_row, self.origin_ns)
+                receipts = _receipts(table, first_row, self.origin_ns)
                 first_row += table.num_rows
+                del table  # not kept while these are judged
+                yield receipts
 
 
 def load_run(run_dir: Path | str) -> Run:

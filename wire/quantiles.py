@@ -16,6 +16,9 @@ def quantiles(values: Any, probabilities: Sequence[float] = USUAL) -> tuple[floa
     of R. J. Hyndman and Y. Fan, Am. Stat. 50 (1996) 361. `values`: numbers, shape (values,), any
     unit; nan is a value that was not measured, and is left out.
     """
-    array = np.asarray(values, dtype=np.float64)
-    known = array[~np.isnan(array)]
-    return tuple(np.quantile(known, probabilities).tolist()) if len(known) else None
+    known = np.array(values, dtype=np.float64)  # a copy, which may be put into another order
+    unknown = np.isnan(known)
+    known = known[~unknown] if unknown.any() else known
+    if not len(known):
+        return None
+    return tuple(np.quantile(known, probabilities, overwrite_input=True).tolist())

@@ -21,7 +21,7 @@ from chunk7.wire.quantiles import quantiles as quantiles_of
 def quantiles(values: Any, probabilities: Sequence[float] = USUAL) -> tuple[float, ...] | None:
     """`chunk7.wire.quantiles.quantiles`, its arguments checked. Raises ValueError."""
     at = [share("probabilities", probability) for probability in probabilities]
-    return quantiles_of(_known(values), at)
+    return quantiles_of(_column(values), at)
 
 
 def quantile_interval(values: Any, probability: float, level: float = 0.95) -> Interval | None:
@@ -95,7 +95,8 @@ def clustered_quantile_interval(
 
 def _column(values: Any) -> Floats:
     array = np.asarray(values, dtype=np.float64)
-    column("values", array[~np.isnan(array)] if array.ndim == 1 else array)
+    if array.ndim != 1 or not np.isfinite(array).all():
+        column("values", array[~np.isnan(array)] if array.ndim == 1 else array)
     return array
 
 
