@@ -113,6 +113,11 @@ class MemoryStore:
         if subscriber in self._subscribers[session_id]:
             self._subscribers[session_id].remove(subscriber)
 
+    def disconnect(self) -> None:
+        """All connections broke: nobody is subscribed, and nothing is on its way to anybody."""
+        self._subscribers.clear()
+        self.mailboxes.clear()
+
     def history(
         self, session_id: str, after_seq: int = 0, to_seq: int | None = None
     ) -> tuple[Chunk, ...]:

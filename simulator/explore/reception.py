@@ -102,7 +102,7 @@ class Reception:
     def _write(self, joiner: Joiner, frame: int) -> Joiner:
         if self._wires:
             return joiner._replace(wire=(*joiner.wire, frame))
-        return self.hear(joiner, frame)
+        return joiner._replace(hearing=(*joiner.hearing, frame))
 
     def _frame_id(self, frame: Frame) -> int:
         known = self._frame_ids.get(frame)
@@ -112,8 +112,15 @@ class Reception:
             self._contents.append(self.numbers_of(chunks_in(frame)))
         return known
 
-    def hear(self, joiner: Joiner, frame: int) -> Joiner:
-        """The client takes a frame, by its number, and asks for what it then knows is missing."""
+    def hear(self, joiner: Joiner) -> Joiner:
+        """The client takes the frames that have come, one after the other."""
+        frames, joiner = joiner.hearing, joiner._replace(hearing=())
+        for frame in frames:
+            joiner = self._hear(joiner, frame)
+        return joiner
+
+    def _hear(self, joiner: Joiner, frame: int) -> Joiner:
+        """It takes one, by its number, and asks for what it then knows is missing."""
         memory, bits, shown = self._take(joiner.client, frame)
         kind = type(self._frames[frame])
         has_history = joiner.has_history or kind is StoredFrame

@@ -6,7 +6,7 @@ complete schedules though only states are visited.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 from chunk7.delivery.contract import Contract
 from chunk7.delivery.errors import OrderingError
 from chunk7.simulator.explore.company import in_company, of_two, without_company
+from chunk7.simulator.explore.counting import STEP, Distance, distances, longest, ways
 from chunk7.simulator.explore.coverage import expected_effects
+from chunk7.simulator.explore.parted_world import PartedWorld, PartMove
+from chunk7.simulator.explore.parts import Parts, canonical
 from chunk7.simulator.explore.schedule import (
     Failure,
     Schedule,
@@ -24,14 +27,15 @@ from chunk7.simulator.explore.schedule import (
 from chunk7.simulator.explore.state import (
     ExploreCell,
     ScheduleOutcome,
-    State,
-    canonical,
     cell_document,
     schedule_of,
 )
 from chunk7.simulator.explore.unread_cursor import CursorRead
 from chunk7.simulator.explore.world import World
 
+_UNDER_WAY = -1
+_ONE_CLIENT = 2
+"""The parts of a state with one."""
 STATES_A_LOOK = 256
 """How many states are visited between two looks at the clock."""
 
@@ -58,19 +62,10 @@ class SearchLimits:
     tick: Callable[[], None] = lambda: None
 
 
-_STEP = 256
-_NONE = 2**60
-Distance = int
-"""To a failure: _STEP a step, the lowest lost chunk on top; _NONE or more when there is none."""
-
-
 class ScheduleTally(NamedTuple):
-    """The complete schedules that lead on from a state, by how they end.
+    """The complete schedules, by how they end."""
 
-    Distances and depth are counted from the move into the state.
-    """
-
-    schedules: int = 0
+    schedules: int
     lossy: int = 0
     duplicating: int = 0
     out_of_order: int = 0
@@ -80,14 +75,6 @@ class ScheduleTally(NamedTuple):
     false_end: int = 0
     told_recovered: int = 0
     foreign: int = 0
-    nearest: tuple[Distance, ...] = (_NONE,) * len(Failure)
-    """In the order of `Failure`."""
-    depth: int = 0
-    """The longest of them."""
-
-
-_NO_COUNTS: tuple[int, ...] = (0,) * (1 + len(Failure))
-_NOWHERE: tuple[Distance, ...] = (_NONE,) * len(Failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,107 +215,123 @@ def walk(world: World, limits: SearchLimits, deadline: float) -> Search:
     Two states that differ in the names of the clients only are one: as many schedules lead on from
     either, and end in the same ways. `deadline` is an instant of time.monotonic().
     """
-    several = world.cell.joiners > 1
-    known: dict[State, ScheduleTally | None] = {}  # None: under way
-    here = _Visit(world, world.initial())
-    known[here.state] = None
-    above: list[_Visit] = []
-    happened: set[str] = set()
-    walked = transitions = 0
-    complete = within = True
-    while True:
-        if here.place == len(here.moves):
-            known[here.state] = tally = here.tally()
-            if not above:
-                break
-            here = above.pop()
-            here.add(tally)
-            continue
-        step, after = here.moves[here.place]
-        if several:
-            after = canonical(after)
-        here.place += 1
-        transitions += 1
-        happened.add(step.effect)
-        if after in known:
-            here.add(_finished(known[after]))
-            walked += 1
-        elif within:
-            known[after] = None
-            above.append(here)
-            here = _Visit(world, after)
-            walked += not here.moves
-            limits.tick()
-            if not len(known) % STATES_A_LOOK:
-                within = time.monotonic() < deadline
-            within = within and walked < limits.max_schedules
-        else:
-            complete = False
+    visits = _Visits(PartedWorld(world))
+    visits.walk(limits, deadline)
+    children, ends = visits.children, visits.ends()
+    counts = [ways(children, ends[kind]) if ends[kind] else 0 for kind in Failure]
     shortest = {
-        failure: _shortest(world, known, place)
-        for place, failure in enumerate(Failure)
-        if tally.nearest[place] < _NONE
+        kind: visits.shortest(distances(children, ends[kind])) for kind in Failure if ends[kind]
     }
-    depth = tally.depth - 1
-    return Search(tally, complete, len(known), transitions, depth, frozenset(happened), shortest)
+    return Search(
+        tally=ScheduleTally(ways(children, visits.all_ends()), *counts),
+        complete=visits.complete,
+        states=len(children),
+        transitions=visits.transitions,
+        depth=longest(children),
+        happened=frozenset(visits.world.effects),
+        shortest=shortest,
+    )
 
 
-class _Visit:
-    """A state whose futures are being added up."""
+class _Visits:
+    """What a walk has come to. States are numbered as they are finished, those after them first."""
 
-    __slots__ = ("_counts", "_depth", "_nearest", "moves", "place", "state")
+    def __init__(self, world: PartedWorld) -> None:
+        self.world = world
+        self.known: dict[Parts, int] = {}
+        self.children: list[tuple[int, ...]] = []
+        self.transitions = 0
+        self.complete = True
+        self._ends: dict[Parts, dict[Failure, int]] = {}
 
-    def __init__(self, world: World, state: State) -> None:
-        self.state = state
-        self.place = 0
-        self.moves = world.moves(state)
-        self._counts = _NO_COUNTS
-        self._nearest = _NOWHERE
-        self._depth = 0
-        if not self.moves:
-            self._end(world.outcome(state))
-        if state.faults or world.cell.company:
-            self.moves += world.optional_moves(state)
+    def walk(self, limits: SearchLimits, deadline: float) -> None:
+        """Depth first; a way ends in a state without moves, or in one that is known."""
+        several = len(self.world.initial()) > _ONE_CLIENT
+        known, children = self.known, self.children
+        above: list[tuple[Parts, Iterator[PartMove], list[int]]] = []
+        here, within, walked = self.world.initial(), True, 0
+        moves, after_it = iter(self._enter(here)), list[int]()
+        while True:
+            for _, after in moves:
+                if several:
+                    after = canonical(after)
+                number = known.get(after)
+                if number is not None:
+                    if number == _UNDER_WAY:
+                        raise OrderingError(
+                            "the client asks for ever: a state has come round again"
+                        )
+                    after_it.append(number)
+                    walked += 1
+                elif within:
+                    above.append((here, moves, after_it))
+                    found = self._enter(after)
+                    here, moves, after_it = after, iter(found), []
+                    walked += not found
+                    limits.tick()
+                    if not len(known) % STATES_A_LOOK:
+                        within = time.monotonic() < deadline
+                    within = within and walked < limits.max_schedules
+                    break
+                else:
+                    self.complete = False
+            else:
+                known[here] = number = len(children)
+                children.append(tuple(after_it))
+                if not above:
+                    break
+                here, moves, after_it = above.pop()
+                after_it.append(number)
 
-    def _end(self, outcome: ScheduleOutcome) -> None:
-        seen = tuple(failures(outcome).values())
-        chunk = min((number for numbers in outcome.lost for number in numbers), default=0)
-        self._counts = (1, *seen)
-        self._nearest = (
-            chunk if seen[0] else _NONE,
-            *(0 if happened else _NONE for happened in seen[1:]),
-        )
+    def _enter(self, parts: Parts) -> list[PartMove]:
+        self.known[parts] = _UNDER_WAY
+        moves = self.world.moves(parts)
+        if not moves:
+            self._ends[parts] = _ending(self.world.outcome(parts))
+        moves += self.world.optional_moves(parts)
+        self.transitions += len(moves)
+        return moves
 
-    def add(self, tally: ScheduleTally) -> None:
-        """One more move has been followed to all its ends."""
-        a, b = self._counts, tally
-        self._counts = (
-            a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4], a[5] + b[5],
-            a[6] + b[6], a[7] + b[7], a[8] + b[8], a[9] + b[9],
-        )  # fmt: skip
-        n, m = self._nearest, tally.nearest
-        self._nearest = (  # not min(): it takes longer than all the rest
-            n[0] if n[0] <= m[0] else m[0],
-            n[1] if n[1] <= m[1] else m[1],
-            n[2] if n[2] <= m[2] else m[2],
-            n[3] if n[3] <= m[3] else m[3],
-            n[4] if n[4] <= m[4] else m[4],
-            n[5] if n[5] <= m[5] else m[5],
-            n[6] if n[6] <= m[6] else m[6],
-            n[7] if n[7] <= m[7] else m[7],
-            n[8] if n[8] <= m[8] else m[8],
-        )
-        if tally.depth > self._depth:
-            self._depth = tally.depth
+    def all_ends(self) -> set[int]:
+        """The states in which a schedule is complete."""
+        return {self.known[parts] for parts in self._ends}
 
-    def tally(self) -> ScheduleTally:
-        """The sum, as it is before the move that leads here."""
-        a, b, c, d, e, f, g, h, i = self._nearest
-        nearest = (
-            a + _STEP, b + _STEP, c + _STEP, d + _STEP, e + _STEP,
-            f + _STEP, g + _STEP, h + _STEP, i + _STEP,
-        )  # fmt: skip
-        return ScheduleTally._make((*self._counts, nearest, self._depth + 1))
+    def ends(self) -> dict[Failure, dict[int, int]]:
+        """For each failure those in which it has happened; of a loss the lowest chunk."""
+        ends: dict[Failure, dict[int, int]] = {kind: {} for kind in Failure}
+        for parts, ending in self._ends.items():
+            for kind, chunk in ending.items():
+                ends[kind][self.known[parts]] = chunk
+        return ends
+
+    def shortest(self, distances: Sequence[Distance]) -> tuple[Step, ...]:
+        """From the initial state to the nearest end."""
+        here = self.world.initial()
+        distance, steps = distances[-1], list[Step]()
+
+        def distances_from(parts: Parts) -> Distance | None:
+            number = self.known.get(parts)
+            return None if number is None else distances[number]
+
+        while distance >= STEP:
+            distance -= STEP
+            step, here = next(
+                (step, after)
+                for step, after in [*self.world.moves(here), *self.world.optional_moves(here)]
+                if distances_from(canonical(after)) == distance
+            )
+            steps.append(step)
+        return tuple(steps)
+
+
+def _ending(outcome: ScheduleOutcome) -> dict[Failure, int]:
+    """How a schedule went wrong; with a loss goes the lowest chunk that is lost."""
+    lowest = min((number for numbers in outcome.lost for number in numbers), default=0)
+    return {
+        kind: lowest if kind is Failure.LOSSY else 0
+        for kind, happened in failures(outcome).items()
+        if happened
+    }
 
 
 def failures(outcome: ScheduleOutcome) -> dict[Failure, bool]:
@@ -344,32 +347,3 @@ def failures(outcome: ScheduleOutcome) -> dict[Failure, bool]:
         Failure.TOLD_RECOVERED: bool(outcome.told_recovered),
         Failure.FOREIGN: bool(outcome.foreign),
     }
-
-
-def _finished(tally: ScheduleTally | None) -> ScheduleTally:
-    if tally is None:
-        raise OrderingError("the client asks for ever: a state has come round again")
-    return tally
-
-
-def _shortest(
-    world: World, known: dict[State, ScheduleTally | None], place: int
-) -> tuple[Step, ...]:
-    """Follow the nearest failure of a kind from the initial state to its end."""
-    several = world.cell.joiners > 1
-    state = world.initial()
-    steps: list[Step] = []
-    distance = _finished(known[state]).nearest[place] - _STEP
-    while distance >= _STEP:
-        ways = [
-            (canonical(after) if several else after, step, after)
-            for step, after in [*world.moves(state), *world.optional_moves(state)]
-        ]
-        step, state = next(
-            (step, after)
-            for one, step, after in ways
-            if one in known and _finished(known[one]).nearest[place] == distance
-        )
-        steps.append(step)
-        distance -= _STEP
-    return tuple(steps)

@@ -139,7 +139,7 @@ class Service:
         """What the client, its join and its node may do for it next."""
         actor = join_name(joiner.node, place)
         if joiner.wire:
-            heard = self._reception.hear(joiner._replace(wire=joiner.wire[1:]), joiner.wire[0])
+            heard = joiner._replace(wire=joiner.wire[1:], hearing=joiner.wire[:1])
             yield Step(f"client{place + 1}", "hear"), with_joiner(state, place, heard)
         if joiner.program != ENDED:
             yield from self._join_step(state, place, joiner, actor)

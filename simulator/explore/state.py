@@ -93,7 +93,8 @@ class ExploreCell:
 class Joiner(NamedTuple):
     """One client, and what its node does for it. Sets of chunk numbers are bit masks.
 
-    `client` stands for the policy's memory, `wire` has frames: as `Reception` gives them out.
+    `client` stands for the policy's memory, `wire` and `hearing` have frames: as `Reception` gives
+    them out.
     """
 
     node: int
@@ -106,6 +107,8 @@ class Joiner(NamedTuple):
     following: Following | None = None
     recovering: bool = False
     wire: tuple[int, ...] = ()
+    hearing: tuple[int, ...] = ()
+    """Frames that it takes at the end of this very step: none between two."""
     fetches: tuple[tuple[int, int], ...] = ()
     fetching: int = -1
     early_beats: int = 0
@@ -291,18 +294,6 @@ def schedule_of(cell: ExploreCell, steps: tuple[Step, ...]) -> Schedule:
 def with_joiner(state: State, place: int, joiner: Joiner) -> State:
     """The state with another joiner in that place."""
     return state._replace(joiners=put(state.joiners, place, joiner))
-
-
-def canonical(state: State) -> State:
-    """The state, with clients in an order of their own: swapped, they have the same futures.
-
-    C. Ip and D. Dill, "Better verification through symmetry", 1996. Clients whose hashes are equal
-    may stay as they are, which costs a state.
-    """
-    one, other = state.joiners
-    if hash(one) <= hash(other):
-        return state
-    return state._replace(joiners=(other, one))
 
 
 def with_window(state: State, writer: int, window: Window) -> State:

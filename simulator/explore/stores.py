@@ -131,6 +131,10 @@ class Stores:
             lambda memory: memory.roll_back(earlier, clock_behind=clock_behind),
         )[0]
 
+    def kept(self, store: int) -> int:
+        """The content without its Pub/Sub half: whoever reads keys sees no difference."""
+        return self.after(store, "kept", lambda memory: memory.disconnect())[0]
+
     def newest(self, store: int) -> Cursor:
         """The id of the entry that was last appended, BEGINNING before the first."""
         read = self.after(store, "newest", lambda memory: memory.stream(SESSION, NEWEST))[1]

@@ -1,6 +1,7 @@
 """The faults' half of the rules: when one may strike, and what becomes of the world."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.store import MemoryStore
@@ -31,13 +32,24 @@ from chunk7.simulator.explore.state import (
     SUBSCRIBED,
     UNSUBSCRIBED,
     ExploreCell,
-    Move,
+    Joiner,
     Stale,
     State,
     put,
-    with_joiner,
 )
 from chunk7.simulator.explore.stores import Stores
+
+Felt = Rejoin | Disconnect
+"""What clients feel of a strike."""
+
+
+class Blow(NamedTuple):
+    """A strike: what all share after it, whether that is another, and what clients feel of it."""
+
+    step: Step
+    state: State
+    felt: tuple[Felt, ...]
+    changes: bool
 
 
 class Strokes:
@@ -58,39 +70,35 @@ class Strokes:
         self._production = production
         self._faults = {name: STRIKES[name] for name in cell.faults}
 
-    def moves(self, state: State) -> Iterator[Move]:
+    def strikes(self, state: State, clients: tuple[ClientView, ...]) -> Iterator[Blow]:
         """The faults that may strike now; a schedule is complete without them."""
-        situation = self._situation(state)
+        situation = Situation(clients, self._production.views(state))
         for name in dict.fromkeys(state.faults):
             rest = state._replace(faults=_without(state.faults, name))
             for actor, effect, chunk, consequences in self._faults[name].strikes(situation):
                 after = rest
                 for consequence in consequences:
                     after = self._suffer(after, consequence)
-                if after != rest:
-                    yield Step(actor, effect, chunk), after
+                felt = tuple(one for one in consequences if isinstance(one, Rejoin | Disconnect))
+                yield Blow(Step(actor, effect, chunk), after, felt, after != rest)
 
-    def _situation(self, state: State) -> Situation:
-        clients = (
-            ClientView(
-                joiner.node,
-                begun=joiner.recovering or not self._programs.is_root(joiner.program),
-                joined=joiner.recovering or joiner.program == ENDED,
-                listening=joiner.handover is not None,
-            )
-            for joiner in state.joiners
+    def view(self, joiner: Joiner) -> ClientView:
+        """What a fault can see of a client."""
+        return ClientView(
+            joiner.node,
+            begun=joiner.recovering or not self._programs.is_root(joiner.program),
+            joined=joiner.recovering or joiner.program == ENDED,
+            listening=joiner.handover is not None,
         )
-        return Situation(tuple(clients), self._production.views(state))
 
     def _suffer(self, state: State, consequence: Consequence) -> State:
         if state.replica is not None and isinstance(consequence, RollBack | Lag):
             raise UsageError("--replica: not with a failover or a stale read: both have one")
         match consequence:
-            case Rejoin(place, node):
-                return with_joiner(state, place, self._service.rejoin(state.joiners[place], node))
+            case Rejoin():
+                return state
             case Disconnect(node, resubscribes):
-                after = self._disconnect(state, node, SENT if resubscribes else UNSUBSCRIBED)
-                return self._recover_all(after, node) if resubscribes else after
+                return self._disconnect(state, node, SENT if resubscribes else UNSUBSCRIBED)
             case TrimTo() | Forget():
                 return self._lose(state, consequence)
             case Deafen(node, for_ever):
@@ -132,15 +140,18 @@ class Strokes:
         store, _ = self._stores.after(state.heard_store, ("drop", node), drop)
         return state.hearing(store)._replace(channels=put(state.channels, node, channel))
 
-    def _recover_all(self, state: State, node: int) -> State:
-        """The node knows that it has left its clients behind, and does for them what it can."""
-        joiners = tuple(
-            self._service.recover(joiner)
-            if joiner.node == node and self._service.follows(joiner)
-            else joiner
-            for joiner in state.joiners
-        )
-        return state._replace(joiners=joiners)
+    def felt(self, joiner: Joiner, place: int, consequences: tuple[Felt, ...]) -> Joiner:
+        """A client after what comes of a strike, in order.
+
+        A node that subscribes again knows that it has left its clients behind: it recovers.
+        """
+        for one in consequences:
+            if isinstance(one, Rejoin):
+                if one.client == place:
+                    joiner = self._service.rejoin(joiner, one.node)
+            elif one.resubscribes and joiner.node == one.node and self._service.follows(joiner):
+                joiner = self._service.recover(joiner)
+        return joiner
 
 
 def _without(faults: tuple[str, ...], name: str) -> tuple[str, ...]:

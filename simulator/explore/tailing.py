@@ -25,15 +25,9 @@ def tail_moves(
         yield Step(join_name(joiner.node, place), "tail"), with_joiner(state, place, joiner)
 
 
-def noticed(state: State, node: int) -> State:
-    """A notice has come to the node: it is to look for each of its clients."""
-    joiners = tuple(
-        joiner._replace(poked=joiner.poked or joiner.handover is not None)
-        if joiner.node == node
-        else joiner
-        for joiner in state.joiners
-    )
-    return state._replace(joiners=joiners)
+def noticed(joiner: Joiner) -> Joiner:
+    """A notice has come to its node: that is to look for each of its clients."""
+    return joiner._replace(poked=joiner.poked or joiner.handover is not None)
 
 
 def look(stores: Stores, reception: Reception, state: State, place: int) -> Move:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from chunk7.delivery.chunk import Chunk, is_notice
-from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.replica import Replica
 from chunk7.faults import STRIKES
+from chunk7.faults.fault import ClientView
+from chunk7.simulator.explore.arrivals import Arrival, received
 from chunk7.simulator.explore.coverage import named_effects
 from chunk7.simulator.explore.naming import join_name, node_name
 from chunk7.simulator.explore.production import Production
@@ -39,8 +40,7 @@ from chunk7.simulator.explore.state import (
     session_chunks,
 )
 from chunk7.simulator.explore.stores import READS, WRITES, Stores
-from chunk7.simulator.explore.strokes import Strokes
-from chunk7.simulator.explore.tailing import noticed
+from chunk7.simulator.explore.strokes import Blow, Strokes
 
 
 class World:
@@ -76,7 +76,10 @@ class World:
         self.stores = Stores(cell.stream_max_entries)
         self._service = Service(cell, self.programs, self.stores, self.reception, endless)
         self._production = Production(cell, self.programs, self.stores, blind)
-        self._strokes = Strokes(cell, self.programs, self.stores, self._service, self._production)
+        self._strokes = strokes = Strokes(
+            cell, self.programs, self.stores, self._service, self._production
+        )
+        self.view, self.felt = strokes.view, strokes.felt
         self._nodes = 1 + sum(STRIKES[name].moves_client for name in cell.faults)
 
     def initial(self) -> State:
@@ -96,25 +99,42 @@ class World:
 
     def moves(self, state: State) -> list[Move]:
         """What can happen next, faults apart. Nothing: the schedule is complete."""
-        moves = [*self._production.moves(state), *self._production.replicate(state)]
+        moves = [
+            (step, after if arrival is None else self._arrive(after, arrival))
+            for step, after, arrival in self.shared_moves(state)
+        ]
+        for place in range(len(state.joiners)):
+            moves += self.client_moves(state, place)
+        return [(step, self._hear(after)) for step, after in moves]
+
+    def shared_moves(self, state: State) -> Iterator[tuple[Step, State, Arrival | None]]:
+        """What does not depend on the clients, and what that brings to those of a node."""
+        for step, after in (*self._production.moves(state), *self._production.replicate(state)):
+            yield step, after, None
         for node, channel in enumerate(state.channels):
             if channel == SENT:
-                moves.append(self._take_effect(state, node))
+                yield *self._take_effect(state, node), None
             if channel != UNSUBSCRIBED and self._waiting(state.heard_store, node):
-                moves.append(self._deliver(state, node))
-        for place, joiner in enumerate(state.joiners):
-            moves += self._service.moves(state, place, joiner)
-        return moves
+                yield self._deliver(state, node)
+
+    def client_moves(self, state: State, place: int) -> Iterator[Move]:
+        """What one client, its join and its node may do for it; it has heard no new frame yet."""
+        return self._service.moves(state, place, state.joiners[place])
 
     def optional_moves(self, state: State) -> Iterator[Move]:
-        """What may happen now and need not: a schedule is complete without it.
+        """What may happen now and need not: a schedule is complete without it."""
+        views = tuple(map(self.view, state.joiners))
+        for step, after, felt, changes in self.shared_options(state, views):
+            joiners = tuple(self.felt(joiner, p, felt) for p, joiner in enumerate(state.joiners))
+            if changes or joiners != state.joiners:
+                yield step, after._replace(joiners=joiners)
 
-        The faults, and another client's subscription before the first one's.
-        """
-        yield from self._strokes.moves(state)
+    def shared_options(self, state: State, clients: tuple[ClientView, ...]) -> Iterator[Blow]:
+        """The faults, and another client's subscription before the first one's."""
+        yield from self._strokes.strikes(state, clients)
         if self.cell.company and state.channels[0] == UNSUBSCRIBED:
-            channels = put(state.channels, 0, SENT)
-            yield Step(join_name(0, 1), "subscribe"), state._replace(channels=channels)
+            after = state._replace(channels=put(state.channels, 0, SENT))
+            yield Blow(Step(join_name(0, 1), "subscribe"), after, (), changes=True)
 
     def outcome(self, state: State) -> ScheduleOutcome:
         """What a complete schedule has led to."""
@@ -170,31 +190,30 @@ class World:
             state = state.hearing(store)
         return Step("store", "subscription"), state._replace(channels=channels)
 
-    def _deliver(self, state: State, node: int) -> Move:
+    def _deliver(self, state: State, node: int) -> tuple[Step, State, Arrival]:
         name = node_name(node)
         store, chunk = self.stores.after(
             state.heard_store, ("deliver", node), lambda m: m.mailboxes[name].popleft()
         )
+        after = state.hearing(store)
         if is_notice(chunk):
-            return Step(name, "notice"), noticed(state.hearing(store), node)
+            return Step(name, "notice"), after, Arrival(node, None)
         chunk_id = self.reception.chunk_id(chunk)
-        joiners = list(state.joiners)
-        for place, joiner in enumerate(joiners):
-            if joiner.node == node and joiner.handover is not None:
-                handover, sent = joiner.handover.take(self.reception.seq(chunk_id), chunk_id)
-                if handover is not joiner.handover:
-                    joiner = joiner._replace(handover=handover)
-                if self._service.follows(joiner) and handover.sink is Sink.BUFFER:
-                    joiner = self._at_hole(joiner)
-                for item in sent:
-                    joiner = self.reception.send_live(joiner, item)
-                joiners[place] = joiner
         step = Step(name, "deliver", self.reception.number(chunk_id))
-        return step, state.hearing(store)._replace(joiners=tuple(joiners))
+        return step, after, Arrival(node, chunk_id)
 
-    def _at_hole(self, joiner: Joiner) -> Joiner:
-        """A chunk that is not the next one has come, or a later one after it."""
-        return joiner if joiner.recovering else self._service.recover(joiner)
+    def _arrive(self, state: State, arrival: Arrival) -> State:
+        joiners = (self.received(joiner, arrival) for joiner in state.joiners)
+        return state._replace(joiners=tuple(joiners))
+
+    def received(self, joiner: Joiner, arrival: Arrival) -> Joiner:
+        """The client after something has come to a node, which may be its own."""
+        return received(self._service, self.reception, joiner, arrival)
+
+    def _hear(self, state: State) -> State:
+        if not any(joiner.hearing for joiner in state.joiners):
+            return state
+        return state._replace(joiners=tuple(map(self.reception.hear, state.joiners)))
 
     # --- names ---
 

@@ -1,0 +1,262 @@
+"""The rules of a world, each executed once for the parts of a state that it depends on.
+
+What comes of it is looked up wherever these parts meet again. That what is left out of a rule's
+view really does not matter to it, is held by tests: the same schedules, one by one, as `World` has.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+from chunk7.delivery.contract import Contract
+from chunk7.delivery.effects import SendControl, SendWelcome
+from chunk7.faults.fault import ClientView
+from chunk7.simulator.explore.arrivals import Arrival
+from chunk7.simulator.explore.parts import NOBODY, Heard, Left, Numbers, PartNumbers, Parts
+from chunk7.simulator.explore.programs import ENDED
+from chunk7.simulator.explore.schedule import Step
+from chunk7.simulator.explore.state import Joiner, OpenWrite, ScheduleOutcome, State
+from chunk7.simulator.explore.stores import Stores
+from chunk7.simulator.explore.strokes import Felt
+from chunk7.simulator.explore.world import World
+
+PartMove = tuple[Step, Parts]
+Change = tuple[tuple[str, Any], ...]
+"""Fields of a state, with what they become."""
+Half = tuple[int, Heard | None]
+"""What a node does for a client after a step, and what the client then hears."""
+
+
+class Work(NamedTuple):
+    """A step that a node takes for a client, and the number of what it changes for all."""
+
+    step: Step
+    half: Half
+    change: int
+
+
+_WRITING = ((OpenWrite(0, ENDED),),)
+_BEHIND = ((0, 0, False),)
+_CHANGED = {"channels", "stale", "started"}
+"""What a node's work for one client may change of what all share."""
+_SEEING = (SendControl, SendWelcome)
+"""Effects that vouch for something: which writes have begun matters to them."""
+
+
+class PartedWorld:
+    """What `World` has, by `Parts`."""
+
+    def __init__(self, world: World) -> None:
+        self.effects: set[str] = set()
+        """Those of all moves so far."""
+        self._world = world
+        self._parts = PartNumbers()
+        self._nobody = self._parts.node(NOBODY)
+        self._sights = Numbers[State]()
+        self._changes = Numbers[Change](())
+        self._feelings = Numbers[tuple[Felt, ...]](())
+        self._missing: dict[bool, int] = {}
+        self._shared_moves = cache(self._share)
+        self._arrived = cache(self._arrive)
+        self._received = cache(self._receive)
+        self._sight = cache(self._see)
+        self._looks = cache(self._look)
+        self._served = cache(self._serve)
+        self._worked = cache(self._work)
+        self._misses = cache(self._miss)
+        self._changed = cache(self._change)
+        self._read = cache(self._hear)
+        self._left = cache(self._leave)
+        self._viewed = cache(self._view)
+        self._options = cache(self._strike)
+        self._felt = cache(self._feel)
+        self._harmed = cache(self._harm)
+
+    def initial(self) -> Parts:
+        """The first state."""
+        return self._parts.split(self._world.initial())
+
+    def state(self, parts: Parts) -> State:
+        """The state, put together."""
+        return self._parts.state(parts)
+
+    def outcome(self, parts: Parts) -> ScheduleOutcome:
+        """What a complete schedule has led to."""
+        return self._world.outcome(self._parts.state(parts))
+
+    def moves(self, parts: Parts) -> list[PartMove]:
+        """What can happen next, faults apart; in the order of `World.moves`."""
+        shared, clients = parts[0], parts[1:]
+        moves: list[PartMove] = []
+        for step, now, arrival in self._shared_moves(shared):
+            if arrival is None:
+                moves.append((step, (now, *clients)))
+            else:
+                after = [self._arrived(client, arrival) for client in clients]
+                moves.append((step, (now, *after)))
+        for place, client in enumerate(clients):
+            before, behind = clients[:place], clients[place + 1 :]
+            sight = self._sight(shared, self._looks(client))
+            for step, now, change in self._served(place, client, sight):
+                there = self._changed(shared, change) if change else shared
+                moves.append((step, (there, *before, now, *behind)))
+        return moves
+
+    def optional_moves(self, parts: Parts) -> list[PartMove]:
+        """What may happen now and need not."""
+        shared, clients = parts[0], parts[1:]
+        if not self._parts.shared[shared].faults and not self._world.cell.company:
+            return []
+        moves: list[PartMove] = []
+        views = tuple([self._viewed(client) for client in clients])
+        for step, now, felt, changes in self._options(shared, views):
+            after = clients
+            if felt:
+                after = tuple([self._felt(p, client, felt) for p, client in enumerate(clients)])
+            if changes or after != clients:
+                moves.append((self._taken(step), (now, *after)))
+        return moves
+
+    # --- each of these is executed once for what it is given ---
+
+    def _share(self, shared: int) -> list[tuple[Step, int, Arrival | None]]:
+        state = self._parts.shared[shared]
+        return [
+            (self._taken(step), self._parts.share(after), arrival)
+            for step, after, arrival in self._world.shared_moves(state)
+        ]
+
+    def _arrive(self, client: int, arrival: Arrival) -> int:
+        node, reader = self._parts.clients[client]
+        return self._told(*self._received(node, arrival), reader)
+
+    def _receive(self, node: int, arrival: Arrival) -> Half:
+        return self._half(self._world.received(self._parts.nodes[node], arrival))
+
+    def _told(self, node: int, heard: Heard | None, reader: int) -> int:
+        """The client when it has heard that."""
+        if heard is not None:
+            reader, left = self._read(reader, heard)
+            node = node if left is None else self._left(node, left)
+        return self._parts.clients.of((node, reader))
+
+    def _see(self, shared: int, writes: bool) -> int:
+        return self._sights.of(_seen(self._parts.shared[shared], self._world.stores, writes))
+
+    def _look(self, client: int) -> bool:
+        """Whether it matters to the node's work for the client which writes have begun."""
+        program = self._parts.nodes[self._parts.clients[client][0]].program
+        return self._world.cell.contract is Contract.FROM_MESSAGE or (
+            program != ENDED and type(self._world.programs.effect(program)) in _SEEING
+        )
+
+    def _miss(self, reader: int) -> bool:
+        """Whether the client knows of a hole."""
+        memory, client = self._parts.memory(reader), self._world.reception.client
+        misses = client.asks and client.misses(memory)
+        self._missing.setdefault(misses, memory)
+        return misses
+
+    def _serve(self, place: int, client: int, sight: int) -> list[tuple[Step, int, int]]:
+        node, reader = self._parts.clients[client]
+        return [
+            (step, self._told(after, heard, reader), change)
+            for step, (after, heard), change in self._worked(
+                place, node, sight, self._misses(reader)
+            )
+        ]
+
+    def _work(self, place: int, node: int, sight: int, misses: bool) -> list[Work]:
+        """What a node may do for a client of which it only knows whether it misses anything."""
+        joiners = [NOBODY] * self._world.cell.joiners
+        joiners[place] = self._parts.nodes[node]._replace(client=self._missing[misses])
+        before = self._sights[sight]._replace(joiners=tuple(joiners))
+        return [
+            Work(
+                self._taken(step),
+                self._half(after.joiners[place]),
+                self._changes.of(_difference(before, after)),
+            )
+            for step, after in self._world.client_moves(before, place)
+        ]
+
+    def _change(self, shared: int, change: int) -> int:
+        state = self._parts.shared[shared]._replace(**dict(self._changes[change]))
+        return self._parts.share(state)
+
+    def _hear(self, reader: int, heard: Heard) -> tuple[int, Left | None]:
+        client = self._parts.joiner(self._nobody, reader)
+        frames, excused, has_history = heard
+        after = self._world.reception.hear(
+            client._replace(hearing=frames, excused=excused, has_history=has_history)
+        )
+        changes = after.fetches or after.has_history != has_history
+        left = Left(after.fetches, after.has_history) if changes else None
+        return self._parts.reader(after), left
+
+    def _leave(self, node: int, left: Left) -> int:
+        client = self._parts.nodes[node]
+        fetches = (*client.fetches, *left.fetches)
+        return self._parts.node(client._replace(fetches=fetches, has_history=left.has_history))
+
+    def _view(self, client: int) -> ClientView:
+        return self._world.view(self._parts.nodes[self._parts.clients[client][0]])
+
+    def _strike(
+        self, shared: int, views: tuple[ClientView, ...]
+    ) -> list[tuple[Step, int, int, bool]]:
+        blows = self._world.shared_options(self._parts.shared[shared], views)
+        return [
+            (step, self._parts.share(after), self._feelings.of(felt), changes)
+            for step, after, felt, changes in blows
+        ]
+
+    def _feel(self, place: int, client: int, felt: int) -> int:
+        node, reader = self._parts.clients[client]
+        after = self._harmed(place, node, self._parts.memory(reader), felt)
+        return self._parts.clients.of((after, reader))
+
+    def _harm(self, place: int, node: int, memory: int, felt: int) -> int:
+        """What is left of a node's work for a client; where that resumes it may have to say."""
+        joiner = self._parts.nodes[node]._replace(client=memory)
+        return self._parts.node(self._world.felt(joiner, place, self._feelings[felt]))
+
+    def _half(self, joiner: Joiner) -> Half:
+        """The node's half after a step, and what its client is to hear."""
+        frames = joiner.hearing
+        heard = Heard(frames, joiner.excused, joiner.has_history) if frames else None
+        return self._parts.node(joiner), heard
+
+    def _taken(self, step: Step) -> Step:
+        self.effects.add(step.effect)
+        return step
+
+
+def _seen(state: State, stores: Stores, writes: bool) -> State:
+    """The state as far as a node's work for a client depends on it, the rest made alike.
+
+    `writes`: it depends on what has been written, and not only on whether something is to be.
+    """
+    replica, stale = state.replica, state.stale
+    if replica is not None:
+        pending = _BEHIND if replica.pending else ()
+        replica = replica._replace(store=stores.kept(replica.store), pending=pending)
+    return state._replace(
+        store=stores.kept(state.store),
+        writers=state.writers if writes else _WRITING if any(state.writers) else (),
+        undetermined=0,
+        faults=(),
+        before=(),
+        stale=stale and stale._replace(store=stores.kept(stale.store)),
+        replica=replica,
+    )
+
+
+def _difference(before: State, after: State) -> Change:
+    """What a node's work for a client has changed of what all share."""
+    changes = tuple(
+        (name, now)
+        for name, was, now in zip(State._fields, before, after, strict=True)
+        if was != now and name != "joiners"
+    )
+    assert {name for name, _ in changes} <= _CHANGED, changes
+    return changes

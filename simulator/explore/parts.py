@@ -1,0 +1,111 @@
+"""A state in parts: what all share, and each client; of that, what its node does and what it heard.
+
+A part is a small number. An event reads and changes few of them, so most states are a new meeting
+of parts that have met others before: `parted_world` makes the rules fast by that.
+"""
+
+from collections.abc import Hashable
+from operator import attrgetter
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from chunk7.simulator.explore.programs import ENDED
+from chunk7.simulator.explore.state import Joiner, State
+
+Value = TypeVar("Value", bound=Hashable)
+
+Parts = tuple[int, ...]
+"""What all share, then a number a client."""
+
+READER = (
+    *("client", "received", "shown", "latest", "duplicated", "disordered", "rewound"),
+    *("receipts", "told", "ended", "short", "foreign"),
+)
+"""What hearing reads and changes, and nothing else of a client does: but for `client`, of which a
+node asks whether it misses anything, and at a new connection where it resumes."""
+NOBODY = Joiner(0, ENDED, 0)
+_read = attrgetter(*READER)
+_UNREAD = {name: getattr(NOBODY, name) for name in READER}
+
+
+class Numbers(Generic[Value]):
+    """Values as small numbers, in the order in which they came; from 0 on the given ones."""
+
+    def __init__(self, *values: Value) -> None:
+        self._values: list[Value] = []
+        self._numbers: dict[Value, int] = {}
+        for value in values:
+            self.of(value)
+
+    def __getitem__(self, number: int) -> Value:
+        return self._values[number]
+
+    def of(self, value: Value) -> int:
+        """The value's number."""
+        number = self._numbers.setdefault(value, len(self._values))
+        if number == len(self._values):
+            self._values.append(value)
+        return number
+
+
+class Heard(NamedTuple):
+    """What a client takes at the end of a step, and what more decides what it makes of it."""
+
+    frames: tuple[int, ...]
+    excused: int
+    has_history: bool
+
+
+class Left(NamedTuple):
+    """What its hearing leaves to its node: what it asks for, and that it has the history."""
+
+    fetches: tuple[tuple[int, int], ...]
+    has_history: bool
+
+
+class PartNumbers:
+    """The parts that an exploration has come to."""
+
+    def __init__(self) -> None:
+        self.shared = Numbers[State]()
+        self.clients = Numbers[tuple[int, int]]()
+        self.nodes = Numbers[Joiner]()
+        self.readers = Numbers[tuple[Any, ...]]()
+
+    def split(self, state: State) -> Parts:
+        """A state between two steps, in parts."""
+        clients = ((self.node(joiner), self.reader(joiner)) for joiner in state.joiners)
+        return (self.share(state), *map(self.clients.of, clients))
+
+    def share(self, state: State) -> int:
+        """What is not of the clients."""
+        return self.shared.of(state._replace(joiners=()))
+
+    def node(self, joiner: Joiner) -> int:
+        """What the node does for the client; what it is about to hear is no part."""
+        return self.nodes.of(joiner._replace(hearing=(), **_UNREAD))
+
+    def reader(self, joiner: Joiner) -> int:
+        """What the client has heard."""
+        return self.readers.of(_read(joiner))
+
+    def memory(self, reader: int) -> int:
+        """Of the client's policy."""
+        return self.readers[reader][0]  # type: ignore[no-any-return]  # the first of READER
+
+    def joiner(self, node: int, reader: int) -> Joiner:
+        """A client, put together."""
+        read = dict(zip(READER, self.readers[reader], strict=True))
+        return self.nodes[node]._replace(**read)
+
+    def state(self, parts: Parts) -> State:
+        """A state, put together."""
+        joiners = tuple(self.joiner(*self.clients[client]) for client in parts[1:])
+        return self.shared[parts[0]]._replace(joiners=joiners)
+
+
+def canonical(parts: Parts) -> Parts:
+    """The state, with clients in an order of their own: swapped, they have the same futures.
+
+    C. Ip and D. Dill, "Better verification through symmetry", 1996.
+    """
+    return (parts[0], *sorted(parts[1:]))
