@@ -38,8 +38,9 @@ class NodeServer:
 
     async def listen(self) -> asyncio.Server:
         """Begin to accept; raises OSError when the address cannot be had."""
+        let_in, begin = self._let_in, self._begin  # bound once, not for each connection
         server = await asyncio.get_running_loop().create_server(
-            lambda: NodeConnection(self.door, self._let_in, self._begin),
+            lambda: NodeConnection(self.door, let_in, begin),
             self._services.options.host,
             self._services.options.port,
             backlog=ACCEPTED_AT_ONCE,
@@ -150,20 +151,19 @@ class NodeServer:
     async def _handle(self, connection: NodeConnection) -> None:
         """A connection's whole life."""
         try:
-            await self._serve(connection)
+            await self._serving(connection)
         except Exception:
             _LOG.exception("a visit failed")
             await connection.close(1011)
         else:
             await connection.close(1000)
 
-    async def _serve(self, connection: NodeConnection) -> None:
+    def _serving(self, connection: NodeConnection) -> Awaitable[None]:
+        """What is awaited for it, without a coroutine of its own around that."""
         if self.draining:  # since the handshake began
-            await connection.close(1012, "drain")
-            return
+            return connection.close(1012, "drain")
         assert connection.target is not None
         if connection.target.partition("?")[0] == ANSWER:
-            await self._demo.take_order(connection)
-            return
+            return self._demo.take_order(connection)
         request = parse_request(connection.target, self._services.options)
-        await ClientVisit(self._services, connection, request).run()
+        return ClientVisit(self._services, connection, request).run()

@@ -18,8 +18,9 @@ class Unheard:
     def __init__(self, heard: Callable[[str], int | None], count: Callable[[int], None]) -> None:
         self._heard = heard
         self._count = count
-        self._beats: dict[str, list[tuple[int, int]]] = {}
-        self._before: dict[str, list[tuple[int, int]]] = {}
+        self._beats: dict[str, tuple[int, ...]] = {}
+        self._before: dict[str, tuple[int, ...]] = {}
+        """Head and messages of a beat, then of the next: flat, for there are thousands."""
 
     def begin(self) -> None:
         """A new round of heartbeats: sessions that had none in the last one are forgotten."""
@@ -31,10 +32,10 @@ class Unheard:
             heard = self._heard(session_id)
             if heard is None or session_id in self._beats:
                 continue
-            beats = [*self._before.get(session_id, [])[-2:], (head_seq, heard)]
+            beats = (*self._before.get(session_id, ())[-4:], head_seq, heard)
             self._beats[session_id] = beats
-            if len(beats) == 3 and beats[0][1] == heard:
-                self._count(max(0, beats[1][0] - beats[0][0]))
+            if len(beats) == 6 and beats[1] == heard:
+                self._count(max(0, beats[2] - beats[0]))
 
     def forget(self) -> None:
         """Begin anew: the store was away, which is told otherwise."""

@@ -73,7 +73,9 @@ class ClientVisit:
             self._on_slow,
         )
         self._pace = Pace(services.options.max_fetches_s)
-        self._driver = self._new_driver()
+        self._joining: Driver | None = self._new_driver()
+        """Until it is known when the join was subscribed: its facts take a KiB."""
+        self._subscribed_ns: int | None = None
 
     async def run(self) -> None:
         """Join, converse, leave."""
@@ -102,9 +104,11 @@ class ClientVisit:
 
     async def _join(self) -> bool:
         """Run the connect ordering and record it; false when it failed and the client is closed."""
+        driver = self._joining
+        assert driver is not None
         request, metrics, name = self._request, self._services.metrics, self._request.ordering.name
         join = Join(request.session_id, request.after_seq)
-        error = await self._failure(self._driver.join(join, request.epoch))
+        error = await self._failure(driver.join(join, request.epoch))
         self._record(
             "joins",
             connection_id=self._client.connection_id,
@@ -112,20 +116,28 @@ class ClientVisit:
             user_id=request.user_id,
             node=self._services.options.name,
             connect=name,
-            after_seq=self._driver.after_seq,
+            after_seq=driver.after_seq,
             accepted_ns=self._accepted_ns,
             error=error,
-            **vars(self._driver.facts),
+            **vars(driver.facts),
         )
         metrics.joins.labels(name, "failed" if error else "joined").inc()
         metrics.join_seconds.labels(name).observe((now_ns() - self._accepted_ns) / 1e9)
-        window_s = self._driver.window_s()
+        window_s = driver.window_s()
         if error is None and window_s is not None:
             metrics.observe_window(name, window_s)
+        self._note_subscribed()
         if error is not None:
             self._tell("join_failed", error)
             await self._client.close(1011, "join_failed")
         return error is None
+
+    def _note_subscribed(self) -> None:
+        """When the join was subscribed; not known yet where nothing waited for it."""
+        if self._joining is not None:
+            self._subscribed_ns = self._joining.subscribed_ns()
+            if self._subscribed_ns is not None:
+                self._joining = None
 
     async def _converse(self) -> None:
         """Answer the client's frames, one after the other and at its pace, until it is gone.
@@ -194,12 +206,13 @@ class ClientVisit:
         self._services.hub.leave(client)
         self._services.tail.leave(client)
         self._services.roster.leave(client)
+        self._note_subscribed()
         close_code, close_reason = client.ended
         self._record(
             "leaves",
             connection_id=client.connection_id,
             node=self._services.options.name,
-            subscribe_confirmed_ns=self._driver.subscribed_ns(),
+            subscribe_confirmed_ns=self._subscribed_ns,
             first_live_ns=client.first_live_ns,
             live_count=client.live_count,
             fetch_count=client.fetch_count,

@@ -1,11 +1,14 @@
 """Heartbeats: the head of every session, whatever its clients were sent."""
 
+import asyncio
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from node_kit import StartNode, User, chunk, write
 
 from chunk7.delivery.chunk import epoch_key
+from chunk7.nodes import heartbeat
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.wire.frames import HeartbeatFrame
 from chunk7.wire.store.store import Store
@@ -53,3 +56,21 @@ async def test_with_the_head_goes_the_epoch_of_its_numbers(start: StartNode, sto
     await store.link.send("SET", epoch_key("s"), "e1")
     async with node.client("buffered_merge") as user:
         assert await head(user, 1) == HeartbeatFrame(1, "e1")
+
+
+async def test_what_else_is_to_be_done_is_done_in_the_midst_of_a_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A chunk that came behind the heads waited for the heartbeats of 64 clients."""
+
+    async def heads(_store: Any, sessions: list[str]) -> list[tuple[int, None]]:
+        asyncio.get_running_loop().call_soon(done.append, "chunk")
+        return [(1, None) for _ in sessions]
+
+    done: list[str] = []
+    monkeypatch.setattr(heartbeat, "heads_and_epochs", heads)
+    client = Mock(session_id="s", write=lambda _frame: done.append("heartbeat"))
+    backend = Mock(down=asyncio.get_running_loop().create_future())
+    await heartbeat._serve(backend, [client] * heartbeat.BATCH, Mock(), Mock())
+    assert done.index("chunk") == heartbeat.AT_ONCE
+    assert done.count("heartbeat") == heartbeat.BATCH
