@@ -8,20 +8,25 @@ from chunk7.delivery.verdicts import Cause
 from chunk7.simulator.virtual.lives import Life, WatcherGroup
 
 
-def cause(group: WatcherGroup, life: Life, index: int) -> Cause:
-    """Why the chunk did not reach the client, whose last life this was."""
-    session = group.session
-    if not session.regular or life.read_ms is None or life.attached_ms is None:
-        return Cause.UNKNOWN if life.end_ms == math.inf else Cause.NODE_GONE
-    published, saved = session.publish_ms[index], session.save_ms[index]
+def causes(group: WatcherGroup, life: Life, begin: int, end: int) -> list[Cause]:
+    """Why each of the chunks begin..end did not reach the client, whose last life this was."""
+    session, read_ms, attached_ms = group.session, life.read_ms, life.attached_ms
+    if not session.regular or read_ms is None or attached_ms is None:
+        unknown = Cause.UNKNOWN if life.end_ms == math.inf else Cause.NODE_GONE
+        return [unknown] * (end - begin)
     subscribed = life.channel[0] if life.channel else math.inf
-    if session.arrive_ms[index] >= life.end_ms:
-        return Cause.NODE_GONE
-    unheard = published < subscribed or session.arrive_ms[index] < life.attached_ms
-    if not unheard:
-        return Cause.STORE_RECONNECT if group.schedule else Cause.UNKNOWN
-    did_not_wait = life.attached_ms <= life.read_ms
-    return _of_handover(published > life.read_ms, saved > life.read_ms, did_not_wait)
+    did_not_wait = attached_ms <= read_ms
+    found = []
+    for index in range(begin, end):
+        published, arrived = session.publish_ms[index], session.arrive_ms[index]
+        if arrived >= life.end_ms:
+            found.append(Cause.NODE_GONE)
+        elif published < subscribed or arrived < attached_ms:
+            later = published > read_ms, session.save_ms[index] > read_ms
+            found.append(_of_handover(*later, did_not_wait))
+        else:
+            found.append(Cause.STORE_RECONNECT if group.schedule else Cause.UNKNOWN)
+    return found
 
 
 @cache

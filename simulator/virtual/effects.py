@@ -60,7 +60,8 @@ class DrawnDurations:
         """When a command that is sent now is executed, and when its reply is here."""
         number, place, drawn = life.latencies, life.place, self._latencies
         life.latencies = number + 2
-        while len(drawn) < number + 2:
+        if number + 2 > len(drawn):
+            drawn.append(_column(drawn, self._draws.latency))
             drawn.append(_column(drawn, self._draws.latency))
         executed = now + drawn[number][place]
         return executed, executed + drawn[number + 1][place]
@@ -69,7 +70,7 @@ class DrawnDurations:
         """The client's next Pause."""
         number, drawn = life.pauses, self._works
         life.pauses = number + 1
-        while len(drawn) <= number:
+        if number == len(drawn):
             drawn.append(_column(drawn, self._draws.work))
         return drawn[number][life.place]
 

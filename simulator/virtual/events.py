@@ -34,7 +34,7 @@ import numpy as np
 
 from chunk7.delivery.gaps import GapTracker
 from chunk7.delivery.ordering import ConnectOrdering
-from chunk7.simulator.virtual.causes import cause, window_ms
+from chunk7.simulator.virtual.causes import causes, window_ms
 from chunk7.simulator.virtual.chunks import Timeline
 from chunk7.simulator.virtual.effects import DrawnDurations, Effects
 from chunk7.simulator.virtual.fault_schedule import draw_schedule
@@ -242,6 +242,6 @@ class _Run:
         lost = 0
         for begin, end in missing:
             lost += end - begin
-            for index in range(begin, end):
-                self._causes[cause(self._group, life, index)] += 1
+            for cause in causes(self._group, life, begin, end):
+                self._causes[cause] += 1
         return lost

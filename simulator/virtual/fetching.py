@@ -1,10 +1,8 @@
 """What a gap-filling client fetches in virtual time, beat by beat."""
 
 import math
-from collections.abc import Sequence
 from operator import itemgetter
 
-from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import ReadHistory, ReadStream
 from chunk7.delivery.fetch import fetch_missing
 from chunk7.delivery.ordering import Feed
@@ -25,7 +23,7 @@ class Fetching:
         self._feed = feed
         self._effects = effects
         self._beat_ms = beat_ms
-        self._known: dict[tuple[int | None, int, int, int], Sequence[Chunk]] = {}
+        self._known: dict[tuple[int | None, int, int, int], tuple[list[Range], int]] = {}
 
     def turn_to(self, session: Session) -> None:
         """From now on clients are of this session."""
@@ -35,53 +33,59 @@ class Fetching:
         """Fetch what is missing as soon as the client can know; how many chunks that brings."""
         if life.welcome_ms is None or life.history_ms is None:
             return 0
-        fetched = [fetch for begin, end in missing for fetch in self._fetches(life, begin, end)]
-        life.writes = sorted([*life.writes, *fetched], key=itemgetter(0))
-        return sum(end - begin for _, ranges in fetched for begin, end in ranges)
+        fetched = 0
+        for begin, end in missing:
+            fetched += self._fetch(life, life.welcome_ms, begin, end)
+        life.writes.sort(key=itemgetter(0))
+        return fetched
 
-    def _fetches(self, life: Life, begin: int, end: int) -> list[tuple[float, list[Range]]]:
-        """The answers to the fetches for one hole: (instant, chunks).
+    def _fetch(self, life: Life, welcome_ms: float, begin: int, end: int) -> int:
+        """Write the answers to the fetches for one hole; how many chunks they have.
 
         One fetch when the hole is noticed, and one after each heartbeat while it lasts.
         """
         session, beat_ms = self._session, self._beat_ms
-        assert life.welcome_ms is not None
-        numbered = session.number_ms[begin] if begin < len(session.number_ms) else math.inf
-        beat = (
-            max(1, math.ceil((numbered - life.welcome_ms) / beat_ms)) if numbered < math.inf else 1
-        )
-        at_ms = life.welcome_ms + beat * beat_ms
-        if end < len(session.arrive_ms):
-            at_ms = min(at_ms, max(session.arrive_ms[end], life.attached_ms or 0.0))
-        if life.head is not None and life.head > begin:
-            at_ms = min(at_ms, life.welcome_ms)
-        at_ms = max(at_ms, life.history_ms or 0.0)
-        answers: list[tuple[float, list[Range]]] = []
+        at_ms = self._noticed(life, welcome_ms, begin, end)
+        fetched = 0
         for _ in range(MAX_BEATS):
             executed, replied = self._effects.command(life, at_ms)
             if replied >= life.end_ms:
                 break
-            found = self._fetched(executed, begin, end)
-            if found:
-                answers.append((replied, session.ranges(found)))
-                begin += len(found)
-            if begin >= end or executed > (session.save_ms[-1] if session.save_ms else 0.0):
+            ranges, count = self._fetched(executed, begin + fetched, end)
+            if count:
+                life.writes.append((replied, ranges))
+                fetched += count
+            if begin + fetched >= end or executed > (session.save_ms[-1] if session.save_ms else 0):
                 break
-            beats = math.floor((replied - life.welcome_ms) / beat_ms) + 1
-            at_ms = life.welcome_ms + beats * beat_ms
-        return answers
+            at_ms = welcome_ms + (math.floor((replied - welcome_ms) / beat_ms) + 1) * beat_ms
+        return fetched
 
-    def _fetched(self, executed: float, begin: int, end: int) -> Sequence[Chunk]:
-        """What a fetch of the chunks begin..end, by index, is answered when it is executed."""
+    def _noticed(self, life: Life, welcome_ms: float, begin: int, end: int) -> float:
+        """When the client knows of the hole: by the welcome's head, the next chunk, or a beat."""
+        session, beat_ms = self._session, self._beat_ms
+        if life.head is not None and life.head > begin:
+            at_ms = welcome_ms
+        else:
+            numbers = session.number_ms
+            since_ms = numbers[begin] - welcome_ms if begin < len(numbers) else 0.0
+            at_ms = welcome_ms + max(1, math.ceil(since_ms / beat_ms)) * beat_ms
+        if end < len(session.arrive_ms):
+            at_ms = min(at_ms, max(session.arrive_ms[end], life.attached_ms or 0.0))
+        return max(at_ms, life.history_ms or 0.0)
+
+    def _fetched(self, executed: float, begin: int, end: int) -> tuple[list[Range], int]:
+        """What a fetch of the chunks begin..end, by index, brings, executed then; and how many."""
         session = self._session
         stored = session.stored(executed)
         name = (session.alike, begin, end, stored)
-        if name not in self._known:
+        known = self._known.get(name)
+        if known is None:
             if len(self._known) > _KNOWN:
                 self._known.clear()
             steps = Steps(fetch_missing(self._feed, begin + 1, end))
             read = steps.effect
             assert isinstance(read, ReadStream | ReadHistory)
             steps.advance(session.answer(read, stored))
-            self._known[name] = steps.effect.chunks
-        return self._known[name]
+            chunks = steps.effect.chunks
+            known = self._known[name] = session.ranges(chunks), len(chunks)
+        return known

@@ -25,9 +25,11 @@ def judge(received: list[Range], chunks: int) -> tuple[int, int, int, list[Range
         if begin >= top:
             covered.append((begin, end))
         else:
-            new = _cover(covered, begin, end)
-            duplicates += end - begin - sum(high - low for low, high in new)
-            late += sum(min(high, top) - low for low, high in new if low < top)
+            duplicates += end - begin
+            for low, high in _cover(covered, begin, end):
+                duplicates -= high - low
+                if low < top:
+                    late += (high if high < top else top) - low
             rewinds += begin < last - 1
         last = end
         if end > top:
@@ -40,9 +42,9 @@ def _cover(covered: list[Range], begin: int, end: int) -> list[Range]:
     place = bisect_left(covered, (begin, end))
     after = place == len(covered) or end <= covered[place][0]
     if after and (place == 0 or covered[place - 1][1] <= begin):  # it falls into a gap
-        new = [(begin, end)]
-    else:
-        new = subtract([(begin, end)], covered)
+        covered.insert(place, (begin, end))
+        return [(begin, end)]
+    new = subtract([(begin, end)], covered)
     for each in new:
         insort(covered, each)
     return new
