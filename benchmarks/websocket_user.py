@@ -131,7 +131,7 @@ def _verified() -> Callable[[str], int]:
     gevent.spawn(keep)
 
     def client(url: str) -> int:
-        reader = Reader(1, lambda row: recorder.add_row("receipts", row), fills_gaps=True)
+        reader = Reader(1, recorder.add_receipt, fills_gaps=True)
         deadline_s = time.monotonic() + 60
         connection = connect(url, deadline_s)
 

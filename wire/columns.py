@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-_CODES = {"uint8": "B", "int32": "i", "uint32": "I", "int64": "q", "double": "d"}
+CODES = {"uint8": "B", "int32": "i", "uint32": "I", "int64": "q", "double": "d"}
+"""By kind: of `array`."""
 Buffer = Any
 """Bytes, or an array of numbers."""
 
@@ -25,7 +26,7 @@ def buffers(values: Sequence[Any], kind: str) -> list[Buffer]:
     if kind == "bool":
         return [present, _bits([bool(value) for value in values])]
     filled = values if present is None else [0 if v is None else v for v in values]
-    return [present, array(_CODES[kind], filled)]
+    return [present, array(CODES[kind], filled)]
 
 
 def _text(values: Sequence[str | None]) -> list[Buffer]:

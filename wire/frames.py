@@ -15,7 +15,7 @@ from chunk7.delivery.chunk import Chunk
 HISTORY_PIECE_BYTES = 32_768
 
 
-class ChunkFrame(msgspec.Struct, frozen=True, tag="chunk"):
+class ChunkFrame(msgspec.Struct, frozen=True, tag="chunk", gc=False):
     """One live chunk, and each item of a history frame. `seq` stays last: see `split_at_seq`."""
 
     session_id: str

@@ -11,7 +11,7 @@ from typing import Any
 import nanoarrow as na
 from nanoarrow.ipc import StreamWriter
 
-from chunk7.wire.columns import buffers
+from chunk7.wire.columns import Buffer, buffers
 
 
 class RecordBatches:
@@ -33,13 +33,16 @@ class RecordBatches:
 
     def batch(self, rows: Sequence[tuple[Any, ...]]) -> bytes:
         """The message that holds these rows, one value a column each; None is null."""
+        columns = zip(zip(*rows, strict=True), self._kinds, strict=True)
+        return self.batch_of(len(rows), [buffers(values, kind) for values, kind in columns])
+
+    def batch_of(self, length: int, columns: Sequence[list[Buffer]]) -> bytes:
+        """The same of what are columns already: each one's buffers."""
         made = [
-            na.c_array_from_buffers(type_, len(rows), buffers(values, kind))
-            for type_, kind, values in zip(
-                self._types, self._kinds, zip(*rows, strict=True), strict=True
-            )
+            na.c_array_from_buffers(type_, length, column)
+            for type_, column in zip(self._types, columns, strict=True)
         ]
-        array = na.c_array_from_buffers(self._schema, len(rows), [None], children=made)
+        array = na.c_array_from_buffers(self._schema, length, [None], children=made)
         self._writer.write_array(array, write_schema=False)
         return self._taken()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chunk7.wire.clock import boot_id
+from chunk7.wire.receipt_columns import TABLE, ReceiptColumns
 from chunk7.wire.record_batches import RecordBatches
 from chunk7.wire.record_file import RecordFile
 from chunk7.wire.tables import COLUMNS, SCHEMA_VERSION
@@ -34,6 +35,7 @@ class Recorder:
         self._rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in COLUMNS}
         self._files: dict[str, tuple[RecordFile, RecordBatches]] = {}
         self._boot_id = boot_id()
+        self._receipts = ReceiptColumns()
 
     def add(self, table: str, **values: Any) -> None:
         """Note one row; columns not named are null. Raises KeyError for an unknown one."""
@@ -43,8 +45,12 @@ class Recorder:
         self._rows[table].append(tuple(values.get(name) for name in names))
 
     def add_row(self, table: str, row: tuple[Any, ...]) -> None:
-        """The same for a whole row in the schema's order: the hot path."""
+        """The same for a whole row in the schema's order."""
         self._rows[table].append(row)
+
+    def add_receipt(self, connection_id: int, seq: int, digest: int, via: int, at_ns: int) -> None:
+        """Note a row of `receipts`: the hot path. Raises OverflowError for no such `seq`."""
+        self._receipts.add(connection_id, seq, digest, via, at_ns)
 
     def flush(self) -> None:
         """Append what has gathered as one batch a table, and hand it to the system.
@@ -54,8 +60,13 @@ class Recorder:
         """
         for table, rows in self._rows.items():
             if rows:
-                self._write(table, rows)
+                file, batches = self._file(table)
+                file.append(batches.batch(rows))
                 self._rows[table] = []
+        if receipts := self._receipts:
+            file, batches = self._file(TABLE)
+            file.append(batches.batch_of(len(receipts), receipts.columns()))
+            self._receipts = ReceiptColumns()
 
     def close(self) -> None:
         """Flush, and mark every stream as complete. Raises OSError as `flush`."""
@@ -64,11 +75,10 @@ class Recorder:
             file.close(complete=True)
         self._files = {}
 
-    def _write(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+    def _file(self, table: str) -> tuple[RecordFile, RecordBatches]:
         if table not in self._files:
             self._files[table] = self._open(table)
-        file, batches = self._files[table]
-        file.append(batches.batch(rows))
+        return self._files[table]
 
     def _open(self, table: str) -> tuple[RecordFile, RecordBatches]:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -59,7 +59,7 @@ class Connection:
         self._answers: list[bytes] = []
         self._reader = Reader(
             self._record.connection_id,
-            lambda receipt: recorder.add_row("receipts", receipt),
+            recorder.add_receipt,
             fills_gaps=visit.connect in worker.options.fill_gaps,
         )
 

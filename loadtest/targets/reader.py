@@ -21,8 +21,8 @@ from chunk7.wire.frames import (
 )
 from chunk7.wire.tables import Via
 
-Receipt = tuple[int, int, int, int, int]
-"""A row of the `receipts` table."""
+AddReceipt = Callable[[int, int, int, int, int], None]
+"""Takes a row of the `receipts` table. Raises OverflowError for a `seq` that none can have."""
 
 
 class BadFrame(Exception):
@@ -46,9 +46,7 @@ class Reader:
         "welcome_ns",
     )
 
-    def __init__(
-        self, connection_id: int, add_receipt: Callable[[Receipt], None], fills_gaps: bool
-    ) -> None:
+    def __init__(self, connection_id: int, add_receipt: AddReceipt, fills_gaps: bool) -> None:
         self._connection_id = connection_id
         self._add_receipt = add_receipt
         self._fills_gaps = fills_gaps
@@ -95,10 +93,14 @@ class Reader:
             self._receive(chunk, via, at_ns)
 
     def _receive(self, chunk: ChunkFrame, via: int, at_ns: int) -> None:
+        seq = chunk.seq
         crc = digest(chunk.message_id, chunk.index, chunk.text, chunk.final)
-        self._add_receipt((self._connection_id, chunk.seq, crc, via, at_ns))
+        try:
+            self._add_receipt(self._connection_id, seq, crc, via, at_ns)
+        except OverflowError as error:
+            raise BadFrame(f"bad frame: no chunk has the number {seq}") from error
         self.last_receipt_ns = at_ns
-        self.gaps.receive(chunk.seq)
+        self.gaps.receive(seq)
 
     def _fetch(self) -> bytes | None:
         """Before its history has come a client cannot tell a hole from what is on its way."""

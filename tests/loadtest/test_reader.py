@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from chunk7.delivery.chunk import Chunk, digest
-from chunk7.loadtest.targets.reader import BadFrame, Reader, Receipt
+from chunk7.loadtest.targets.reader import BadFrame, Reader
 from chunk7.wire.frames import (
     ErrorFrame,
     FetchFrame,
@@ -12,7 +14,9 @@ from chunk7.wire.frames import (
     encode_chunk,
     encode_history,
 )
-from chunk7.wire.records import Via
+from chunk7.wire.records import Recorder, Via, read_back
+
+Receipt = tuple[int, int, int, int, int]
 
 
 def chunk(seq: int, text: str = "word") -> Chunk:
@@ -25,7 +29,7 @@ def receipt(seq: int, via: int, at_ns: int) -> Receipt:
 
 def make_reader(fills_gaps: bool = False) -> tuple[Reader, list[Receipt]]:
     receipts: list[Receipt] = []
-    return Reader(5, receipts.append, fills_gaps), receipts
+    return Reader(5, lambda *row: receipts.append(row), fills_gaps), receipts
 
 
 def test_every_receipt_is_kept_as_it_came_duplicates_and_disorder_included() -> None:
@@ -132,3 +136,21 @@ def test_told_of_another_epoch_before_its_history_it_asks_for_nothing_twice() ->
     answers += [reader.take(encode(frames[1]), 4)]
     assert answers == [None] * 3
     assert reader.gaps.resume_after == 2
+
+
+def test_a_number_that_no_record_holds_ends_the_connection_not_the_recording(
+    tmp_path: Path,
+) -> None:
+    """It was noticed when the second's rows were written, which then were lost with it."""
+    recorder = Recorder(tmp_path, "locust")
+    reader = Reader(5, recorder.add_receipt, fills_gaps=False)
+    reader.take(encode_chunk(chunk(1)), 7)
+    with pytest.raises(BadFrame, match=r"^bad frame: no chunk has the number 2147483648$"):
+        reader.take(encode_chunk(chunk(2**31)), 8)
+    reader.take(encode_chunk(chunk(2)), 9)
+    recorder.close()
+    table = read_back(tmp_path / "locust.receipts.arrows").table
+    assert [*zip(*table.to_pydict().values(), strict=True)] == [
+        receipt(1, Via.LIVE, 7),
+        receipt(2, Via.LIVE, 9),
+    ]
