@@ -31,7 +31,7 @@ TOGETHER = 20
 """Chunks in one read of the store."""
 DELIVERIES_S = 20_000
 """What a node is given, of either kind: it never has the core to itself."""
-JOINS, IDLE = 2_000, 5_000
+JOINS, IDLE = 2_000, 10_000
 UNDER_WAY = 50
 """Joins at a time."""
 PAYLOAD = encode_chunk(Chunk("session", "message", 12, "a few words of text", seq=1234))

@@ -47,6 +47,7 @@ class Subscription:
         "handovers",
         "held_bytes",
         "messages",
+        "outgoing",
         "sent_ns",
     )
 
@@ -55,6 +56,8 @@ class Subscription:
         self.clients: set[Client] = set()
         self.frames: list[bytes] = []
         """Of the read under way, for `clients`, in their order."""
+        self.outgoing: dict[Client, list[bytes]] = {}
+        """The same, for those with a handover; who has ended it meanwhile is sent these first."""
         self.handovers: dict[Client, Handover] = {}
         self.held_bytes: dict[Client, int] = {}
         self.messages = 0
@@ -100,8 +103,8 @@ class Subscription:
         if handover.held is not before.held:
             handover = self._bounded(client, handover, len(payload), max_bytes)
         self.put(client, handover)
-        for item in sent:
-            client.write_live(text_frame(item))
+        if sent:
+            self.outgoing.setdefault(client, []).extend(map(text_frame, sent))
         return len(sent)
 
     def _bounded(
@@ -114,6 +117,10 @@ class Subscription:
 
     def write(self) -> None:
         """Write to the clients what the read has brought so far."""
+        if self.outgoing:
+            outgoing, self.outgoing = self.outgoing, {}
+            for client, own in outgoing.items():
+                client.write_live(b"".join(own), len(own))
         if self.frames:
             frames, self.frames = self.frames, []
             data = frames[0] if len(frames) == 1 else b"".join(frames)
@@ -207,7 +214,7 @@ class Hub:
         self._subscriptions: dict[bytes, Subscription] = {}
         self._channels = _Channels()
         self._live = self._channels.live
-        self._unwritten: list[Subscription] = []
+        self._unwritten: dict[Subscription, None] = {}
         self._pong: asyncio.Future[None] | None = None
         self.on_hole: Callable[[Client], None] = lambda client: None
         """Called when a client's position shows that a chunk is missing in front of a live one."""
@@ -278,10 +285,9 @@ class Hub:
 
     def on_read(self) -> None:
         """All that one read of the store has brought was pushed: write it."""
-        if self._unwritten:
-            for subscription in self._unwritten:
-                subscription.write()
-            self._unwritten = []
+        for subscription in self._unwritten:
+            subscription.write()
+        self._unwritten.clear()
 
     def _ponged(self) -> None:
         if self._pong is not None and not self._pong.done():
@@ -298,12 +304,13 @@ class Hub:
         if not payload.startswith(CHUNK_START):
             self._on_bad_message(channel, payload)
             return
-        if not subscription.frames:
-            self._unwritten.append(subscription)
-        subscription.frames.append(text_frame(payload))
+        self._unwritten[subscription] = None
         receivers = len(subscription.clients)
+        if receivers:
+            subscription.frames.append(text_frame(payload))
         if subscription.handovers:
-            subscription.write()  # who goes straight from here on must not be sent it again
+            if receivers:
+                subscription.write()  # who goes straight from here on must not be sent it again
             receivers += self._hand_over(subscription, payload)
         self._on_message(receivers)
 

@@ -137,3 +137,20 @@ async def test_who_goes_straight_in_the_middle_of_a_read_gets_each_chunk_once(hu
     arrive(hub, 1, 2, 3, 4)
     assert (straight.got, merging.got) == (frames(1, 2, 3, 4), frames(2, 3, 4))
     assert subscription.clients == {straight, merging}
+
+
+async def test_a_client_whose_position_is_kept_gets_a_read_in_one_write(hub: Hub) -> None:
+    listener = Listener()
+    await hub.join(listener, Sink.BUFFER, positioned=True).confirmed
+    hub.release(listener, known=frozenset())
+    arrive(hub, 1, 2, 2, 3)
+    assert (listener.got, listener.writes) == (frames(1, 2, 3), 1)
+
+
+async def test_what_was_sent_before_a_client_goes_straight_stays_in_front(hub: Hub) -> None:
+    merging, other = Listener(), Listener()
+    for listener in (merging, other):
+        await hub.join(listener, Sink.BUFFER).confirmed
+        hub.release(listener, known=frozenset({1, 3} if listener is other else {1}))
+    arrive(hub, 1, 2, 3, 4, 5)
+    assert (merging.got, other.got) == (frames(2, 3, 4, 5), frames(2, 4, 5))
