@@ -86,7 +86,7 @@ def _parsed(words: list[str]) -> argparse.Namespace:
     for option in ("redis", "out"):
         if getattr(args, option) is not None:
             raise UsageError(f"CHUNK7_OPTIONS: --{option}: the compose cluster has its own")
-    args.cluster = "compose"
+    args.cluster, args.conducted = "compose", False
     return args
 
 

@@ -43,7 +43,7 @@ class RunSettings:
     kind: str = LOCAL
     """Of the cluster: `local`, `compose`."""
     conducted: bool = True
-    """Whether somebody strikes the cluster from outside: in containers that are kept up, nobody."""
+    """Whether somebody strikes the cluster from outside: of `docker compose up` alone, nobody."""
 
     def named(self, run_name: str) -> Plan:
         """The plan of the run of this name."""
@@ -95,8 +95,8 @@ def read_settings(args: argparse.Namespace) -> RunSettings:
     faults = tuple(vars(args).get("fault") or ())
     plan = read_plan(vars(args), run="unnamed", cells=list(cells.cells), faults=faults)
     redis = args.redis
-    conducted = args.cluster == LOCAL or args.command != "up"
-    _check_faults(plan, redis, adapter, args.cluster, conducted)
+    conducted: bool = vars(args).get("conducted", True)
+    _check_faults(plan, redis, adapter, conducted)
     if adapter is not None:
         plan, redis = _plan_of_target(plan), _store_of(adapter, redis)
     return RunSettings(
@@ -114,9 +114,7 @@ def read_settings(args: argparse.Namespace) -> RunSettings:
     )
 
 
-def _check_faults(
-    plan: Plan, redis: str | None, adapter: Adapter | None, kind: str, conducted: bool
-) -> None:
+def _check_faults(plan: Plan, redis: str | None, adapter: Adapter | None, conducted: bool) -> None:
     """Raise UsageError for faults that cannot be, there or at all."""
     planned = parse_faults(plan.faults, plan.duration_ms)
     if planned and adapter is not None:
@@ -124,8 +122,8 @@ def _check_faults(
     for one in planned:
         if isinstance(one.fault, Conducted) and not conducted:
             raise UsageError(
-                f"--fault {one.text}: nobody strikes containers that are kept up, which have "
-                f"{', '.join(BY_USERS)}; chunk7 run --cluster {kind} and --cluster local have it"
+                f"--fault {one.text}: nobody strikes the containers of docker compose up, which "
+                f"have {', '.join(BY_USERS)}; chunk7 up --cluster compose has it"
             )
         if not one.fault.terms.needs <= can_have(redis):
             raise UsageError(

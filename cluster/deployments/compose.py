@@ -20,6 +20,7 @@ from rich.console import Console
 
 from chunk7.cluster.deployments.compose_controls import BACK, REPLICA, STORE, ComposeControls
 from chunk7.cluster.deployments.containers import Container, Containers, connect
+from chunk7.cluster.deployments.local import can_have
 from chunk7.cluster.deployments.parts import QUOTED_LINES
 from chunk7.cluster.deployments.roles import around_store, write_roles
 from chunk7.cluster.jobs.faults import FaultRecords, fault_records, follow_timetables
@@ -30,6 +31,7 @@ from chunk7.cluster.jobs.run import prepare as new_run
 from chunk7.cluster.jobs.up import Ports, recording
 from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Chunk7Error, PartDied, UsageError
+from chunk7.faults.live import Need
 from chunk7.producer.answers import SHIPPED, read_answers
 
 FILES = Path(str(files("chunk7"))).parent / "compose"
@@ -37,11 +39,15 @@ INSIDE = Path("/runs")
 """Where the containers see the run folder."""
 NOBODY = 10_001
 """Who the containers are when chunk7 is run by root."""
-LOAD = "load"
+INIT, LOAD = "init", "load"
+SINGLE, STRUCK = "run.yaml", "struck.yaml"
+"""Beside compose.yaml: what makes it the cluster of a single run, and one that can be struck."""
 EVERY = ("--profile", "*")
 """Services of every profile are meant."""
 _COMPOSE_WITHIN_S = 60.0
 _READY_WITHIN_S = 60.0
+_UP_WITHIN_S = 180.0
+"""Everything, with Jupyter and Locust's workers, started one after the other."""
 _POLL_S = 0.5
 _LOOK_WITHIN_S = 20.0
 _STOP_WITHIN_S = 10
@@ -97,8 +103,11 @@ async def drive(settings: RunSettings, folder: Path, run_name: str, console: Con
     """
     console.print(f"starting {settings.nodes} nodes in containers", highlight=False)
     # Checks by Docker would cost the cluster that is measured; `Stack.start` asks by itself.
-    environment = {**prepare(settings, folder, run_name), "CHUNK7_HEALTH_INTERVAL": "60s"}
-    more = ("run.yaml", "struck.yaml") if settings.plan.faults else ("run.yaml",)
+    environment = {
+        **prepare(settings, folder, run_name, settings.local.needs),
+        "CHUNK7_HEALTH_INTERVAL": "60s",
+    }
+    more = (SINGLE, STRUCK) if settings.plan.faults else (SINGLE,)
     async with Stack(f"chunk7-run-{os.getpid()}", environment, folder, more) as stack:
         around = around_store(settings.plan.store_latency_ms, settings.local.needs)
         back = (BACK,) if REPLICA in around else ()
@@ -141,15 +150,21 @@ async def _load_and_follow(
         raise Chunk7Error(late) from None
 
 
-def prepare(settings: RunSettings, folder: Path, run_name: str | None) -> dict[str, str]:
-    """Make the run folder one that containers can start in; the environment for compose."""
+def prepare(
+    settings: RunSettings, folder: Path, run_name: str | None, needs: frozenset[Need]
+) -> dict[str, str]:
+    """Make the run folder one that containers can start in; the environment for compose.
+
+    `needs`: of the faults that may strike them.
+    """
     layout = dataclasses.replace(
         settings.local,
+        needs=needs,
         connect_files=_copied(settings.cells.connect_files, folder / "orderings" / "connect"),
         write_files=_copied(settings.cells.write_files, folder / "orderings" / "write"),
         answers=None if settings.answers is None else INSIDE / "answers",
     )
-    for name in (STORE, REPLICA) if settings.plan.faults else ():
+    for name in (STORE, REPLICA) if needs else ():
         (folder / name).mkdir()
     if settings.answers is not None:
         shutil.copytree(settings.answers, folder / "answers")
@@ -201,7 +216,7 @@ def keep_running(settings: RunSettings, out: Path | None, ports: Ports, console:
         raise UsageError("--cluster compose: one is there already: `docker compose down` first")
     folder, _ = new_run(settings, out)
     environment = {
-        **prepare(settings, folder, None),
+        **prepare(settings, folder, None, can_have(None)),
         "CHUNK7_PORT": str(ports.websocket),
         "CHUNK7_WEB_PORT": str(ports.web),
         "CHUNK7_STATUS_PORT": str(ports.status),
@@ -212,9 +227,22 @@ def keep_running(settings: RunSettings, out: Path | None, ports: Ports, console:
 
 
 async def _keep(settings: RunSettings, environment: dict[str, str], folder: Path) -> None:
-    async with Stack("chunk7", environment, folder) as stack:
-        around = around_store(settings.plan.store_latency_ms, settings.local.needs)
-        await stack.attach("cluster", *around, scale={"node": settings.nodes})
+    """Whatever is started in the web UI may have faults, so there is all that one of them needs."""
+    async with Stack("chunk7", environment, folder, (STRUCK,)) as stack:
+        around = around_store(settings.plan.store_latency_ms, can_have(None))
+        up = stack.attach("cluster", *around, BACK, scale={"node": settings.nodes})
+        with fault_records(folder / "raw") as records:
+            await until_ended(up, [_strike(stack, settings, folder, records)])
+
+
+async def _strike(
+    stack: "Stack", settings: RunSettings, folder: Path, records: FaultRecords
+) -> None:
+    """Carry out the faults of all timetables, as soon as everything is up, until cancelled."""
+    await stack.ready("cluster", within_s=_UP_WITHIN_S)
+    controls = await _controls(stack, settings, folder, records)
+    await controls.replicate()
+    await follow_timetables(controls, controls.timetables, records)
 
 
 # --- both ----------------------------------------------------------------------------------
@@ -223,7 +251,7 @@ async def _keep(settings: RunSettings, environment: dict[str, str], folder: Path
 class Stack:
     """A compose project, watched; leaving the block keeps its logs, stops it and removes it.
 
-    `more`: of the files beside compose.yaml, those that make it one of a single run.
+    `more`: of the files beside compose.yaml, those that it takes too.
     """
 
     def __init__(
@@ -231,7 +259,7 @@ class Stack:
     ) -> None:
         self._environment = {**os.environ, **environment}
         self._command = command(project, *more)
-        self._single = bool(more)
+        self._single = SINGLE in more
         self._folder = folder
         self._count = 0
         self.containers = Containers(connect(), project)
@@ -267,19 +295,28 @@ class Stack:
         Raises PartDied for one that ends, or is not healthy in time.
         """
         await self.begin(*services)
+        await self.ready(*services)
+
+    async def ready(self, *services: str, within_s: float = _READY_WITHIN_S) -> None:
+        """Wait until all containers of these services are there and healthy.
+
+        Raises PartDied for one that ends, or is not healthy in time.
+        """
+        unready = list(services)
+        waiting: list[Container] = []
         try:
-            async with asyncio.timeout(_READY_WITHIN_S):
-                waiting = [c for c in await self._look() if c.service in services]
-                while waiting:
+            async with asyncio.timeout(within_s):
+                while unready or waiting:
+                    listed = await self._look(may_end=INIT)
+                    waiting += [c for c in listed if c.service in unready]
+                    unready = [name for name in unready if name not in {c.service for c in listed}]
                     answers = [await asyncio.to_thread(self.containers.answers, c) for c in waiting]
                     waiting = [c for c, good in zip(waiting, answers, strict=True) if not good]
-                    await asyncio.sleep(_POLL_S if waiting else 0)
-                    await self._look()
+                    await asyncio.sleep(_POLL_S if unready or waiting else 0)
         except TimeoutError:
-            lines = await asyncio.to_thread(self._last_lines, waiting[0])
-            raise PartDied(
-                f"{waiting[0].title} was not ready within {_READY_WITHIN_S:g} s{lines}"
-            ) from None
+            lines = await asyncio.to_thread(self._last_lines, waiting[0]) if waiting else ""
+            late = waiting[0].title if waiting else unready[0]
+            raise PartDied(f"{late} was not ready within {within_s:g} s{lines}") from None
 
     async def begin(self, *services: str) -> None:
         """Start these services' containers, all at once, and wait for nothing."""
@@ -319,7 +356,7 @@ class Stack:
         try:
             ending = asyncio.create_task(process.communicate())
             while not ending.done():
-                await self._look(may_end="init")
+                await self._look(may_end=INIT)
                 await asyncio.wait({ending}, timeout=1)
             _, errors = ending.result()
             raise Chunk7Error(f"docker compose up ended: {_last_line(errors)}")

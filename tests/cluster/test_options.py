@@ -54,16 +54,20 @@ def test_a_fault_strikes_containers_too(fault: str, needs: set[Need]) -> None:
     assert found.fault_names == tuple(LIVE)
 
 
-def test_containers_that_are_kept_up_have_the_users_own_faults_alone() -> None:
-    """Nobody is there who could kill one."""
+def test_containers_of_docker_compose_up_have_the_users_own_faults_alone() -> None:
+    """Nobody is there who could kill one, as there is of those that `chunk7 up` keeps."""
+    words = ["up", "--cluster", "compose", "--fault"]
     parser = Parser(prog="chunk7")
     up.add_parser(parser.add_subparsers(dest="command"))
-    words = ["up", "--cluster", "compose", "--fault"]
+    kept = read_settings(parser.parse_args([*words, "node_kill@2s"]))
+    assert kept.fault_names == tuple(LIVE)
+
+    parser.set_defaults(conducted=False)
     with pytest.raises(UsageError) as caught:
         read_settings(parser.parse_args([*words, "node_kill@2s"]))
     assert str(caught.value) == (
-        "--fault node_kill@2s: nobody strikes containers that are kept up, which have slow_client, "
-        "client_reconnect_storm; chunk7 run --cluster compose and --cluster local have it"
+        "--fault node_kill@2s: nobody strikes the containers of docker compose up, which have "
+        "slow_client, client_reconnect_storm; chunk7 up --cluster compose has it"
     )
     found = read_settings(parser.parse_args([*words, "slow_client@1s:for=500ms"]))
     assert found.fault_names == ("slow_client", "client_reconnect_storm")
