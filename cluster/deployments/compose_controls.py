@@ -73,10 +73,10 @@ class ComposeControls:
 
     async def start(self, part: str) -> str:
         """Under its next name. Whoever waits for it has to bound that."""
-        await self._begin(self._part(part))
-        self._lives[self._first[part]] += 1
+        self._lives[self._first[part]] += 1  # whether or not somebody waits until it answers
         name = self._now(part)
         self._first[name] = self._first[part]
+        await self._begin(self._part(part))
         return name
 
     async def pause(self, part: str) -> None:
@@ -176,11 +176,11 @@ class ComposeControls:
 
     async def _begin(self, container: Container) -> None:
         await asyncio.to_thread(self._containers.start, container)
+        self._planned.discard(container.id)
         while not await asyncio.to_thread(self._containers.answers, container):
             if (await asyncio.to_thread(self._containers.look, container)).status == "exited":
                 raise PartDied(f"{container.title} ended as it was started again")
             await asyncio.sleep(_POLL_S)
-        self._planned.discard(container.id)
 
     def _forget(self, store: str) -> None:
         (self._folder / store / _SNAPSHOT).unlink(missing_ok=True)

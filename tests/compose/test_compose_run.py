@@ -1,4 +1,4 @@
-"""`chunk7 run --cluster compose`: the same job and the same run folder as on local processes."""
+"""`chunk7 run` and `up` with `--cluster compose`: the same jobs and run folders as local ones."""
 
 import json
 import os
@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
-from stack import remains_of
+from stack import remains_of, wait_for
 
 from chunk7.cluster.deployments.containers import Containers, connect
+from chunk7.cluster.deployments.probes import free_ports
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.records import read_back
 
@@ -22,10 +24,10 @@ SMALL = ("--users", "24", "--sessions", "4", "--duration", "2.5", "--node-work-m
 CELLS = ("--connect", "history_then_subscribe,buffered_merge")
 
 
-def started(folder: Path, *words: str) -> "subprocess.Popen[str]":
+def started(folder: Path, *words: str, job: str = "run") -> "subprocess.Popen[str]":
     """`chunk7 run --cluster compose` under way."""
     return subprocess.Popen(
-        [*CHUNK7, "run", "--cluster", "compose", *words, "--out", str(folder)],
+        [*CHUNK7, job, "--cluster", "compose", *words, "--out", str(folder)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -35,10 +37,15 @@ def started(folder: Path, *words: str) -> "subprocess.Popen[str]":
 def wait_for_event(folder: Path, process: "subprocess.Popen[str]", kind: str, fault: str) -> None:
     """Until the record of a fault is on disk."""
     deadline = time.monotonic() + 90
-    while (kind, fault) not in recorded(folder / "raw" / "faults.events.arrows"):
+    while (kind, fault) not in recorded(events(folder)):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "nothing struck in time"
         time.sleep(0.05)  # poll, bounded by the deadline
+
+
+def events(folder: Path) -> Path:
+    """Where whoever strikes writes."""
+    return folder / "raw" / "faults.events.arrows"
 
 
 def recorded(path: Path) -> set[tuple[str, str]]:
@@ -48,6 +55,15 @@ def recorded(path: Path) -> set[tuple[str, str]]:
     except RecordError:  # not there yet, or its head is on the way
         return set()
     return {(row["kind"], row["detail"].split()[0]) for row in rows}
+
+
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - of our own making
+            return True
+    except OSError:
+        return False
 
 
 def test_the_bug_loses_and_the_fix_does_not(engine: None, tmp_path: Path) -> None:
@@ -131,6 +147,30 @@ def test_ctrl_c_takes_everything_down_and_judges_what_there_was(
     assert summary["invalid_because"][0] == "stopped by SIGINT"
     assert summary["results"][0]["connections"] > 0
     assert remains_of(f"chunk7-run-{process.pid}") == []
+
+
+def test_what_is_started_in_the_web_ui_of_a_kept_cluster_is_struck(
+    engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHUNK7_HEALTH_INTERVAL", "1s")
+    port, web, status = map(str, free_ports(3))
+    ports = ("--port", port, "--web-port", web, "--status-port", status)
+    words = (*SMALL, "--connect", "buffered_merge", "--write", "atomic_lua", "--nodes", "1")
+    process = started(
+        tmp_path / "up", *words, *ports, "--duration", "20", "--fault", "node_kill@2s", job="up"
+    )
+    wait_for(lambda: answers(f"http://127.0.0.1:{status}/healthz"), within_s=120)
+    swarm = urllib.request.Request(f"http://127.0.0.1:{web}/swarm", b"user_count=24&spawn_rate=100")
+    with urllib.request.urlopen(swarm, timeout=10):  # noqa: S310
+        wait_for_event(tmp_path / "up", process, "fault_ended", "node_kill")
+    os.kill(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "everything is up" in stdout
+    [node] = (tmp_path / "up" / "raw").glob("node-*-2.joins.arrows")
+    killed = node.name.removesuffix("-2.joins.arrows")
+    assert ("fault_planned_death", killed) in recorded(events(tmp_path / "up"))
+    assert Containers(connect(), "chunk7").list() == ()  # a volume of notes stays
 
 
 def test_a_missing_image_is_named_with_what_makes_it(engine: None) -> None:
