@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chunk7.analysis.faults import NOTICED_NS, RECOVERY_NS, faults, on_node
-from chunk7.analysis.replacements import lost_with_a_store
+from chunk7.analysis.replacements import hidden_by_numbers, lost_with_a_store
 from chunk7.analysis.returns import joins_in_charge
 from chunk7.analysis.run_folder import Instants, Run
 from chunk7.analysis.verdicts import Bits, Ints, Judgement
@@ -72,7 +72,8 @@ class LossTable:
     read_was_stale: Bits
     """Saved before a read that was answered by somebody who lagged behind."""
     was_evicted: Bits
-    """Saved before a fault `evict` or `expire` was over, and read after it began."""
+    """Saved before a fault `evict` or `expire` was over, and read after it began; or written when
+    its number had been given out before that, to a client from then."""
     fills_gaps: Bits
     last_seq: Ints
     """The highest number that the client received."""
@@ -130,7 +131,7 @@ def loss_table(
         **published,
         **of_joins,
         **ended,
-        **_of_faults(run, join, published | of_joins),
+        **_of_faults(run, chunk, who, join, published | of_joins),
         **lost_with_a_store(run, chunk, who, join, published | of_joins),
         fills_gaps=fills_gaps.to_numpy(dtype=bool)[who],
         last_seq=judgement.accounts["last_seq"].to_numpy()[who],
@@ -192,7 +193,7 @@ def _of_ends(run: Run, who: Ints, join: Ints) -> dict[str, Any]:
     }
 
 
-def _of_faults(run: Run, join: Ints, t: dict[str, Any]) -> dict[str, Any]:
+def _of_faults(run: Run, chunk: Ints, who: Ints, join: Ints, t: dict[str, Any]) -> dict[str, Any]:
     """What befell each loss's node, by events of its own and by the faults that struck it.
 
     A fault explains only what was published after the subscription: before that, the law does.
@@ -214,6 +215,7 @@ def _of_faults(run: Run, join: Ints, t: dict[str, Any]) -> dict[str, Any]:
         stale |= hit & read_after & (saved_ns <= ended_ns)
     for began_ns, ended_ns, hit in on_node(struck, ["evict", "expire"], run, join):
         evicted |= hit & (t["read_done_ns"] >= began_ns) & (saved_ns <= ended_ns)
+        evicted |= hidden_by_numbers(run, began_ns, chunk, who, t)
     return {
         "store_was_lost": lost,
         "node_was_deaf": deaf,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from chunk7.analysis.run_folder import Instants, Run
-from chunk7.analysis.verdicts import Ints
+from chunk7.analysis.verdicts import Bits, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,6 @@ def lost_with_a_store(
     was given out again. `t` has the columns of `LossTable` on chunks and joins."""
     went, again = np.zeros(len(chunk), bool), np.zeros(len(chunk), bool)
     nodes = np.append(run.joins["process"].to_numpy(dtype=object), "")[join]
-    opening_ns = run.instants(run.connections, "opening_ns")[who]
-    followed = ~(t["publish_sent_ns"] < t["subscribe_latest_ns"])
-    saved_first = t["save_done_ns"] <= t["read_sent_ns"]
     for replacement in replacements(run):
         node_ns = replacement.since_ns(nodes)
         numbers = _numbers(run, replacement).iloc[chunk]
@@ -71,9 +68,30 @@ def lost_with_a_store(
         )
         since_ns = numbers["since_ns"].to_numpy()
         went |= (t["save_done_ns"] <= since_ns) & (t["read_sent_ns"] >= node_ns) & lacking
-        was_given = numbers["after"].to_numpy() & (t["seq"] <= numbers["last_before"].to_numpy())
-        again |= was_given & (opening_ns < node_ns) & (followed | saved_first)
+        again |= _given_again(run, numbers, node_ns, who, t)
     return {"went_with_store": went, "number_came_again": again}
+
+
+def hidden_by_numbers(
+    run: Run, forgotten_ns: float, chunk: Ints, who: Ints, t: Mapping[str, Any]
+) -> Bits:
+    """Which lost chunks have a number that was given out again after the store, still the same, had
+    forgotten its counters. Shapes and `t` as for `lost_with_a_store`."""
+    forgotten = Replacement("", {"": forgotten_ns})
+    numbers = _numbers(run, forgotten).iloc[chunk]
+    return _given_again(run, numbers, np.full(len(chunk), forgotten_ns), who, t)
+
+
+def _given_again(
+    run: Run, numbers: pd.DataFrame, node_ns: Instants, who: Ints, t: Mapping[str, Any]
+) -> Bits:
+    """Of each loss: its number had been given out before, and its client was there then."""
+    opening_ns = run.instants(run.connections, "opening_ns")[who]
+    followed = ~(t["publish_sent_ns"] < t["subscribe_latest_ns"])
+    saved_first = t["save_done_ns"] <= t["read_sent_ns"]
+    given = numbers["after"].to_numpy() & (t["seq"] <= numbers["last_before"].to_numpy())
+    again: Bits = given & (opening_ns < node_ns) & (followed | saved_first)
+    return again
 
 
 def _numbers(run: Run, replacement: Replacement) -> pd.DataFrame:

@@ -437,6 +437,21 @@ def test_an_evicted_counter_begins_again_and_hides_what_is_gone(tmp_path: Path) 
     assert found(story.end()) == [Cause.TRIMMED]
 
 
+@pytest.mark.parametrize("fault", ["evict", "expire"])
+def test_a_number_that_comes_again_after_the_counter_is_gone_hides_what_has_it(
+    fault: str, tmp_path: Path
+) -> None:
+    """Who had 1 and 2 takes the new 1 for it: a third of what it cost was called `unknown`."""
+    story = Story(tmp_path / "run")
+    story.chunk(1, 10)
+    story.chunk(2, 20)
+    story.chunk(1, 50, message_id="m", index=1, digest=77)
+    story.connection(1, [(11, 1), (21, 2)])
+    story.join(1)
+    story.fault(f"{fault} store", 40, 40)
+    assert found(story.end()) == [Cause.TRIMMED]
+
+
 # --- a store that comes back with less than it had -----------------------------------------
 
 
