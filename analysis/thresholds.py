@@ -11,15 +11,17 @@ interval does not keep to is said to be unproven.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from chunk7.analysis.conditions import OPERATORS, parse_condition
-from chunk7.analysis.results import Result
-from chunk7.analysis.returns import COLUMNS
 from chunk7.delivery.verdicts import Cause
 from chunk7.wire.account import Explored, Quantiles
 from chunk7.wire.intervals import units_needed
+
+if TYPE_CHECKING:  # it brings pandas: a run starts before it is there
+    from chunk7.analysis.results import Result
 
 _EXAMPLES = "'loss_rate_high<=0.05' or 'buffered_merge x atomic_lua: chunks_lost==0'"
 
@@ -35,7 +37,7 @@ class Threshold:
     connect: str | None = None
     write: str | None = None
 
-    def concerns(self, result: Result) -> bool:
+    def concerns(self, result: "Result") -> bool:
         """Whether it says anything about this cell."""
         return self.connect in (None, result.connect) and self.write in (None, result.write)
 
@@ -64,6 +66,9 @@ class ThresholdOutcome:
 
 def metrics() -> list[str]:
     """Every name that a threshold may use."""
+    from chunk7.analysis.results import Result
+    from chunk7.analysis.returns import COLUMNS
+
     names: list[str] = []
     for one in msgspec.structs.fields(Result):
         if one.type in (str, Explored | None):
@@ -93,7 +98,7 @@ def parse_threshold(text: str) -> Threshold:
     )
 
 
-def evaluate(thresholds: Sequence[Threshold], results: Iterable[Result]) -> ThresholdOutcome:
+def evaluate(thresholds: Sequence[Threshold], results: "Iterable[Result]") -> ThresholdOutcome:
     """Hold every threshold against every cell it concerns.
 
     One that concerns no cell, or whose metric is null, is unknown rather than held.
@@ -125,7 +130,7 @@ def beyond_proof(threshold: Threshold, connections: int) -> int | None:
     return needed if needed > connections else None
 
 
-def _doubt(threshold: Threshold, result: Result) -> str:
+def _doubt(threshold: Threshold, result: "Result") -> str:
     """Why a bound that held is not proven; '' if it is, or is no bound."""
     high = result.loss_rate_high
     if threshold.bound is None or high is None or high <= threshold.bound:
@@ -135,7 +140,7 @@ def _doubt(threshold: Threshold, result: Result) -> str:
     return f"loss_rate is {result.loss_rate:g}, but may be {high:.2g}{more}"
 
 
-def _value(result: Result, metric: str) -> float | None:
+def _value(result: "Result", metric: str) -> float | None:
     name, _, part = metric.partition(".")
     whole = getattr(result, name)
     if name == "causes":

@@ -128,12 +128,9 @@ def add_load(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it; the exit code. Raises Chunk7Error for what ended the run early."""
-    # Imported here, because they bring pandas: not every subcommand should wait for that.
-    from chunk7.cluster.jobs.report import report_of_run
+    # Imported where they are needed: what judges and draws takes longer than a cluster to start.
     from chunk7.cluster.jobs.run import execute
     from chunk7.cluster.settings import read_settings
-    from chunk7.console import stdout_console
-    from chunk7.run_table import PLAIN_WIDTH, show
 
     settings = read_settings(args)
     plan = settings.plan
@@ -144,12 +141,18 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.buffer.write(msgspec.json.encode(outcome.summary) + b"\n")
         sys.stdout.flush()
     else:
+        from chunk7.console import stdout_console
+        from chunk7.run_table import PLAIN_WIDTH, show
+
         show(outcome.summary, stdout_console(PLAIN_WIDTH))
+        sys.stdout.flush()  # the report takes longer than reading this does to begin
     if outcome.error is not None:
         raise outcome.error
     code = exit_code(outcome.summary, settings.thresholds)
     if args.no_report:
         return code
+    from chunk7.cluster.jobs.report import report_of_run
+
     report = report_of_run(outcome, settings.thresholds)
     if report is None:
         return code or 1

@@ -18,6 +18,9 @@ from chunk7.wire.plan import OPTIONS, Cell
 _LOCUSTFILE = Path(loadtest.__file__).with_name("locustfile.py")
 _NO_WARNING = 100
 """Users a second that Locust starts without a warning."""
+_AT_ONCE = 500
+"""Users that are started in one second where nobody sees that warning. It is for users that load
+what they test as soon as they are there; ours wait for the first cell."""
 _RAMP_S = 10.0
 _STOP_WITHIN_S = 4.0
 """It gives its workers three seconds."""
@@ -25,7 +28,8 @@ _STOP_WITHIN_S = 4.0
 
 def headless(settings: RunSettings, endpoints: Endpoints, folder: Path, run_name: str) -> Part:
     """Locust that runs every cell once and ends."""
-    command = _command(settings, endpoints, folder, run_name)
+    at_once = {"--spawn-rate": _spawn_rate(settings.plan.users, _AT_ONCE)}
+    command = _command(settings, endpoints, folder, run_name, at_once)
     return Part(
         "locust",
         (*command, "--headless", "--once", "--only-summary"),
@@ -88,7 +92,7 @@ def load_options(
         "--run-name": plan.run,
         "--faults": "; ".join(plan.faults),
         "--fault-names": ",".join(settings.fault_names),
-        "--spawn-rate": _spawn_rate(plan.users),
+        "--spawn-rate": _spawn_rate(plan.users, _NO_WARNING),
         **{found.option: found.spelled(getattr(plan, name)) for name, found in OPTIONS.items()},
     }
 
@@ -101,9 +105,9 @@ def target_options(adapter: Adapter) -> dict[str, object]:
     return options
 
 
-def _spawn_rate(users: int) -> float:
-    """Users started a second: all in one, as far as Locust does not warn of it; in ten at most."""
-    return max(min(users, _NO_WARNING), users / _RAMP_S)
+def _spawn_rate(users: int, at_once: int) -> float:
+    """Users started a second: all in one, if they are not too many for it; in ten at most."""
+    return max(min(users, at_once), users / _RAMP_S)
 
 
 def web_options(settings: RunSettings, judge: str, delay: str | None) -> dict[str, object]:

@@ -10,14 +10,13 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from chunk7.analysis.manifest import SETTLE_MS, Manifest, TargetFacts, write_manifest
-from chunk7.analysis.results import Summary
-from chunk7.analysis.study import Study
 from chunk7.cluster.deployments import load, local
 from chunk7.cluster.deployments.local import Endpoints
 from chunk7.cluster.deployments.local_controls import LocalControls
@@ -25,7 +24,6 @@ from chunk7.cluster.deployments.open_files import allow_files
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.cluster.jobs.faults import FaultRecords, fault_records, follow_timetables
 from chunk7.cluster.jobs.interrupts import run_interruptibly
-from chunk7.cluster.jobs.judge import judge
 from chunk7.cluster.jobs.progress import follow, timetable_of
 from chunk7.cluster.jobs.surroundings import surroundings
 from chunk7.cluster.jobs.unexpected import as_line
@@ -35,6 +33,10 @@ from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.producer.answers import SHIPPED, read_answers
 from chunk7.wire.folders import make_empty
 from chunk7.wire.store.option import without_password
+
+if TYPE_CHECKING:
+    from chunk7.analysis.results import Summary
+    from chunk7.analysis.study import Study
 
 FOREIGN_SETTLE_MS = 1_000
 """Nobody knows how long somebody else's back end takes; ours is quicker (`SETTLE_MS`)."""
@@ -48,8 +50,8 @@ class RunOutcome:
     """
 
     folder: Path
-    summary: Summary
-    study: Study | None
+    summary: "Summary"
+    study: "Study | None"
     error: Chunk7Error | None
 
 
@@ -76,6 +78,8 @@ def execute(
     folder, run_name = prepare(settings, out)
     write_manifest(folder, _manifest(settings, run_name, kind.facts()))
     error = _attempt(kind.drive(settings, folder, run_name, console), folder)
+    from chunk7.cluster.jobs.judge import judge
+
     summary, study, unwritten = judge(folder, error)
     return RunOutcome(folder, summary, study, error or unwritten)
 
@@ -153,7 +157,7 @@ async def load_and_follow(
     """
     [locust] = await cluster.start(load.headless(settings, endpoints, folder, run_name))
     timetables = partial(timetable_of, endpoints.producer)
-    beside = [follow(timetables, settings.cells.cells, console)]
+    beside = [follow(timetables, settings.cells.cells, console), _be_ready_to_judge()]
     beside += [] if faults is None else [faults]
     try:
         async with asyncio.timeout(settings.limit_s):
@@ -161,6 +165,12 @@ async def load_and_follow(
     except TimeoutError:
         late = f"the load test did not end within {settings.limit_s:.0f} s"
         raise Chunk7Error(late + locust.last_lines()) from None
+
+
+async def _be_ready_to_judge() -> None:
+    """Import what judges, which takes half a second, while Locust starts: nothing is streamed yet
+    for two seconds, in which a core is idle."""
+    await asyncio.to_thread(import_module, "chunk7.cluster.jobs.judge")
 
 
 async def until_ended(

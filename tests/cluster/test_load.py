@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chunk7.cluster.deployments.load import load_options, web_options
+from chunk7.cluster.deployments.load import headless, load_options, web_options
 from chunk7.cluster.deployments.local import Endpoints
 from chunk7.cluster.deployments.parts import spelled
 from chunk7.cluster.settings import RunSettings, read_settings
@@ -55,6 +55,18 @@ def test_users_are_started_at_once_but_for_locusts_warning_and_within_ten_second
     chosen = settings("--users", str(users))
     options = load_options(chosen, Endpoints("redis://s", "ws://h:1", "http://p:1"), Path("r"), "n")
     assert f"{options['--spawn-rate']:g}" == rate
+
+
+@pytest.mark.parametrize(("users", "rate"), [(9, "9"), (120, "120"), (9_000, "900")])
+def test_without_a_form_nobody_sees_the_warning_and_nobody_waits_a_second(
+    users: int, rate: str
+) -> None:
+    """120 users took Locust 1 s to start, and chunk7 as long to its first cell."""
+    chosen = settings("--users", str(users))
+    endpoints = Endpoints("redis://s", "ws://h:1", "http://p:1")
+    command = [*map(str, headless(chosen, endpoints, Path("r"), "n").command)]
+    assert float(command[command.index("--spawn-rate") + 1]) == float(rate)
+    assert command.count("--spawn-rate") == 1
 
 
 def test_locust_gets_every_parameter_of_the_plan_as_it_is() -> None:
