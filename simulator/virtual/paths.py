@@ -11,24 +11,30 @@ from typing import Any
 from chunk7.delivery.effects import StreamRead
 from chunk7.delivery.stepping import Steps
 
-ROOM = 2_000_000
-"""Chunks of the answers that a table keeps, 16 MiB of references: then it begins anew."""
+ROOM = 8_000_000
+"""Words that a table keeps, 64 MiB, one for each chunk of an answer: then it begins anew."""
+WORDS = 40
+"""Of a place without its answer."""
+LONGEST = 1_000
+"""Chunks of an answer that is kept: there are as many longer ones, and few are met again."""
+
+Given = tuple[Any, ...]
+"""How a generator is brought to a place: (what makes it,), or (how to the place before, answer)."""
 
 
 class Path:
     """A place on the way through an ordering. `effect` is what it waits for, None at the end.
 
     `after` has the places behind it, by what the answer is called. `act` and `note` are the
-    driver's: how it performs the effect, and what it has worked out of it.
+    driver's: how it performs the effect, and what it has worked out of it. No place refers to one
+    before it, so that what is no longer kept is gone at once.
     """
 
-    __slots__ = ("act", "after", "answer", "before", "effect", "note")
+    __slots__ = ("act", "after", "effect", "given", "note")
 
-    def __init__(self, effect: Any, before: "Path | None", answer: Any) -> None:
+    def __init__(self, effect: Any, given: Given) -> None:
         self.effect = effect
-        self.before = before
-        self.answer = answer
-        """What the effect before it was answered."""
+        self.given = given
         self.after: dict[Hashable, Path] = {}
         self.act: Any = None
         self.note: Any = None
@@ -50,8 +56,7 @@ class Paths:
         """Where the generators that `make` makes begin: the same for all that bear this name."""
         root = self._roots.get(name)
         if root is None:
-            self._steps = make()
-            root = self._roots[name] = self._new(self._steps, None, make)
+            root = self._roots[name] = self._new(make(), (make,))
         return root
 
     def learn(self, path: Path, name: Hashable, answer: Any) -> Path:
@@ -61,37 +66,45 @@ class Paths:
         """
         steps = self._steps if self._at is path else None
         if steps is None:
-            steps = _again(path)
+            steps = _brought(path.given)
         self._at = None  # until it stands somewhere again: an error ends a generator
         steps.advance(answer)
-        self._make_room(answer)
-        found = path.after[name] = self._new(steps, path, answer)
+        found = self._new(steps, (path.given, answer))
+        if self._has_room(name, answer):
+            path.after[name] = found
         return found
 
-    def _new(self, steps: Steps, before: Path | None, answer: Any) -> Path:
-        path = Path(steps.effect, before, answer)
+    def _new(self, steps: Steps, given: Given) -> Path:
+        path = Path(steps.effect, given)
         self._steps, self._at = steps, path
         if steps.effect is not None:
             self._prepare(path)
         return path
 
-    def _make_room(self, answer: Any) -> None:
-        """Who is under way keeps the path that it is on, and beginnings stay beginnings."""
+    def _has_room(self, name: Hashable, answer: Any) -> bool:
+        """Whether to keep what it leads to. Who is under way keeps the path that it is on.
+
+        What is called as a cursor is has an instant in it, and does not come again.
+        """
         chunks = answer.chunks if isinstance(answer, StreamRead) else answer
-        self._kept += 1 + (len(chunks) if isinstance(chunks, tuple) else 0)
+        size = len(chunks) if isinstance(chunks, tuple) else 0
+        if size > LONGEST or isinstance(name, str):
+            return False
+        self._kept += WORDS + size
         if self._kept > ROOM:
+            self._kept = WORDS + size
             for root in self._roots.values():
                 root.after.clear()
-            self._kept = 0
+        return True
 
 
-def _again(path: Path) -> Steps:
-    """A generator that stands there: it is given all answers once more."""
+def _brought(given: Given) -> Steps:
+    """A generator that is made anew and given all answers once more."""
     answers = []
-    while path.before is not None:
-        answers.append(path.answer)
-        path = path.before
-    steps: Steps = path.answer()
+    while len(given) == 2:
+        given, answer = given
+        answers.append(answer)
+    steps: Steps = given[0]()
     for answer in reversed(answers):
         steps.advance(answer)
     return steps

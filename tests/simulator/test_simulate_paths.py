@@ -1,5 +1,6 @@
 """A table of an ordering's paths: each is found out once, and is what the generator would do."""
 
+import gc
 from collections import Counter
 
 import pytest
@@ -18,7 +19,7 @@ from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Join
 from chunk7.delivery.stepping import Steps
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
-from chunk7.simulator.virtual.paths import Path, Paths
+from chunk7.simulator.virtual.paths import LONGEST, WORDS, Path, Paths
 from chunk7.simulator.virtual.settings import SimulationSettings
 from chunk7.simulator.virtual.simulate import simulate
 
@@ -121,3 +122,25 @@ def test_an_error_comes_each_time_that_the_way_is_taken() -> None:
     for _ in range(2):
         with pytest.raises(OrderingError, match="raised ValueError: no"):
             paths.learn(root, 1, 1)
+
+
+def test_what_is_no_longer_kept_is_gone_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Places knew the one before them: gigabytes that were forgotten waited for a collection."""
+    monkeypatch.setattr("chunk7.simulator.virtual.paths.ROOM", 4 * (WORDS + 3))
+    paths, root, _ = begun()
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(thing, Path) for thing in gc.get_objects())
+        for name in range(100):
+            paths.learn(root, name, CHUNKS)
+        assert sum(isinstance(thing, Path) for thing in gc.get_objects()) - before <= 5
+    finally:
+        gc.enable()
+
+
+def test_an_answer_of_very_many_chunks_is_not_kept() -> None:
+    paths, root, _ = begun()
+    path = paths.learn(root, LONGEST + 1, CHUNKS[:1] * (LONGEST + 1))
+    assert (path.effect, root.after) == (ReadHead(), {})
+    assert paths.learn(path, 7, 7).effect == SendWelcome(7)
