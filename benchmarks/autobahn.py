@@ -2,8 +2,8 @@
 
 python -m benchmarks.autobahn --wstest PATH [--cases '1.*' ...] [--json]
 
-`wstest` is the suite's own program, for Python 2.7. The node's end: a server with the settings of
-`nodes/server.py` and the node's `Client`, which sends back what it is sent. The load test's end:
+`wstest` is the suite's own program, for Python 2.7. The node's end: its `NodeConnection` and
+`Client`, for longer messages and more frames, which send back what comes. The load test's end:
 `loadtest/targets/websocket.py`. Left out are 12 and 13, compression, which neither of them offers.
 """
 
@@ -20,14 +20,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from chunk7.cluster.deployments.probes import free_ports
 from chunk7.loadtest.targets import websocket
 from chunk7.loadtest.targets.errors import Closed
-from chunk7.nodes.transports.websocket import CLOSE_TIMEOUT_S, Client, text_frame
+from chunk7.nodes.door import Door
+from chunk7.nodes.transports import connection, frame_limit
+from chunk7.nodes.transports.connection import NodeConnection
+from chunk7.nodes.transports.websocket import Client, text_frame
 
 HOST = "127.0.0.1"
 LEFT_OUT = ["12.*", "13.*"]
@@ -44,12 +45,10 @@ VERDICTS = ("OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED", "FAILED")
 OTHERWISE = {
     "7.1.5": "`websockets` answers a close within an unfinished message with 1002, not with 1000",
     "9.1.6": "a user gives up what a server has not taken after 1 s; it sends short frames only",
-    "9.3.1": "more fragments of one message than `websockets` takes: 1009",
+    "9.3.1": "more fragments of one message than a node takes: 1009",
     "9.3.2": "the same",
-    "9.3.3": "the same",
     "9.4.1": "the same",
     "9.4.2": "the same",
-    "9.4.3": "the same",
 }
 """Cases that we know to fail, and why that may stay so."""
 
@@ -62,8 +61,16 @@ Cases = dict[str, dict[str, str]]
 
 async def node_end(wstest: Path, cases: Sequence[str], folder: Path) -> Cases:
     """Serve the suite's client with the node's transport."""
-    options: dict[str, Any] = {"compression": None, "close_timeout": CLOSE_TIMEOUT_S}
-    async with serve(_echo, HOST, 0, max_size=LONGEST_MESSAGE_BYTES, **options) as server:
+    connection.MAX_MESSAGE_BYTES, frame_limit.BURST_FRAMES = LONGEST_MESSAGE_BYTES, float("inf")
+    door, echoes = Door[NodeConnection](100), set[asyncio.Task[None]]()
+
+    def begin(accepted: NodeConnection) -> None:
+        echoes.add(asyncio.create_task(_echo(accepted)))
+
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(
+        lambda: NodeConnection(door, lambda _connection, _request: None, begin), HOST, 0
+    ) as server:
         port = server.sockets[0].getsockname()[1]
         specification = {
             "outdir": str(folder / "node"),
@@ -81,14 +88,13 @@ async def node_end(wstest: Path, cases: Sequence[str], folder: Path) -> Cases:
     return _verdicts(folder / "node", "node")
 
 
-async def _echo(connection: ServerConnection) -> None:
-    client = Client(connection, 0, "suite", LONGEST_MESSAGE_BYTES, lambda _: None)
-    with contextlib.suppress(ConnectionClosed):  # most cases end so
-        async for message in connection:
-            if isinstance(message, str):
-                client.write(text_frame(message.encode()))
-            else:  # a node has no use for it, and closes; the suite wants it back
-                client.write(Frame(Opcode.BINARY, message).serialize(mask=False))
+async def _echo(accepted: NodeConnection) -> None:
+    client = Client(accepted, 0, "suite", LONGEST_MESSAGE_BYTES, lambda _: None)
+    while (message := await accepted.inbox.take()) is not None:
+        if isinstance(message, str):
+            client.write(text_frame(message.encode()))
+        else:  # a node has no use for it, and closes; the suite wants it back
+            client.write(Frame(Opcode.BINARY, message).serialize(mask=False))
 
 
 # --- the load test's end ---

@@ -101,7 +101,7 @@ class NodeConnection(asyncio.Protocol):
         return self.protocol.reject(status, text)
 
     async def drain(self) -> None:
-        """Wait until the transport is below its mark, or gone."""
+        """Wait until the system has taken what was written, or it is gone."""
         if self.paused:
             await self._waiters.wait()
 

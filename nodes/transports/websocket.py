@@ -3,7 +3,7 @@
 Frames are written to the transport as ready-made bytes. A chunk's are built once, whoever gets
 it, and writing never waits: a client that does not keep up is closed, and slows nobody. What it is
 behind waits here as references to those same bytes; asyncio's own buffer, which would copy them for
-each client into one growing block, is left once it is past its mark.
+each client into one growing block, has no more than the rest of one write.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class Client:
         self._fileno = connection.fileno
         self._max_outbox_bytes = max_outbox_bytes
         self._outbox: deque[bytes] | None = None
-        """What waits until the transport is below its mark again, or a message is complete."""
+        """What waits until the system takes something again, or a message is complete."""
         self._outbox_bytes = 0
         self._in_message = False
         """A fragmented message is under way: no other may begin."""
@@ -170,7 +170,9 @@ class Client:
                 self._direct = self._closing_task is None
 
     async def _taken(self) -> None:
-        """Wait until the transport is below its mark."""
+        """Wait until the system has taken what was written."""
+        if not self._connection.paused:
+            return
         try:
             async with asyncio.timeout(STALL_TIMEOUT_S):
                 while self._connection.paused and self._connection.state is State.OPEN:
