@@ -1,6 +1,6 @@
 """What a load-test user costs the load generator: CPU time a connection and a message.
 
-    python -m benchmarks.websocket_user            # measures, prints the table
+    python -m benchmarks.websocket_user [--rounds 3] [--json FILE]
 
 A server in a process of its own sends the same chunks to every client. Each client runs in a
 fresh process under gevent with everything monkey-patched, as in Locust, one greenlet a connection.
@@ -11,8 +11,12 @@ trickle   200 connections, each 20 chunks a second at its own phase, 3 s: a wake
           chunk, as it is when users of many sessions read
 burst     1 connection, 20,000 chunks as fast as they come: many chunks a read
 connect   300 connections one after the other: open, close
+idle      300 connections at once that receive nothing more: memory each, and of the process before
+
+`chunk7, verified` has imported what a Locust worker imports, so its memory is that of one.
 """
 
+import argparse
 import json
 import random
 import statistics
@@ -20,12 +24,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
+
+from benchmarks import rows
 
 ROUNDS = 3
 TRICKLE_CONNECTIONS, TRICKLE_CHUNKS, TRICKLE_INTERVAL_S = 200, 60, 0.05
 BURST_CHUNKS, BURST_SIZE = 20_000, 20
-CONNECTS = 300
+CONNECTS = IDLE = 300
 
 CLIENTS = {
     "chunk7": "chunk7.loadtest.targets.websocket",
@@ -111,15 +118,16 @@ def _websocket_client(url: str) -> int:
 
 def _verified() -> Callable[[str], int]:
     import tempfile
-    from pathlib import Path
 
     import gevent
+    import locust.main  # noqa: F401  # what a worker has in memory
 
+    import chunk7.loadtest.run  # noqa: F401
     from chunk7.loadtest.targets.errors import Closed
     from chunk7.loadtest.targets.incoming import Payload
     from chunk7.loadtest.targets.reader import Reader
     from chunk7.loadtest.targets.websocket import connect
-    from chunk7.wire.records import Recorder
+    from chunk7.wire.recorder import Recorder
 
     recorder = Recorder(Path(tempfile.mkdtemp()), "benchmark")
 
@@ -193,12 +201,16 @@ def _client(name: str) -> Callable[[str], int]:
 
 
 def measure(name: str, port: int) -> dict[str, float]:
-    """CPU per message in us (trickle, burst) and per connection in ms, of this process."""
+    """CPU per message in us (trickle, burst) and per connection in ms, and memory, of this process.
+
+    base_mib: with one connection made and gone; idle_kib: of each open one.
+    """
     import gevent
 
     client = _client(name)
     address = f"ws://127.0.0.1:{port}"
     client(f"{address}/100/20/0")  # imports and first-time costs
+    base_mib = _rss_mib()
 
     started = time.process_time()
     url = f"{address}/{TRICKLE_CHUNKS}/1/{TRICKLE_INTERVAL_S}"
@@ -215,45 +227,81 @@ def measure(name: str, port: int) -> dict[str, float]:
     for _ in range(CONNECTS):
         client(f"{address}/0/1/0")
     connect_s = time.process_time() - started
+
+    before_mib = _rss_mib()
+    idle = [gevent.spawn(client, f"{address}/1/1/600") for _ in range(IDLE)]
+    gevent.sleep(3)
+    idle_mib = _rss_mib() - before_mib
+    gevent.killall(idle)
     return {
+        "base_mib": base_mib,
+        "idle_kib": 1_024 * idle_mib / IDLE,
         "trickle_us": 1e6 * trickle_s / (TRICKLE_CONNECTIONS * TRICKLE_CHUNKS),
         "burst_us": 1e6 * burst_s / BURST_CHUNKS,
         "connect_ms": 1e3 * connect_s / CONNECTS,
     }
 
 
+def _rss_mib() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4_096 / 2**20
+
+
 # --- the comparison ------------------------------------------------------------------------
 
+MEASURES = (
+    ("a user: a chunk that comes alone, connecting included", "us", "trickle_us", 22.0),
+    ("a user: chunks together, 20 a read", "us", "burst_us", None),
+    ("a user: a connection", "ms", "connect_ms", 0.5),
+    ("a user: memory of the process", "MiB", "base_mib", 90.0),
+    ("a user: memory of a connection", "KiB", "idle_kib", 8.0),
+)
 
-def main() -> None:
-    """Measure every client in turn, several times over, and print the table."""
+
+def compare(rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """Every client in turn, several times over."""
     this = [sys.executable, "-m", "benchmarks.websocket_user"]
     server = subprocess.Popen([*this, "server"], stdout=subprocess.PIPE, text=True)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in CLIENTS}
     try:
         assert server.stdout is not None
         port = server.stdout.readline().strip()
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for name in CLIENTS:
-                output = subprocess.check_output([*this, name, port], text=True)
+                output = subprocess.check_output([*this, name, port], text=True, timeout=120)
                 found[name].append(json.loads(output.splitlines()[-1]))
     finally:
         server.terminate()
         server.wait(10)
-    print("| client | trickle, us a message | burst, us a message | ms a connection |")
-    print("|---|---:|---:|---:|")
-    for name, rounds in found.items():
-        median = {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}
-        print(
-            f"| {name} | {median['trickle_us']:.1f} | {median['burst_us']:.1f} "
-            f"| {median['connect_ms']:.2f} |"
-        )
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> list[rows.Row]:
+    """Measure, print the table, write the rows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args(arguments)
+    found = compare(given.rounds)
+    measured = []
+    for what, unit, key, target in MEASURES:
+        ours, noise = rows.spread([one[key] for one in found["chunk7, verified"]])
+        peers = {
+            name: statistics.median(one[key] for one in taken)
+            for name, taken in found.items()
+            if name != "chunk7, verified"
+        }
+        measured.append(rows.Row(what, unit, ours, peers, target, noise=noise))
+    print(rows.table(measured))
+    if given.json:
+        rows.write(given.json, measured, ["websocket-client"])
+    return measured
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["server"]:
         serve_forever()
-    elif len(sys.argv) == 3:
+    elif len(sys.argv) == 3 and sys.argv[1] in CLIENTS:
         from gevent import monkey
 
         monkey.patch_all()

@@ -69,8 +69,10 @@ class Incoming:
                 return
             self._protocol.receive_data(part)
             for event in self._protocol.events_received():
-                if isinstance(event, Response) and event.status_code != 101:
-                    raise Refused(event.status_code, _first_line(event))
+                if isinstance(event, Response):
+                    if event.status_code != 101:
+                        raise Refused(event.status_code, _first_line(event))
+                    event.headers.clear()  # the protocol's generator keeps it: 2 KiB a connection
 
     def feed(self, received: bytes) -> None:
         """Small whole text messages are ready as they are; all other frames are the protocol's."""
