@@ -4,20 +4,24 @@ What comes of it is looked up wherever these parts meet again. That what is left
 view really does not matter to it, is held by tests: the same schedules, one by one, as `World` has.
 """
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+from weakref import WeakMethod
 
 from chunk7.delivery.contract import Contract
 from chunk7.delivery.effects import SendControl, SendWelcome
 from chunk7.faults.fault import ClientView
 from chunk7.simulator.explore.arrivals import Arrival
-from chunk7.simulator.explore.parts import NOBODY, Heard, Left, Numbers, PartNumbers, Parts
+from chunk7.simulator.explore.parts import Heard, Left, Numbers, PartNumbers, Parts
 from chunk7.simulator.explore.programs import ENDED
 from chunk7.simulator.explore.schedule import Step
 from chunk7.simulator.explore.state import Joiner, OpenWrite, ScheduleOutcome, State
 from chunk7.simulator.explore.stores import Stores
 from chunk7.simulator.explore.strokes import Felt
 from chunk7.simulator.explore.world import World
+
+Answer = TypeVar("Answer")
 
 PartMove = tuple[Step, Parts]
 Change = tuple[tuple[str, Any], ...]
@@ -36,7 +40,7 @@ class Work(NamedTuple):
 
 _WRITING = ((OpenWrite(0, ENDED),),)
 _BEHIND = ((0, 0, False),)
-_CHANGED = {"channels", "stale", "started"}
+_CHANGED = ("channels", "stale", "started")
 """What a node's work for one client may change of what all share."""
 _SEEING = (SendControl, SendWelcome)
 """Effects that vouch for something: which writes have begun matters to them."""
@@ -50,26 +54,25 @@ class PartedWorld:
         """Those of all moves so far."""
         self._world = world
         self._parts = PartNumbers()
-        self._nobody = self._parts.node(NOBODY)
         self._sights = Numbers[State]()
         self._changes = Numbers[Change](())
         self._feelings = Numbers[tuple[Felt, ...]](())
         self._missing: dict[bool, int] = {}
-        self._shared_moves = cache(self._share)
-        self._arrived = cache(self._arrive)
-        self._received = cache(self._receive)
-        self._sight = cache(self._see)
-        self._looks = cache(self._look)
-        self._served = cache(self._serve)
-        self._worked = cache(self._work)
-        self._misses = cache(self._miss)
-        self._changed = cache(self._change)
-        self._read = cache(self._hear)
-        self._left = cache(self._leave)
-        self._viewed = cache(self._view)
-        self._options = cache(self._strike)
-        self._felt = cache(self._feel)
-        self._harmed = cache(self._harm)
+        self._shared_moves = _once(self._share)
+        self._arrived = _once(self._arrive)
+        self._received = _once(self._receive)
+        self._sight = _once(self._see)
+        self._looks = _once(self._look)
+        self._served = _once(self._serve)
+        self._worked = _once(self._work)
+        self._misses = _once(self._miss)
+        self._changed = _once(self._change)
+        self._read = _once(self._hear)
+        self._left = _once(self._leave)
+        self._viewed = _once(self._view)
+        self._options = _once(self._strike)
+        self._felt = _once(self._feel)
+        self._harmed = _once(self._harm)
 
     def initial(self) -> Parts:
         """The first state."""
@@ -130,7 +133,7 @@ class PartedWorld:
         return self._told(*self._received(node, arrival), reader)
 
     def _receive(self, node: int, arrival: Arrival) -> Half:
-        return self._half(self._world.received(self._parts.nodes[node], arrival))
+        return self._half(self._world.received(self._parts.joiner(node), arrival))
 
     def _told(self, node: int, heard: Heard | None, reader: int) -> int:
         """The client when it has heard that."""
@@ -144,16 +147,16 @@ class PartedWorld:
 
     def _look(self, client: int) -> bool:
         """Whether it matters to the node's work for the client which writes have begun."""
-        program = self._parts.nodes[self._parts.clients[client][0]].program
+        program = self._parts.joiner(self._parts.clients[client][0]).program
         return self._world.cell.contract is Contract.FROM_MESSAGE or (
             program != ENDED and type(self._world.programs.effect(program)) in _SEEING
         )
 
     def _miss(self, reader: int) -> bool:
         """Whether the client knows of a hole."""
-        memory, client = self._parts.memory(reader), self._world.reception.client
+        memory, client = self._parts.joiner(reader=reader).client, self._world.reception.client
         misses = client.asks and client.misses(memory)
-        self._missing.setdefault(misses, memory)
+        self._missing.setdefault(misses, reader)
         return misses
 
     def _serve(self, place: int, client: int, sight: int) -> list[tuple[Step, int, int]]:
@@ -167,8 +170,8 @@ class PartedWorld:
 
     def _work(self, place: int, node: int, sight: int, misses: bool) -> list[Work]:
         """What a node may do for a client of which it only knows whether it misses anything."""
-        joiners = [NOBODY] * self._world.cell.joiners
-        joiners[place] = self._parts.nodes[node]._replace(client=self._missing[misses])
+        joiners = [Joiner()] * self._world.cell.joiners
+        joiners[place] = self._parts.joiner(node, self._missing[misses])
         before = self._sights[sight]._replace(joiners=tuple(joiners))
         return [
             Work(
@@ -184,7 +187,7 @@ class PartedWorld:
         return self._parts.share(state)
 
     def _hear(self, reader: int, heard: Heard) -> tuple[int, Left | None]:
-        client = self._parts.joiner(self._nobody, reader)
+        client = self._parts.joiner(reader=reader)
         frames, excused, has_history = heard
         after = self._world.reception.hear(
             client._replace(hearing=frames, excused=excused, has_history=has_history)
@@ -194,12 +197,12 @@ class PartedWorld:
         return self._parts.reader(after), left
 
     def _leave(self, node: int, left: Left) -> int:
-        client = self._parts.nodes[node]
+        client = self._parts.joiner(node)
         fetches = (*client.fetches, *left.fetches)
         return self._parts.node(client._replace(fetches=fetches, has_history=left.has_history))
 
     def _view(self, client: int) -> ClientView:
-        return self._world.view(self._parts.nodes[self._parts.clients[client][0]])
+        return self._world.view(self._parts.joiner(self._parts.clients[client][0]))
 
     def _strike(
         self, shared: int, views: tuple[ClientView, ...]
@@ -212,12 +215,13 @@ class PartedWorld:
 
     def _feel(self, place: int, client: int, felt: int) -> int:
         node, reader = self._parts.clients[client]
-        after = self._harmed(place, node, self._parts.memory(reader), felt)
+        memory = self._parts.joiner(reader=reader).client
+        after = self._harmed(place, node, memory, felt)
         return self._parts.clients.of((after, reader))
 
     def _harm(self, place: int, node: int, memory: int, felt: int) -> int:
         """What is left of a node's work for a client; where that resumes it may have to say."""
-        joiner = self._parts.nodes[node]._replace(client=memory)
+        joiner = self._parts.joiner(node)._replace(client=memory)
         return self._parts.node(self._world.felt(joiner, place, self._feelings[felt]))
 
     def _half(self, joiner: Joiner) -> Half:
@@ -229,6 +233,21 @@ class PartedWorld:
     def _taken(self, step: Step) -> Step:
         self.effects.add(step.effect)
         return step
+
+
+def _once(rule: Callable[..., Answer]) -> Callable[..., Answer]:
+    """The rule, executed once for whatever it is given.
+
+    It does not keep the world alive, which so goes with its last user and not with a collection.
+    """
+    method = WeakMethod(rule)
+
+    def execute(*given: Any) -> Answer:
+        bound = method()
+        assert bound is not None
+        return bound(*given)
+
+    return cache(execute)
 
 
 def _seen(state: State, stores: Stores, writes: bool) -> State:
@@ -254,9 +273,9 @@ def _seen(state: State, stores: Stores, writes: bool) -> State:
 def _difference(before: State, after: State) -> Change:
     """What a node's work for a client has changed of what all share."""
     changes = tuple(
-        (name, now)
-        for name, was, now in zip(State._fields, before, after, strict=True)
-        if was != now and name != "joiners"
+        (name, getattr(after, name))
+        for name in _CHANGED
+        if getattr(after, name) is not getattr(before, name)
     )
-    assert {name for name, _ in changes} <= _CHANGED, changes
+    assert after == before._replace(joiners=after.joiners, **dict(changes))
     return changes

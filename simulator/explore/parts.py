@@ -5,10 +5,8 @@ of parts that have met others before: `parted_world` makes the rules fast by tha
 """
 
 from collections.abc import Hashable
-from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from chunk7.simulator.explore.programs import ENDED
 from chunk7.simulator.explore.state import Joiner, State
 
 Value = TypeVar("Value", bound=Hashable)
@@ -16,15 +14,11 @@ Value = TypeVar("Value", bound=Hashable)
 Parts = tuple[int, ...]
 """What all share, then a number a client."""
 
-READER = (
-    *("client", "received", "shown", "latest", "duplicated", "disordered", "rewound"),
-    *("receipts", "told", "ended", "short", "foreign"),
-)
-"""What hearing reads and changes, and nothing else of a client does: but for `client`, of which a
-node asks whether it misses anything, and at a new connection where it resumes."""
-NOBODY = Joiner(0, ENDED, 0)
-_read = attrgetter(*READER)
-_UNREAD = {name: getattr(NOBODY, name) for name in READER}
+_HEARING = Joiner._fields.index("hearing")
+"""Fields before it are what a node does for its client, those behind it what the client has heard.
+
+Nothing else of a client reads or changes those; but of `client` a node asks whether it misses
+anything, and at a new connection where it resumes."""
 
 
 class Numbers(Generic[Value]):
@@ -63,13 +57,13 @@ class Left(NamedTuple):
 
 
 class PartNumbers:
-    """The parts that an exploration has come to."""
+    """The parts that an exploration has come to. Nodes and readers 0 are those of nobody."""
 
     def __init__(self) -> None:
         self.shared = Numbers[State]()
         self.clients = Numbers[tuple[int, int]]()
-        self.nodes = Numbers[Joiner]()
-        self.readers = Numbers[tuple[Any, ...]]()
+        self.nodes = Numbers[tuple[Any, ...]](Joiner()[:_HEARING])
+        self.readers = Numbers[tuple[Any, ...]](Joiner()[_HEARING + 1 :])
 
     def split(self, state: State) -> Parts:
         """A state between two steps, in parts."""
@@ -82,20 +76,15 @@ class PartNumbers:
 
     def node(self, joiner: Joiner) -> int:
         """What the node does for the client; what it is about to hear is no part."""
-        return self.nodes.of(joiner._replace(hearing=(), **_UNREAD))
+        return self.nodes.of(joiner[:_HEARING])
 
     def reader(self, joiner: Joiner) -> int:
         """What the client has heard."""
-        return self.readers.of(_read(joiner))
+        return self.readers.of(joiner[_HEARING + 1 :])
 
-    def memory(self, reader: int) -> int:
-        """Of the client's policy."""
-        return self.readers[reader][0]  # type: ignore[no-any-return]  # the first of READER
-
-    def joiner(self, node: int, reader: int) -> Joiner:
+    def joiner(self, node: int = 0, reader: int = 0) -> Joiner:
         """A client, put together."""
-        read = dict(zip(READER, self.readers[reader], strict=True))
-        return self.nodes[node]._replace(**read)
+        return Joiner._make((*self.nodes[node], (), *self.readers[reader]))
 
     def state(self, parts: Parts) -> State:
         """A state, put together."""

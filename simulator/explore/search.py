@@ -5,8 +5,10 @@ schedules lead on from it, and how many of them lose, is known, so the counts ar
 complete schedules though only states are visited.
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -14,7 +16,7 @@ from typing import Any, NamedTuple
 from chunk7.delivery.contract import Contract
 from chunk7.delivery.errors import OrderingError
 from chunk7.simulator.explore.company import in_company, of_two, without_company
-from chunk7.simulator.explore.counting import STEP, Distance, distances, longest, ways
+from chunk7.simulator.explore.counting import Level, levels, longest, shortest_ways, ways_by_kind
 from chunk7.simulator.explore.coverage import expected_effects
 from chunk7.simulator.explore.parted_world import PartedWorld, PartMove
 from chunk7.simulator.explore.parts import Parts, canonical
@@ -161,10 +163,11 @@ def explore(cell: ExploreCell, limits: SearchLimits | None = None) -> Exploratio
     """
     limits = limits or SearchLimits()
     began = time.monotonic()
-    try:
-        result = _explore(cell, limits, began, blind=True)
-    except CursorRead:
-        result = _explore(cell, limits, began, blind=False)
+    with _uncollected():
+        try:
+            result = _explore(cell, limits, began, blind=True)
+        except CursorRead:
+            result = _explore(cell, limits, began, blind=False)
     if result.verdict is not ExploreVerdict.UNKNOWN or cell.joiners == 1 or without_company(cell):
         return result
     alone = explore(in_company(cell), limits)
@@ -217,13 +220,16 @@ def walk(world: World, limits: SearchLimits, deadline: float) -> Search:
     """
     visits = _Visits(PartedWorld(world))
     visits.walk(limits, deadline)
-    children, ends = visits.children, visits.ends()
-    counts = [ways(children, ends[kind]) if ends[kind] else 0 for kind in Failure]
+    children, failed = visits.children, visits.failed()
+    total, counts = ways_by_kind(children, visits.ends(), [failed[kind] for kind in Failure])
+    by_steps = levels(children) if any(counts) else []
     shortest = {
-        kind: visits.shortest(distances(children, ends[kind])) for kind in Failure if ends[kind]
+        kind: visits.first_of(shortest_ways(children, by_steps, failed[kind]))
+        for kind in Failure
+        if failed[kind]
     }
     return Search(
-        tally=ScheduleTally(ways(children, visits.all_ends()), *counts),
+        tally=ScheduleTally(total, *counts),
         complete=visits.complete,
         states=len(children),
         transitions=visits.transitions,
@@ -292,33 +298,25 @@ class _Visits:
         self.transitions += len(moves)
         return moves
 
-    def all_ends(self) -> set[int]:
+    def ends(self) -> set[int]:
         """The states in which a schedule is complete."""
         return {self.known[parts] for parts in self._ends}
 
-    def ends(self) -> dict[Failure, dict[int, int]]:
+    def failed(self) -> dict[Failure, dict[int, int]]:
         """For each failure those in which it has happened; of a loss the lowest chunk."""
-        ends: dict[Failure, dict[int, int]] = {kind: {} for kind in Failure}
+        failed: dict[Failure, dict[int, int]] = {kind: {} for kind in Failure}
         for parts, ending in self._ends.items():
             for kind, chunk in ending.items():
-                ends[kind][self.known[parts]] = chunk
-        return ends
+                failed[kind][self.known[parts]] = chunk
+        return failed
 
-    def shortest(self, distances: Sequence[Distance]) -> tuple[Step, ...]:
-        """From the initial state to the nearest end."""
-        here = self.world.initial()
-        distance, steps = distances[-1], list[Step]()
-
-        def distances_from(parts: Parts) -> Distance | None:
-            number = self.known.get(parts)
-            return None if number is None else distances[number]
-
-        while distance >= STEP:
-            distance -= STEP
+    def first_of(self, ways: Sequence[Level]) -> tuple[Step, ...]:
+        """Of the ways that go through such states the first, in the order of moves."""
+        here, steps = self.world.initial(), list[Step]()
+        for level in ways[1:]:
+            moves = [*self.world.moves(here), *self.world.optional_moves(here)]
             step, here = next(
-                (step, after)
-                for step, after in [*self.world.moves(here), *self.world.optional_moves(here)]
-                if distances_from(canonical(after)) == distance
+                (step, after) for step, after in moves if self.known.get(canonical(after)) in level
             )
             steps.append(step)
         return tuple(steps)
@@ -332,6 +330,18 @@ def _ending(outcome: ScheduleOutcome) -> dict[Failure, int]:
         for kind, happened in failures(outcome).items()
         if happened
     }
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for garbage in cycles: a search leaves none, and has millions of tuples."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def failures(outcome: ScheduleOutcome) -> dict[Failure, bool]:

@@ -87,7 +87,7 @@ class Service:
     def newcomer(self) -> Joiner:
         """A client before its join."""
         client = self._reception.client.start()
-        return Joiner(0, self.join(0), client, excused=excused_at_first(self._cell))
+        return Joiner(program=self.join(0), client=client, excused=excused_at_first(self._cell))
 
     def rejoin(self, joiner: Joiner, node: int) -> Joiner:
         """The client has lost its connection and joins again, at the given node."""

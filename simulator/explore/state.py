@@ -94,25 +94,34 @@ class Joiner(NamedTuple):
     """One client, and what its node does for it. Sets of chunk numbers are bit masks.
 
     `client` stands for the policy's memory, `wire` and `hearing` have frames: as `Reception` gives
-    them out.
+    them out. What is before `hearing` is the node's, what is behind it the client's, which only
+    its reception changes.
     """
 
-    node: int
-    program: int
+    node: int = 0
+    program: int = -1
     """Of its join, or while `recovering` of its node's recovery."""
-    client: int
     after_seq: int = 0
     handover: Handover | None = None
     has_history: bool = False
     following: Following | None = None
     recovering: bool = False
     wire: tuple[int, ...] = ()
-    hearing: tuple[int, ...] = ()
-    """Frames that it takes at the end of this very step: none between two."""
     fetches: tuple[tuple[int, int], ...] = ()
     fetching: int = -1
     early_beats: int = 0
     final_beats: int = 0
+    looked: int | None = None
+    """The highest number that its node has read for it at a notice; None: it does not look."""
+    poked: bool = False
+    """A notice has come that its node has not looked after."""
+    excused: int = 0
+    """By the contract: what is not due to it."""
+    vouched: int = 0
+    """What was begun when it was told that nothing is missing."""
+    hearing: tuple[int, ...] = ()
+    """Frames that it takes at the end of this very step: none between two."""
+    client: int = 0
     received: int = 0
     shown: int = 0
     latest: int = 0
@@ -120,19 +129,11 @@ class Joiner(NamedTuple):
     disordered: bool = False
     rewound: bool = False
     receipts: tuple[int, ...] = ()
-    looked: int | None = None
-    """The highest number that its node has read for it at a notice; None: it does not look."""
-    poked: bool = False
-    """A notice has come that its node has not looked after."""
     told: tuple[int, ...] = ()
     """What its reader was shown, by the chunks' ids in the world."""
-    excused: int = 0
-    """By the contract: what is not due to it."""
     ended: bool = False
     short: int = 0
     """What had not been shown yet when it took the answer for over: told so, knowing no hole."""
-    vouched: int = 0
-    """What was begun when it was told that nothing is missing."""
     foreign: bool = False
 
 
