@@ -20,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from multiprocessing.synchronize import Event
+from typing import Any
 
 import redis
 from websockets.asyncio.client import ClientConnection, connect
@@ -28,8 +29,10 @@ from websockets.asyncio.server import ServerConnection, broadcast, serve
 from benchmarks.producer_rate import store
 from chunk7.delivery.chunk import Chunk, stream_key
 from chunk7.delivery.effects import Sink
+from chunk7.nodes.door import Door
 from chunk7.nodes.feeds.per_client import PerClientHub
 from chunk7.nodes.feeds.pubsub import Hub
+from chunk7.nodes.transports.connection import NodeConnection
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.frames import encode_chunk
 from chunk7.wire.store.link import Link
@@ -37,7 +40,7 @@ from chunk7.wire.store.link import Link
 PAYLOAD = encode_chunk(Chunk("session", "message", 12, "a few words of text", seq=1234))
 BATCH = 20
 """Chunks between two turns of the event loop, as they come when a node is busy."""
-Deliver = Callable[[list[ServerConnection], list[Client]], Awaitable[None]]
+Deliver = Callable[[list[Any], list[Client]], Awaitable[None]]
 CHUNK_RATE = 50
 """Chunks a second and channel, from the store."""
 WATCHERS = (1, 4, 20)
@@ -116,20 +119,34 @@ def _read_all(port: int, count: int, done: Event) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _connected(clients: int) -> AsyncIterator[list[ServerConnection]]:
-    """A server with this many clients."""
-    connections: list[ServerConnection] = []
+async def _connected(clients: int, ours: bool) -> AsyncIterator[list[Any]]:
+    """A server with this many clients: NodeConnections, or ServerConnections of websockets."""
+    connections: list[Any] = []
     complete, over = asyncio.Event(), asyncio.Event()
 
-    async def handle(connection: ServerConnection) -> None:
+    def begin(connection: NodeConnection | ServerConnection) -> None:
         connections.append(connection)
         if len(connections) == clients:
             complete.set()
+
+    async def handle(connection: ServerConnection) -> None:
+        begin(connection)
         await over.wait()
         connection.transport.abort()
 
     done = multiprocessing.get_context("spawn").Event()
-    server = await serve(handle, "127.0.0.1", 0, compression=None, ping_interval=None, backlog=512)
+    if ours:
+        door = Door[NodeConnection](clients)
+        server: Any = await asyncio.get_running_loop().create_server(
+            lambda: NodeConnection(door, lambda _connection, _request: None, begin),
+            "127.0.0.1",
+            0,
+            backlog=512,
+        )
+    else:
+        server = await serve(
+            handle, "127.0.0.1", 0, compression=None, ping_interval=None, backlog=512
+        )
     port = server.sockets[0].getsockname()[1]
     readers = multiprocessing.get_context("spawn").Process(
         target=_read_all, args=(port, clients, done)
@@ -146,8 +163,11 @@ async def _connected(clients: int) -> AsyncIterator[list[ServerConnection]]:
 
 async def _measure(deliver: Deliver, clients: int, chunks: int) -> float:
     """CPU microseconds of the server a delivery."""
-    async with _connected(clients) as connections:
-        outboxes = [Client(c, i, "s", 64 << 20, _unexpected) for i, c in enumerate(connections)]
+    ours = deliver is node
+    async with _connected(clients, ours) as connections:
+        outboxes = [
+            Client(c, i, "s", 64 << 20, _unexpected) for i, c in enumerate(connections) if ours
+        ]
         cpu = time.process_time()
         for number in range(chunks):
             await deliver(connections, outboxes)
@@ -188,7 +208,7 @@ async def _measure_feed(
         if got == clients * chunks:
             complete.set()
 
-    async with _connected(clients) as connections:
+    async with _connected(clients, ours=True) as connections:
         outboxes = [
             Client(c, i, f"s{i // watchers}", 64 << 20, _unexpected)
             for i, c in enumerate(connections)
