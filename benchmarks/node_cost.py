@@ -147,13 +147,14 @@ async def joins(url: str, checkout: Path, _seconds: float) -> Measured:
 
 
 async def memory(url: str, checkout: Path, _seconds: float) -> Measured:
-    """At rest, and what each of thousands of idle clients adds."""
-    async with running(url, checkout, "--max-clients", str(IDLE)) as node:
+    """At rest, and what each of thousands of idle clients adds, as many as there may be files."""
+    idle = min(IDLE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 1_000)
+    async with running(url, checkout, "--max-clients", str(idle)) as node:
         await asyncio.sleep(2)
         base_mb = node.rss_mb()
-        async with joined(node, IDLE, IDLE // 20):
+        async with joined(node, idle, idle // 20):
             await asyncio.sleep(2)
-            return {"base": base_mb, "client": (node.rss_mb() - base_mb) * 1024 / IDLE}
+            return {"base": base_mb, "client": (node.rss_mb() - base_mb) * 1024 / idle}
 
 
 SCENARIOS: dict[str, Callable[[str, Path, float], Awaitable[Measured]]] = {
