@@ -136,7 +136,7 @@ def test_init_keeps_the_folder_while_somebody_writes_into_it_and_makes_another_l
         ("--nodes none", "CHUNK7_OPTIONS: --nodes none: want a whole number"),
         (
             "--fault node_kill@1s",
-            "--fault node_kill@1s: nobody strikes containers that are kept up",
+            "--fault node_kill@1s: nobody strikes the containers of docker compose up",
         ),
         ("--redis redis://a:1", "CHUNK7_OPTIONS: --redis: the compose cluster has its own"),
         ("--connect nothing", "--connect: unknown ordering 'nothing'"),
