@@ -15,7 +15,7 @@ none; of several on their way the channel's own is the newest, for an older one 
 had all left before it was sent. And what comes before the own confirmation was published for them.
 
 Pure: the live hub asks these and keeps the value, sends the command, and knows who is there. The
-explorer does not yet: there a SUBSCRIBE is confirmed by what it sees of the store.
+explorer asks the same; there a SUBSCRIBE is executed and confirmed in one event, and nobody leaves.
 """
 
 from enum import StrEnum

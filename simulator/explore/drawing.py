@@ -19,7 +19,6 @@ from chunk7.simulator.explore.naming import OF_END
 from chunk7.simulator.explore.schedule import PRODUCERS, Failure, Schedule, Step
 from chunk7.simulator.explore.search import failures
 from chunk7.simulator.explore.state import (
-    SUBSCRIBED,
     ExploreCell,
     ScheduleOutcome,
     State,
@@ -435,13 +434,13 @@ def _window(run: Replay) -> tuple[int, int] | None:
         for place, (actor, effect, _) in enumerate(steps)
         if actor == join and effect == "read_history"
     ]
-    if not published or not saved or not read or _listens(run.states[published[0]], client):
+    if not published or not saved or not read or _listens(run, run.states[published[0]], client):
         turns = [p for p, step in enumerate(steps) if step.effect in _TURNS and p > written[0]]
         return written[0], turns[0] if turns else len(steps) - 1
     listening = [
         place
         for place, state in enumerate(run.states[1:])
-        if place > min(published[0], read[-1]) and _listens(state, client)
+        if place > min(published[0], read[-1]) and _listens(run, state, client)
     ]
     return min(published[0], read[-1]), max(saved[0], *listening[:1], read[-1])
 
@@ -450,9 +449,9 @@ def _home(run: Replay, client: int) -> str:
     return f"node{run.states[-1].joiners[client - 1].node + 1}"
 
 
-def _listens(state: State, client: int) -> bool:
+def _listens(run: Replay, state: State, client: int) -> bool:
     joiner = state.joiners[client - 1]
-    return joiner.handover is not None and state.channels[joiner.node] == SUBSCRIBED
+    return joiner.handover is not None and run.world.channels.confirmed(state, joiner.node)
 
 
 def _ending(run: Replay) -> list[str]:

@@ -26,6 +26,7 @@ from chunk7.delivery.following import follow, release_after
 from chunk7.delivery.frames import BeatFrame
 from chunk7.delivery.handover import attach, check, hold, release
 from chunk7.delivery.ordering import Join
+from chunk7.simulator.explore.channels import Channels, join, resubscribe
 from chunk7.simulator.explore.dues import excused_at_first, settled
 from chunk7.simulator.explore.naming import (
     MISHANDLED,
@@ -38,15 +39,11 @@ from chunk7.simulator.explore.programs import ENDED, Programs
 from chunk7.simulator.explore.reception import Reception
 from chunk7.simulator.explore.schedule import Step
 from chunk7.simulator.explore.state import (
-    SENT,
     SESSION,
-    SUBSCRIBED,
-    UNSUBSCRIBED,
     ExploreCell,
     Joiner,
     Move,
     State,
-    put,
     read_from,
     with_joiner,
 )
@@ -72,12 +69,13 @@ class Service:
         cell: ExploreCell,
         programs: Programs,
         stores: Stores,
+        channels: Channels,
         reception: Reception,
         endless: bool = False,
     ) -> None:
         self._cell = cell
         self._programs = programs
-        self._stores = stores
+        self._stores, self._channels = stores, channels
         self._reception = reception
         self._endless = endless
         self._from_message = cell.contract is Contract.FROM_MESSAGE
@@ -166,8 +164,7 @@ class Service:
             return
         answer = None
         if kind is Subscribe:
-            if state.channels[joiner.node] == UNSUBSCRIBED:
-                state = state._replace(channels=put(state.channels, joiner.node, SENT))
+            state = self._channels.at(state, joiner.node, join)
         elif kind is Start:
             state = state._replace(started=True)
         elif kind is not Confirmed and kind not in READS and kind not in _LOCAL:
@@ -211,7 +208,7 @@ class Service:
         return joiner
 
     def _subscribed(self, state: State, joiner: Joiner) -> bool:
-        return joiner.handover is not None and state.channels[joiner.node] == SUBSCRIBED
+        return joiner.handover is not None and self._channels.confirmed(state, joiner.node)
 
     def _fetch(self, state: State, place: int, joiner: Joiner, actor: str) -> Move:
         wanted, *rest = joiner.fetches
@@ -249,7 +246,7 @@ class Service:
         head = self._stores.after(state.read_store, "head", lambda m: m.head(SESSION))[1]
         checked = check(joiner.handover, head)
         if checked is not None:
-            state = state._replace(channels=put(state.channels, joiner.node, SENT))
+            state = self._channels.at(state, joiner.node, resubscribe)
             after = self.recover(beaten._replace(handover=checked))
             yield Step(actor, "heartbeat"), with_joiner(state, place, after)
 

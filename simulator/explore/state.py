@@ -26,9 +26,6 @@ SESSION = "session"
 CHUNKS_A_MESSAGE = 2
 """Sessions hold several messages, so that confusing one with another shows."""
 
-UNSUBSCRIBED, SENT, SUBSCRIBED = range(3)
-"""The state of the session's channel at one node."""
-
 
 @dataclass(frozen=True, slots=True)
 class ExploreCell:
@@ -171,6 +168,7 @@ class Replicated(NamedTuple):
 class State(NamedTuple):
     """One moment. `writers` has a window a producer, zombies behind the others.
 
+    `channels`: how the session's channel stands at each node (`chunk7.simulator.explore.channels`).
     `before` is the store before each of the last commands that changed keys, as many as a failover
     that may come can undo.
     """

@@ -21,16 +21,14 @@ from chunk7.faults.fault import (
     StartOver,
     TrimTo,
 )
+from chunk7.simulator.explore.channels import NOBODY, Channels, reconnect
 from chunk7.simulator.explore.naming import node_name
 from chunk7.simulator.explore.production import Production
 from chunk7.simulator.explore.programs import ENDED, Programs
 from chunk7.simulator.explore.schedule import Step
 from chunk7.simulator.explore.service import Service
 from chunk7.simulator.explore.state import (
-    SENT,
     SESSION,
-    SUBSCRIBED,
-    UNSUBSCRIBED,
     ExploreCell,
     Joiner,
     Stale,
@@ -60,12 +58,14 @@ class Strokes:
         cell: ExploreCell,
         programs: Programs,
         stores: Stores,
+        channels: Channels,
         service: Service,
         production: Production,
     ) -> None:
         self._chunks = cell.chunks
         self._programs = programs
         self._stores = stores
+        self._channels = channels
         self._service = service
         self._production = production
         self._faults = {name: STRIKES[name] for name in cell.faults}
@@ -98,14 +98,16 @@ class Strokes:
             case Rejoin():
                 return state
             case Disconnect(node, resubscribes):
-                return self._disconnect(state, node, SENT if resubscribes else UNSUBSCRIBED)
+                again = self._channels.after(state.channels[node], reconnect)
+                return self._disconnect(state, node, again if resubscribes else NOBODY)
             case TrimTo() | Forget():
                 return self._lose(state, consequence)
             case Deafen(node, for_ever):
                 channel = state.channels[node]
                 if for_ever:
                     state = state._replace(deaf=tuple(sorted({*state.deaf, node})))
-                return self._disconnect(state, node, channel) if channel == SUBSCRIBED else state
+                confirmed = self._channels.confirmed(state, node)
+                return self._disconnect(state, node, channel) if confirmed else state
             case RollBack(commands, clock_behind):
                 kept = max(len(state.before) - commands, 0) + 1
                 store = self._stores.rolled_back(state.store, state.before[kept - 1], clock_behind)

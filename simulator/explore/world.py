@@ -16,6 +16,7 @@ from chunk7.delivery.replica import Replica
 from chunk7.faults import STRIKES
 from chunk7.faults.fault import ClientView
 from chunk7.simulator.explore.arrivals import Arrival, received
+from chunk7.simulator.explore.channels import NOBODY, Channels, join, take_effect
 from chunk7.simulator.explore.coverage import named_effects
 from chunk7.simulator.explore.naming import join_name, node_name
 from chunk7.simulator.explore.production import Production
@@ -24,10 +25,7 @@ from chunk7.simulator.explore.reception import Reception
 from chunk7.simulator.explore.schedule import PRODUCERS, SAME_MS, Step
 from chunk7.simulator.explore.service import Service
 from chunk7.simulator.explore.state import (
-    SENT,
     SESSION,
-    SUBSCRIBED,
-    UNSUBSCRIBED,
     ExploreCell,
     Joiner,
     Move,
@@ -35,7 +33,6 @@ from chunk7.simulator.explore.state import (
     ScheduleOutcome,
     State,
     all_of,
-    put,
     read_from,
     session_chunks,
 )
@@ -74,10 +71,13 @@ class World:
         blind = blind and not self.reception.client.reads_cursors
         self.programs = Programs(blind)
         self.stores = Stores(cell.stream_max_entries)
-        self._service = Service(cell, self.programs, self.stores, self.reception, endless)
+        self.channels = Channels()
+        self._service = Service(
+            cell, self.programs, self.stores, self.channels, self.reception, endless
+        )
         self._production = Production(cell, self.programs, self.stores, blind)
         self._strokes = strokes = Strokes(
-            cell, self.programs, self.stores, self._service, self._production
+            cell, self.programs, self.stores, self.channels, self._service, self._production
         )
         self.view, self.felt = strokes.view, strokes.felt
         self._nodes = 1 + sum(STRIKES[name].moves_client for name in cell.faults)
@@ -90,7 +90,7 @@ class World:
             store=0,
             writers=self._production.begin(),
             undetermined=0,
-            channels=(UNSUBSCRIBED,) * self._nodes,
+            channels=(NOBODY,) * self._nodes,
             joiners=(joiner,) * self.cell.joiners,
             faults=self.cell.faults,
             replica=None if replica is None else Replicated(0, (), replica is Replica.ALL),
@@ -112,9 +112,11 @@ class World:
         for step, after in (*self._production.moves(state), *self._production.replicate(state)):
             yield step, after, None
         for node, channel in enumerate(state.channels):
-            if channel == SENT:
+            if channel == NOBODY:
+                continue
+            if self.channels[channel].sent:
                 yield *self._take_effect(state, node), None
-            if channel != UNSUBSCRIBED and self._waiting(state.heard_store, node):
+            if self._waiting(state.heard_store, node):
                 yield self._deliver(state, node)
 
     def client_moves(self, state: State, place: int) -> Iterator[Move]:
@@ -132,8 +134,8 @@ class World:
     def shared_options(self, state: State, clients: tuple[ClientView, ...]) -> Iterator[Blow]:
         """The faults, and another client's subscription before the first one's."""
         yield from self._strokes.strikes(state, clients)
-        if self.cell.company and state.channels[0] == UNSUBSCRIBED:
-            after = state._replace(channels=put(state.channels, 0, SENT))
+        if self.cell.company and state.channels[0] == NOBODY:
+            after = self.channels.at(state, 0, join)
             yield Blow(Step(join_name(0, 1), "subscribe"), after, (), changes=True)
 
     def outcome(self, state: State) -> ScheduleOutcome:
@@ -182,13 +184,13 @@ class World:
 
     def _take_effect(self, state: State, node: int) -> Move:
         name = node_name(node)
-        channels = put(state.channels, node, SUBSCRIBED)
+        state = self.channels.at(state, node, take_effect)
         if node not in state.deaf:
             store, _ = self.stores.after(
                 state.heard_store, ("subscribe", node), lambda m: m.subscribe(name, SESSION)
             )
             state = state.hearing(store)
-        return Step("store", "subscription"), state._replace(channels=channels)
+        return Step("store", "subscription"), state
 
     def _deliver(self, state: State, node: int) -> tuple[Step, State, Arrival]:
         name = node_name(node)

@@ -8,7 +8,7 @@ from chunk7.cluster.jobs.stepwise.client import SteppedClient
 from chunk7.cluster.jobs.stepwise.keys import SessionKeys
 from chunk7.cluster.jobs.stepwise.producer import SteppedProducers
 from chunk7.cluster.jobs.stepwise.reading import read
-from chunk7.cluster.jobs.stepwise.relay import Relay
+from chunk7.cluster.jobs.stepwise.relay import SENT, SUBSCRIBED, UNSUBSCRIBED, Relay
 from chunk7.cluster.jobs.stepwise.turns import expect, misplaced, unpaused
 from chunk7.delivery.chunk import is_notice, stream_key
 from chunk7.delivery.effects import (
@@ -52,9 +52,6 @@ from chunk7.faults.fault import (
 from chunk7.simulator.explore.production import most_undone
 from chunk7.simulator.explore.schedule import PRODUCERS, Step
 from chunk7.simulator.explore.state import (
-    SENT,
-    SUBSCRIBED,
-    UNSUBSCRIBED,
     ExploreCell,
     session_chunks,
 )

@@ -5,9 +5,11 @@ from typing import Any
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.errors import StoreError
-from chunk7.simulator.explore.state import SUBSCRIBED, UNSUBSCRIBED
 from chunk7.wire.frames import decode_chunk
 from chunk7.wire.store.link import Link
+
+UNSUBSCRIBED, SENT, SUBSCRIBED = range(3)
+"""How the session's channel stands at a node: here a command is executed and confirmed at once."""
 
 
 class Relay:
