@@ -1,10 +1,14 @@
 """Judging large runs on one core: wall and CPU time, and peak memory; prints analysis_scale.md's.
 
-    python -m benchmarks.analysis_scale --scratch DIR [--receipts N ...] [--gather]
+    python -m benchmarks.analysis_scale [--scratch DIR] [--receipts N ...] [--gather]
+    python -m benchmarks.analysis_scale --json FILE [--rounds 3] [--receipts N]
 
 Makes synthetic run folders under DIR once, in the format of chunk7.analysis.gather, and measures
-`study(load_run(folder))` of each in a process of its own that is bound to one core. With
-`--gather` it makes the raw records of each instead, and measures `gather(folder)`. Of a folder the
+`judge(load_run(folder))`, and `study(load_run(folder))`, of each in a process of its own that is
+bound to one core. With `--gather` it makes the raw records of each instead, and measures
+`gather(folder)`. With `--json` it measures one size, by default 10 million receipts, in turn with
+what libraries of tables need for the core of it (benchmarks/peers/judge_tables.py, by the Python
+that CHUNK7_PEERS_PYTHON names, as `make peers` installs it). Of a folder the
 two cells are the losing pair and a fix: sessions stream 500 chunks at 50 a second, and
 each of N / 500 clients joins one at a random moment, so it gets about half of them as history and
 half live. Remove DIR afterwards: 100 million receipts take 0.7 GB, and 2.5 GB as raw records.
@@ -18,6 +22,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +31,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.rows import Row, spread, write
 from chunk7.analysis import gather
 from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.wire.plan import Cell, Plan
@@ -38,6 +44,7 @@ CELLS = (
 )
 CHUNKS, SESSIONS, RATE = 500, 10, 50.0
 MS = 1_000_000
+PEERS = ("polars", "duckdb", "pandas")
 BLOCK = 1_000
 """Connections made at a time."""
 ROWS_PER_FLUSH = 10_000
@@ -49,21 +56,26 @@ GIB = 1 << 20
 def main() -> None:
     """Make what is missing, measure, and print Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scratch", type=Path, required=True, metavar="DIR")
-    parser.add_argument(
-        "--receipts", type=int, nargs="+", default=[1_000_000, 10_000_000], metavar="N"
-    )
+    scratch = Path(tempfile.gettempdir(), "chunk7-scale")
+    parser.add_argument("--scratch", type=Path, default=scratch, metavar="DIR")
+    parser.add_argument("--receipts", type=int, nargs="+", default=[10_000_000], metavar="N")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="compare, and write rows there")
     parser.add_argument("--gather", action="store_true", help="measure gathering instead")
     parser.add_argument("--make", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--judge-only", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.make and args.gather:
         write_raw(args.scratch.with_name(str(args.make)), args.scratch)
     elif args.make:
         make(args.scratch, args.make)
     elif args.measure:
-        measured = measure_gather if args.gather else measure
-        print(json.dumps(measured(args.scratch)))
+        way = measure_gather if args.gather else measure_judge if args.judge_only else measure
+        print(json.dumps(way(args.scratch)))
+    elif args.json:
+        found = beside_peers(_made(args.scratch, args.receipts[0]), args.rounds)
+        write(args.json, found, ("pandas",))
     elif args.gather:
         compare_gather(args.scratch, args.receipts)
     else:
@@ -100,6 +112,63 @@ def compare_gather(scratch: Path, sizes: list[int]) -> None:
             f"| {size:,} | {raw / MIB:.0f} | {found['gather_s']:.2f} | {found['cpu_s']:.2f} | "
             f"{found['peak_kib'] / GIB:.2f} |"
         )
+
+
+def beside_peers(folder: Path, rounds: int) -> list[Row]:
+    """Judge, everything and the peers in turn; raises where they count differently."""
+    ours, everything, peers = [], [], dict[str, list[dict[str, float]]]()
+    python = Path(os.environ.get("CHUNK7_PEERS_PYTHON", "build/peers/bin/python"))
+    for _ in range(rounds):
+        ours.append(json.loads(_child(folder, "--measure", "--judge-only")))
+        everything.append(json.loads(_child(folder, "--measure")))
+        for library in PEERS if python.exists() else ():
+            peers.setdefault(library, []).append(_peer(python, library, folder))
+            if peers[library][-1]["delivered"] != ours[-1]["delivered"]:
+                raise ValueError(f"{library} counts {peers[library][-1]}, chunk7 {ours[-1]}")
+    millions = ours[0]["receipts"] / 1e6
+    what, note = f"{millions:.0f} million receipts", "peers: only which chunks each client got"
+    note = note if peers else f"no peers: {python} is missing, `make peers` installs it"
+
+    def row(name: str, found: list[Any], key: str, unit: str, scale: float, target: float) -> Any:
+        median, noise = spread([one[key] / scale for one in found])
+        beside = {}
+        if found is ours or key != "cpu_s":
+            where = "peak_mib" if key == "peak_kib" else key
+            beside = {peer: spread([o[where] for o in of])[0] for peer, of in peers.items()}
+        return Row(f"{what}, {name}", unit, median, beside, target, noise=noise, note=note)
+
+    return [
+        row("load and judge, CPU", ours, "cpu_s", "s", 1, 1.0),
+        row("everything, CPU", everything, "cpu_s", "s", 1, 2.5),
+        row("everything, memory", everything, "peak_kib", "MiB", 1024, 300),
+    ]
+
+
+def _peer(python: Path, library: str, folder: Path) -> dict[str, float]:
+    script = Path(__file__).with_name("peers") / "judge_tables.py"
+    done = subprocess.run(
+        [python, script, library, folder],
+        env={**os.environ, "POLARS_MAX_THREADS": "1"},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def measure_judge(folder: Path) -> dict[str, Any]:
+    """Load and judge a folder on one core, nothing else; seconds of processor."""
+    _on_one_core()
+    from chunk7 import judge, load_run
+
+    cpu_s = time.process_time()
+    accounts = judge(load_run(folder)).accounts
+    return {
+        "cpu_s": time.process_time() - cpu_s,
+        "receipts": int(accounts["receipts"].sum()),
+        "delivered": int(accounts["delivered"].sum()),
+    }
 
 
 def measure_gather(folder: Path) -> dict[str, float]:
