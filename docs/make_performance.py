@@ -1,0 +1,141 @@
+"""Write the tables of docs/performance.md and its picture from benchmarks/results.json.
+
+    python -m docs.make_performance
+
+`make bench` measures, and then does this. The file has the rows of each measurement by its name,
+and beside them where they were measured.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from matplotlib.figure import Figure
+
+from benchmarks import rows
+from chunk7.analysis.figures.style import save
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results.json"
+PAGE = Path(__file__).with_name("performance.md")
+PICTURE = PAGE.with_suffix(".svg")
+BEGIN, END = "<!-- measured -->\n", "<!-- end of measured -->\n"
+TITLES = {
+    "relays": "The relay node",
+    "load_generators": "The load generator",
+    "analysis_scale": "Judging",
+    "simulate": "Simulating",
+    "explore": "Exploring",
+    "start_up": "Beginning",
+    "end_to_end": "End to end",
+}
+
+RELAY, LOAD, JUDGE = (
+    "relay, chunks alone",
+    "load generator, a verified chunk that comes alone",
+    "10 million receipts, load and judge, CPU",
+)
+WAYS = {
+    "chunk7": ("chunk7", "chunk7", "chunk7"),
+    "the quickest peer of each": ("picows", "picows", "polars"),
+    "Node": ("Node ws", "Node ws", "duckdb"),
+    "as people write it": (
+        "FastAPI as people write it",
+        "Locust, websocket-client, an event a chunk",
+        "pandas",
+    ),
+}
+"""Who relays, who receives, who judges, in each of the picture's bars."""
+STEPS = ("relayed", "received", "judged")
+
+
+class Results(msgspec.Struct, forbid_unknown_fields=True):
+    """All measurements; `machine`, `versions` and `commit` are those of the newest."""
+
+    machine: str
+    versions: dict[str, str]
+    commit: str
+    parts: dict[str, list[rows.Row]]
+
+
+def read(path: Path) -> dict[str, list[rows.Row]]:
+    """The rows of each measurement; none if there is no such file. Raises ValueError."""
+    if not path.exists():
+        return {}
+    return _results(path).parts
+
+
+def write(path: Path, parts: Mapping[str, Sequence[rows.Row]]) -> None:
+    """Keep the rows of each measurement."""
+    found = {name: [*some] for name, some in parts.items()}
+    document = Results(rows.machine(), rows.versions(), rows.commit(), found)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+
+
+def tables(results: Results) -> str:
+    """What stands between the marks of the page."""
+    told = ", ".join(f"{name} {version}" for name, version in results.versions.items())
+    lines = [f"{results.machine}; {told}; commit {results.commit}.\n"]
+    for name, some in results.parts.items():
+        lines += [f"### {TITLES[name]}\n", rows.table(some), ""]
+        lines += [f"{note}.\n" for note in dict.fromkeys(row.note for row in some if row.note)]
+    return "\n".join(lines)
+
+
+def picture(results: Results) -> Figure:
+    """A bar a way of working: microseconds of processor that one chunk of one client costs.
+
+    A way of which a peer could not be measured has none.
+    """
+    by_name = {row.what: row for some in results.parts.values() for row in some}
+    found = [by_name[what] for what in (RELAY, LOAD, JUDGE)]
+    of = {
+        way: [_us(row, who) for row, who in zip(found, whose, strict=True)]
+        for way, whose in WAYS.items()
+        if all(who in _measured(row) for row, who in zip(found, whose, strict=True))
+    }
+    figure = Figure(figsize=(8, 2.6), layout="constrained")
+    axes = figure.subplots()
+    names = [*of][::-1]
+    left = [0.0] * len(names)
+    for place, step in enumerate(STEPS):
+        widths = [of[name][place] for name in names]
+        axes.barh(names, widths, left=left, label=step)
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    for name, total in zip(names, left, strict=True):
+        axes.annotate(f" {total:.0f}", (total, name), va="center")
+    axes.margins(x=0.08)
+    axes.set_xlabel("µs of a core that one chunk of one client costs, each chunk coming alone")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def _us(row: rows.Row, who: str) -> float:
+    """Of ten million receipts judged in s, or of a chunk in us."""
+    value = _measured(row)[who]
+    return value / 10 if row.unit == "s" else value
+
+
+def _measured(row: rows.Row) -> dict[str, float]:
+    return {"chunk7": row.chunk7, **row.peers}
+
+
+def _results(path: Path) -> Results:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Results)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def main() -> int:
+    """Write page and picture."""
+    results = _results(RESULTS)
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    PAGE.write_text(before + BEGIN + tables(results) + END + rest.partition(END)[2])
+    save(picture(results), PICTURE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
