@@ -1,6 +1,6 @@
 """Every measurement of speed, one after the other: `make bench`.
 
-    python -m benchmarks.bench [--only NAME ...] [--draw]
+    python -m benchmarks.bench [--rounds 3] [--only NAME ...] [--draw]
 
 Each is a program of its own (PARTS); its rows go into benchmarks/results.json in the place of those
 that it left the last time, and docs/performance.md and its picture are written anew from that file.
@@ -19,21 +19,22 @@ from docs import make_performance
 
 RESULTS = make_performance.RESULTS
 WITHIN_S = 900.0
-PARTS: dict[str, tuple[str, ...]] = {
-    "relays": ("--rounds", "3"),
-    "load_generators": ("--rounds", "3"),
-    "analysis_scale": ("--rounds", "3"),
-    "simulate": ("--rounds", "3"),
-    "explore": ("--rounds", "3"),
-    "start_up": (),
-    "end_to_end": (),
+PARTS = {
+    "relays": True,
+    "load_generators": True,
+    "analysis_scale": True,
+    "simulate": True,
+    "explore": True,
+    "start_up": False,
+    "end_to_end": False,
 }
-"""Modules beside this one, and what they are asked for; of peers and chunk7 in turn."""
+"""Modules beside this one, and whether they are told how many rounds: of peers and chunk7 in turn."""
 
 
-def measure(part: str, path: Path) -> list[rows.Row] | None:
+def measure(part: str, rounds: int, path: Path) -> list[rows.Row] | None:
     """Its rows, or None if it failed; what it says goes to our stdout and stderr."""
-    command = [sys.executable, "-m", f"benchmarks.{part}", *PARTS[part], "--json", str(path)]
+    told = ["--rounds", str(rounds)] if PARTS[part] else []
+    command = [sys.executable, "-m", f"benchmarks.{part}", *told, "--json", str(path)]
     print(f"\n== {part}", flush=True)
     try:
         done = subprocess.run(command, cwd=rows.ROOT, timeout=WITHIN_S, check=False)
@@ -45,6 +46,7 @@ def measure(part: str, path: Path) -> list[rows.Row] | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, keep, draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=[*PARTS], metavar="NAME")
     parser.add_argument("--draw", action="store_true", help="measure nothing: page and picture")
     given = parser.parse_args(arguments)
@@ -53,10 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kept = make_performance.read(RESULTS)
         with tempfile.TemporaryDirectory() as scratch:
             for part in given.only:
-                found = measure(part, Path(scratch) / f"{part}.json")
+                found = measure(part, given.rounds, Path(scratch) / f"{part}.json")
                 failed += [part] if found is None else []
                 kept[part] = found or []
-        make_performance.write(RESULTS, {part: kept.get(part, []) for part in PARTS})
+        parts = {part: kept.get(part, []) for part in PARTS}
+        make_performance.write(RESULTS, parts, given.rounds)
     make_performance.main()
     for part in failed:
         sys.stderr.write(f"bench: {part} failed: its rows are missing\n")

@@ -51,11 +51,12 @@ STEPS = ("relayed", "received", "judged")
 
 
 class Results(msgspec.Struct, forbid_unknown_fields=True):
-    """All measurements; `machine`, `versions` and `commit` are those of the newest."""
+    """All measurements; `machine`, `versions`, `commit` and `rounds` are those of the newest."""
 
     machine: str
     versions: dict[str, str]
     commit: str
+    rounds: int
     parts: dict[str, list[rows.Row]]
 
 
@@ -66,17 +67,18 @@ def read(path: Path) -> dict[str, list[rows.Row]]:
     return _results(path).parts
 
 
-def write(path: Path, parts: Mapping[str, Sequence[rows.Row]]) -> None:
+def write(path: Path, parts: Mapping[str, Sequence[rows.Row]], rounds_: int) -> None:
     """Keep the rows of each measurement."""
     found = {name: [*some] for name, some in parts.items()}
-    document = Results(rows.machine(), rows.versions(), rows.commit(), found)
+    document = Results(rows.machine(), rows.versions(), rows.commit(), rounds_, found)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
 
 
 def tables(results: Results) -> str:
     """What stands between the marks of the page."""
     told = ", ".join(f"{name} {version}" for name, version in results.versions.items())
-    lines = [f"{results.machine}; {told}; commit {results.commit}.\n"]
+    rounds = "1 round" if results.rounds == 1 else f"{results.rounds} rounds"
+    lines = [f"{rounds} on {results.machine}; {told}; commit {results.commit}.\n"]
     for name, some in results.parts.items():
         lines += [f"### {TITLES[name]}\n", rows.table(some), ""]
         lines += [f"{note}.\n" for note in dict.fromkeys(row.note for row in some if row.note)]
