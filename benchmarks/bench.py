@@ -28,7 +28,7 @@ PARTS = {
     "start_up": False,
     "end_to_end": False,
 }
-"""Modules beside this one, and whether they are told how many rounds: of peers and chunk7 in turn."""
+"""Modules beside this one, and whether they are told how many rounds, of all in turn."""
 
 
 def measure(part: str, rounds: int, path: Path) -> list[rows.Row] | None:

@@ -18,7 +18,7 @@ import msgspec
 
 from benchmarks import rows
 
-STEPS = ((240, 50), (480, 50), (480, 100), (720, 50), (1_000, 50))
+STEPS = ((240, 50), (480, 50), (480, 100), (720, 50), (1_000, 50), (720, 100), (1_000, 75))
 """Users, and chunks a second that each of them gets."""
 DURATION_S = 6
 WITHIN_S = 120.0

@@ -89,7 +89,8 @@ def table(rows: Iterable[Row]) -> str:
     for row in rows:
         peers = [f"{name} {number(at)} ({row.ratio(name):.2f})" for name, at in row.peers.items()]
         target = "" if row.target is None else f"{number(row.target)}: {'yes' if row.met else 'no'}"
-        ours = f"{number(row.chunk7)} {row.unit} ±{row.noise / 2:.0%}"
+        spread_ = f" ±{row.noise / 2:.0%}" if row.noise else ""  # a single round has none
+        ours = f"{number(row.chunk7)} {row.unit}{spread_}"
         lines.append(f"| {row.what} | {ours} | {target} | {', '.join(peers)} |")
     return "\n".join(lines)
 
