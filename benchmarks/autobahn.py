@@ -15,16 +15,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 
 from chunk7.cluster.deployments.probes import free_ports
 from chunk7.loadtest.targets import websocket
-from chunk7.loadtest.targets.errors import Closed
+from chunk7.loadtest.targets.errors import Closed, ConnectFailed
+from chunk7.loadtest.targets.incoming import Incoming, Payload
 from chunk7.nodes.door import Door
 from chunk7.nodes.transports import connection, frame_limit
 from chunk7.nodes.transports.connection import NodeConnection
@@ -100,31 +102,43 @@ async def _echo(accepted: NodeConnection) -> None:
 # --- the load test's end ---
 
 
-class Echo(websocket.WebSocket):
-    """A load-test connection that remembers of each message whether it is text."""
+class Telling(Incoming):
+    """Remembers which of the messages that are ready is binary, by its identity."""
 
-    __slots__ = ("_opcodes",)
+    __slots__ = ("binary",)
+
+    def __init__(self, protocol: ClientProtocol) -> None:
+        super().__init__(protocol)
+        self.binary: set[int] = set()
+
+    def _add(self, message: Payload, text: bool) -> None:
+        if not text:
+            self.binary.add(id(message))
+        super()._add(message, text)
+
+
+class Echo(websocket.WebSocket):
+    """A load-test connection that sends back text as text."""
+
+    __slots__ = ()
+    _incoming: Telling
 
     def __init__(self, raw: Any, protocol: Any) -> None:
         super().__init__(raw, protocol)
-        self._opcodes: deque[Opcode] = deque()
-
-    def _gather(self, events: Sequence[object]) -> None:
-        for frame in events:
-            if isinstance(frame, Frame) and frame.opcode in (Opcode.TEXT, Opcode.BINARY):
-                self._opcodes.append(frame.opcode)
-        super()._gather(events)
+        self._incoming = Telling(protocol)
 
     def echo(self) -> None:
         """Send everything back until the connection is closed."""
+        binary = self._incoming.binary
         with contextlib.suppress(Closed):
             while True:
                 for message in self.receive(time.monotonic() + CASE_WITHIN_S):
-                    if self._opcodes.popleft() is Opcode.TEXT:
+                    if id(message) not in binary:
                         self.send(bytes(message))
                     else:
                         self._protocol.send_binary(message)
                         self._write()
+                binary.clear()
         self.close()
 
 
@@ -151,14 +165,14 @@ def load_end(wstest: Path, cases: Sequence[str], folder: Path) -> Cases:
     return _verdicts(folder / "load", "load")
 
 
-def _ask(url: str, path: str) -> list[websocket.Payload]:
+def _ask(url: str, path: str) -> list[Payload]:
     """The answer, once somebody listens."""
     deadline_s = time.monotonic() + START_WITHIN_S
     while True:
         try:
             connection = websocket.connect(url + path, _soon())
             break
-        except websocket.ConnectFailed:
+        except ConnectFailed:
             if time.monotonic() > deadline_s:
                 raise
             time.sleep(0.05)  # poll, bounded by the deadline
