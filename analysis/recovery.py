@@ -30,7 +30,7 @@ from chunk7.analysis.verdicts import (
     placed_receipts,
 )
 from chunk7.delivery.verdicts import Cause
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 LEAST_LATE_MS = 50.0
 """However fast a cell is, a chunk that takes no longer does not count as late."""

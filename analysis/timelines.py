@@ -18,7 +18,7 @@ from chunk7.analysis.study import Study
 from chunk7.analysis.windows import Execution
 from chunk7.delivery.errors import RecordError
 from chunk7.delivery.verdicts import Cause
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 STEPS = {
     "opens": "", "accepted": "", "read": "T1", "publish": "T2", "save": "T3", "subscribe": "T4",

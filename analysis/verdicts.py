@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from chunk7.analysis.latencies import Latencies
 from chunk7.analysis.run_folder import Instants, Receipts, Run
 from chunk7.analysis.straight import Expected, straight
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 Ints = NDArray[np.int64]
 Bits = NDArray[np.bool_]

@@ -36,7 +36,8 @@ from chunk7.analysis import gather
 from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.record_file import RecordFile
-from chunk7.wire.records import SCHEMA_VERSION, TABLES, Via
+from chunk7.wire.records import TABLES
+from chunk7.wire.tables import SCHEMA_VERSION, Via
 
 CELLS = (
     Cell("history_then_subscribe", "publish_then_save"),

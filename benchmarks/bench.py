@@ -16,31 +16,35 @@ from pathlib import Path
 
 from benchmarks import rows
 from docs import make_performance
+from docs.make_performance import Measured
 
 RESULTS = make_performance.RESULTS
 WITHIN_S = 900.0
 PARTS = {
-    "relays": True,
-    "load_generators": True,
-    "analysis_scale": True,
-    "simulate": True,
-    "explore": True,
-    "start_up": False,
-    "end_to_end": False,
+    "relays": "--rounds",
+    "load_generators": "--rounds",
+    "analysis_scale": "--rounds",
+    "simulate": "--rounds",
+    "explore": "--rounds",
+    "start_up": "--rounds",
+    "end_to_end": None,
 }
-"""Modules beside this one, and whether they are told how many rounds, of all in turn."""
+"""Modules beside this one, and how each is told the rounds; None: it makes one."""
 
 
-def measure(part: str, rounds: int, path: Path) -> list[rows.Row] | None:
-    """Its rows, or None if it failed; what it says goes to our stdout and stderr."""
-    told = ["--rounds", str(rounds)] if PARTS[part] else []
+def measure(part: str, rounds: int, path: Path) -> Measured | None:
+    """What it has measured, or None if it failed; what it says goes to our stdout and stderr."""
+    option = PARTS[part]
+    told = [option, str(rounds)] if option else []
     command = [sys.executable, "-m", f"benchmarks.{part}", *told, "--json", str(path)]
     print(f"\n== {part}", flush=True)
     try:
         done = subprocess.run(command, cwd=rows.ROOT, timeout=WITHIN_S, check=False)
     except subprocess.TimeoutExpired:
         return None
-    return None if done.returncode else rows.read(path).rows
+    if done.returncode:
+        return None
+    return Measured(rounds if option else 1, rows.read(path))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,11 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kept = make_performance.read(RESULTS)
         with tempfile.TemporaryDirectory() as scratch:
             for part in given.only:
+                kept.pop(part, None)
                 found = measure(part, given.rounds, Path(scratch) / f"{part}.json")
-                failed += [part] if found is None else []
-                kept[part] = found or []
-        parts = {part: kept.get(part, []) for part in PARTS}
-        make_performance.write(RESULTS, parts, given.rounds)
+                if found is None:
+                    failed.append(part)
+                else:
+                    kept[part] = found
+        make_performance.write(RESULTS, {part: kept[part] for part in PARTS if part in kept})
     make_performance.main()
     for part in failed:
         sys.stderr.write(f"bench: {part} failed: its rows are missing\n")

@@ -30,7 +30,8 @@ from chunk7.producer.service import Producer
 from chunk7.producer.store_connection import StoreConnection
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.plan import Cell, Plan
-from chunk7.wire.records import Recorder, read_back
+from chunk7.wire.recorder import Recorder
+from chunk7.wire.records import read_back
 
 HELD_WITHIN_MS = 20.0
 FIRST_RATE, MOST_DOUBLINGS = 500, 8

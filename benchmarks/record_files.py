@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chunk7.wire.record_tail import RecordTail
-from chunk7.wire.records import Recorder, RecordStream, Via
+from chunk7.wire.recorder import Recorder
+from chunk7.wire.records import RecordStream
+from chunk7.wire.tables import Via
 
 ROUNDS = 5
 RECEIPT = (1 << 40, 7, 3_735_928_559, Via.LIVE, 1_234_567_890_123)

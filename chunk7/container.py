@@ -119,7 +119,7 @@ def _command(role: str, folder: Path) -> list[str]:
     if role == "notebooks":
         return _notebooks(folder / TOKEN)
     from chunk7.cluster.deployments.roles import ROLES
-    from chunk7.wire.records import unclaimed
+    from chunk7.wire.recorder import unclaimed
 
     roles = json.loads((folder / ROLES).read_text())
     if role not in roles:

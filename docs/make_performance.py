@@ -7,7 +7,6 @@ and beside them where they were measured.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -50,38 +49,42 @@ WAYS = {
 STEPS = ("relayed", "received", "judged")
 
 
-class Results(msgspec.Struct, forbid_unknown_fields=True):
-    """All measurements; `machine`, `versions`, `commit` and `rounds` are those of the newest."""
+class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One measurement: its rows with where they were measured, and of how many rounds."""
 
-    machine: str
-    versions: dict[str, str]
-    commit: str
     rounds: int
-    parts: dict[str, list[rows.Row]]
+    file: rows.Rows
 
 
-def read(path: Path) -> dict[str, list[rows.Row]]:
-    """The rows of each measurement; none if there is no such file. Raises ValueError."""
+Results = dict[str, Measured]
+"""By the measurement's name."""
+
+
+def read(path: Path) -> Results:
+    """What was measured the last time; nothing if there is no such file. Raises ValueError."""
     if not path.exists():
         return {}
-    return _results(path).parts
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Results)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
-def write(path: Path, parts: Mapping[str, Sequence[rows.Row]], rounds_: int) -> None:
-    """Keep the rows of each measurement."""
-    found = {name: [*some] for name, some in parts.items()}
-    document = Results(rows.machine(), rows.versions(), rows.commit(), rounds_, found)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+def write(path: Path, results: Results) -> None:
+    """Keep it."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
 
 
 def tables(results: Results) -> str:
     """What stands between the marks of the page."""
-    told = ", ".join(f"{name} {version}" for name, version in results.versions.items())
-    rounds = "1 round" if results.rounds == 1 else f"{results.rounds} rounds"
-    lines = [f"{rounds} on {results.machine}; {told}; commit {results.commit}.\n"]
-    for name, some in results.parts.items():
-        lines += [f"### {TITLES[name]}\n", rows.table(some), ""]
-        lines += [f"{note}.\n" for note in dict.fromkeys(row.note for row in some if row.note)]
+    lines = []
+    for name, measured in results.items():
+        file = measured.file
+        rounds = "1 round" if measured.rounds == 1 else f"{measured.rounds} rounds"
+        told = ", ".join(f"{package} {version}" for package, version in file.versions.items())
+        lines += [f"### {TITLES[name]}\n", rows.table(file.rows), ""]
+        lines += [f"{note}.\n" for note in dict.fromkeys(row.note for row in file.rows) if note]
+        lines += [f"{rounds}, commit {file.commit}, {file.machine}; {told}.\n"]
     return "\n".join(lines)
 
 
@@ -90,7 +93,7 @@ def picture(results: Results) -> Figure:
 
     A way of which a peer could not be measured has none.
     """
-    by_name = {row.what: row for some in results.parts.values() for row in some}
+    by_name = {row.what: row for one in results.values() for row in one.file.rows}
     found = [by_name[what] for what in (RELAY, LOAD, JUDGE)]
     of = {
         way: [_us(row, who) for row, who in zip(found, whose, strict=True)]
@@ -123,16 +126,9 @@ def _measured(row: rows.Row) -> dict[str, float]:
     return {"chunk7": row.chunk7, **row.peers}
 
 
-def _results(path: Path) -> Results:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Results)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"{path}: {error}") from None
-
-
 def main() -> int:
     """Write page and picture."""
-    results = _results(RESULTS)
+    results = read(RESULTS)
     before, _, rest = PAGE.read_text().partition(BEGIN)
     PAGE.write_text(before + BEGIN + tables(results) + END + rest.partition(END)[2])
     save(picture(results), PICTURE)

@@ -14,11 +14,7 @@ import pyarrow as pa
 
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.record_messages import LARGEST_METADATA_BYTES, MARK, MessageReader, check_sealed
-from chunk7.wire.recorder import Recorder as Recorder  # for who reads what it has written
-from chunk7.wire.recorder import unclaimed as unclaimed
-from chunk7.wire.tables import COLUMNS
-from chunk7.wire.tables import SCHEMA_VERSION as SCHEMA_VERSION
-from chunk7.wire.tables import Via as Via
+from chunk7.wire.tables import COLUMNS, SCHEMA_VERSION
 
 TABLES: dict[str, pa.Schema] = {
     table: pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns.items()])

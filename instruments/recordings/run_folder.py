@@ -14,7 +14,8 @@ from chunk7.instruments.recordings.judging import ComparedRecordings
 from chunk7.instruments.recordings.reading import ReadRecording, RecordedPiece
 from chunk7.wire.folders import make_empty
 from chunk7.wire.plan import Cell, Plan
-from chunk7.wire.records import Recorder, Via
+from chunk7.wire.recorder import Recorder
+from chunk7.wire.tables import Via
 
 RECORDED = "recorded"
 """The name of both orderings, of the session and its message: which they are, nobody said."""

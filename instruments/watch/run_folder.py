@@ -14,7 +14,7 @@ from chunk7.instruments.watch.document import WatchDocument
 from chunk7.instruments.watch.handover import WatchedChunk, WatchedJoin
 from chunk7.instruments.watch.log import Watched
 from chunk7.wire.plan import Cell, Plan
-from chunk7.wire.records import Recorder
+from chunk7.wire.recorder import Recorder
 from chunk7.wire.whole_files import write_whole
 
 WATCHED = "watched"

@@ -6,7 +6,7 @@ from story import CELL, Story, ns
 
 from chunk7.analysis.study import Study, open_study
 from chunk7.wire.plan import Cell
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 FIXED = Cell("subscribe_then_history", "atomic_lua")
 EMPTY = Cell("redis_streams", "stream_append")

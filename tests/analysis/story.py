@@ -10,7 +10,8 @@ from typing import Any
 from chunk7.analysis.manifest import Manifest, TargetFacts, Traits, write_manifest
 from chunk7.delivery.chunk import digest
 from chunk7.wire.plan import Cell, Plan
-from chunk7.wire.records import Recorder, Via
+from chunk7.wire.recorder import Recorder
+from chunk7.wire.tables import Via
 
 MS = 1_000_000
 CELL = Cell("history_then_subscribe", "publish_then_save")

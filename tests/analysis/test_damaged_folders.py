@@ -21,7 +21,7 @@ from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.study import analyse
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.plan import Cell
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 TABLES = ("processes", "published", "joins", "connections", "health", "events", "clocks")
 OTHER = Cell("buffered_merge", "atomic_lua")

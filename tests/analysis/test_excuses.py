@@ -14,7 +14,7 @@ from chunk7.analysis.validity import excused, reasons
 from chunk7.analysis.verdicts import judge
 from chunk7.analysis.windows import join_times, write_times
 from chunk7.wire import recorder
-from chunk7.wire.records import Recorder
+from chunk7.wire.recorder import Recorder
 
 
 def said(folder: Path) -> tuple[list[str], list[str]]:

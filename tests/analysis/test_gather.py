@@ -15,7 +15,9 @@ from chunk7.analysis.run_folder import load_run
 from chunk7.delivery.errors import RecordError
 from chunk7.wire import recorder
 from chunk7.wire.plan import Cell
-from chunk7.wire.records import TABLES, Recorder, Via
+from chunk7.wire.recorder import Recorder
+from chunk7.wire.records import TABLES
+from chunk7.wire.tables import Via
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from chunk7.analysis.statistics.quantiles import (
 from chunk7.analysis.study import Study, open_study
 from chunk7.delivery.verdicts import Cause
 from chunk7.wire.plan import Cell
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 CELLS = [Cell("history_then_subscribe", "publish_then_save"), Cell("buffered_merge", "atomic_lua")]
 SESSIONS, USERS, CHUNKS, EVERY_MS = 12, 240, 60, 20.0

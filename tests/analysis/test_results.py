@@ -17,7 +17,7 @@ from chunk7.delivery.errors import RecordError
 from chunk7.delivery.verdicts import Cause
 from chunk7.wire.account import Quantiles
 from chunk7.wire.plan import Cell
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 FIXED = Cell("subscribe_then_history", "atomic_lua")
 

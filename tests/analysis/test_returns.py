@@ -10,7 +10,7 @@ from chunk7.analysis.returns import absences
 from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.study import Study, analyse
 from chunk7.delivery.errors import RecordError
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 
 def judged(story: Story) -> Study:

@@ -18,7 +18,8 @@ from chunk7.analysis.study import analyse
 from chunk7.analysis.verdicts import judge
 from chunk7.delivery.chunk import digest
 from chunk7.delivery.errors import RecordError
-from chunk7.wire.records import Via, read_back
+from chunk7.wire.records import read_back
+from chunk7.wire.tables import Via
 
 TEXTS = ("The ", "chunk ", "that ", "fell ", "between.")
 

@@ -14,7 +14,7 @@ from chunk7.analysis import verdicts
 from chunk7.analysis.run_folder import Receipts
 from chunk7.analysis.straight import Expected, straight
 from chunk7.analysis.verdicts import Chunks, Judgement, Listeners, judge_batch
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 THREE = Expected(
     low=np.array([0]),

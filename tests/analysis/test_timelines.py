@@ -9,7 +9,7 @@ from story import Story
 from chunk7 import open_study
 from chunk7.analysis.timelines import connection_timeline, loss_instants, receipts_of, typical
 from chunk7.delivery.errors import RecordError
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from chunk7.analysis.validity import reasons
 from chunk7.analysis.verdicts import judge
 from chunk7.wire import recorder
 from chunk7.wire.plan import Cell
-from chunk7.wire.records import Recorder
+from chunk7.wire.recorder import Recorder
 
 
 def why(folder: Path) -> list[str]:

@@ -19,7 +19,7 @@ from chunk7.analysis.gather import gather
 from chunk7.analysis.run_folder import load_run
 from chunk7.analysis.verdicts import Chunks, Listeners, judge
 from chunk7.delivery.verdicts import Verdict
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 COUNTED = (
     "expected", "delivered", "lost", "undetermined", "duplicate", "out_of_order", "rewinds",

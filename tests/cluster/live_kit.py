@@ -14,7 +14,8 @@ import msgspec
 
 from chunk7.delivery.chunk import digest
 from chunk7.wire.plan import Cell, Plan
-from chunk7.wire.records import Recorder, Via
+from chunk7.wire.recorder import Recorder
+from chunk7.wire.tables import Via
 
 BUG = Cell("history_then_subscribe", "publish_then_save")
 FIX = Cell("buffered_merge", "atomic_lua")

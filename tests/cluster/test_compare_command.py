@@ -15,7 +15,8 @@ from chunk7.analysis.manifest import Manifest, Traits, write_manifest
 from chunk7.analysis.run_comparison import MARGINS, Comparison
 from chunk7.analysis.study import open_study
 from chunk7.wire.plan import Cell, Plan
-from chunk7.wire.records import Recorder, Via
+from chunk7.wire.recorder import Recorder
+from chunk7.wire.tables import Via
 
 CELL = Cell("history_then_subscribe", "publish_then_save")
 OTHER = Cell("buffered_merge", "atomic_lua")

@@ -14,7 +14,7 @@ from chunk7.cluster.settings import read_settings
 from chunk7.commands import run
 from chunk7.container import _command, main
 from chunk7.wire.options import Parser
-from chunk7.wire.records import Recorder
+from chunk7.wire.recorder import Recorder
 
 CODE = Path(__file__).parents[2] / "chunk7"
 

@@ -19,7 +19,7 @@ from chunk7.analysis.study import analyse, open_study
 from chunk7.wire.account import Account
 from chunk7.wire.live import Document, as_csv
 from chunk7.wire.plan import Cell
-from chunk7.wire.records import Recorder
+from chunk7.wire.recorder import Recorder
 
 TRAITS = {BUG.connect: Traits(), FIX.connect: Traits(merges=True)}
 OVER_MS = ROUND_MS + 1_100

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from chunk7.analysis.study import Study, open_study
-from chunk7.wire.records import Via
+from chunk7.wire.tables import Via
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 

@@ -26,7 +26,8 @@ from chunk7.loadtest.targets.away import Away
 from chunk7.loadtest.targets.errors import ConnectFailed
 from chunk7.wire.clock import now_ns
 from chunk7.wire.frames import encode_chunk, encode_history
-from chunk7.wire.records import Recorder, Via
+from chunk7.wire.recorder import Recorder
+from chunk7.wire.tables import Via
 
 ALL = [Chunk("s", "m", seq - 1, "word", seq == 10, seq) for seq in range(1, 11)]
 Script = Callable[["Node", ServerConnection, int], None]

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from chunk7.delivery.errors import RecordError
-from chunk7.wire.records import Via, read_back
+from chunk7.wire.records import read_back
+from chunk7.wire.tables import Via
 
 pytestmark = pytest.mark.live
 

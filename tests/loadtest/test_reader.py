@@ -14,7 +14,9 @@ from chunk7.wire.frames import (
     encode_chunk,
     encode_history,
 )
-from chunk7.wire.records import Recorder, Via, read_back
+from chunk7.wire.recorder import Recorder
+from chunk7.wire.records import read_back
+from chunk7.wire.tables import Via
 
 Receipt = tuple[int, int, int, int, int]
 

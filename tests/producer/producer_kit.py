@@ -24,7 +24,8 @@ from chunk7.producer.timetable import scripts
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.frames import decode_chunk
 from chunk7.wire.plan import Cell, Plan
-from chunk7.wire.records import Recorder, read_back
+from chunk7.wire.recorder import Recorder
+from chunk7.wire.records import read_back
 from chunk7.wire.store.link import Link
 
 DEADLINE_S = 20.0

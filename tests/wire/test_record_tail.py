@@ -11,7 +11,7 @@ from chunk7.delivery.errors import RecordError
 from chunk7.wire.clock import boot_id
 from chunk7.wire.record_messages import END_MARK
 from chunk7.wire.record_tail import RecordTail
-from chunk7.wire.records import Recorder
+from chunk7.wire.recorder import Recorder
 
 
 def recorded(folder: Path, *batches: list[int], close: bool = True) -> Path:

@@ -10,7 +10,8 @@ from full_disk import no_file_longer_than
 
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.clock import boot_id
-from chunk7.wire.records import TABLES, Recorder, read_back, unclaimed
+from chunk7.wire.recorder import Recorder, unclaimed
+from chunk7.wire.records import TABLES, read_back
 
 
 def recorded(folder: Path, *instants: int, close: bool = True) -> Path:
