@@ -2,9 +2,11 @@
 
 A fault that `StrikesLive` says how it is asked for. The load test's own users carry it out, unless
 it is `Conducted`: then it says in `live` how it strikes, in terms of `Controls`, which each kind of
-deployment has: local processes, containers. It is a generator of one yield: what comes before does
-the harm, the yield names whom it hit, and what comes after `for_ms` makes it good again. A run that
-ends meanwhile leaves that out: everything is stopped anyway.
+deployment has: local processes, containers. It is a generator: what comes before its first yield
+does the harm, the yield names whom it hit, and what comes after `for_ms` makes it good again. When
+the load test is over meanwhile it goes on at once; and at each further yield, where a fault that
+strikes one part after the other has nothing to make good, it is left. A run that ends leaves all of
+that out: everything is stopped anyway.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence

@@ -36,4 +36,4 @@ class NodeDrain:
         yield "nodes"
         for node in list(controls.nodes):
             await controls.stop(node)
-            await controls.start(node)
+            yield await controls.start(node)

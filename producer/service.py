@@ -55,15 +55,17 @@ class Producer:
     async def resume(self, timetable: Timetable) -> Timetable:
         """Go on with a timetable that a producer which died had begun, from this moment on.
 
-        What was due meanwhile is left out: nobody ever sent it. Raises UsageError for one of
-        another machine, whose clock is not ours.
+        What was due meanwhile is left out: nobody ever sent it. Whoever has ordered another one of
+        this producer since it was started keeps that. Raises UsageError for one of another machine,
+        whose clock is not ours.
         """
         self._check(timetable.plan)
         if timetable.boot_id != boot_id():
             raise UsageError("boot_id: a timetable can be resumed on the machine of its epoch only")
         async with self._changing:
+            if self.timetable is not None:
+                return self.timetable
             written = await asyncio.to_thread(scripts, timetable.plan, self._answers)
-            await self._stop()
             return self._begin(timetable, written, resumed_ns=now_ns())
 
     def _begin(

@@ -60,8 +60,14 @@ def fault_records(folder: Path) -> Iterator[FaultRecords]:
     records.close()
 
 
-async def conduct(controls: Controls, timetable: Timetable, records: FaultRecords) -> None:
+async def conduct(
+    controls: Controls, timetable: Timetable, records: FaultRecords, over: asyncio.Event
+) -> None:
     """Every strike of a timetable from now on, until all are undone.
+
+    Once the timetable is `over` no further strike begins, and one that is under way does its harm
+    to its end and is undone at once: half of a failover is nothing that anybody could undo. To
+    cancel this is quicker, and leaves the harm: for a cluster that ends as well.
 
     Raises Chunk7Error when one could not be carried out: what the run says would not be true.
     """
@@ -75,26 +81,36 @@ async def conduct(controls: Controls, timetable: Timetable, records: FaultRecord
         async with asyncio.TaskGroup() as group:
             for strike in strikes(plan):
                 due_ns = timetable.epoch_ns + round(strike.at_ms * 1e6)
-                if isinstance(strike.fault, Conducted) and due_ns > now_ns() - LATE_MS * 1e6:
-                    striking = strike.fault.live(controls, strike.draw, strike.values)
-                    group.create_task(_strike(striking, strike, due_ns, records))
+                if not isinstance(strike.fault, Conducted):
+                    continue
+                if due_ns <= now_ns() - LATE_MS * 1e6:
+                    records.add("fault_left_out", strike.name)
+                    continue
+                striking = strike.fault.live(controls, strike.draw, strike.values)
+                group.create_task(_strike(striking, strike, due_ns, records, over))
     except ExceptionGroup as group_error:
         raise group_error.exceptions[0] from None
 
 
 async def _strike(
-    live: AsyncGenerator[str, None], strike: PlannedStrike, due_ns: int, records: FaultRecords
+    live: AsyncGenerator[str, None],
+    strike: PlannedStrike,
+    due_ns: int,
+    records: FaultRecords,
+    over: asyncio.Event,
 ) -> None:
-    await asyncio.sleep(max(0.0, (due_ns - now_ns()) / 1e9))
+    if await _comes(over, (due_ns - now_ns()) / 1e9):
+        return
     began_ns = now_ns()
     try:
         async with aclosing(live) as striking:
             async with asyncio.timeout(WITHIN_S):
                 whom = await anext(striking)
             records.add("fault_began", f"{strike.name} {whom}", began_ns)
-            await asyncio.sleep(strike.for_ms / 1_000)
+            await _comes(over, strike.for_ms / 1_000)
             async with asyncio.timeout(WITHIN_S):
-                await anext(striking, None)
+                while await anext(striking, None) is not None and not over.is_set():
+                    pass
         records.add("fault_ended", f"{strike.name} {whom}")
     except TimeoutError:
         raise Chunk7Error(f"--fault {strike.name}: not done within {WITHIN_S:g} s") from None
@@ -102,30 +118,41 @@ async def _strike(
         raise Chunk7Error(f"--fault {strike.name}: {error}") from error
 
 
+async def _comes(over: asyncio.Event, within_s: float) -> bool:
+    """Wait for it no longer than that; whether it came."""
+    try:
+        async with asyncio.timeout(max(0.0, within_s)):
+            await over.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
 async def follow_timetables(
     controls: Controls, timetables: Timetables, records: FaultRecords
 ) -> None:
-    """Conduct one timetable after the other, until cancelled; raises as `conduct`."""
+    """Conduct one timetable after the other, until cancelled; raises as `conduct`.
+
+    A timetable finds the cluster whole: what strikes of the one before is undone first. When this
+    is cancelled the cluster ends, and nothing is undone.
+    """
     before: int | None = None
     conducting: asyncio.Task[None] | None = None
+    over = asyncio.Event()
     try:
         while True:
             timetable = await timetables()
             if timetable is not None and timetable.epoch_ns != before:
                 before = timetable.epoch_ns
                 if conducting is not None:
-                    await _ended(conducting)
-                controls.timetable = timetable
-                conducting = asyncio.create_task(conduct(controls, timetable, records))
+                    over.set()
+                    await conducting
+                controls.timetable, over = timetable, asyncio.Event()
+                conducting = asyncio.create_task(conduct(controls, timetable, records, over))
             if conducting is not None and conducting.done():
                 conducting.result()
             await asyncio.sleep(_POLL_S)
     finally:
         if conducting is not None:
-            await _ended(conducting)
-
-
-async def _ended(task: "asyncio.Task[None]") -> None:
-    """Cancelled, and what it had done undone."""
-    task.cancel()
-    await asyncio.wait([task], timeout=WITHIN_S)
+            conducting.cancel()
+            await asyncio.wait([conducting], timeout=WITHIN_S)

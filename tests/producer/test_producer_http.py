@@ -135,3 +135,19 @@ async def test_an_address_in_use_is_named(at: Bench) -> None:
 def test_the_api_takes_the_order_of_the_wire() -> None:
     plan = a_plan()
     assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+
+
+async def test_a_producer_that_was_ordered_anew_is_not_led_back_to_what_went_before(
+    http: aiohttp.ClientSession, at: Bench
+) -> None:
+    """A producer is killed and started again; a load test orders its timetable before the old one
+    is resumed, which took the new one's place: all its users waited for chunks that never came."""
+    old = await at.producer.take(a_plan())
+    await at.producer.stop()
+    new = await at.producer.take(a_plan(run="another"))
+    async with http.put("/timetable", data=msgspec.json.encode(old)) as answer:
+        assert (answer.status, msgspec.json.decode(await answer.read(), type=Timetable)) == (
+            200,
+            new,
+        )
+    assert at.producer.timetable is new
