@@ -208,6 +208,7 @@ class _Soak:
             for chunk in frame.messages:
                 tracker.receive(chunk.seq)
         elif isinstance(frame, HeartbeatFrame | WelcomeFrame):
+            tracker.learn_epoch(frame.epoch)
             tracker.learn_head(frame.head_seq or 0)
         else:
             self._done.tells[getattr(frame, "code", "?")] += 1

@@ -88,6 +88,7 @@ class Listener:
                 tracker.receive(chunk.seq)
                 self.seqs.add(chunk.seq)
         elif isinstance(frame, HeartbeatFrame | WelcomeFrame):
+            tracker.learn_epoch(frame.epoch)
             tracker.learn_head(frame.head_seq or 0)
         elif isinstance(frame, ErrorFrame):
             told = self.told_s if frame.code == "store_lost" else self.back_s

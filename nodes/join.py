@@ -39,7 +39,7 @@ from chunk7.nodes.stored import Stored
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.clock import now_ns
 from chunk7.wire.frames import HeartbeatFrame, WelcomeFrame, encode, history_pieces
-from chunk7.wire.store.heads import session_epoch
+from chunk7.wire.store.heads import head_and_epoch, session_epoch
 from chunk7.wire.store.store import Store
 from chunk7.wire.store.window import read_window
 
@@ -81,6 +81,8 @@ class Driver:
         self.after_seq = 0
         """What the client is taken to have."""
         self._joining = False
+        self._epoch: str | None = None
+        """What the head was of, as it was last read."""
         self._stored = Stored(budget)
         self._down = backend.down
         self._began_ns = now_ns()
@@ -153,7 +155,10 @@ class Driver:
             case ReadStream(after=after):
                 return await self._read_stream(after)
             case ReadHead():
-                return await self._backend.store.head(self._client.session_id)
+                head_seq, self._epoch = await head_and_epoch(
+                    self._backend.store, self._client.session_id
+                )
+                return head_seq
             case ReadTail():
                 return await self._backend.store.tail(self._client.session_id)
             case SendHistory(chunks=chunks):
@@ -234,15 +239,10 @@ class Driver:
             self._node,
             self._ordering.name,
             head_seq,
-            self._middle_ms(facts.read_sent_ns, facts.read_done_ns),
-            self._middle_ms(facts.subscribe_sent_ns, self.subscribed_ns()),
+            _middle_ms(self._began_ns, facts.read_sent_ns, facts.read_done_ns),
+            _middle_ms(self._began_ns, facts.subscribe_sent_ns, self.subscribed_ns()),
+            self._epoch,
         )
-
-    def _middle_ms(self, sent_ns: int | None, done_ns: int | None) -> float | None:
-        """When the store executed it: the middle is the estimate (docs/verdicts.md)."""
-        if sent_ns is None or done_ns is None:
-            return None
-        return round(((sent_ns + done_ns) / 2 - self._began_ns) / 1e6, 3)
 
     async def _send_history(self, chunks: Any) -> None:
         self.facts.note_history(chunks)
@@ -250,6 +250,13 @@ class Driver:
         if subscription is not None:
             subscription.note(self._client, (chunk.seq for chunk in chunks))
         await self._client.write_history(history_pieces(self._stored.payloads_of(chunks)))
+
+
+def _middle_ms(began_ns: int, sent_ns: int | None, done_ns: int | None) -> float | None:
+    """When the store executed it: the middle is the estimate (docs/verdicts.md)."""
+    if sent_ns is None or done_ns is None:
+        return None
+    return round(((sent_ns + done_ns) / 2 - began_ns) / 1e6, 3)
 
 
 async def _is_over(epoch: str, store: Store, client: Client) -> bool:

@@ -126,6 +126,20 @@ CHAT_CASES: dict[str, ChatCase] = {
         asked=((1, 1),),
         resume=1,
     ),
+    # The first heartbeat was the first to say it: until then the old numbers were the new ones'.
+    "another epoch, by the welcome: all is asked for at once": _case(
+        [history(1, 2), JoinedFrame(2, "e1"), DROP, history(), JoinedFrame(1, "e2"), history(1)],
+        [1, 2, 1],
+        asked=((1, 1),),
+        resumed=(2,),
+        resume=1,
+    ),
+    "a welcome without an epoch says nothing of it": _case(
+        [history(1), *beats(1, 1, "e1"), DROP, history(), JoinedFrame(1)],
+        [1],
+        resumed=(1,),
+        resume=1,
+    ),
     "the first epoch that is named is that of what has come": _case(
         [history(1), *beats(1, 2, "e1")], [1], resume=1
     ),

@@ -33,7 +33,8 @@ class HistoryFrame(msgspec.Struct, frozen=True, tag="history"):
 
 
 class WelcomeFrame(msgspec.Struct, frozen=True, tag="welcome"):
-    """The join is complete. `head_seq` is null where the ordering does not read it.
+    """The join is complete. `head_seq` and the `epoch` that it is of are null where the ordering
+    does not read the head.
 
     When the history was read and the subscription took effect, in ms after the join began; null
     where there was none. Their difference is the node's estimate of the risk window.
@@ -44,6 +45,7 @@ class WelcomeFrame(msgspec.Struct, frozen=True, tag="welcome"):
     head_seq: int | None = None
     read_ms: float | None = None
     subscribed_ms: float | None = None
+    epoch: str | None = None
 
 
 class HeartbeatFrame(msgspec.Struct, frozen=True, tag="heartbeat"):

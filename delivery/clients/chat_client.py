@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.client import SeqRange, Taken
-from chunk7.delivery.frames import BeatFrame, Frame, HeadFrame, chunks_in
+from chunk7.delivery.frames import Frame, HeadFrame, chunks_in
 
 MAX_ASKS = 5
 """Rounds, a heartbeat apart, in which a number is asked for; then it is taken to be lost."""
@@ -49,10 +49,10 @@ class ChatClient:
 
     def take(self, memory: Any, frame: Frame) -> Taken:
         held: Transcript = memory
-        if isinstance(frame, BeatFrame) and frame.epoch not in (None, held.epoch):
-            held = Transcript() if held.epoch is not None else held  # numbers have begun again
-            held = held._replace(epoch=frame.epoch)
         if isinstance(frame, HeadFrame):
+            if frame.epoch not in (None, held.epoch):
+                held = Transcript() if held.epoch is not None else held  # numbers have begun again
+                held = held._replace(epoch=frame.epoch)
             head_seq = max(held.head_seq, frame.head_seq or 0)
             held = held._replace(head_seq=head_seq, this_round=frozenset())
         shown = []

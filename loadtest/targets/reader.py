@@ -79,6 +79,7 @@ class Reader:
             self.gaps.learn_head(frame.head_seq)
         elif type(frame) is WelcomeFrame:
             self.welcome_ns = at_ns
+            self.gaps.learn_epoch(frame.epoch)
             self.gaps.learn_head(frame.head_seq or 0)
         elif type(frame) is ErrorFrame:
             self.error = f"{frame.code}: {frame.reason}"

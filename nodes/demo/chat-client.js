@@ -8,7 +8,7 @@
  *
  * It de-duplicates on (message_id, index), orders by seq, sees holes, at the tail too, by the head
  * number of welcome and heartbeat, fetches what is missing, and resumes where it was when the
- * connection breaks. When a heartbeat names another epoch, numbers have begun again: what was shown
+ * connection breaks. When a welcome or heartbeat names another epoch, numbers have begun again: what was shown
  * stays, in front, and everything is asked for. A React hook would keep one in a ref and its text in state.
  *
  * @typedef {{session_id: string, message_id: string, index: number, text: string,
@@ -34,7 +34,7 @@ export class Transcript {
   chunks = [];
   /** The highest number there is evidence of: received, or told by welcome or heartbeat. */
   headSeq;
-  /** @type {string | null} What the numbers are of, as far as a heartbeat has said it. */
+  /** @type {string | null} What the numbers are of, as far as a welcome or heartbeat has said it. */
   epoch = null;
   /** @type {Map<string, Chunk>} Shown in earlier epochs, and not come again. */
   #earlier = new Map();
@@ -82,7 +82,7 @@ export class Transcript {
   }
 
   /**
-   * A heartbeat names the epoch; in another one the same numbers are other chunks.
+   * A welcome or heartbeat names the epoch; in another one the same numbers are other chunks.
    * @param {string | null | undefined} epoch
    * @returns {boolean} Whether numbers have begun again.
    */
@@ -329,18 +329,23 @@ export class ChatClient extends EventTarget {
 
   #welcome(frame) {
     this.#failures = 0;
-    this.transcript.learnHead(frame.head_seq);
+    this.#learn(frame);
     this.#tell("welcome", frame);
     this.#enter("joined");
   }
 
   #heartbeat(frame) {
-    if (this.transcript.learnEpoch(frame.epoch)) this.#toldLost.clear();
-    this.transcript.learnHead(frame.head_seq);
+    this.#learn(frame);
     this.#tell("heartbeat", frame);
     const news = this.transcript.lost().filter((seq) => !this.#toldLost.has(seq));
     for (const seq of news) this.#toldLost.add(seq);
     if (news.length > 0) this.#tell("lost", { seqs: news });
+  }
+
+  /** The epoch first: the head is of it. */
+  #learn(frame) {
+    if (this.transcript.learnEpoch(frame.epoch)) this.#toldLost.clear();
+    this.transcript.learnHead(frame.head_seq);
   }
 
   #problem(frame) {

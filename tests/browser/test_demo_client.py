@@ -122,8 +122,8 @@ def history(*seqs: int) -> Step:
     return "frame", json.dumps({"type": "history", "messages": [body(seq) for seq in seqs]})
 
 
-def welcome(head: int | None = None) -> Step:
-    frame = {"type": "welcome", "node": "n", "ordering": "o", "head_seq": head}
+def welcome(head: int | None = None, epoch: str | None = None) -> Step:
+    frame = {"type": "welcome", "node": "n", "ordering": "o", "head_seq": head, "epoch": epoch}
     return "frame", json.dumps(frame)
 
 
@@ -388,8 +388,8 @@ def as_steps(happening: Happening) -> list[Step]:
             return [("frame", json.dumps({"type": "history", "messages": messages}))]
         case LiveFrame(chunk):
             return [("frame", json.dumps({"type": "chunk", **asdict(chunk)}))]
-        case JoinedFrame(head_seq):
-            return [welcome(head_seq)]
+        case JoinedFrame(head_seq, epoch):
+            return [welcome(head_seq, epoch)]
         case BeatFrame(head_seq, epoch):
             frame = {"type": "heartbeat", "head_seq": head_seq, "epoch": epoch}
             return [("frame", json.dumps(frame))]

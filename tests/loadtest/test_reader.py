@@ -126,6 +126,20 @@ def test_another_epoch_makes_a_client_ask_for_what_it_took_for_what_it_had() -> 
     assert decode_client_frame(fetch) == FetchFrame(1, 2)
 
 
+def test_the_welcome_says_which_epoch_its_head_is_of() -> None:
+    """Heartbeats alone said it: a connection that broke before its first could not say, as it came
+    back, what its numbers were of, and one that came to another epoch asked for nothing."""
+    reader, _ = make_reader(fills_gaps=True)
+    reader.take(encode_history([chunk(1), chunk(2)]), 0)
+    reader.take(encode(WelcomeFrame("node-1", "sequence_gap_fill", 2, epoch="e1")), 1)
+    assert (reader.gaps.epoch, reader.gaps.resume_after) == ("e1", 2)
+    reader.rejoin()
+    assert reader.take(encode_history([]), 2) is None
+    fetch = reader.take(encode(WelcomeFrame("node-1", "sequence_gap_fill", 2, epoch="e2")), 3)
+    assert fetch is not None
+    assert decode_client_frame(fetch) == FetchFrame(1, 2)
+
+
 def test_told_of_another_epoch_before_its_history_it_asks_for_nothing_twice() -> None:
     """A resume in another epoch is answered with everything."""
     reader, _ = make_reader(fills_gaps=True)

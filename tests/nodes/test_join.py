@@ -124,6 +124,19 @@ async def test_a_client_that_fills_gaps_sees_the_loss_in_the_welcome_and_fetches
         assert await user.frames(1) == ["history 1"]
 
 
+async def test_the_welcome_says_what_its_head_is_of(node: RunningNode, store: Store) -> None:
+    """Where the ordering reads a head; elsewhere the first heartbeat does."""
+    await save(store, "sequence_gap_fill", 1)
+    await store.link.send("SET", epoch_key("s"), "e1")
+    told = []
+    for ordering in ("sequence_gap_fill", "buffered_merge"):
+        async with node.client(ordering) as user:
+            assert await user.frames(1) == ["history 1"]
+            welcome = await user.frame()
+            told.append((welcome.head_seq, welcome.epoch))
+    assert told == [(1, "e1"), (None, None)]
+
+
 async def test_subscribing_first_gets_the_chunk_twice_and_live_before_the_history(
     node: RunningNode, store: Store
 ) -> None:

@@ -1,4 +1,4 @@
-"""What heartbeats and resumes ask of a session's numbers: how far they are, and of which epoch."""
+"""What is asked of a session's numbers beside the head alone: which epoch they are of."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,12 @@ from chunk7.wire.store.store import Store
 async def session_epoch(store: Store, session_id: str) -> str | None:
     """GET the session's epoch; None where there is none. Raises as the store's commands."""
     return _text(await store.link.send("GET", epoch_key(session_id)))
+
+
+async def head_and_epoch(store: Store, session_id: str) -> tuple[int, str | None]:
+    """Both as of one instant: a head alone says nothing of a client's numbers."""
+    [both] = await heads_and_epochs(store, [session_id])
+    return both
 
 
 async def heads_and_epochs(
