@@ -15,7 +15,7 @@ from chunk7.delivery.own_client import resolve_client
 from chunk7.delivery.properties import load_properties
 from chunk7.delivery.registry import Ordering, resolve
 from chunk7.faults import FAULTS, SAME_AS, STRIKES
-from chunk7.faults.fault import MAX_STRIKES
+from chunk7.faults.fault import MAX_STRIKES, StrikesOthers
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.company import ANY, in_company
@@ -34,6 +34,7 @@ from chunk7.simulator.explore.schedule import document as schedule_document
 from chunk7.simulator.explore.search import ExploreVerdict, SearchLimits, explore
 from chunk7.simulator.explore.state import ExploreCell
 
+_FELT_BY_OTHERS = {name for name, fault in STRIKES.items() if isinstance(fault, StrikesOthers)}
 Item = TypeVar("Item", covariant=True)
 Tick = Callable[[], None]
 
@@ -234,7 +235,7 @@ def surviving(
     **terms: Any,
 ) -> Iterator[Survival]:
     """The same one by one: pair after pair, and of each the faults in the registry's order."""
-    each = _each_fault(faults)
+    each = _each_fault(faults, joiners)
     connects = _wanted("--connect", connects, CONNECT_ORDERINGS)
     writes = _wanted("--write", writes, WRITE_ORDERINGS)
     limits = limits or SearchLimits()
@@ -273,12 +274,14 @@ def _survival(cell: ExploreCell, limits: SearchLimits) -> tuple[str, Schedule | 
     return "unknown" if unknown else "keeps", None
 
 
-def _each_fault(wanted: Sequence[str]) -> tuple[str, ...]:
-    """Any that there is, in the registry's order."""
+def _each_fault(wanted: Sequence[str], joiners: int) -> tuple[str, ...]:
+    """Any that there is, in the registry's order; of all, those that so many clients can feel."""
     for name in wanted:
         if name not in FAULTS and name != "all":
             raise UsageError(f"--faults {name}: one of {', '.join(FAULTS)}, or all")
-    every = STRIKES if "all" in wanted or not wanted else {}
+        _check_felt(name, joiners)
+    every = {name for name in STRIKES if joiners > 1 or name not in _FELT_BY_OTHERS}
+    every = every if "all" in wanted or not wanted else set()
     return tuple(name for name in FAULTS if name in wanted or name in every)
 
 
@@ -294,7 +297,7 @@ def _each_cell(
 
     `pairing` is connect and write orderings and faults, `size` chunks and joiners.
     """
-    may_strike = _chosen_faults(pairing[2])
+    may_strike = _chosen_faults(pairing[2], size[1])
     connects = _wanted("--connect", pairing[0], CONNECT_ORDERINGS)
     writes = _wanted("--write", pairing[1], WRITE_ORDERINGS)
 
@@ -330,7 +333,7 @@ def _terms(terms: Mapping[str, Any]) -> dict[str, Any]:
     return {**terms, **named}
 
 
-def _chosen_faults(wanted: Sequence[str]) -> tuple[str, ...]:
+def _chosen_faults(wanted: Sequence[str], joiners: int) -> tuple[str, ...]:
     """In the registry's order, each as often as it may strike."""
     times: Counter[str] = Counter()
     for item in wanted:
@@ -339,11 +342,18 @@ def _chosen_faults(wanted: Sequence[str]) -> tuple[str, ...]:
             raise UsageError(f"--faults {item}: {_instead(name)}")
         if "*" in item and count not in map(str, range(1, MAX_STRIKES + 1)):
             raise UsageError(f"--faults {item}: {name}*N strikes 1 to {MAX_STRIKES} times")
+        _check_felt(name, joiners)
         times[name] += int(count or 1)
     for name, often in times.items():
         if often > MAX_STRIKES:
             raise UsageError(f"--faults {name}*{often}: it may strike 1 to {MAX_STRIKES} times")
     return tuple(name for name in STRIKES for _ in range(times[name]))
+
+
+def _check_felt(name: str, joiners: int) -> None:
+    """Raise UsageError for a fault that one client alone cannot feel."""
+    if name in _FELT_BY_OTHERS and joiners < 2:
+        raise UsageError(f"--faults {name}: only those who stay can feel it: with --joiners 2")
 
 
 def _instead(name: str) -> str:
@@ -414,7 +424,7 @@ def one_cell(
     )
     if len(pairs) > 1:
         raise UsageError(f"{option}: one --connect and one --write, not {len(pairs)} pairs")
-    return _cell(*pairs[0], chunks, joiners, _chosen_faults(faults), **terms)
+    return _cell(*pairs[0], chunks, joiners, _chosen_faults(faults, joiners), **terms)
 
 
 def _cell(

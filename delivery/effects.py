@@ -63,6 +63,14 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """The client listens no longer; UNSUBSCRIBE is sent after the node's last. Answer: None.
+
+    What is held for it is dropped. It may subscribe again.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class ReadHistory:
     """LRANGE: every saved chunk with after_seq < seq (<= to_seq). Answer: tuple[Chunk, ...].
 
@@ -265,6 +273,7 @@ ConnectEffect = (
     Pause
     | Subscribe
     | Confirmed
+    | Unsubscribe
     | ReadHistory
     | ReadHead
     | SendHistory

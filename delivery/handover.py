@@ -90,6 +90,12 @@ def attach(
     return STRAIGHT if to is Sink.CLIENT else Handover(to, after_seq)
 
 
+def detach(handover: Handover | None) -> None:
+    """The client unsubscribes: it has no handover any more. Raises OrderingError if it had none."""
+    if handover is None:
+        raise OrderingError("the ordering unsubscribes what it has not subscribed")
+
+
 def hold(handover: Handover) -> Handover:
     """The node is to recover for the client: from now on every chunk is held."""
     return handover._replace(sink=Sink.BUFFER)

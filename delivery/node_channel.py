@@ -15,7 +15,8 @@ none; of several on their way the channel's own is the newest, for an older one 
 had all left before it was sent. And what comes before the own confirmation was published for them.
 
 Pure: the live hub asks these and keeps the value, sends the command, and knows who is there. The
-explorer asks the same; there a SUBSCRIBE is executed and confirmed in one event, and nobody leaves.
+explorer and the reproducer ask the same. Where nobody leaves, a SUBSCRIBE is executed and confirmed
+there in one event.
 """
 
 from enum import StrEnum

@@ -37,6 +37,12 @@ LIVES: dict[str, dict[str, object]] = {
     "a replica is promoted that lacks a write": {"faults": ("store_failover",)},
     "the store evicts the session": {"faults": ("evict",)},
     "its keys expire in the midst of it": {"faults": ("expire",)},
+    "of two clients one leaves": {"faults": ("client_leave",), "joiners": 2, "chunks": 1},
+    "it leaves with what it popped for both": {
+        "faults": ("client_leave_popping",),
+        "joiners": 2,
+        "chunks": 1,
+    },
 }
 ORDERINGS = [name for name in CONNECT_ORDERINGS if name != "history_then_subscribe"]
 

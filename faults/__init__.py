@@ -4,6 +4,8 @@ May import: delivery, wire. `fault.py` says what a fault can be asked, `live.py`
 cluster that runs, `schedule.py` when it does.
 """
 
+from chunk7.faults.client_leave import ClientLeave
+from chunk7.faults.client_leave_popping import ClientLeavePopping
 from chunk7.faults.client_reconnect_storm import ClientReconnectStorm
 from chunk7.faults.deaf_all_nodes import DeafAllNodes
 from chunk7.faults.deaf_node import DeafNode
@@ -63,6 +65,8 @@ FAULTS: dict[str, Fault] = {
         ProxyReload(),
         SlowClient(),
         ClientReconnectStorm(),
+        ClientLeave(),
+        ClientLeavePopping(),
         ProducerTimeout(),
         ProducerCrash(),
         ProducerZombie(),

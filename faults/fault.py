@@ -6,6 +6,7 @@ the consequences out in its own way: the explorer on its states, the reproducer 
 A fault has a `name` and one or more abilities, each a small protocol:
 
     Strikes   it may happen at any moment of a schedule     explore, reproduce
+    StrikesOthers  the same, and changes nothing for one client alone
     Spells    it comes and goes at random moments           simulate
 
 What only takes time has no schedules: `same_as.py` says which other fault's it has instead.
@@ -70,6 +71,20 @@ class Rejoin:
     """A client, counted from 0, loses its connection and joins again at a node."""
 
     client: int
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A client, counted from 0, goes and does not come back: nothing is due to it any more."""
+
+    client: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropNext:
+    """The oldest of what is on its way to a node is gone; nothing if there is none."""
+
     node: int
 
 
@@ -172,7 +187,18 @@ class StartOver:
 
 
 Consequence = (
-    Rejoin | Disconnect | Deafen | Forget | RollBack | Lag | TrimTo | LoseReply | Die | StartOver
+    Rejoin
+    | Leave
+    | DropNext
+    | Disconnect
+    | Deafen
+    | Forget
+    | RollBack
+    | Lag
+    | TrimTo
+    | LoseReply
+    | Die
+    | StartOver
 )
 
 
@@ -218,6 +244,18 @@ class Strikes(Fault, Protocol):
 
     def strikes(self, situation: Situation) -> Iterator[Strike]:
         """Every way in which it can strike now; drivers leave out what would change nothing."""
+
+
+@runtime_checkable
+class StrikesOthers(Strikes, Protocol):
+    """A client leaves for good, which only those who stay can feel: it takes two.
+
+    Subscriptions end, so UNSUBSCRIBE is sent, and each confirmation is an event of its own.
+    """
+
+    @property
+    def leaves_client(self) -> bool:
+        """Always true."""
 
 
 def nodes_of(situation: Situation) -> list[int]:

@@ -26,12 +26,14 @@ from chunk7.delivery.effects import (
     Start,
     StreamRead,
     Subscribe,
+    Unsubscribe,
 )
 from chunk7.delivery.errors import OrderingError, StoreLost
+from chunk7.delivery.handover import detach
 from chunk7.delivery.ordering import ConnectOrdering, ConnectSteps, Join
 from chunk7.delivery.stepping import Steps
 from chunk7.nodes.backend import Backend
-from chunk7.nodes.feeds.pubsub import Hub, Subscription
+from chunk7.nodes.feeds.pubsub import Hub
 from chunk7.nodes.feeds.stream import StreamFeed
 from chunk7.nodes.history_budget import HistoryBudget
 from chunk7.nodes.join_facts import JoinFacts
@@ -147,9 +149,13 @@ class Driver:
                     await asyncio.wait([self._down], timeout=self._work_s)
             case Subscribe(to=sink):
                 positioned = self._ordering.recovery is not None
-                self._subscribed(self._hub.join(self._client, sink, self.after_seq, positioned))
+                subscription = self._hub.join(self._client, sink, self.after_seq, positioned)
+                self.confirmation = confirmed = subscription.confirmed
+                self.facts.note_subscribe(subscription.sent_ns, shared=confirmed.done())
             case Confirmed():
                 await self._confirmed()
+            case Unsubscribe():
+                self._unsubscribe()
             case ReadHistory(after_seq=after_seq, to_seq=to_seq):
                 return await self._read_history(after_seq, to_seq)
             case ReadStream(after=after):
@@ -177,13 +183,11 @@ class Driver:
                 raise OrderingError(f"a node does not perform {type(effect).__name__}: {why}")
         return None
 
-    def _subscribed(self, subscription: Subscription) -> None:
-        """Note it. One that is shared took effect on attaching, or is still on its way."""
-        self.confirmation = subscription.confirmed
-        self.facts.subscribe_shared = subscription.confirmed.done()
-        self.facts.subscribe_sent_ns = (
-            now_ns() if self.facts.subscribe_shared else subscription.sent_ns
-        )
+    def _unsubscribe(self) -> None:
+        subscription = self._hub.subscription(self._client)
+        detach(subscription.of(self._client) if subscription else None)
+        self._hub.leave(self._client)
+        self.confirmation = None
 
     async def _confirmed(self) -> None:
         if self.confirmation is None:
@@ -196,8 +200,8 @@ class Driver:
         sent_ns = now_ns()
         await self._tail.follow(self._client, after, to)
         if after == NEWEST:
-            self.facts.subscribe_sent_ns, self.facts.subscribe_done_ns = sent_ns, now_ns()
-            self.facts.subscribe_shared = False
+            self.facts.note_subscribe(sent_ns, shared=False)
+            self.facts.subscribe_done_ns = now_ns()
 
     async def _read_history(self, after_seq: int, to_seq: int | None) -> tuple[Chunk, ...]:
         """A join reads it in one command, as its ordering says; a fetch only what it needs."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.ordering import Feed
+from chunk7.wire.clock import now_ns
 
 
 class JoinFacts:
@@ -28,6 +29,11 @@ class JoinFacts:
         self.history_count = len(chunks)
         self.history_first_seq = chunks[0].seq if chunks else None
         self.history_last_seq = chunks[-1].seq if chunks else None
+
+    def note_subscribe(self, sent_ns: int, *, shared: bool) -> None:
+        """SUBSCRIBE was sent then. One that is shared is in effect: it took effect on attaching."""
+        self.subscribe_shared = shared
+        self.subscribe_sent_ns = now_ns() if shared else sent_ns
 
     def window_s(self, subscribed_ns: int | None, feed: Feed) -> float | None:
         """The join's W as docs/verdicts.md estimates it; None while one of its ends is not known.

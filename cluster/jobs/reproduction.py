@@ -176,7 +176,7 @@ async def execute(
     clients = tuple(
         Seen(
             received=tuple(joiner.receipts),
-            missing=tuple(n for n in sure if n not in joiner.shown),
+            missing=tuple(n for n in sure if n not in joiner.shown and not joiner.gone),
             duplicates=tuple(n for n, k in sorted(Counter(joiner.receipts).items()) if k > 1),
         )
         for joiner in stepped.clients

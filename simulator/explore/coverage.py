@@ -12,6 +12,7 @@ from typing import Any, get_args
 from chunk7.delivery.effects import ConnectEffect, Pause, WriteEffect
 from chunk7.delivery.life import Retry
 from chunk7.faults import STRIKES
+from chunk7.faults.fault import StrikesOthers
 from chunk7.simulator.explore.naming import snake_case
 from chunk7.simulator.explore.schedule import SAME_MS
 from chunk7.simulator.explore.state import ExploreCell
@@ -23,6 +24,7 @@ _EFFECTS = {
 }
 _FOLLOWS = {
     "subscribe": ("subscription", "deliver"),
+    "unsubscribe": ("unsubscription",),
     "follow": ("tail",),
     "poke": ("notice",),
     "look_when_poked": ("look",),
@@ -42,11 +44,23 @@ def expected_effects(cell: ExploreCell) -> frozenset[str]:
         expected.discard("deliver")
     if cell.client_model().asks:
         expected.update(_ASKING)
+    if "subscribe" in named and subscriptions_end(cell):
+        expected.update(("confirmation", "unsubscription"))
     strikes = (effect for name in cell.faults for effect in STRIKES[name].effects)
     expected.update(e for e in strikes if "append" in named or not e.endswith(SAME_MS))
     if cell.life.retry is Retry.SAME:  # what was not executed is merely executed later
         expected.discard("timeout_not_executed")
     return frozenset(expected)
+
+
+def subscriptions_end(cell: ExploreCell) -> bool:
+    """Whether a node may come to unsubscribe.
+
+    Only then does it matter that a SUBSCRIBE is executed first and confirmed later: nothing but
+    another command on its way can come between the two that a client would notice.
+    """
+    leaves = any(isinstance(STRIKES[name], StrikesOthers) for name in cell.faults)
+    return leaves or "unsubscribe" in named_effects(cell.connect.steps)
 
 
 def named_effects(steps: Callable[..., Any]) -> frozenset[str]:

@@ -53,6 +53,7 @@ _WORDS = {
     "set_status": "set the status",
     "subscribe": "send SUBSCRIBE",
     "confirmed": "confirmed",
+    "unsubscribe": "listen no longer",
     "read_history": "read history",
     "read_head": "read head",
     "read_stream": "read stream",
@@ -68,6 +69,8 @@ _WORDS = {
     "release": "release the buffer",
     "release_after": "release what is above the cursor",
     "subscription": "SUBSCRIBE takes effect",
+    "unsubscription": "UNSUBSCRIBE takes effect",
+    "confirmation": "hear that SUBSCRIBE took effect",
     "deliver": "{chunk} arrives",
     "notice": "a notice arrives",
     "look": "look, and send what is new",
@@ -363,7 +366,7 @@ def _words(run: Replay, before: State, after: State, step: Step) -> str:
     if step.effect == "fetch":
         place = int(step.actor[-1]) - 1
         return f"{words}: numbers {'{} to {}'.format(*before.joiners[place].fetches[0])}"
-    if step.effect == "subscribe" and after.channels == before.channels:
+    if step.effect == "subscribe" and not run.world.channels.newly_sent(before, after):
         return "share the subscription"
     return words
 
@@ -440,7 +443,7 @@ def _window(run: Replay) -> tuple[int, int] | None:
     listening = [
         place
         for place, state in enumerate(run.states[1:])
-        if place > min(published[0], read[-1]) and _listens(run, state, client)
+        if place > published[0] and _listens(run, state, client)
     ]
     return min(published[0], read[-1]), max(saved[0], *listening[:1], read[-1])
 

@@ -109,6 +109,8 @@ def _broken(world: World, graph: Graph, properties: Sequence[ReaderProperty]) ->
 def _holds(world: World, state: State, each: ReaderProperty) -> bool:
     due = world.due(state)
     for joiner in state.joiners:
+        if joiner.gone:
+            continue
         shown = tuple(map(world.reception.chunk, joiner.told))
         try:
             holds = each.holds(shown, due)

@@ -62,6 +62,7 @@ EFFECTS = {
     "set_status": "SET the status key",
     "subscribe": "send SUBSCRIBE, or attach to the node's subscription",
     "confirmed": "the confirmation has come",
+    "unsubscribe": "listen no longer; as the node's last client, send UNSUBSCRIBE",
     "read_history": "LRANGE",
     "read_head": "GET the counter",
     "read_stream": "XRANGE",
@@ -78,6 +79,8 @@ EFFECTS = {
     "release_after": "the same of a followed stream, above a cursor",
     # what happens by itself
     "subscription": "the store executes the node's SUBSCRIBE",
+    "unsubscription": "the store executes the node's UNSUBSCRIBE",
+    "confirmation": "the node hears that a SUBSCRIBE was executed",
     "deliver": "the next published chunk reaches the node, and its clients or their buffers",
     "notice": "the next notice reaches the node",
     "look": "the node reads the history, and sends the client what is new",

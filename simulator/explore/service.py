@@ -19,14 +19,15 @@ from chunk7.delivery.effects import (
     SendWelcome,
     Start,
     Subscribe,
+    Unsubscribe,
 )
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.fetch import fetch_missing
 from chunk7.delivery.following import follow, release_after
 from chunk7.delivery.frames import BeatFrame
-from chunk7.delivery.handover import attach, check, hold, release
+from chunk7.delivery.handover import attach, check, detach, hold, release
 from chunk7.delivery.ordering import Join
-from chunk7.simulator.explore.channels import Channels, join, resubscribe
+from chunk7.simulator.explore.channels import Channels, join, leave, resubscribe
 from chunk7.simulator.explore.dues import excused_at_first, settled
 from chunk7.simulator.explore.naming import (
     MISHANDLED,
@@ -44,6 +45,7 @@ from chunk7.simulator.explore.state import (
     Joiner,
     Move,
     State,
+    all_of,
     read_from,
     with_joiner,
 )
@@ -90,21 +92,13 @@ class Service:
     def rejoin(self, joiner: Joiner, node: int) -> Joiner:
         """The client has lost its connection and joins again, at the given node."""
         resume = self._reception.client.resume_after(joiner.client)
-        return joiner._replace(
-            node=node,
-            program=self.join(resume),
-            after_seq=resume if isinstance(resume, int) else 0,
-            handover=None,
-            has_history=False,
-            following=None,
-            looked=None,
-            poked=False,
-            recovering=False,
-            wire=(),
-            fetches=(),
-            fetching=ENDED,
-            final_beats=0,
-        )
+        after_seq = resume if isinstance(resume, int) else 0
+        return _unserved(joiner)._replace(node=node, program=self.join(resume), after_seq=after_seq)
+
+    def leave(self, joiner: Joiner) -> Joiner:
+        """The client has left for good."""
+        excused = all_of(self._cell.chunks)
+        return _unserved(joiner)._replace(program=ENDED, excused=excused, gone=True)
 
     def recover(self, joiner: Joiner) -> Joiner:
         """The node has left the client behind: from now on it holds live chunks, and recovers."""
@@ -136,6 +130,8 @@ class Service:
     def moves(self, state: State, place: int, joiner: Joiner) -> Iterator[Move]:
         """What the client, its join and its node may do for it next."""
         actor = join_name(joiner.node, place)
+        if joiner.gone:
+            return
         if joiner.wire:
             heard = joiner._replace(wire=joiner.wire[1:], hearing=joiner.wire[:1])
             yield Step(f"client{place + 1}", "hear"), with_joiner(state, place, heard)
@@ -165,6 +161,8 @@ class Service:
         answer = None
         if kind is Subscribe:
             state = self._channels.at(state, joiner.node, join)
+        elif kind is Unsubscribe:
+            state = self._channels.at(state, joiner.node, leave)
         elif kind is Start:
             state = state._replace(started=True)
         elif kind is not Confirmed and kind not in READS and kind not in _LOCAL:
@@ -188,6 +186,9 @@ class Service:
                 return joiner._replace(
                     handover=attach(joiner.handover, to, joiner.after_seq, self._positioned)
                 )
+            case Unsubscribe():
+                detach(joiner.handover)
+                return joiner._replace(handover=None)
             case SendHistory() | SendWelcome() | SendEnd() | SendControl():
                 return told(self._programs, self._reception, self._cell, state, joiner, effect)
             case Release(known):
@@ -261,3 +262,19 @@ class Service:
         if joiner.final_beats >= final_beats:
             return None
         return joiner._replace(final_beats=joiner.final_beats + 1)
+
+
+def _unserved(joiner: Joiner) -> Joiner:
+    """The client without all that a node did for it."""
+    return joiner._replace(
+        handover=None,
+        has_history=False,
+        following=None,
+        looked=None,
+        poked=False,
+        recovering=False,
+        wire=(),
+        fetches=(),
+        fetching=ENDED,
+        final_beats=0,
+    )

@@ -13,6 +13,7 @@ from chunk7.delivery.contract import Contract
 from chunk7.delivery.following import Following
 from chunk7.delivery.handover import Handover
 from chunk7.delivery.life import ONE_BY_ONE, ProducerLife
+from chunk7.delivery.node_channel import UNUSED, NodeChannel
 from chunk7.delivery.ordering import ClientPolicy, ConnectOrdering, WriteOrdering
 from chunk7.delivery.own_client import OwnClient
 from chunk7.delivery.replica import Replica
@@ -42,7 +43,7 @@ class ExploreCell:
     heartbeats each client may get while the producer is still writing. In `company` the one client
     is among any number of others at its node (`chunk7.simulator.explore.company`). `life` is the
     producer's, `contract` what is due to clients. Nodes may use a `replica`: it does what the
-    primary did, any time later.
+    primary did, any time later. `hub` is how the session's channel begins at every node.
     """
 
     connect: ConnectOrdering
@@ -58,6 +59,7 @@ class ExploreCell:
     life: ProducerLife = ONE_BY_ONE
     replica: Replica | None = None
     contract: Contract = Contract.WHOLE
+    hub: NodeChannel = UNUSED
 
     @property
     def ends(self) -> bool:
@@ -113,7 +115,9 @@ class Joiner(NamedTuple):
     poked: bool = False
     """A notice has come that its node has not looked after."""
     excused: int = 0
-    """By the contract: what is not due to it."""
+    """By the contract, or as it has left: what is not due to it."""
+    gone: bool = False
+    """It has left for good."""
     vouched: int = 0
     """What was begun when it was told that nothing is missing."""
     hearing: tuple[int, ...] = ()

@@ -12,8 +12,10 @@ from chunk7.faults.fault import (
     Deafen,
     Die,
     Disconnect,
+    DropNext,
     Forget,
     Lag,
+    Leave,
     LoseReply,
     Rejoin,
     RollBack,
@@ -21,7 +23,7 @@ from chunk7.faults.fault import (
     StartOver,
     TrimTo,
 )
-from chunk7.simulator.explore.channels import NOBODY, Channels, reconnect
+from chunk7.simulator.explore.channels import CONFIRMATION, NOBODY, Channels, leave, reconnect
 from chunk7.simulator.explore.naming import node_name
 from chunk7.simulator.explore.production import Production
 from chunk7.simulator.explore.programs import ENDED, Programs
@@ -37,7 +39,7 @@ from chunk7.simulator.explore.state import (
 )
 from chunk7.simulator.explore.stores import Stores
 
-Felt = Rejoin | Disconnect
+Felt = Rejoin | Leave | Disconnect
 """What clients feel of a strike."""
 
 
@@ -78,25 +80,30 @@ class Strokes:
             for actor, effect, chunk, consequences in self._faults[name].strikes(situation):
                 after = rest
                 for consequence in consequences:
-                    after = self._suffer(after, consequence)
-                felt = tuple(one for one in consequences if isinstance(one, Rejoin | Disconnect))
+                    after = self._suffer(after, consequence, clients)
+                felt = tuple(one for one in consequences if isinstance(one, Felt))
                 yield Blow(Step(actor, effect, chunk), after, felt, after != rest)
 
     def view(self, joiner: Joiner) -> ClientView:
         """What a fault can see of a client."""
         return ClientView(
             joiner.node,
-            begun=joiner.recovering or not self._programs.is_root(joiner.program),
+            begun=not joiner.gone
+            and (joiner.recovering or not self._programs.is_root(joiner.program)),
             joined=joiner.recovering or joiner.program == ENDED,
             listening=joiner.handover is not None,
         )
 
-    def _suffer(self, state: State, consequence: Consequence) -> State:
+    def _suffer(
+        self, state: State, consequence: Consequence, clients: tuple[ClientView, ...]
+    ) -> State:
         if state.replica is not None and isinstance(consequence, RollBack | Lag):
             raise UsageError("--replica: not with a failover or a stale read: both have one")
         match consequence:
-            case Rejoin():
-                return state
+            case Rejoin(client) | Leave(client):
+                return self._unsubscribed(state, clients[client])
+            case DropNext(node):
+                return self._drop_next(state, node)
             case Disconnect(node, resubscribes):
                 again = self._channels.after(state.channels[node], reconnect)
                 return self._disconnect(state, node, again if resubscribes else NOBODY)
@@ -131,6 +138,24 @@ class Strokes:
         pending = (*replica.pending, consequence)
         return after._replace(replica=replica._replace(pending=pending))
 
+    def _unsubscribed(self, state: State, client: ClientView) -> State:
+        """A client's connection ends; unless somebody leaves, its node keeps the subscription."""
+        if not client.listening or not self._channels.subscriptions_end:
+            return state
+        return self._channels.at(state, client.node, leave)
+
+    def _drop_next(self, state: State, node: int) -> State:
+        """The oldest chunk or notice on its way to the node is gone."""
+        name = node_name(node)
+
+        def drop(memory: MemoryStore) -> None:
+            waiting = memory.mailboxes[name]
+            for chunk in [chunk for chunk in waiting if chunk != CONFIRMATION][:1]:
+                waiting.remove(chunk)
+
+        store, _ = self._stores.after(state.heard_store, ("drop next", node), drop)
+        return state.hearing(store)
+
     def _disconnect(self, state: State, node: int, channel: int) -> State:
         """The node's subscription ends, and what was on its way is gone."""
         name = node_name(node)
@@ -147,8 +172,10 @@ class Strokes:
 
         A node that subscribes again knows that it has left its clients behind: it recovers.
         """
-        for one in consequences:
-            if isinstance(one, Rejoin):
+        for one in consequences if not joiner.gone else ():
+            if isinstance(one, Leave):
+                joiner = self._service.leave(joiner) if one.client == place else joiner
+            elif isinstance(one, Rejoin):
                 if one.client == place:
                     joiner = self._service.rejoin(joiner, one.node)
             elif one.resubscribes and joiner.node == one.node and self._service.follows(joiner):

@@ -10,22 +10,21 @@ after any other.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from chunk7.delivery.chunk import Chunk, is_notice
+from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.errors import UsageError
 from chunk7.delivery.replica import Replica
 from chunk7.faults import STRIKES
 from chunk7.faults.fault import ClientView
-from chunk7.simulator.explore.arrivals import Arrival, received
-from chunk7.simulator.explore.channels import NOBODY, Channels, join, take_effect
-from chunk7.simulator.explore.coverage import named_effects
-from chunk7.simulator.explore.naming import join_name, node_name
+from chunk7.simulator.explore.arrivals import Arrival, Connections, received
+from chunk7.simulator.explore.channels import NOBODY, Channels, join
+from chunk7.simulator.explore.coverage import named_effects, subscriptions_end
+from chunk7.simulator.explore.naming import join_name
 from chunk7.simulator.explore.production import Production
 from chunk7.simulator.explore.programs import ENDED, Programs
 from chunk7.simulator.explore.reception import Reception
 from chunk7.simulator.explore.schedule import PRODUCERS, SAME_MS, Step
 from chunk7.simulator.explore.service import Service
 from chunk7.simulator.explore.state import (
-    SESSION,
     ExploreCell,
     Joiner,
     Move,
@@ -71,7 +70,8 @@ class World:
         blind = blind and not self.reception.client.reads_cursors
         self.programs = Programs(blind)
         self.stores = Stores(cell.stream_max_entries)
-        self.channels = Channels()
+        self.channels = Channels(cell.hub, subscriptions_end=subscriptions_end(cell))
+        self._connections = Connections(self.stores, self.channels, self.reception)
         self._service = Service(
             cell, self.programs, self.stores, self.channels, self.reception, endless
         )
@@ -111,13 +111,8 @@ class World:
         """What does not depend on the clients, and what that brings to those of a node."""
         for step, after in (*self._production.moves(state), *self._production.replicate(state)):
             yield step, after, None
-        for node, channel in enumerate(state.channels):
-            if channel == NOBODY:
-                continue
-            if self.channels[channel].sent:
-                yield *self._take_effect(state, node), None
-            if self._waiting(state.heard_store, node):
-                yield self._deliver(state, node)
+        for node in range(len(state.channels)):
+            yield from self._connections.moves(state, node)
 
     def client_moves(self, state: State, place: int) -> Iterator[Move]:
         """What one client, its join and its node may do for it; it has heard no new frame yet."""
@@ -157,7 +152,9 @@ class World:
             rewound=any(joiner.rewound for joiner in state.joiners),
             stuck=tuple(stuck),
             receipts=tuple(joiner.receipts for joiner in state.joiners),
-            unfinished=_places(learns and not joiner.ended for joiner in state.joiners),
+            unfinished=_places(
+                learns and not joiner.ended and not joiner.gone for joiner in state.joiners
+            ),
             false_end=_places(
                 joiner.short & expected & ~joiner.excused for joiner in state.joiners
             ),
@@ -172,37 +169,6 @@ class World:
 
     def _expected(self, state: State) -> int:
         return all_of(self.cell.chunks) & ~state.undetermined
-
-    # --- a node and its one Pub/Sub connection ---
-
-    def _waiting(self, store: int, node: int) -> bool:
-        """Whether a published chunk is on its way to the node."""
-        name = node_name(node)
-        return bool(
-            self.stores.after(store, ("waiting", node), lambda m: bool(m.mailboxes[name]))[1]
-        )
-
-    def _take_effect(self, state: State, node: int) -> Move:
-        name = node_name(node)
-        state = self.channels.at(state, node, take_effect)
-        if node not in state.deaf:
-            store, _ = self.stores.after(
-                state.heard_store, ("subscribe", node), lambda m: m.subscribe(name, SESSION)
-            )
-            state = state.hearing(store)
-        return Step("store", "subscription"), state
-
-    def _deliver(self, state: State, node: int) -> tuple[Step, State, Arrival]:
-        name = node_name(node)
-        store, chunk = self.stores.after(
-            state.heard_store, ("deliver", node), lambda m: m.mailboxes[name].popleft()
-        )
-        after = state.hearing(store)
-        if is_notice(chunk):
-            return Step(name, "notice"), after, Arrival(node, None)
-        chunk_id = self.reception.chunk_id(chunk)
-        step = Step(name, "deliver", self.reception.number(chunk_id))
-        return step, after, Arrival(node, chunk_id)
 
     def _arrive(self, state: State, arrival: Arrival) -> State:
         joiners = (self.received(joiner, arrival) for joiner in state.joiners)

@@ -25,6 +25,7 @@ from chunk7.delivery.effects import (
     Sink,
     Start,
     Subscribe,
+    Unsubscribe,
 )
 from chunk7.delivery.errors import OrderingError
 from chunk7.delivery.handover import Handover, attach
@@ -41,6 +42,7 @@ _REFUSED: dict[type[Any], str] = {
     ReadStatus: "there are no statuses",
     SendEnd: "there are no end frames",
     SendControl: "there are no control frames",
+    Unsubscribe: "nobody leaves",
 }
 Done = tuple[float, int | None]
 """When an effect is over, and what its answer is called: by how much is stored then, or nothing."""

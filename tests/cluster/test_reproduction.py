@@ -260,6 +260,47 @@ async def test_two_clients_of_one_node_share_its_subscription(store_url: str) ->
     assert tuple(seen.missing for seen in done.clients) == done.replay.outcome.lost
 
 
+LISTENING = [pair for pair in CELLS if pair[0].name != "redis_streams"]
+
+
+@pytest.mark.parametrize("fault", ["client_leave", "client_leave_popping"])
+@pytest.mark.parametrize(
+    ("connect", "write"), LISTENING, ids=[f"{c.name} x {w.name}" for c, w in LISTENING]
+)
+async def test_who_leaves_ends_the_subscription_of_a_real_store_as_in_the_model(
+    store_url: str, connect: Any, write: Any, fault: str
+) -> None:
+    cell = ExploreCell(connect, write, chunks=1, joiners=2, faults=(fault,))
+    await hold_counter_examples(store_url, cell)
+
+
+async def test_an_unsubscribe_crosses_the_subscribe_of_the_next_who_joins(store_url: str) -> None:
+    merge, lua = CONNECT_ORDERINGS["buffered_merge"], WRITE_ORDERINGS["atomic_lua"]
+    cell = ExploreCell(merge, lua, chunks=2, joiners=2, faults=("client_leave",))
+    steps = """
+        node1.join1 subscribe
+        node1.join1 leave
+        node1.join2 subscribe
+        store subscription
+        producer number_save_and_publish 1
+        store unsubscription
+        node1 confirmation
+        node1 deliver 1
+        store subscription
+        node1 confirmation
+        node1.join2 confirmed
+        node1.join2 read_history
+        node1.join2 send_history
+        producer number_save_and_publish 2
+        node1 deliver 2
+        node1.join2 release
+        node1.join2 send_welcome
+        """
+    done = await on_a_store(store_url, cell, schedule_of(cell, steps))
+    assert [seen.received for seen in done.clients] == [(), (1, 2)]
+    assert done.receivers == {1: 1, 2: 1}
+
+
 async def test_a_store_that_answers_otherwise_than_the_model_is_a_failure(store_url: str) -> None:
     """A chunk that somebody else saved in the session shows at the next read."""
     cell = ExploreCell(

@@ -7,8 +7,10 @@ from chunk7.faults.fault import (
     Deafen,
     Die,
     Disconnect,
+    DropNext,
     Forget,
     Lag,
+    Leave,
     LoseReply,
     Outage,
     Rejoin,
@@ -38,6 +40,21 @@ def test_every_fault_is_registered_by_its_name_and_has_an_ability() -> None:
 def test_what_has_no_schedules_of_its_own_names_what_has() -> None:
     assert not SAME_AS.keys() & STRIKES.keys()
     assert {other for other in SAME_AS.values() if other} <= STRIKES.keys()
+
+
+def test_a_client_leaves_only_where_others_stay() -> None:
+    assert strikes("client_leave", JOINED) == strikes("client_leave_popping", JOINED) == []
+    assert strikes("client_leave", JOINING, ABSENT, JOINED._replace(node=1)) == [
+        Strike("node1.join1", "leave", None, (Leave(0),)),
+        Strike("node2.join3", "leave", None, (Leave(2),)),
+    ]
+
+
+def test_who_leaves_with_what_it_popped_was_listening() -> None:
+    begun = JOINING._replace(listening=False)
+    assert strikes("client_leave_popping", begun, JOINED) == [
+        Strike("node1.join2", "leave_popping", None, (DropNext(0), Leave(1))),
+    ]
 
 
 def test_no_two_faults_share_a_step() -> None:

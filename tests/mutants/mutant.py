@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from chunk7.delivery.client import ClientModel
 from chunk7.delivery.contract import Contract
 from chunk7.delivery.life import ONE_BY_ONE, ProducerLife
+from chunk7.delivery.node_channel import UNUSED, NodeChannel
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
 from chunk7.delivery.replica import Replica
 from chunk7.simulator.explore.schedule import Failure, Step
@@ -15,9 +16,9 @@ from chunk7.simulator.explore.state import ExploreCell
 class Mutant:
     """A broken fix. `shortest` is its shortest failing schedule, which needs `chunks` chunks.
 
-    `fails` is the failure to be seen, at the default setting: 3 chunks and one client. `sound` is
-    the pair that it should have been, which does not fail so. `only`: no other fault makes it fail
-    that the sound pair survives.
+    `fails` is the failure to be seen, with 3 chunks and so many `joiners`. `sound` is the pair that
+    it should have been, with a hub of ours, which does not fail so. `only`: no other fault makes it
+    fail that the sound pair survives.
     """
 
     connect: ConnectOrdering
@@ -32,6 +33,8 @@ class Mutant:
     life: ProducerLife = ONE_BY_ONE
     contract: Contract = Contract.WHOLE
     replica: Replica | None = None
+    joiners: int = 1
+    hub: NodeChannel = UNUSED
     only: bool = False
 
     def cell(self, chunks: int = 3) -> ExploreCell:
@@ -46,6 +49,8 @@ class Mutant:
             life=self.life,
             contract=self.contract,
             replica=self.replica,
+            joiners=self.joiners,
+            hub=self.hub,
         )
 
 

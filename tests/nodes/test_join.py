@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,10 @@ def ordering_file(folder: Path, body: str, arguments: str = "") -> str:
         f"def own(join):\n    {body}\n"
     )
     return f"{path}:own"
+
+
+async def nobody_subscribed(store: Store) -> bool:
+    return await subscribers(store) == 0
 
 
 @pytest.mark.parametrize("connect", CONNECT_ORDERINGS)
@@ -84,6 +89,40 @@ async def test_a_resuming_client_is_sent_only_what_came_after(
         await save(store, connect, seq)
     async with node.client(connect, after_seq=2) as user:
         assert await user.frames(2) == ["history 3", "welcome"]
+
+
+async def test_who_unsubscribes_as_the_last_one_ends_the_nodes_subscription(
+    start: StartNode, store: Store, tmp_path: Path
+) -> None:
+    body = "yield Subscribe(); yield Confirmed(); yield Unsubscribe(); yield SendWelcome()"
+    node = await start("--ordering", ordering_file(tmp_path, body))
+    async with node.client("subscribe_then_history") as other:
+        await other.frames(2)
+        async with node.client("own", connection_id=7) as user:
+            assert await user.frames(1) == ["welcome"]
+            assert await store.publish(chunk(1)) == 1
+            assert await other.frames(1) == ["chunk 1"]
+    await eventually(partial(nobody_subscribed, store))
+    async with node.client("own") as user:
+        assert await user.frames(1) == ["welcome"]
+        await eventually(partial(nobody_subscribed, store))
+    await node.end()
+    [own] = [leave for leave in node.table("leaves") if leave["connection_id"] == 7]
+    assert own["live_count"] == 0
+
+
+async def test_who_unsubscribes_may_subscribe_again(
+    start: StartNode, store: Store, tmp_path: Path
+) -> None:
+    body = (
+        "yield Subscribe(Sink.BUFFER); yield Confirmed(); yield Unsubscribe(); yield Subscribe()\n"
+        "    yield Confirmed(); yield SendWelcome()"
+    )
+    node = await start("--ordering", ordering_file(tmp_path, body))
+    async with node.client("own") as user:
+        assert await user.frames(1) == ["welcome"]
+        assert await store.publish(chunk(1)) == 1
+        assert await user.frames(1) == ["chunk 1"]
 
 
 async def test_a_resuming_client_is_not_sent_what_it_has_by_a_node_that_is_behind(
@@ -203,6 +242,7 @@ async def test_an_unconfirmed_subscription_is_live_and_its_confirmation_recorded
         ("yield Follow('0-0'); yield Follow('0-0')", "follows twice"),
         ("yield Confirmed", "which is no effect"),
         ("while True: yield Pause()", "more than 1000 effects"),
+        ("yield Unsubscribe()", "unsubscribes what it has not subscribed"),
         ("return 3", "no attribute 'send'"),
     ],
 )

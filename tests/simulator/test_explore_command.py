@@ -203,6 +203,14 @@ def test_a_bound_makes_the_verdict_unknown(call: Call) -> None:
         (["--connect", "nope"], "--connect nope: one of history_then_subscribe, "),
         (["--faults", "flood"], "--faults flood: one of node_kill, "),
         (
+            ["--faults", "client_leave"],
+            "--faults client_leave: only those who stay can feel it: with --joiners 2",
+        ),
+        (
+            ["--survival", "--faults", "client_leave_popping"],
+            "--faults client_leave_popping: only those who stay can feel it: with --joiners 2",
+        ),
+        (
             ["--faults", "network_cut"],
             "--faults network_cut: has no schedule of its own: its schedules are those of "
             "store_kill_pubsub",

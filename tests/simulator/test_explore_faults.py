@@ -9,6 +9,7 @@ from mutants.mutant import schedule
 
 from chunk7.delivery.ordering import ClientPolicy
 from chunk7.faults import STRIKES
+from chunk7.faults.fault import StrikesOthers
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.search import ExploreVerdict, explore
@@ -21,14 +22,16 @@ WIDEST = ("producer_zombie", "store_failover_behind")
 def survivors(fault: str) -> set[str]:
     """The connect orderings that lose nothing under it, with any producer safe without it.
 
-    Whether the client, when it has to join again, resumes or starts over. Under the
+    Whether the client, when it has to join again, resumes or starts over; of two clients those who
+    stay. Under the
     widest faults the producers of one command only: others have a hundred times as many states.
     """
     verdicts: dict[str, set[str]] = {}
     for connect, write in PAIRS:
         if fault in WIDEST and write.name not in ("atomic_lua", "stream_append"):
             continue
-        cell = ExploreCell(connect, write, chunks=2)
+        others = isinstance(STRIKES[fault], StrikesOthers)
+        cell = ExploreCell(connect, write, *((1, 2) if others else (2, 1)))
         if explore(cell).verdict == ExploreVerdict.LOSSLESS:
             for struck in replace(cell, faults=(fault,)).with_each_client():
                 verdicts.setdefault(connect.name, set()).add(str(explore(struck).verdict))
@@ -57,6 +60,8 @@ SURVIVORS = {
     "node_drain": ALL_SAFE,
     "slow_client": ALL_SAFE,
     "client_reconnect_storm": ALL_SAFE,
+    "client_leave": ALL_SAFE,
+    "client_leave_popping": RECOVERING,
     "producer_timeout": ALL_SAFE,
     "producer_crash": ALL_SAFE,
     "producer_zombie": ALL_SAFE,

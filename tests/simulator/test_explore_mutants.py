@@ -49,7 +49,7 @@ def test_the_explorer_catches(name: str) -> None:
 def test_what_it_should_have_been_does_not_fail_so(name: str) -> None:
     mutant = MUTANTS[name]
     terms: dict[str, Any] = {"life": mutant.life, "contract": mutant.contract}
-    terms["replica"] = mutant.replica
+    terms |= {"replica": mutant.replica, "joiners": mutant.joiners}
     result = explore(ExploreCell(*mutant.sound, chunks=3, faults=mutant.faults, **terms))
     assert result.search.complete
     assert getattr(result.search.tally, mutant.fails) == 0
@@ -84,7 +84,8 @@ def test_nothing_else_catches_it_that_what_it_should_have_been_survives(name: st
     bare = {"faults": (), "life": ONE_BY_ONE, "replica": None}
     survived = 0
     for terms in other_terms(mutant):
-        if not fails(ExploreCell(*mutant.sound, chunks=2, **terms), mutant.fails):
+        sound = ExploreCell(*mutant.sound, chunks=2, joiners=mutant.joiners, **terms)
+        if not fails(sound, mutant.fails):
             survived += 1
             cell = replace(mutant.cell(max(mutant.chunks, 2)), **{**bare, **terms})
             assert (terms, fails(cell, mutant.fails)) == (terms, False)

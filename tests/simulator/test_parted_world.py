@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from mutants import MUTANTS
 
 from chunk7.delivery.contract import Contract
 from chunk7.delivery.life import ProducerLife, Retry
@@ -46,6 +47,17 @@ CELLS = {
     ),
     "replica": cell("subscribe_then_history", "publish_then_save", replica=Replica.ALL),
     "history": cell("sequence_gap_fill", "atomic_multi", replica=Replica.HISTORY),
+    "leavers": cell("buffered_merge", "atomic_lua", joiners=2, faults=("client_leave",)),
+    "leavers-popping": cell(
+        "positioned_merge",
+        "atomic_multi",
+        joiners=2,
+        faults=("client_leave_popping", "store_kill_pubsub"),
+    ),
+    "leavers-moved": cell(
+        "sequence_gap_fill", "atomic_lua", joiners=2, faults=("client_leave", "node_kill")
+    ),
+    "unsubscribes": MUTANTS["subscribes_anew_for_the_client"].cell(),
     "writers": cell(
         "subscribe_then_history",
         "save_then_publish",

@@ -8,7 +8,8 @@ from chunk7.cluster.jobs.stepwise.client import SteppedClient
 from chunk7.cluster.jobs.stepwise.keys import SessionKeys
 from chunk7.cluster.jobs.stepwise.producer import SteppedProducers
 from chunk7.cluster.jobs.stepwise.reading import read
-from chunk7.cluster.jobs.stepwise.relay import SENT, SUBSCRIBED, UNSUBSCRIBED, Relay
+from chunk7.cluster.jobs.stepwise.relay import Relay
+from chunk7.cluster.jobs.stepwise.strikes import SteppedStrikes
 from chunk7.cluster.jobs.stepwise.turns import expect, misplaced, unpaused
 from chunk7.delivery.chunk import is_notice, stream_key
 from chunk7.delivery.effects import (
@@ -23,32 +24,16 @@ from chunk7.delivery.effects import (
     SendWelcome,
     Start,
     Subscribe,
+    Unsubscribe,
 )
 from chunk7.delivery.errors import OrderingError, StoreError
 from chunk7.delivery.fetch import fetch_missing
 from chunk7.delivery.following import follow, release_after
 from chunk7.delivery.frames import BeatFrame, JoinedFrame, StoredFrame
-from chunk7.delivery.handover import attach, check, note, release
+from chunk7.delivery.handover import attach, check, detach, note, release
 from chunk7.delivery.ordering import Join
 from chunk7.delivery.stepping import Steps
-from chunk7.delivery.store import Key
-from chunk7.faults import STRIKES
-from chunk7.faults.fault import (
-    ClientView,
-    Consequence,
-    Deafen,
-    Die,
-    Disconnect,
-    Forget,
-    Lag,
-    LoseReply,
-    Rejoin,
-    RollBack,
-    Situation,
-    StartOver,
-    Strike,
-    TrimTo,
-)
+from chunk7.simulator.explore.coverage import subscriptions_end
 from chunk7.simulator.explore.production import most_undone
 from chunk7.simulator.explore.schedule import PRODUCERS, Step
 from chunk7.simulator.explore.state import (
@@ -70,7 +55,8 @@ class SteppedCell:
         self._session_id = session_id
         self._positioned = cell.connect.recovery is not None
         channel = stream_key(session_id)
-        self._relays = [Relay(url, channel) for _ in range(1 + len(cell.faults))]
+        ends = subscriptions_end(cell)
+        self._relays = [Relay(url, channel, ends) for _ in range(1 + len(cell.faults))]
         chunks = [replace(chunk, session_id=session_id) for chunk in session_chunks(cell.chunks)]
         self.keys = SessionKeys(store, session_id, undone=most_undone(cell.faults))
         self.producers = SteppedProducers(cell.write, cell.life, chunks, store, self.keys)
@@ -80,6 +66,9 @@ class SteppedCell:
             SteppedClient(policy, numbers, self._join(0), policy.start())
             for _ in range(cell.joiners)
         ]
+        self._strikes = SteppedStrikes(
+            cell, self.clients, self._relays, self.keys, self.producers, self._rejoin
+        )
 
     async def close(self) -> None:
         """End the nodes' connections."""
@@ -101,10 +90,7 @@ class SteppedCell:
             ) from None
 
     async def _take(self, step: Step) -> Any:
-        strike = self._strike(step)
-        if strike is not None:
-            for consequence in strike.consequences:
-                await self._suffer(consequence)
+        if await self._strikes.strike(step):
             return None
         actor, _, join = step.actor.partition(".join")
         if actor.startswith(PRODUCERS):
@@ -116,61 +102,22 @@ class SteppedCell:
             return await self._relay(step, node)
         return await self._serve(step, self.clients[int(join) - 1])
 
-    # --- faults ---
-
-    def _strike(self, step: Step) -> Strike | None:
-        """The strike that the step is, None for one that is no fault's."""
-        situation = Situation(
-            tuple(
-                ClientView(j.node, j.begun, j.joined, j.handover is not None) for j in self.clients
-            ),
-            tuple(self.producers.views()),
-        )
-        strikes = (s for name in self._cell.faults for s in STRIKES[name].strikes(situation))
-        return next((strike for strike in strikes if strike[:3] == step), None)
-
-    async def _suffer(self, consequence: Consequence) -> None:
-        match consequence:
-            case Rejoin(place, node):
-                self._rejoin(self.clients[place], node)
-            case Disconnect(node, resubscribes):
-                await self._relays[node].disconnect(SENT if resubscribes else UNSUBSCRIBED)
-                for client in self.clients:
-                    if resubscribes and client.node == node and client.follows:
-                        client.recover(self._cell.connect)
-            case Deafen(node, for_ever):
-                await self._relays[node].deafen(for_ever)
-            case Forget(key):
-                await self.keys.forget(key)
-                if key in (None, Key.STREAM):
-                    self.producers.ids.forget()
-            case RollBack(commands, clock_behind):
-                await self.keys.roll_back(commands)
-                self.producers.ids.roll_back(commands, clock_behind)
-            case Lag(node):
-                since = consequence.since(self.producers.writing, self._cell.chunks)
-                await self.keys.keep_stale(node, since)
-            case TrimTo(max_entries):
-                await self.keys.trim(max_entries)
-            case LoseReply():
-                await self.producers.lose_reply(consequence)
-            case Die(writer):
-                self.producers.die(writer)
-            case StartOver():
-                self.producers.start_over(consequence)
-
     # --- the store, and a node's subscription ---
 
     async def _by_itself(self, step: Step) -> None:
-        sent = [relay for relay in self._relays if relay.state == SENT]
-        if step.effect != "subscription" or not sent:
+        sent = [relay for relay in self._relays if relay.sent]
+        if not sent or await sent[0].execute() != step.effect:
             raise misplaced(step, "nothing")
-        await sent[0].subscribe()
 
     async def _relay(self, step: Step, node: int) -> None:
+        if step.effect == "confirmation":
+            await self._relays[node].hear_confirmation()
+            return
         if step.effect not in ("deliver", "notice"):
             raise misplaced(step, "nothing of that kind")
         chunk = await self._relays[node].next_chunk()
+        if chunk is None:
+            return
         for client in self.clients:
             if client.node == node and client.handover is not None:
                 client.poked = client.poked or is_notice(chunk)
@@ -201,7 +148,8 @@ class SteppedCell:
                 client.receive(BeatFrame(head))
                 checked = check(client.handover, head) if client.follows else None
                 if checked is not None:
-                    client.handover, self._relays[client.node].state = checked, SENT
+                    client.handover = checked
+                    self._relays[client.node].resubscribe()
                     client.recover(self._cell.connect)
                 return head
             case "fetch":
@@ -228,10 +176,14 @@ class SteppedCell:
         match effect:
             case Subscribe(to):
                 client.handover = attach(client.handover, to, client.after_seq, self._positioned)
-                relay.state = SENT if relay.state == UNSUBSCRIBED else relay.state
+                relay.join()
             case Confirmed():
-                if relay.state != SUBSCRIBED:
+                if not relay.confirmed:
                     raise OrderingError("the store has not confirmed the subscription yet")
+            case Unsubscribe():
+                detach(client.handover)
+                client.handover = None
+                relay.leave()
             case SendHistory(chunks, cursor):
                 client.handover = note(client.handover, (chunk.seq for chunk in chunks))
                 client.receive(StoredFrame(chunks, cursor))

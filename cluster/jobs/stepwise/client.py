@@ -40,11 +40,21 @@ class SteppedClient:
     fetching: Steps | None = None
     receipts: list[int] = field(default_factory=list)
     shown: set[int] = field(default_factory=set)
+    gone: bool = False
+    """It has left for good: nothing is due to it."""
 
     def rejoin(self, node: int, steps: Steps, resume: int | Cursor) -> None:
         """It joins again; nothing of its old node comes along."""
         self.node, self.steps, self.begun = node, steps, False
         self.after_seq = resume if isinstance(resume, int) else 0
+        self._be_unserved()
+
+    def leave(self) -> None:
+        """It has left for good."""
+        self.begun, self.gone = False, True
+        self._be_unserved()
+
+    def _be_unserved(self) -> None:
         self.handover, self.following, self.has_history, self.fetching = None, None, False, None
         self.looked, self.poked = None, False
         self.recovering = False
