@@ -253,6 +253,11 @@ class Poke:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitReplicas:
+    """WAIT: until replicas have done all that was written so far. Answer: None."""
+
+
+@dataclass(frozen=True, slots=True)
 class Begin:
     """DEL history, stream and counter: the keys are used anew, numbers from 1. Answer: None."""
 
@@ -298,6 +303,7 @@ WriteEffect = (
     | NumberSaveAndPublish
     | Append
     | Poke
+    | AwaitReplicas
     | Begin
     | Clear
     | SetStatus

@@ -6,6 +6,7 @@ from typing import Any, Self
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import (
     Append,
+    AwaitReplicas,
     Begin,
     Clear,
     NextSeq,
@@ -80,6 +81,10 @@ class ChunkProducer:
                 return None, seq
             case Poke():
                 raise OrderingError("a live producer does not perform Poke: nodes have no notices")
+            case AwaitReplicas():
+                raise OrderingError(
+                    "a live producer does not perform AwaitReplicas: WAIT would stop all sessions"
+                )
             case Clear():
                 await store.clear(self._session_id)
                 return None, seq

@@ -11,6 +11,7 @@ from typing import Any, assert_never
 from chunk7.delivery.chunk import Chunk, End, digest
 from chunk7.delivery.effects import (
     Append,
+    AwaitReplicas,
     Begin,
     Clear,
     NextSeq,
@@ -123,6 +124,10 @@ class CellWriter:
                 return await store.begin(written.session_id)
             case Poke():
                 raise OrderingError("a live producer does not perform Poke: nodes have no notices")
+            case AwaitReplicas():
+                raise OrderingError(
+                    "a live producer does not perform AwaitReplicas: WAIT would stop all sessions"
+                )
             case Clear():
                 return await store.clear(written.session_id)
             case Publish() | Save() | SaveAndPublish() | NumberSaveAndPublish() | Append():

@@ -42,6 +42,7 @@ _WORDS = {
     "append": "append {chunk}",
     "append_same_ms": "append {chunk}, in the same ms",
     "poke": "poke",
+    "await_replicas": "wait for replicas",
     "begin": "begin the keys anew",
     "clear": "clear the keys",
     "publish_end": "publish the end",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, NamedTuple
 
-from chunk7.delivery.effects import BEGINNING, Append, Poke, Publish
+from chunk7.delivery.effects import BEGINNING, Append, AwaitReplicas, Poke, Publish
 from chunk7.delivery.life import Retry
 from chunk7.faults.fault import MAX_ROLL_BACK, WriteView
 from chunk7.simulator.explore.naming import MISHANDLED, effect_name, impossible, misplaced
@@ -47,6 +47,8 @@ class Write(NamedTuple):
     changes: bool
     """Keys, that is; a publication changes none."""
     position: int
+    waits: bool
+    """For replicas, and does nothing else."""
 
     def on(self, state: State, window: Window) -> State:
         """The store has done it, in this state, and that is what the producer goes on with."""
@@ -55,7 +57,8 @@ class Write(NamedTuple):
             before = (*before, state.store)[-undone:]
         writers = put(state.writers, self.writer, window)
         replica = state.replica
-        if replica is not None and (self.changes or replica.serves_pubsub):
+        replicated = self.changes or (replica and replica.serves_pubsub and not self.waits)
+        if replica is not None and replicated:
             command = (self.position, self.number, self.step.effect.endswith(SAME_MS))
             replica = replica._replace(pending=(*replica.pending, command))
         return state._replace(store=self.store, before=before, writers=writers, replica=replica)
@@ -93,6 +96,7 @@ class Production:
             for writer, window in enumerate(state.writers)
             if window and state.started
             for write in self._next(state.store, writer, window).writes
+            if not (write.waits and state.replica and state.replica.pending)
         ]
 
     def replicate(self, state: State) -> Iterator[Move]:
@@ -174,8 +178,9 @@ class Production:
             store,
             self._moved(writer, window, place, self._programs.after(position, answer)),
             Step(self._life.name(writer), name, self._script.named(number, effect)),
-            type(effect) not in (Publish, Poke),
+            type(effect) not in (Publish, Poke, AwaitReplicas),
             position,
+            type(effect) is AwaitReplicas,
         )
 
     # --- windows ---

@@ -51,6 +51,7 @@ EFFECTS = {
     "append": "XADD the chunk, in a later millisecond than the last",
     "append_same_ms": "XADD the chunk, in the millisecond of the last",
     "poke": "PUBLISH a notice that has no chunk",
+    "await_replicas": "WAIT until replicas have all that was written",
     "begin": "DEL history, stream and counter",
     "clear": "DEL history and stream",
     "publish_end": "PUBLISH the end",

@@ -11,6 +11,7 @@ from chunk7.delivery.chunk import notice
 from chunk7.delivery.effects import (
     NEWEST,
     Append,
+    AwaitReplicas,
     Begin,
     Clear,
     Cursor,
@@ -36,7 +37,7 @@ READS = frozenset((ReadHistory, ReadHead, ReadStream, ReadTail, ReadStatus))
 WRITES = frozenset(
     (
         *(NextSeq, Publish, Save, SaveAndPublish, NumberSaveAndPublish, Append),
-        *(Poke, Begin, Clear, SetStatus),
+        *(Poke, AwaitReplicas, Begin, Clear, SetStatus),
     )
 )
 
@@ -70,6 +71,8 @@ def execute(store: MemoryStore, session_id: str, effect: Any, *, same_ms: bool =
             return store.append(chunk, same_ms=same_ms)
         case Poke():
             return store.publish(notice(session_id))
+        case AwaitReplicas():
+            return None
         case Begin():
             return store.begin(session_id)
         case Clear():

@@ -16,6 +16,7 @@ from chunk7.delivery.effects import (
     BEGINNING,
     NEWEST,
     Append,
+    AwaitReplicas,
     Begin,
     Clear,
     Confirmed,
@@ -99,6 +100,7 @@ _NOT_IN_TIME: dict[type[Any], str] = {
     Begin: "knows one answer a session",
     Clear: "knows one answer a session",
     Poke: "has no notices",
+    AwaitReplicas: "has no replicas",
     SetStatus: "has no statuses",
 }
 
@@ -106,9 +108,9 @@ _NOT_IN_TIME: dict[type[Any], str] = {
 def write_program(ordering: WriteOrdering) -> tuple[type[WriteEffect], ...]:
     """The types of a write ordering's effects, in order.
 
-    Raises UsageError for Begin, Clear and Poke, and when they depend on how many receivers a
-    publication had: virtual time writes the chunks first and lets clients join afterwards. Raises
-    OrderingError for a broken ordering.
+    Raises UsageError for AwaitReplicas, Begin, Clear and Poke, and when they depend on how many
+    receivers a publication had: virtual time writes the chunks first and lets clients join
+    afterwards. Raises OrderingError for a broken ordering.
     """
     nobody, somebody = _dry_write(ordering, 0), _dry_write(ordering, 1)
     if nobody != somebody:

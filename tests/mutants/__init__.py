@@ -47,6 +47,7 @@ from mutants import (
     two_subscriptions,
     unconfirmed_subscribe,
     vouches_for_what_it_read,
+    waits_for_replicas_too_early,
 )
 from mutants.mutant import Mutant
 
@@ -91,6 +92,7 @@ MUTANTS: dict[str, Mutant] = {
     "two_subscriptions": two_subscriptions.MUTANT,
     "unconfirmed_subscribe": unconfirmed_subscribe.MUTANT,
     "vouches_for_what_it_read": vouches_for_what_it_read.MUTANT,
+    "waits_for_replicas_too_early": waits_for_replicas_too_early.MUTANT,
 }
 
 EXPLORE, SIMULATE, RUN = "explore", "simulate", "run"
@@ -136,5 +138,6 @@ CAUGHT_BY: dict[str, frozenset[str]] = {
     "two_subscriptions": frozenset({EXPLORE, RUN}),
     "unconfirmed_subscribe": frozenset({EXPLORE, SIMULATE}),
     "vouches_for_what_it_read": frozenset({EXPLORE}),
+    "waits_for_replicas_too_early": frozenset({EXPLORE}),
 }
 """Which layers must catch a mutant. Only what a test holds is claimed here."""

@@ -58,6 +58,7 @@ CELLS = {
         "sequence_gap_fill", "atomic_lua", joiners=2, faults=("client_leave", "node_kill")
     ),
     "unsubscribes": MUTANTS["subscribes_anew_for_the_client"].cell(),
+    "waits": MUTANTS["waits_for_replicas_too_early"].cell(2),
     "writers": cell(
         "subscribe_then_history",
         "save_then_publish",

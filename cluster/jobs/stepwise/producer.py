@@ -9,6 +9,7 @@ from chunk7.cluster.jobs.stepwise.turns import expect, misplaced, unpaused
 from chunk7.delivery.chunk import Chunk, notice
 from chunk7.delivery.effects import (
     Append,
+    AwaitReplicas,
     Begin,
     Clear,
     Cursor,
@@ -178,7 +179,7 @@ class SteppedProducers:
     async def _write(self, write: SteppedWrite, same_ms: bool) -> Any:
         """Have the store execute what is due; `same_ms` as for the model's append."""
         effect = write.steps.effect
-        if not isinstance(effect, Publish | Poke):
+        if not isinstance(effect, Publish | Poke | AwaitReplicas):
             await self._keys.changing()
             self.ids.changing()
         match effect:
@@ -186,6 +187,8 @@ class SteppedProducers:
                 return await self._store.next_seq(self._session_id)
             case Poke():
                 return await self._store.publish(notice(self._session_id))
+            case AwaitReplicas():
+                return None  # the one store of a reproduction has none
             case Begin():
                 self.ids.forget()
                 return await self._store.begin(self._session_id)
