@@ -30,6 +30,7 @@ from chunk7.loadtest.targets.incoming import Incoming, Payload
 from chunk7.nodes.door import Door
 from chunk7.nodes.transports import connection, frame_limit
 from chunk7.nodes.transports.connection import NodeConnection
+from chunk7.nodes.transports.reading import read_buffer
 from chunk7.nodes.transports.websocket import Client, text_frame
 
 HOST = "127.0.0.1"
@@ -69,9 +70,9 @@ async def node_end(wstest: Path, cases: Sequence[str], folder: Path) -> Cases:
     def begin(accepted: NodeConnection) -> None:
         echoes.add(asyncio.create_task(_echo(accepted)))
 
-    loop = asyncio.get_running_loop()
+    loop, read_into = asyncio.get_running_loop(), read_buffer()
     async with await loop.create_server(
-        lambda: NodeConnection(door, lambda _connection, _request: None, begin), HOST, 0
+        lambda: NodeConnection(door, lambda _connection, _request: None, begin, read_into), HOST, 0
     ) as server:
         port = server.sockets[0].getsockname()[1]
         specification = {

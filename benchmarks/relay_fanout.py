@@ -33,6 +33,7 @@ from chunk7.nodes.door import Door
 from chunk7.nodes.feeds.per_client import PerClientHub
 from chunk7.nodes.feeds.pubsub import Hub
 from chunk7.nodes.transports.connection import NodeConnection
+from chunk7.nodes.transports.reading import read_buffer
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.frames import encode_chunk
 from chunk7.wire.store.link import Link
@@ -136,9 +137,9 @@ async def _connected(clients: int, ours: bool) -> AsyncIterator[list[Any]]:
 
     done = multiprocessing.get_context("spawn").Event()
     if ours:
-        door = Door[NodeConnection](clients)
+        door, read_into = Door[NodeConnection](clients), read_buffer()
         server: Any = await asyncio.get_running_loop().create_server(
-            lambda: NodeConnection(door, lambda _connection, _request: None, begin),
+            lambda: NodeConnection(door, lambda _connection, _request: None, begin, read_into),
             "127.0.0.1",
             0,
             backlog=512,

@@ -13,6 +13,7 @@ from chunk7.nodes.listening import ACCEPTED_AT_ONCE, tune
 from chunk7.nodes.metrics import CONTENT_TYPE
 from chunk7.nodes.request import PREFIX, parse_request
 from chunk7.nodes.transports.connection import NodeConnection
+from chunk7.nodes.transports.reading import read_buffer
 from chunk7.nodes.transports.websocket import text_frame
 from chunk7.nodes.visit import ClientVisit, Services
 from chunk7.wire.frames import ErrorFrame, encode
@@ -39,8 +40,9 @@ class NodeServer:
     async def listen(self) -> asyncio.Server:
         """Begin to accept; raises OSError when the address cannot be had."""
         let_in, begin = self._let_in, self._begin  # bound once, not for each connection
+        read_into = read_buffer()
         server = await asyncio.get_running_loop().create_server(
-            lambda: NodeConnection(self.door, let_in, begin),
+            lambda: NodeConnection(self.door, let_in, begin, read_into),
             self._services.options.host,
             self._services.options.port,
             backlog=ACCEPTED_AT_ONCE,

@@ -10,20 +10,19 @@ import contextlib
 import http
 from collections.abc import Awaitable, Callable
 
-from websockets.exceptions import TooManyFragments
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import SERVER, Request, Response
 from websockets.protocol import Event, State
-from websockets.server import ServerProtocol
 
 from chunk7.nodes.door import Door
 from chunk7.nodes.transports.frame_limit import FrameAllowance
-from chunk7.nodes.transports.handshake import Answer, asked, awaited
+from chunk7.nodes.transports.handshake import Answer, BoundedServer, asked, awaited
 from chunk7.nodes.transports.inbox import Inbox
+from chunk7.nodes.transports.reading import SmallReads
 from chunk7.nodes.transports.waiters import Waiters
 
 MAX_MESSAGE_BYTES = 4_096
-MAX_UNREAD_BYTES = 1 << 20
+MAX_UNREAD_BYTES = 16_384
 """Pongs and the like that may wait for a client that asks and never reads."""
 HANDSHAKE_TIMEOUT_S = 5.0
 """How long a handshake may take, from the connection on, its request's last byte included."""
@@ -38,7 +37,7 @@ def nothing() -> None:
     """What a connection tells whom nobody has asked to be told."""
 
 
-class NodeConnection(asyncio.Protocol):
+class NodeConnection(SmallReads):
     """Counted at the door. `on_writable` and `on_lost` are its user's, called in the event loop.
 
     `let_in` answers the request, None lets the handshake go on; `begin` is called when it is done.
@@ -54,6 +53,7 @@ class NodeConnection(asyncio.Protocol):
         "_let_in",
         "_loop",
         "_pinged",
+        "_unread_bytes",
         "_waiters",
         "fileno",
         "inbox",
@@ -71,8 +71,10 @@ class NodeConnection(asyncio.Protocol):
         door: "Door[NodeConnection]",
         let_in: LetIn,
         begin: "Callable[[NodeConnection], object]",
+        read_into: memoryview,
     ) -> None:
-        self.protocol = ServerProtocol(max_size=MAX_MESSAGE_BYTES)
+        super().__init__(read_into)
+        self.protocol = BoundedServer(max_size=MAX_MESSAGE_BYTES)
         self.transport: asyncio.Transport
         self.inbox: Inbox
         self.target: str | None = None
@@ -82,6 +84,7 @@ class NodeConnection(asyncio.Protocol):
         self._door = door
         self._let_in = let_in
         self._begin = begin
+        self._unread_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._allowance = FrameAllowance(self._loop.time())
         self._waiters = Waiters()
@@ -161,17 +164,12 @@ class NodeConnection(asyncio.Protocol):
         if not self._allowance.take(self._loop.time()):
             self._fail(CloseCode.POLICY_VIOLATION, "too many frames")
         elif event.opcode in _DATA:
-            self._take_data(event)
+            try:
+                self.inbox.put(event)
+            except UnicodeDecodeError as error:
+                self._fail(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
         elif event.opcode is Opcode.PONG:
             self._pinged = False
-
-    def _take_data(self, frame: Frame) -> None:
-        try:
-            self.inbox.put(frame)
-        except UnicodeDecodeError as error:
-            self._fail(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
-        except TooManyFragments as error:
-            self._fail(CloseCode.MESSAGE_TOO_BIG, str(error))
 
     def _fail(self, code: int, reason: str) -> None:
         if self.protocol.close_sent is None:
@@ -183,9 +181,10 @@ class NodeConnection(asyncio.Protocol):
         for data in self.protocol.data_to_send():
             if data:
                 self.transport.write(data)
-            elif self.transport.can_write_eof():
-                with contextlib.suppress(OSError):
-                    self.transport.write_eof()
+                if self.paused:
+                    self._unread_bytes += len(data)
+            else:
+                _write_eof(self.transport)
         self.ready = self.state is State.OPEN and not self.paused
         if self._deadline is None and self.protocol.close_expected():
             self._set_deadline(CLOSE_TIMEOUT_S)
@@ -211,11 +210,10 @@ class NodeConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.protocol.receive_data(data)
-        events = self.protocol.events_received()
         self._send()
-        for event in events:
+        for event in self.protocol.events_received():
             self._take(event)
-        if self.paused and self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+        if self._unread_bytes > MAX_UNREAD_BYTES:
             self.transport.abort()
 
     def eof_received(self) -> None:
@@ -236,5 +234,12 @@ class NodeConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.paused, self.ready = False, self.state is State.OPEN
+        self._unread_bytes = 0
         self._waiters.wake()
         self.on_writable()
+
+
+def _write_eof(transport: asyncio.Transport) -> None:
+    if transport.can_write_eof():
+        with contextlib.suppress(OSError):
+            transport.write_eof()

@@ -4,14 +4,11 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-from websockets.exceptions import TooManyFragments
 from websockets.frames import Frame, Opcode
 
 MOST_WAITING = 16
 """Messages; with more of them the connection is not read until FEW are left."""
 FEW = 4
-MAX_FRAGMENTS = 4_096
-"""Of one message: each has a cost, also an empty one."""
 
 Message = str | bytes
 
@@ -29,11 +26,12 @@ class Pausable(Protocol):
 class Inbox:
     """Frames in, messages out, for one that takes them. An empty one takes little memory."""
 
-    __slots__ = ("_ended", "_fragments", "_messages", "_paused", "_reading", "_taker")
+    __slots__ = ("_begun", "_ended", "_messages", "_paused", "_reading", "_taker")
 
     def __init__(self, reading: Pausable) -> None:
         self._reading = reading
-        self._fragments: list[Frame] | None = None
+        self._begun: tuple[Opcode, bytearray] | None = None
+        """Of a message in fragments: its bytes alone, as a frame takes memory that has none."""
         self._messages: deque[Message] | None = None
         self._taker: asyncio.Future[None] | None = None
         self._paused = False
@@ -42,17 +40,16 @@ class Inbox:
     def put(self, frame: Frame) -> None:
         """A data frame, in an order that the protocol allows.
 
-        Raises UnicodeDecodeError for a text that is none, TooManyFragments.
+        Raises UnicodeDecodeError for a text that is none.
         """
-        fragments = self._fragments = self._fragments or []
-        fragments.append(frame)
-        if not frame.fin:
-            if len(fragments) > MAX_FRAGMENTS:
-                raise TooManyFragments(MAX_FRAGMENTS)
-            return
-        self._fragments = None
-        whole = b"".join(fragment.data for fragment in fragments)
-        self._add(whole.decode() if fragments[0].opcode is Opcode.TEXT else whole)
+        opcode, data = self._begun or (frame.opcode, frame.data)
+        if self._begun is not None:
+            self._begun[1].extend(frame.data)
+        elif not frame.fin:
+            self._begun = opcode, bytearray(frame.data)
+        if frame.fin:
+            self._begun = None
+            self._add(str(data, "utf-8") if opcode is Opcode.TEXT else bytes(data))
 
     def _add(self, message: Message) -> None:
         if self._messages is None:
@@ -66,7 +63,7 @@ class Inbox:
     def end(self) -> None:
         """Nothing comes any more; what has come can still be taken."""
         self._ended = True
-        self._fragments = None
+        self._begun = None
         self._wake()
 
     def _wake(self) -> None:
