@@ -124,7 +124,8 @@ orderings: what was reported, what was done about it and, where that was not all
 Every verdict is computed, by trying all schedules of a short session (`make field-cases` writes
 this page); the drawing is the shortest schedule of the bug. The stories are ours, and simpler
 than the systems they are about: they say of a *model* of the code that was public then what can
-happen in it. `field_cases/` has a folder each, with the orderings.
+happen in it. `field_cases/` has a folder each, with the orderings. A test replays each
+failure's shortest schedule on a real store, but for those with an end of its own or a replica.
 
 Columns as in [Exploring every interleaving](exploration.md): of so many schedules so many are
 `lossy` (a reader never gets a chunk), `duplicating`, `out_of_order`, `rewinding`, `stuck`; where

@@ -34,7 +34,7 @@ class Seen:
     """What one client has of the session's chunks, by their numbers.
 
     `received` is in order of receipt, `missing` what the reader never saw of what was surely
-    written, `duplicates` what came more than once.
+    written and due to it, `duplicates` what came more than once.
     """
 
     received: tuple[int, ...]
@@ -173,12 +173,13 @@ async def execute(
             )
     undetermined = replay.states[-1].undetermined
     sure = [n for n in range(1, cell.chunks + 1) if not undetermined >> n & 1]
+    not_due = [joiner.excused for joiner in replay.states[-1].joiners]
     clients = tuple(
         Seen(
             received=tuple(joiner.receipts),
-            missing=tuple(n for n in sure if n not in joiner.shown and not joiner.gone),
+            missing=tuple(n for n in sure if n not in joiner.shown and not excused >> n & 1),
             duplicates=tuple(n for n, k in sorted(Counter(joiner.receipts).items()) if k > 1),
         )
-        for joiner in stepped.clients
+        for joiner, excused in zip(stepped.clients, not_due, strict=True)
     )
     return Reproduction(schedule, replay, tuple(answers), clients, stepped.producers.receivers)

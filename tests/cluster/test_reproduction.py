@@ -25,6 +25,7 @@ from chunk7.delivery.errors import Chunk7Error
 from chunk7.delivery.life import ProducerLife, Retry
 from chunk7.delivery.ordering import pair
 from chunk7.faults import STRIKES
+from chunk7.field_cases import FIELD_CASES
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Schedule, Step
@@ -44,7 +45,7 @@ names = [f"{connect.name} x {write.name}" for connect, write in CELLS]
 
 async def on_a_store(url: str, cell: ExploreCell, schedule: Schedule) -> Reproduction:
     """Execute the schedule in a session of its own."""
-    store = await Store.open(url)
+    store = await Store.open(url, stream_max_entries=cell.stream_max_entries)
     try:
         session_id = f"test-{uuid4().hex}"
         return await execute(cell, schedule, store, url, session_id, lambda step, answer: None)
@@ -299,6 +300,39 @@ async def test_an_unsubscribe_crosses_the_subscribe_of_the_next_who_joins(store_
     done = await on_a_store(store_url, cell, schedule_of(cell, steps))
     assert [seen.received for seen in done.clients] == [(), (1, 2)]
     assert done.receivers == {1: 1, 2: 1}
+
+
+VARIANTS = {
+    f"{case.name}: {told.name}": told.cell
+    for case in FIELD_CASES.values()
+    for told in case.variants
+    if not told.cell.ends and told.cell.replica is None and case.name != "assistant_ui_5515"
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+async def test_bugs_that_people_shipped_fail_so_on_the_real_store(
+    store_url: str, name: str
+) -> None:
+    await hold_counter_examples(store_url, VARIANTS[name])
+
+
+def test_those_of_an_end_or_a_replica_are_the_only_ones_left_out() -> None:
+    told = {name.partition(":")[0] for name in VARIANTS}
+    assert FIELD_CASES.keys() - told == {
+        "assistant_ui_5515",
+        "deer_flow_3932",
+        "openslides_5290",
+        "term_llm_455",
+    }
+
+
+async def test_a_hub_of_ones_own_stands_where_the_real_store_would_leave_it(store_url: str) -> None:
+    mutant = MUTANTS["takes_any_confirmation"]
+    cell = mutant.cell(mutant.chunks)
+    done = await on_a_store(store_url, cell, explorer_schedule(cell, mutant.shortest))
+    assert [(seen.received, seen.missing) for seen in done.clients] == [((), ()), ((), (1,))]
+    assert done.receivers == {1: 0}
 
 
 async def test_a_store_that_answers_otherwise_than_the_model_is_a_failure(store_url: str) -> None:

@@ -56,7 +56,7 @@ class SteppedCell:
         self._positioned = cell.connect.recovery is not None
         channel = stream_key(session_id)
         ends = subscriptions_end(cell)
-        self._relays = [Relay(url, channel, ends) for _ in range(1 + len(cell.faults))]
+        self._relays = [Relay(url, channel, cell.hub, ends) for _ in range(1 + len(cell.faults))]
         chunks = [replace(chunk, session_id=session_id) for chunk in session_chunks(cell.chunks)]
         self.keys = SessionKeys(store, session_id, undone=most_undone(cell.faults))
         self.producers = SteppedProducers(cell.write, cell.life, chunks, store, self.keys)

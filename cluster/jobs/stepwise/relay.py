@@ -6,7 +6,7 @@ from typing import Any
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.errors import StoreError
-from chunk7.delivery.node_channel import UNUSED, ChannelCommand
+from chunk7.delivery.node_channel import ChannelCommand, NodeChannel
 from chunk7.simulator.explore.channels import (
     ChannelStanding,
     confirm,
@@ -20,18 +20,17 @@ from chunk7.wire.frames import decode_chunk
 from chunk7.wire.store.link import Link
 
 _ANSWERS = {ChannelCommand.SUBSCRIBE: b"subscribe", ChannelCommand.UNSUBSCRIBE: b"unsubscribe"}
-_NEW = ChannelStanding(UNUSED)
 
 
 class Relay:
     """A node's one Pub/Sub connection.
 
-    Where `subscriptions_end`, the confirmation of a SUBSCRIBE waits among the chunks until the
-    schedule has the node hear it; elsewhere the node hears it at once.
+    `hub` is how its channel begins. Where `subscriptions_end`, the confirmation of a SUBSCRIBE
+    waits among the chunks until the schedule has the node hear it; elsewhere it is heard at once.
     """
 
-    def __init__(self, url: str, channel: str, subscriptions_end: bool) -> None:
-        self._standing = _NEW
+    def __init__(self, url: str, channel: str, hub: NodeChannel, subscriptions_end: bool) -> None:
+        self._new = self._standing = ChannelStanding(hub)
         self._subscriptions_end = subscriptions_end
         self._deaf = False
         self._url = url
@@ -127,7 +126,7 @@ class Relay:
 
     async def disconnect(self, resubscribes: bool = False) -> None:
         """The connection ends, with whatever was on its way."""
-        self._standing = reconnect(self._standing) if resubscribes else _NEW
+        self._standing = reconnect(self._standing) if resubscribes else self._new
         await self._close()
 
     async def _close(self) -> None:
