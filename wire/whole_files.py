@@ -17,13 +17,21 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
     try:
-        yield partial
-        partial.replace(path)
-    except OSError as error:
-        raise WriteError(f"{path}: cannot be written: {reason(error)}") from error
+        with written(path):
+            yield partial
+            partial.replace(path)
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """While this file is being written; raises WriteError, which names it, for an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written: {reason(error)}") from error
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

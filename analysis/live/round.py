@@ -25,6 +25,7 @@ from chunk7.analysis.study import Study, study
 from chunk7.wire.account import Explored
 from chunk7.wire.plan import Plan
 from chunk7.wire.record_messages import END_MARK, sealed
+from chunk7.wire.whole_files import written
 
 AFTER_NS = 1_000_000_000
 """Beyond its end, for what is noted as connections close."""
@@ -108,7 +109,10 @@ class LiveRound:
         self._write_manifest()
 
     def take(self, fresh: Fresh, shift_ns: int) -> None:
-        """Write down the rows of it; `shift_ns` is added to instants to compare them with ours."""
+        """Write down the rows of it; `shift_ns` is added to instants to compare them with ours.
+
+        Raises WriteError where there is no room for them.
+        """
         rows = fresh.rows()
         rows = rows.filter(self._mine(fresh.table, rows, shift_ns))
         if not rows.num_rows:
@@ -137,7 +141,7 @@ class LiveRound:
         self._write_clocks(clocks)
         for path in (self.folder / "raw").glob("*.arrows"):
             if path.stem.rpartition(".")[0] in whole:
-                with path.open("ab") as file:
+                with written(path), path.open("ab") as file:
                     file.write(END_MARK)
         cut = sorted(self._processes - whole - self._killed) if self.stopped else []
         lines = tuple(f"{name} was cut short: its records have no end" for name in cut)
@@ -191,7 +195,7 @@ class LiveRound:
     def _append(self, fresh: Fresh, rows: pa.Table) -> None:
         path = self.folder / "raw" / f"{fresh.process}.{fresh.table}.arrows"
         new = not path.exists()
-        with path.open("ab") as file:
+        with written(path), path.open("ab") as file:
             if new:
                 file.write(sealed(fresh.schema.serialize()))
             for batch in rows.combine_chunks().to_batches():

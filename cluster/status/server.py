@@ -251,7 +251,7 @@ def main() -> int:
         os.nice(_NICER)
         asyncio.run(_until_terminated(options))
     except Chunk7Error as error:
-        sys.stderr.write(f"python -m chunk7.cluster.status.server: error: {error}\n")
+        sys.stderr.write(f"cluster: error: {error}\n")
         return error.exit_code
     return 0
 

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any
 import psutil
 
 CHUNK7 = (sys.executable, "-m", "chunk7")
+PORTS = ("--port", "--web-port", "--status-port")
+"""Those of `chunk7 up`: proxy, web UI, status."""
 SMALL = ("--users", "12", "--sessions", "3", "--chunk-rate", "20", "--nodes", "2")
 
 
@@ -108,3 +112,14 @@ def left_over(pids: dict[str, int]) -> list[str]:
         except (ProcessLookupError, psutil.NoSuchProcess):
             continue
     return left
+
+
+def asked(port: int, path: str, form: bytes | None = None) -> Any:
+    """What is answered there, from JSON; 503 is what a busy cluster may say of its health."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", form, timeout=5) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        if error.code != 503:
+            raise
+        return json.load(error)

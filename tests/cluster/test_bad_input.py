@@ -1,25 +1,20 @@
 """Input that cannot be used ends the command in one line and a code, with no traceback."""
 
-import json
 import os
 import shutil
 import signal
 import socket
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from call_kit import Call
-from command import Running, left_over
+from command import PORTS, Running, asked, left_over
 
 from chunk7.analysis.study import open_study
 from chunk7.cluster.deployments.parts import spelled
 from chunk7.cluster.deployments.probes import free_ports
-
-PORTS = ("--port", "--web-port", "--status-port")
 
 
 @pytest.fixture
@@ -133,17 +128,6 @@ def test_up_keeps_a_cluster_running_and_judges_it_until_it_is_stopped(tmp_path: 
     assert result.chunks_lost == result.causes["handover_gap"]
     line = f"history_then_subscribe x atomic_lua: {result.lossy_connections} of "
     assert line in (tmp_path / "run" / "logs" / "cluster.log").read_text()
-
-
-def asked(port: int, path: str, form: bytes | None = None) -> Any:
-    """What is answered there, from JSON; 503 is what a busy cluster may say of its health."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", form, timeout=5) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        if error.code != 503:
-            raise
-        return json.load(error)
 
 
 def any_loss(document: Any) -> bool:

@@ -8,14 +8,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import SMALL, Ended, Running
+from command import PORTS, SMALL, Ended, Running, asked, left_over
 from full_disk import no_file_longer_than
+from live_kit import ROUND_MS, Scene, a_plan
 from report_kit import run_folder
 
+from chunk7.analysis.live.judging import Live
 from chunk7.analysis.results import NAME
 from chunk7.cluster.deployments.open_files import allow_files
+from chunk7.cluster.deployments.parts import spelled
+from chunk7.cluster.deployments.probes import free_ports
 from chunk7.cluster.jobs.judge import judge
-from chunk7.delivery.errors import Interrupted, UsageError
+from chunk7.delivery.errors import Interrupted, UsageError, WriteError
 from chunk7.wire.records import read_back
 
 
@@ -132,3 +136,36 @@ def test_a_run_on_a_disk_that_fills_ends_in_a_line_and_keeps_its_records(tmp_pat
     assert not list(running.folder.glob("*partial*"))
     assert all(path.stat().st_size for path in running.folder.glob("*.*"))
     shutil.rmtree(running.folder)
+
+
+@pytest.mark.live
+def test_up_on_a_disk_that_fills_ends_in_a_line_and_keeps_its_records(tmp_path: Path) -> None:
+    """Whichever part first found no room ended it. The judge's end was a traceback."""
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    with no_file_longer_than(6_000):
+        up = Running(tmp_path / "run", "up", *SMALL, "--duration", 60, *spelled(ports))
+    try:
+        while not up.line().startswith("web UI"):
+            pass
+        asked(ports["--web-port"], "/swarm", b"user_count=12&spawn_rate=12")
+        ended = up.end()
+    finally:
+        up.kill()
+    [said] = [line for line in ended.stderr.splitlines() if "error: " in line]
+    assert (ended.code, "File too large" in said) == (1, True), ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert left_over(up.pids) == []
+    records = [read_back(path) for path in (up.folder / "raw").glob("*.arrows")]
+    assert sum(len(back.table) for back in records) > 0
+    assert not list(up.folder.rglob("*partial*"))
+
+
+def test_the_judge_names_the_file_that_it_has_no_room_for(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.round(a_plan("r"), at_ms=0)
+    scene.play(ROUND_MS / 2)
+    with no_file_longer_than(1_500), pytest.raises(WriteError) as refused:
+        Live(tmp_path, {}).advance()
+    folder = re.escape(str(tmp_path / "rounds" / "r" / "raw"))
+    line = folder + r"/\S+\.arrows: cannot be written: File too large"
+    assert re.fullmatch(line, str(refused.value))
