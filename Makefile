@@ -19,7 +19,7 @@
 # make survival      strike a cluster with every fault, explore the same, write docs/survival.md: 20 minutes
 # make field-cases   explore bugs that people really shipped, write docs/field-cases.md
 # make reliability   measure the table of docs/reliability.md anew, some minutes
-# make lock          renew the three requirement locks from pyproject.toml
+# make lock          renew the requirement locks from pyproject.toml and examples/requirements.in
 # make clean         remove what the other targets made (runs/ is yours and stays)
 
 PYTHON ?= python3
@@ -103,7 +103,7 @@ steer: $(VENV)/run.stamp $(GALLERY)/stamp
 
 gallery-env: $(GALLERY)/stamp $(NODE_LOCKS:package-lock.json=node_modules/stamp)
 
-$(GALLERY)/stamp: examples/requirements.txt
+$(GALLERY)/stamp: examples/requirements.lock
 	$(PYTHON) -m venv $(GALLERY)
 	$(GALLERY)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
@@ -173,6 +173,8 @@ lock:
 	$(HASHED) build/requirements.txt -o requirements.lock
 	$(HASHED) build/requirements-notebooks.txt -o requirements-notebooks.lock
 	$(HASHED) build/requirements-dev.txt -o requirements-dev.lock
+	rm -f examples/requirements.lock
+	$(HASHED) --constraint build/requirements.txt examples/requirements.in -o examples/requirements.lock
 	rm -rf build/lock build/uv
 
 clean:

@@ -5,18 +5,23 @@ from pathlib import Path
 
 import pytest
 
-LOCKS = sorted(Path(__file__).parents[1].glob("requirements*.lock"))
+REPOSITORY = Path(__file__).parents[1]
+LOCKS = [
+    *sorted(REPOSITORY.glob("requirements*.lock")),
+    REPOSITORY / "examples" / "requirements.lock",
+]
 
 
-def test_there_are_three() -> None:
-    assert [lock.name for lock in LOCKS] == [
+def test_there_are_three_and_that_of_the_examples() -> None:
+    assert [str(lock.relative_to(REPOSITORY)) for lock in LOCKS] == [
         "requirements-dev.lock",
         "requirements-notebooks.lock",
         "requirements.lock",
+        "examples/requirements.lock",
     ]
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(REPOSITORY)))
 def test_every_requirement_has_its_hashes_and_none_says_where_from(lock: Path) -> None:
     requirements = re.split(r"\n(?! )", lock.read_text().rstrip())
     named = re.compile(

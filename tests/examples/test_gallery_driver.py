@@ -101,6 +101,6 @@ def test_the_members_run_with_the_redis_py_that_we_have() -> None:
     """A client of another version may lose, or keep, something else."""
     ours, theirs = (
         re.findall(r"^redis==(\S+)", Path(EXAMPLES.parent, name).read_text(), re.M)
-        for name in ("requirements.lock", "examples/requirements.txt")
+        for name in ("requirements.lock", "examples/requirements.lock")
     )
     assert ours == theirs
