@@ -18,6 +18,8 @@ from chunk7.wire.lag import LagMonitor
 from chunk7.wire.recorder import Recorder
 
 FLUSH_EVERY_S = 1.0
+HURRIED_FLUSHES = 10
+"""In that time, of a producer that may be killed: what it has not flushed dies with it."""
 log = logging.getLogger("producer")
 
 
@@ -35,7 +37,8 @@ class Totals:
 class Journal:
     """Takes every finished chunk and every event; writes them down every second in `keep`.
 
-    Without a recorder it only counts. `under_way` is how many chunks are being written.
+    Without a recorder it only counts. `under_way` is how many chunks are being written;
+    `may_be_killed`: somebody plans to, so what is known is written down without delay.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Journal:
         self.metrics = metrics
         self.totals = Totals()
         self.under_way = 0
+        self.may_be_killed = False
         self._unheard: Tally[str] = Tally()
         self._failures: Tally[str] = Tally()
         self._lag = LagMonitor()
@@ -95,7 +99,10 @@ class Journal:
         self._lag.start()
         try:
             while True:
-                await asyncio.sleep(FLUSH_EVERY_S)
+                for _ in range(HURRIED_FLUSHES):
+                    await asyncio.sleep(FLUSH_EVERY_S / HURRIED_FLUSHES)
+                    if self.may_be_killed:
+                        self._write_down()
                 self._note_health()
                 self.flush()
         finally:
@@ -105,9 +112,7 @@ class Journal:
         """Write down what has gathered. Raises RecordError when the folder takes no more."""
         self._note_unheard()
         self._warn_of_failures()
-        if self._recorder is not None:
-            with _named_errors():
-                self._recorder.flush()
+        self._write_down()
 
     def close(self) -> None:
         """Flush, and mark the records as complete. Raises RecordError as `flush` does."""
@@ -116,6 +121,11 @@ class Journal:
         if self._recorder is not None:
             with _named_errors():
                 self._recorder.close()
+
+    def _write_down(self) -> None:
+        if self._recorder is not None:
+            with _named_errors():
+                self._recorder.flush()
 
     def _note_health(self) -> None:
         lag_ms = self._lag.take_ms()

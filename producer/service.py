@@ -72,6 +72,7 @@ class Producer:
         self, timetable: Timetable, written: Sequence[Script], resumed_ns: int = 0
     ) -> Timetable:
         self.timetable = timetable
+        self.journal.may_be_killed = bool(timetable.plan.faults)
         streaming = Streaming(
             timetable, written, self._orderings, self.connection, self.journal, resumed_ns
         )

@@ -10,7 +10,7 @@ import pytest
 from producer_kit import OwnStore, a_plan, bench, listening, planned, until
 
 from chunk7.delivery.chunk import history_key, stream_key
-from chunk7.producer import streaming
+from chunk7.producer import journal, streaming
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import read_back
@@ -258,3 +258,18 @@ async def test_records_are_complete_once_closed(store_url: str, tmp_path: Path) 
         await asyncio.sleep(0)
     for table in ("published", "events", "health", "clocks"):
         assert read_back(tmp_path / f"producer.{table}.arrows").complete
+
+
+async def test_with_faults_planned_what_is_written_is_on_disk_before_the_second_is_over(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A producer that was killed took up to a second of its records along, of all its chunks."""
+    monkeypatch.setattr(journal, "FLUSH_EVERY_S", 1_000.0)
+    monkeypatch.setattr(journal, "HURRIED_FLUSHES", 100_000)
+    on_disk = tmp_path / "producer.published.arrows"
+    async with bench(store_url, tmp_path) as at:
+        await at.producer.take(a_plan(faults=("producer_kill@100ms:for=1ms",)))
+        await until(lambda: on_disk.exists() and read_back(on_disk).table.num_rows > 0)
+        assert at.producer.journal.may_be_killed
+        await at.producer.take(a_plan())
+        assert not at.producer.journal.may_be_killed
