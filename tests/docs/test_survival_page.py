@@ -1,9 +1,12 @@
 """docs/survival.md: how its tables are drawn, and that exploring still says what they say."""
 
+from unittest.mock import Mock
+
 import pytest
 
 from benchmarks import survival
 from benchmarks.survival import NONE, PAGE, SPECS, Outcome
+from chunk7.delivery.errors import Chunk7Error
 from chunk7.faults import LIVE
 from chunk7.faults.schedule import parse_fault
 
@@ -66,3 +69,36 @@ def verdicts_of(page: str, fault: str) -> dict[tuple[str, str], str]:
             for connect, cell in zip(connects, cells[1:], strict=True):
                 found[connect, write] = WORDS[cell.partition("/")[2].strip(" !")]
     return found
+
+
+def test_a_run_that_fails_costs_the_others_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One cluster of twenty that did not start took the table of all with it, after 19 minutes."""
+
+    def outcomes_of(name: str, *_: object) -> list[Outcome]:
+        if name == "evict":
+            raise Chunk7Error("no cluster")
+        return [outcome(name, "buffered_merge", 0, "keeps")]
+
+    monkeypatch.setattr(survival, "outcomes_of", outcomes_of)
+    assert survival.main(["--no-page", "--faults", "none,evict,trim"]) == 1
+    said = capsys.readouterr()
+    assert "| `trim` | 0 / never |" in said.out
+    assert "evict" not in said.out
+    assert said.err.splitlines()[1] == "evict: no cluster"
+    assert said.err.splitlines()[-1] == "not in the table, as its run failed: evict"
+
+
+def test_a_run_that_is_not_valid_is_made_once_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [Mock(), Mock()]
+    for run, valid in zip(runs, (False, True), strict=True):
+        run.summary = Mock(valid=valid, invalid_because=["a busy machine"], results=[])
+    monkeypatch.setattr(survival, "explored", lambda _: {})
+    monkeypatch.setattr(survival, "struck", lambda *_: runs.pop(0))
+    assert (list(survival.outcomes_of("trim", 1.0, 1, 1)), runs) == ([], [])
+    assert capsys.readouterr().err == (
+        "trim: once more, as the run was not valid: a busy machine\n"
+    )
