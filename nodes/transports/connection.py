@@ -46,7 +46,6 @@ class NodeConnection(SmallReads):
 
     __slots__ = (
         "_allowance",
-        "_answering",
         "_begin",
         "_deadline",
         "_door",
@@ -80,7 +79,8 @@ class NodeConnection(SmallReads):
         self.target: str | None = None
         """The request's, once there is one."""
         self.paused = self.ready = False
-        self.on_writable = self.on_lost = nothing
+        self.on_writable: Callable[[], object] = nothing
+        self.on_lost: Callable[[], object] = nothing
         self._door = door
         self._let_in = let_in
         self._begin = begin
@@ -89,7 +89,6 @@ class NodeConnection(SmallReads):
         self._allowance = FrameAllowance(self._loop.time())
         self._waiters = Waiters()
         self._pinged = False
-        self._answering: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     # --- what its user asks for ---
@@ -135,7 +134,8 @@ class NodeConnection(SmallReads):
         if answer is None or isinstance(answer, Response):
             self._respond(request, answer)
         else:
-            self._answering = self._loop.create_task(self._answer_later(request, answer))
+            # Who has gone is not answered: the handshake's user is nobody until there is one.
+            self.on_lost = self._loop.create_task(self._answer_later(request, answer)).cancel
 
     async def _answer_later(self, request: Request, answer: Awaitable[Answer]) -> None:
         self._respond(request, await awaited(answer, self.protocol))

@@ -12,6 +12,7 @@ from websockets.frames import Frame, Opcode
 
 from benchmarks.bad_inputs import handshake
 from chunk7.nodes import listening
+from chunk7.nodes.demo import handler
 from chunk7.nodes.door import MAX_STRANGERS
 from chunk7.nodes.transports import connection
 from chunk7.nodes.transports.connection import MAX_UNREAD_BYTES
@@ -201,3 +202,26 @@ async def test_requests_in_a_row_get_one_answer_at_most(node: RunningNode) -> No
         answers = await client.read()
     assert answers.count(b"HTTP/1.1 ") <= 1
     assert await node.get("/healthz") == (200, "ok\n")
+
+
+async def test_nothing_is_asked_for_who_is_gone(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked for the page's setup and left had the producer asked all the same, up to 5 s
+    each in one of few threads: a flood of such made all that comes after wait."""
+    asked, given_up = asyncio.Event(), asyncio.Event()
+
+    async def ask(_: str | None) -> bytes:
+        asked.set()
+        try:
+            return await asyncio.Event().wait() and b""
+        finally:
+            given_up.set()
+
+    monkeypatch.setattr(handler, "ask", ask)
+    async with hostile(node) as client:
+        client.writer.write(b"GET /demo/setup HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        async with asyncio.timeout(DEADLINE_S):
+            await asked.wait()
+            client.writer.transport.abort()
+            await given_up.wait()
