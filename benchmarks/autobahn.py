@@ -137,7 +137,7 @@ class Echo(websocket.WebSocket):
                     if id(message) not in binary:
                         self.send(bytes(message))
                     else:
-                        self._protocol.send_binary(message)
+                        self._incoming.protocol.send_binary(message)
                         self._write()
                 binary.clear()
         self.close()

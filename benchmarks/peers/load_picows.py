@@ -59,6 +59,10 @@ async def main(port: str, plan: dict[str, float]) -> None:
     address = f"ws://127.0.0.1:{port}"
     await read(f"{address}/100/20/0")
     base_mib = rss_mib()
+    idle = [await ws_connect(Reader, f"{address}/1/1/600") for _ in range(plan["idle"])]
+    idle_mib = rss_mib() - base_mib
+    for transport, _ in idle:
+        transport.disconnect(graceful=False)
     chunks, connections = plan["trickle_chunks"], plan["trickle_connections"]
     began = time.process_time()
     url = f"{address}/{chunks}/1/{plan['trickle_interval_s']}"
@@ -75,9 +79,6 @@ async def main(port: str, plan: dict[str, float]) -> None:
         await read(f"{address}/0/1/0")
     connect_s = time.process_time() - began
 
-    before_mib = rss_mib()
-    idle = [await ws_connect(Reader, f"{address}/1/1/60") for _ in range(plan["idle"])]
-    idle_mib = rss_mib() - before_mib
     found = {
         "trickle_us": 1e6 * trickle_s / (connections * chunks),
         "burst_us": 1e6 * burst_s / plan["burst_chunks"],

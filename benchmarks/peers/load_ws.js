@@ -29,6 +29,10 @@ const opened = (url) =>
 
 await read(`${address}/100/20/0`)
 const base_mib = mib()
+const idle = []
+for (let n = 0; n < plan.idle; n++) idle.push(await opened(`${address}/1/1/600`))
+const idle_kib = (2 ** 10 * (mib() - base_mib)) / plan.idle
+for (const socket of idle) socket.terminate()
 let began = cpu()
 const url = `${address}/${plan.trickle_chunks}/1/${plan.trickle_interval_s}`
 const counts = await Promise.all(Array.from({ length: plan.trickle_connections }, () => read(url)))
@@ -40,14 +44,12 @@ const burst = cpu() - began
 began = cpu()
 for (let n = 0; n < plan.connects; n++) await read(`${address}/0/1/0`)
 const connect = cpu() - began
-const before = mib()
-for (let n = 0; n < plan.idle; n++) await opened(`${address}/1/1/60`)
 const found = {
   trickle_us: trickle / (plan.trickle_connections * plan.trickle_chunks),
   burst_us: burst / plan.burst_chunks,
   connect_ms: connect / 1e3 / plan.connects,
   base_mib,
-  idle_kib: (2 ** 10 * (mib() - before)) / plan.idle,
+  idle_kib,
 }
 console.log(JSON.stringify(found))
 process.exit()

@@ -2,7 +2,8 @@
 
 `websockets` knows RFC 6455. Small whole text messages, which is what nearly every read brings, are
 taken from the bytes as they are; the protocol reads all other frames, so what is wrong, and what
-belongs together, is for it to find.
+belongs together, is for it to find. Between two such frames of an open connection it knows nothing
+that a new one would not, and it has 2 KiB: it is put away, and made when it is needed.
 """
 
 from codecs import utf_8_decode
@@ -10,13 +11,15 @@ from codecs import utf_8_decode
 from websockets.client import ClientProtocol
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Response
-from websockets.protocol import State
+from websockets.protocol import Protocol, Side, State
 
 from chunk7.loadtest.targets.errors import Refused
 from chunk7.loadtest.targets.frame_bounds import MASKED, WHOLE_TEXT, frame_at
 from chunk7.wire.templates import without_secrets
 
 Payload = bytes | bytearray | memoryview
+MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
+"""A session's whole history comes as one message."""
 SMALL_BYTES = 4_096
 """Of a text message that is not left to the protocol."""
 _HEAD_END = b"\r\n\r\n"
@@ -41,7 +44,7 @@ class Incoming:
     )
 
     def __init__(self, protocol: ClientProtocol) -> None:
-        self._protocol = protocol
+        self._protocol: Protocol | None = protocol
         self._held = b""
         """The beginning of a frame, or of the handshake's end, of which the rest has not come."""
         self._passing = 0
@@ -51,6 +54,27 @@ class Incoming:
         self.ready: list[Payload] = []
         self.to_send: list[bytes] = []
         self.wrong: str | None = None
+
+    @property
+    def protocol(self) -> Protocol:
+        """The connection's protocol; `put_away` after its use."""
+        if self._protocol is None:
+            self._protocol = Protocol(Side.CLIENT, max_size=MESSAGE_LIMIT_BYTES)
+        return self._protocol
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages may come, and may be sent."""
+        return self._protocol is None or self._protocol.state is _OPEN
+
+    def put_away(self) -> None:
+        """Take what the protocol has to send, and forget it if it knows nothing of its own."""
+        if self._protocol is None:
+            return
+        self.to_send += self._protocol.data_to_send()
+        between_messages = not self._passing and not self._fragments
+        if between_messages and self._protocol.state is _OPEN:
+            self._protocol = None
 
     def take_ready(self) -> list[Payload]:
         """The messages that have come."""
@@ -64,15 +88,14 @@ class Incoming:
         cut = len(received) if end < 0 else end + len(_HEAD_END) - len(before)
         self._held = (before + received)[1 - len(_HEAD_END) :] if end < 0 else b""
         for part in filter(None, (received[:cut], received[cut:])):
-            if self._protocol.state is State.OPEN:
+            if self.is_open:
                 self.feed(part)
                 return
-            self._protocol.receive_data(part)
-            for event in self._protocol.events_received():
-                if isinstance(event, Response):
-                    if event.status_code != 101:
-                        raise Refused(event.status_code, _first_line(event))
-                    event.headers.clear()  # the protocol's generator keeps it: 2 KiB a connection
+            self.protocol.receive_data(part)
+            for event in self.protocol.events_received():
+                if isinstance(event, Response) and event.status_code != 101:
+                    raise Refused(event.status_code, _first_line(event))
+            self.put_away()
 
     def feed(self, received: bytes) -> None:
         """Small whole text messages are ready as they are; all other frames are the protocol's."""
@@ -100,20 +123,19 @@ class Incoming:
         self._held = data[at:]
         if not received:
             self._pass_on(self._held)
-            self._protocol.receive_eof()
-            self.to_send += self._protocol.data_to_send()
+            self.protocol.receive_eof()
+        self.put_away()
 
     def _is_message(self, first: int, second: int) -> bool:
         """Whether a frame that begins so is a text message of its own, and nothing is wrong."""
         begins = first == WHOLE_TEXT and second < MASKED and not self._fragments
-        return begins and self._protocol.state is _OPEN
+        return begins and self.is_open
 
     def _pass_on(self, data: bytes) -> None:
-        self._protocol.receive_data(data)
-        for frame in self._protocol.events_received():
+        self.protocol.receive_data(data)
+        for frame in self.protocol.events_received():
             if isinstance(frame, Frame) and frame.opcode in _DATA:
                 self._put_together(frame)
-        self.to_send += self._protocol.data_to_send()
 
     def _put_together(self, frame: Frame) -> None:
         if frame.opcode is not Opcode.CONT:
@@ -129,8 +151,7 @@ class Incoming:
     def _add(self, message: Payload, text: bool) -> None:
         if text and self.wrong is None and (wrong := _utf_8_error(message)):
             self.wrong = wrong  # also where a close frame has come with it
-            self._protocol.fail(CloseCode.INVALID_DATA, wrong)
-            self.to_send += self._protocol.data_to_send()
+            self.protocol.fail(CloseCode.INVALID_DATA, wrong)
         elif self.wrong is None:
             self.ready.append(message)
 

@@ -24,12 +24,10 @@ from chunk7.loadtest.targets.errors import (
     TimedOut,
     WrongAnswer,
 )
-from chunk7.loadtest.targets.incoming import Incoming, Payload
+from chunk7.loadtest.targets.incoming import MESSAGE_LIMIT_BYTES, Incoming, Payload
 from chunk7.wire.clock import now_ns
 from chunk7.wire.templates import without_secrets
 
-MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
-"""A session's whole history comes as one message."""
 CLOSE_WAIT_S = 0.5
 """How long the closing handshake may take before the socket is closed without it."""
 
@@ -60,7 +58,7 @@ def connect(
     )
     connection = WebSocket(raw, protocol)
     try:
-        connection.shake_hands(deadline_s, headers or {})
+        connection.shake_hands(protocol, deadline_s, headers or {})
     except BaseException:
         connection.drop()
         raise
@@ -70,31 +68,31 @@ def connect(
 class WebSocket:
     """An open connection, as `connect` makes it. One greenlet at a time may use it."""
 
-    __slots__ = ("_incoming", "_protocol", "_socket")
+    __slots__ = ("_incoming", "_socket")
 
     def __init__(self, raw: DeadlineSocket, protocol: ClientProtocol) -> None:
         self._socket = raw
-        self._protocol = protocol
         self._incoming = Incoming(protocol)
 
-    def shake_hands(self, deadline_s: float, headers: Mapping[str, str]) -> None:
-        """The opening handshake; raises as `connect`."""
-        request = self._protocol.connect()
+    def shake_hands(
+        self, protocol: ClientProtocol, deadline_s: float, headers: Mapping[str, str]
+    ) -> None:
+        """The opening handshake of the protocol; raises as `connect`."""
+        request = protocol.connect()
         for name, value in headers.items():
             if name in request.headers:  # e.g. Host: a second one would be refused
                 del request.headers[name]
             request.headers[name] = value
-        self._protocol.send_request(request)
+        protocol.send_request(request)
         self._write()
-        while self._protocol.state is State.CONNECTING:
+        while protocol.state is State.CONNECTING:
             received = self._read(deadline_s, "no answer to the handshake in time")
             if not received:
-                self._protocol.receive_eof()
+                protocol.receive_eof()
                 break
             self._incoming.feed_head(received)
         self._write()
-        if self._protocol.handshake_exc is not None:
-            error = self._protocol.handshake_exc
+        if (error := protocol.handshake_exc) is not None:
             hung_up = isinstance(error.__cause__, EOFError)
             raise (ConnectFailed if hung_up else WrongAnswer)(str(error))
 
@@ -105,7 +103,7 @@ class WebSocket:
         sent where the server broke the protocol); messages that came before are returned first.
         """
         while not self._incoming.ready:
-            if self._protocol.state is not State.OPEN:
+            if not self._incoming.is_open:
                 raise self._closed()
             self._incoming.feed(self._read(deadline_s, "nothing received in time"))
             self._write()
@@ -124,13 +122,13 @@ class WebSocket:
             incoming.feed(received)
             if incoming.ready:
                 over = take(incoming.take_ready(), now_ns())
-            return over or bool(incoming.to_send) or self._protocol.state is not State.OPEN
+            return over or bool(incoming.to_send) or not incoming.is_open
 
-        if incoming.ready or self._protocol.state is not State.OPEN:
+        if incoming.ready or not incoming.is_open:
             take(self.receive(deadline_s), now_ns())
             return
         try:
-            while not over and self._protocol.state is State.OPEN:
+            while not over and incoming.is_open:
                 self._socket.follow(deadline_s, arrive)
                 self._write()
         except TimeoutError as error:
@@ -138,9 +136,9 @@ class WebSocket:
 
     def send(self, text: bytes) -> None:
         """Send one text message; raises Closed."""
-        if self._protocol.state is not State.OPEN:
+        if not self._incoming.is_open:
             raise self._closed()
-        self._protocol.send_text(text)
+        self._incoming.protocol.send_text(text)
         self._write()
 
     def close(self, wait_s: float = CLOSE_WAIT_S) -> None:
@@ -150,11 +148,11 @@ class WebSocket:
         may then never see the close frame. What still arrives is dropped.
         """
         try:
-            if self._protocol.state is State.OPEN:
-                self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
+            if self._incoming.is_open:
+                self._incoming.protocol.send_close(CloseCode.NORMAL_CLOSURE)
                 self._write()
             deadline_s = time.monotonic() + wait_s
-            while self._protocol.state is State.CLOSING:
+            while self._incoming.protocol.state is State.CLOSING:
                 self._incoming.feed(self._read(deadline_s, "the server did not close"))
                 self._write()
         except TargetError:
@@ -169,7 +167,8 @@ class WebSocket:
     def _closed(self) -> Closed:
         if self._incoming.wrong is not None:
             return Closed(CloseCode.INVALID_DATA, self._incoming.wrong)
-        close = self._protocol.close_rcvd or self._protocol.close_sent
+        protocol = self._incoming.protocol
+        close = protocol.close_rcvd or protocol.close_sent
         if close is None:
             return Closed(CloseCode.ABNORMAL_CLOSURE, "")
         return Closed(int(close.code), close.reason)
@@ -181,7 +180,7 @@ class WebSocket:
             raise TimedOut(late) from error
 
     def _write(self) -> None:
-        sending = [*self._incoming.to_send, *self._protocol.data_to_send()]
-        self._incoming.to_send = []
+        self._incoming.put_away()
+        sending, self._incoming.to_send = self._incoming.to_send, []
         for data in filter(None, sending):
             self._socket.write(data)
