@@ -15,7 +15,7 @@
 # make fuzz          100,000 bad inputs against a real node; SEED= for those of another time
 # make autobahn      the Autobahn test suite against both WebSocket ends; PYTHON2= is a Python 2.7
 # make soak          half an hour of a cluster under load and small mishaps; SOAK_S= for less
-# make interrupts    Ctrl-C at twenty random instants of a run: a minute and a half
+# make interrupts    Ctrl-C at twenty random instants of a run, and of one in containers: ten minutes
 # make survival      strike a cluster with every fault, explore the same, write docs/survival.md: 20 minutes
 # make field-cases   explore bugs that people really shipped, write docs/field-cases.md
 # make reliability   measure the table of docs/reliability.md anew, some minutes
@@ -143,7 +143,7 @@ soak: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.soak $(if $(SOAK_S),--seconds $(SOAK_S)) $(ARGS)
 
 interrupts: $(VENV)/dev.stamp
-	INSTANTS=20 $(BIN)/python -m pytest tests/cluster/test_any_instant.py $(ARGS)
+	INSTANTS=20 $(BIN)/python -m pytest tests/cluster/test_any_instant.py tests/compose/test_compose_any_instant.py $(ARGS)
 
 field-cases: $(VENV)/dev.stamp
 	$(BIN)/python docs/make_field_cases.py
