@@ -94,9 +94,9 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         int,
         Parameter(
             low=100, high=86_400_000, unit="ms", per_s=1_000, option="--duration",
-            usual=(2, 4.5, 10, 30, 60, 300), what="seconds of streaming for each cell",
+            usual=(2, 3.5, 10, 30, 60, 300), what="seconds of streaming for each cell",
         ),
-    ] = 4_500  # fmt: skip
+    ] = 3_500  # fmt: skip
     jitter: Annotated[
         float,
         Parameter(
