@@ -3,7 +3,7 @@
 # make check         lint and types only
 # make test-quick    the tests that start no cluster; make test-clusters: the others
 # make gallery       measure the relays of examples/ beside what docs/gallery.md says of them; MEMBER=
-# make bench         every measurement of docs/performance.md beside its peers, ten minutes; ARGS=
+# make bench         every measurement of docs/performance.md beside its peers, twenty minutes; ARGS=
 # make peers         what these peers need, in build/peers
 # make steer         force every interleaving on the naive FastAPI relay of examples/, and on the mended one
 # make gallery-env   what they need: .venv-gallery, and node_modules of those in Node

@@ -75,7 +75,7 @@ def main() -> None:
         way = measure_gather if args.gather else measure_judge if args.judge_only else measure
         print(json.dumps(way(args.scratch)))
     elif args.json:
-        found = beside_peers(_made(args.scratch, args.receipts[0]), args.rounds)
+        found = beside_peers(run_folder(args.scratch, args.receipts[0]), args.rounds)
         write(args.json, found, ("pandas",))
     elif args.gather:
         compare_gather(args.scratch, args.receipts)
@@ -89,7 +89,7 @@ def compare(scratch: Path, sizes: list[int]) -> None:
     print("| receipts | connections | load s | study s | CPU s | peak, GiB |")
     print("|---:|---:|---:|---:|---:|---:|")
     for size in sizes:
-        folder = _made(scratch, size)
+        folder = run_folder(scratch, size)
         found = json.loads(_child(folder, "--measure"))
         print(
             f"| {found['receipts']:,} | {found['connections']:,} | {found['load_s']:.2f} | "
@@ -105,7 +105,7 @@ def compare_gather(scratch: Path, sizes: list[int]) -> None:
     for size in sizes:
         folder = scratch / f"{size}-raw"
         if not (folder / "raw").exists():
-            _made(scratch, size)
+            run_folder(scratch, size)
             _child(folder, "--make", str(size), "--gather")
         found = json.loads(_child(folder, "--measure", "--gather"))
         raw = sum(path.stat().st_size for path in (folder / "raw").iterdir())
@@ -214,7 +214,13 @@ def _on_one_core() -> None:
     pa.set_io_thread_count(1)
 
 
-def _made(scratch: Path, size: int) -> Path:
+def measured(folder: Path) -> str:
+    """What `measure` finds of a folder in a process of its own, as JSON."""
+    return _child(folder, "--measure")
+
+
+def run_folder(scratch: Path, size: int) -> Path:
+    """The run folder of about so many receipts, made if it is missing."""
     folder = scratch / str(size)
     if not (folder / "connections.parquet").exists():
         _child(folder, "--make", str(size))

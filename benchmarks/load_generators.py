@@ -13,7 +13,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,7 +32,7 @@ PLAN = {
     "connects": ours.CONNECTS,
     "idle": 300,
 }
-THIS = (sys.executable, "-m", "benchmarks.websocket_user")
+THIS = ours.THIS
 CLIENTS: dict[str, tuple[str, ...]] = {
     "chunk7": (*THIS, "chunk7, verified"),
     "Locust, websocket-client, an event a chunk": (*THIS, "websocket-client, Locust event"),
@@ -82,22 +81,15 @@ def compare(rounds: int) -> tuple[dict[str, list[Found]], list[str]]:
     """The rounds of each client that is installed and works, and why others have none."""
     found: dict[str, list[Found]] = defaultdict(list)
     silent = {name: why for name in CLIENTS if (why := missing(name))}
-    # It complains about clients that leave in the middle, as the idle ones do.
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([*THIS, "server"], text=True, **pipes) as server:
-        assert server.stdout is not None
-        port = server.stdout.readline().strip()
-        try:
-            for _ in range(rounds):
-                for name in [name for name in CLIENTS if name not in silent]:
-                    try:
-                        found[name].append(measure(name, port))
-                    except (RuntimeError, subprocess.TimeoutExpired) as error:
-                        if name == "chunk7":
-                            raise
-                        silent[name] = str(error)
-        finally:
-            server.terminate()
+    with ours.serving() as port:
+        for _ in range(rounds):
+            for name in [name for name in CLIENTS if name not in silent]:
+                try:
+                    found[name].append(measure(name, port))
+                except (RuntimeError, subprocess.TimeoutExpired) as error:
+                    if name == "chunk7":
+                        raise
+                    silent[name] = str(error)
     return found, [*silent.values()]
 
 

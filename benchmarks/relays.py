@@ -43,7 +43,6 @@ SCRIPTS = Path(__file__).with_name("peers")
 SESSIONS, CLIENTS, JOINS, IDLE = 10, 200, 300, 1_000
 SAVED = 10
 """Chunks of history that a join reads."""
-ALONE, ALONE_EVERY_S = 1_000, 0.002
 BATCHES, BATCH, BATCH_EVERY_S = 100, 20, 0.02
 WITHIN_S = 60.0
 TEXT = "a few words of text"
@@ -114,6 +113,19 @@ RELAYS = {
 }
 
 
+@dataclass(frozen=True)
+class Load:
+    """So many chunks, one every so often, of sessions in turn, each to its share of the clients."""
+
+    chunks: int = 1_000
+    every_s: float = 0.002
+    clients: int = CLIENTS
+    sessions: int = SESSIONS
+
+
+ALONE = Load()
+
+
 @dataclass
 class Found:
     """What one round found of one relay."""
@@ -146,7 +158,7 @@ def running(relay: Relay, url: str) -> Iterator[tuple[psutil.Process, int]]:
         with subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process:
             try:
                 deadline_s = time.monotonic() + WITHIN_S
-                while not _accepts(port):
+                while not accepts(port):
                     if process.poll() is not None or time.monotonic() > deadline_s:
                         raise RuntimeError(Path(folder, "log").read_text()[-1_000:])
                     time.sleep(0.02)
@@ -155,7 +167,8 @@ def running(relay: Relay, url: str) -> Iterator[tuple[psutil.Process, int]]:
                 process.kill()
 
 
-def _accepts(port: int) -> bool:
+def accepts(port: int) -> bool:
+    """Whether somebody listens there."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
@@ -224,7 +237,7 @@ def measure(relay: Relay, url: str, with_idle: bool) -> Found:
             clients.ask("leave")
         with crowd(relay, port) as clients:
             clients.ask("join", CLIENTS, SESSIONS, "s")
-            found.alone_us = 1e6 * _cost(process, lambda: _alone(relay, publisher, clients))
+            found.alone_us = 1e6 * _cost(process, lambda: alone(relay, publisher, clients))
             found.p99_ms = float(str(clients.ask("p99_ms")))
             found.together_us = 1e6 * _cost(process, lambda: _together(relay, publisher, clients))
     with running(relay, url) as (process, port), crowd(relay, port) as clients:
@@ -250,15 +263,17 @@ def _come(clients: Crowd, count: int) -> int:
     return count
 
 
-def _alone(relay: Relay, publisher: "redis.Redis", clients: Crowd) -> int:
-    chunks = ALONE // relay.less
+def alone(relay: Relay, publisher: "redis.Redis", clients: Crowd, load: Load = ALONE) -> int:
+    """Publish chunk after chunk, and see all of them come; how many deliveries that were."""
+    chunks = load.chunks // relay.less
+    clients.ask("clear")
     began_s = time.monotonic()
     for number in range(chunks):
-        due_s = began_s + number * ALONE_EVERY_S * relay.less
+        due_s = began_s + number * load.every_s * relay.less
         time.sleep(max(0.0, due_s - time.monotonic()))
-        session = f"s{number % SESSIONS}"
+        session = f"s{number % load.sessions}"
         publisher.execute_command(*relay.publish(session, _chunk(session, number)))
-    return _complete(clients, chunks * CLIENTS // SESSIONS)
+    return _complete(clients, chunks * load.clients // load.sessions)
 
 
 def _together(relay: Relay, publisher: "redis.Redis", clients: Crowd) -> int:

@@ -28,7 +28,8 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of the table: medians of chunk7 and of its peers, measured in turn in one run.
 
     `noise` is the spread of chunk7's rounds, (longest - shortest) / median; `note` says what a
-    reader must know to compare, or which peer could not be measured and why.
+    reader must know to compare, or which peer could not be measured and why. Where growth was
+    measured, `points` has size and cost of every round, and the row is the largest size's.
     """
 
     what: str
@@ -39,6 +40,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lower_is_better: bool = True
     noise: Quantity = 0.0
     note: str = ""
+    points: list[tuple[float, float]] = []
 
     def ratio(self, peer: str) -> float:
         """How many times better chunk7 is than a peer: over 1, chunk7 is ahead."""

@@ -17,13 +17,14 @@ idle      300 connections at once that receive nothing more: memory each, and of
 """
 
 import argparse
+import contextlib
 import json
 import random
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ ROUNDS = 3
 TRICKLE_CONNECTIONS, TRICKLE_CHUNKS, TRICKLE_INTERVAL_S = 200, 60, 0.05
 BURST_CHUNKS, BURST_SIZE = 20_000, 20
 CONNECTS = IDLE = 300
+THIS = (sys.executable, "-m", "benchmarks.websocket_user")
+TRICKLE = "trickle"
 
 CLIENTS = {
     "chunk7": "chunk7.loadtest.targets.websocket",
@@ -221,12 +224,7 @@ def measure(name: str, port: int) -> dict[str, float]:
     idle_mib = _rss_mib() - base_mib
     gevent.killall(idle)
 
-    started = time.process_time()
-    url = f"{address}/{TRICKLE_CHUNKS}/1/{TRICKLE_INTERVAL_S}"
-    readers = [gevent.spawn(client, url) for _ in range(TRICKLE_CONNECTIONS)]
-    counts = [reader.get() for reader in readers]
-    trickle_s = time.process_time() - started
-    assert counts == [TRICKLE_CHUNKS] * TRICKLE_CONNECTIONS, counts
+    trickle_s = trickle(client, address, TRICKLE_CONNECTIONS, TRICKLE_CHUNKS, TRICKLE_INTERVAL_S)
 
     started = time.process_time()
     assert client(f"{address}/{BURST_CHUNKS}/{BURST_SIZE}/0") == BURST_CHUNKS
@@ -246,6 +244,28 @@ def measure(name: str, port: int) -> dict[str, float]:
     }
 
 
+def trickle(
+    client: Callable[[str], int], address: str, connections: int, chunks: int, interval_s: float
+) -> float:
+    """CPU seconds of so many connections, each with so many chunks that come one by one."""
+    import gevent
+
+    started = time.process_time()
+    url = f"{address}/{chunks}/1/{interval_s}"
+    readers = [gevent.spawn(client, url) for _ in range(connections)]
+    counts = [reader.get() for reader in readers]
+    used_s = time.process_time() - started
+    assert counts == [chunks] * connections, counts
+    return used_s
+
+
+def trickle_verified(port: str, connections: str, chunks: str, interval_s: str) -> float:
+    """The same of chunk7's own user, in a process that has done nothing before."""
+    client, address = _verified(), f"ws://127.0.0.1:{port}"
+    client(f"{address}/100/20/0")  # imports and first-time costs
+    return trickle(client, address, int(connections), int(chunks), float(interval_s))
+
+
 def _rss_mib() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4_096 / 2**20
@@ -262,21 +282,32 @@ MEASURES = (
 )
 
 
+@contextlib.contextmanager
+def serving() -> Iterator[str]:
+    """The server in a process of its own; its port."""
+    # It complains about clients that leave in the middle, as the idle ones do.
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*THIS, "server"], text=True, **pipes) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+
+
+def alone(*what: str) -> Any:
+    """What a process of its own finds: a client's name and the port, or a trickle."""
+    output = subprocess.check_output([*THIS, *what], text=True, timeout=120)
+    return json.loads(output.splitlines()[-1])
+
+
 def compare(rounds: int) -> dict[str, list[dict[str, Any]]]:
     """Every client in turn, several times over."""
-    this = [sys.executable, "-m", "benchmarks.websocket_user"]
-    server = subprocess.Popen([*this, "server"], stdout=subprocess.PIPE, text=True)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in CLIENTS}
-    try:
-        assert server.stdout is not None
-        port = server.stdout.readline().strip()
+    with serving() as port:
         for _ in range(rounds):
             for name in CLIENTS:
-                output = subprocess.check_output([*this, name, port], text=True, timeout=120)
-                found[name].append(json.loads(output.splitlines()[-1]))
-    finally:
-        server.terminate()
-        server.wait(10)
+                found[name].append(alone(name, port))
     return found
 
 
@@ -310,5 +341,10 @@ if __name__ == "__main__":
 
         monkey.patch_all()
         print(json.dumps(measure(sys.argv[1], int(sys.argv[2]))))
+    elif sys.argv[1:2] == [TRICKLE]:
+        from gevent import monkey
+
+        monkey.patch_all()
+        print(trickle_verified(*sys.argv[2:]))
     else:
         main()

@@ -6,13 +6,15 @@
 and beside them where they were measured.
 """
 
+import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 from matplotlib.figure import Figure
 
-from benchmarks import rows
+from benchmarks import exponents, rows
 from chunk7.analysis.figures.style import save
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +30,7 @@ TITLES = {
     "explore": "Exploring",
     "start_up": "Beginning",
     "end_to_end": "End to end",
+    "growth": "How it grows",
 }
 
 RELAY, LOAD, JUDGE = (
@@ -76,16 +79,53 @@ def write(path: Path, results: Results) -> None:
 
 
 def tables(results: Results) -> str:
-    """What stands between the marks of the page."""
+    """What stands between the marks of the page; of a part that was not measured, that."""
     lines = []
-    for name, measured in results.items():
+    for name, title in TITLES.items():
+        if name not in results:
+            again = f"`make bench ARGS='--only {name}'`"
+            lines += [f"### {title}\n", f"Not measured, or not to its end: {again}.\n"]
+            continue
+        measured = results[name]
         file = measured.file
         rounds = "1 round" if measured.rounds == 1 else f"{measured.rounds} rounds"
         told = ", ".join(f"{package} {version}" for package, version in file.versions.items())
-        lines += [f"### {TITLES[name]}\n", rows.table(file.rows), ""]
+        grown = all(row.points for row in file.rows)
+        table = growth_table(file.rows) if grown else rows.table(file.rows)
+        lines += [f"### {title}\n", table, ""]
+        lines += [f"{growth_sentence(file.rows)}\n"] if grown else []
         lines += [f"{note}.\n" for note in dict.fromkeys(row.note for row in file.rows) if note]
         lines += [f"{rounds}, commit {file.commit}, {file.machine}; {told}.\n"]
     return "\n".join(lines)
+
+
+def growth_table(grown: Sequence[rows.Row]) -> str:
+    """Markdown: what the least and the most of a load cost in all, and the exponents between."""
+    lines = [
+        "| cost of what, by what | load | cost | exponent | of the largest three | |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in grown:
+        sizes = sorted({size for size, _ in row.points})
+        least = statistics.median(cost for size, cost in row.points if size == sizes[0])
+        load = f"{sizes[0]:,.0f} to {sizes[-1]:,.0f}"
+        cost = f"{rows.number(least)} to {rows.number(row.chunk7)} {row.unit}"
+        of_all = exponents.exponent(row.points)
+        of_largest = exponents.exponent(exponents.of_largest(row.points))
+        verdict = exponents.growth(row.points)
+        lines.append(f"| {row.what} | {load} | {cost} | {of_all} | {of_largest} | {verdict} |")
+    return "\n".join(lines)
+
+
+def growth_sentence(grown: Sequence[rows.Row]) -> str:
+    """What all of it comes to."""
+    said: dict[exponents.Growth, list[str]] = {kind: [] for kind in exponents.Growth}
+    for row in grown:
+        said[exponents.growth(row.points)].append(row.what)
+    others = [f"{kind}: {', '.join(said[kind])}" for kind in exponents.BAD if said[kind]]
+    if kinds := "; ".join(others):
+        return f"Not all is {exponents.Growth.NOT_WORSE}. {kinds[0].upper()}{kinds[1:]}."
+    return "Nothing is worse than linear: no exponent is above 1 by more than its spread."
 
 
 def picture(results: Results) -> Figure:
