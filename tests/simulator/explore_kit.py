@@ -1,6 +1,8 @@
 """The slow, obvious explorer that the fast one is held against, and orderings to hold it with."""
 
+from collections import Counter
 from collections.abc import Callable
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -33,7 +35,7 @@ from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Failure, Step
 from chunk7.simulator.explore.search import failures
-from chunk7.simulator.explore.state import State
+from chunk7.simulator.explore.state import Move, State
 from chunk7.simulator.explore.world import World
 
 PAIRS = [
@@ -46,13 +48,20 @@ PAIR_NAMES = [f"{connect.name}-{write.name}" for connect, write in PAIRS]
 
 
 def every_schedule(world: World, visit: Callable[[tuple[Step, ...], State], None]) -> None:
-    """Walk the whole tree of schedules, remembering nothing."""
+    """Walk the whole tree of schedules. Only what may follow a state is asked of the world once,
+    for that is a function of the state. How many schedules lead on from it is found out each time.
+    """
+
+    @cache
+    def following(state: State) -> tuple[bool, tuple[Move, ...]]:
+        moves = world.moves(state)
+        return not moves, (*moves, *world.optional_moves(state))
 
     def descend(state: State, steps: tuple[Step, ...]) -> None:
-        moves = world.moves(state)
-        if not moves:
+        complete, moves = following(state)
+        if complete:
             visit(steps, state)
-        for step, after in [*moves, *world.optional_moves(state)]:
+        for step, after in moves:
             descend(after, (*steps, step))
 
     descend(world.initial(), ())
@@ -60,13 +69,16 @@ def every_schedule(world: World, visit: Callable[[tuple[Step, ...], State], None
 
 def counts(world: World) -> tuple[int, ...]:
     """Schedules, and how many fail in each way, in the order of `Failure`; by walking them all."""
-    total = [0] * (1 + len(Failure))
+    ends: Counter[State] = Counter()
 
     def visit(_steps: tuple[Step, ...], state: State) -> None:
-        for place, holds in enumerate((True, *failures(world.outcome(state)).values())):
-            total[place] += holds
+        ends[state] += 1
 
     every_schedule(world, visit)
+    total = [0] * (1 + len(Failure))
+    for state, times in ends.items():
+        for place, holds in enumerate((True, *failures(world.outcome(state)).values())):
+            total[place] += times * holds
     return tuple(total)
 
 
