@@ -36,8 +36,11 @@ run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
 
 # What is measured, and what runs in containers, has the machine to itself, after all others. Other
-# tests with servers of their own wait two thirds of the time: three files of them run at a time.
+# tests with servers of their own wait two thirds of the time: three files of them run at a time, and
+# the soak beside them, which waits nearly all of it.
 ALONE := measured or docker
+CLUSTERS := live or docker or gallery
+CLUSTER_FILES = $(shell grep -rlE 'mark\.(live|docker|gallery)\b' tests --include='test_*.py' | sort)
 
 ifdef ARGS
 test: check
@@ -51,12 +54,14 @@ test: check
 endif
 
 test-quick: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto --durations 12 -m "not (live or docker or gallery)"
+	$(BIN)/python -m pytest -n auto --durations 12 -m "not ($(CLUSTERS))"
 
+# To collect those files alone takes a worker less time than to collect all.
 test-clusters: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n 3 --dist loadfile --durations 12 -m "live and not ($(ALONE))"
-	$(BIN)/python -m pytest -n 3 --durations 12 -m gallery
-	$(BIN)/python -m pytest --durations 12 -m "$(ALONE)"
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 12 \
+	  -m "live and not ($(ALONE))" $(CLUSTER_FILES)
+	$(BIN)/python -m pytest -n 3 --durations 12 -m gallery tests/examples
+	$(BIN)/python -m pytest --durations 12 -m "$(ALONE)" $(CLUSTER_FILES)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """What keeps the house easy to walk through: names that stand for one thing, classes of a size."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -28,3 +29,11 @@ def test_no_two_public_classes_share_a_name() -> None:
 def test_no_class_is_longer_than_can_be_read_in_one_go() -> None:
     lengths = {f"{file} {n.name}": (n.end_lineno or 0) - n.lineno + 1 for file, n in classes()}
     assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_a_mark_of_a_cluster_stands_in_the_file_whose_tests_have_it() -> None:
+    """`make test-clusters` collects only files that name one; another's tests would run nowhere."""
+    marks = re.compile(r"mark\.(live|docker|gallery)\b")
+    kits = [path for path in (ROOT / "tests").rglob("*.py") if not path.name.startswith("test_")]
+    assert kits
+    assert [path.name for path in kits if marks.search(path.read_text())] == []

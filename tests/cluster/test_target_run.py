@@ -172,7 +172,7 @@ def test_a_check_lets_the_producer_write_what_it_reads(tmp_path: Path) -> None:
     """Once it joined a session for which nobody wrote, and a right adapter read nothing."""
     numbered = with_numbers(RELAYED, "seq", "n")
     with app(tmp_path, "right", numbered) as (adapter, _):
-        ended = chunk7("target", "check", adapter, "--seconds", "1.5", "--json")
+        ended = chunk7("target", "check", adapter, "--seconds", "4", "--json")
     assert ended.code == 0, ended.stderr
     seen = [one["seq"] for frame in ended.document["frames"] for one in frame["sightings"]]
     assert seen == list(range(1, len(seen) + 1))
@@ -183,7 +183,7 @@ def test_a_check_lets_the_producer_write_what_it_reads(tmp_path: Path) -> None:
 def test_a_check_without_its_store_says_what_the_producer_says(tmp_path: Path) -> None:
     with app(tmp_path, "right", RELAYED) as (adapter, _):
         [nowhere] = free_ports(1)
-        words = ("--seconds", "1", "--redis", f"redis://{HOST}:{nowhere}/0")
+        words = ("--seconds", "4", "--redis", f"redis://{HOST}:{nowhere}/0")
         ended = chunk7("target", "check", adapter, *words)
     assert ended.code == 1
     assert f"no store at {HOST}:{nowhere}" in ended.stderr
@@ -243,7 +243,7 @@ def test_a_check_starts_the_target_too(tmp_path: Path) -> None:
     adapter = started(tmp_path, RELAYED, SERVES)
     with server(tmp_path / "store") as store:
         redis = f"redis://{HOST}:{store.port}/0"
-        ended = chunk7("target", "check", adapter, "--seconds", "1.5", "--json", "--redis", redis)
+        ended = chunk7("target", "check", adapter, "--seconds", "4", "--json", "--redis", redis)
     assert ended.code == 0, ended.stderr
     assert ended.stderr.startswith("starting theirs: sh -c ")
     assert ended.document["error"] is None

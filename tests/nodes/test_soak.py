@@ -1,4 +1,4 @@
-"""Flat and lossless over a while of joins, leaves and mishaps; `make soak` has the half hour."""
+"""Flat and lossless over two minutes of joins and mishaps; `make soak` has the half hour."""
 
 import pytest
 
@@ -23,11 +23,11 @@ def test_what_is_not_flat_or_lost_is_said_with_the_seed() -> None:
 
 
 @pytest.mark.live
-def test_a_short_soak_loses_nothing_and_is_flat() -> None:
-    done = soak(10, seed=1, mishap_every_s=5)
-    # Tasks and files come and go with clients: of ten seconds the line through them has no slope
-    # that says anything. `make soak` has it; what a client leaves behind shows in the fuzz as well.
-    comes_and_goes = ("tasks", "files")
-    assert [one for one in done.faults() if one.split()[1].rstrip(":") not in comes_and_goes] == []
-    assert done.due == 8 * 4 * CHUNKS
-    assert done.mishaps.total() >= 3
+@pytest.mark.lasting
+@pytest.mark.timeout(300)
+def test_two_minutes_lose_nothing_and_are_flat() -> None:
+    """It mostly waits, and so takes one worker's time and little of the others'."""
+    done = soak(120, seed=1)
+    assert done.faults() == []
+    assert done.due >= 4 * 8 * 4 * CHUNKS
+    assert done.mishaps.keys() == {"cut_subscriptions", "cut_commands", "silence"}
