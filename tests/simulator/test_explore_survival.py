@@ -5,6 +5,7 @@ import pytest
 from chunk7.delivery.errors import UsageError
 from chunk7.exploration import Survival, survival
 from chunk7.faults import STRIKES
+from chunk7.faults.fault import StrikesOthers
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.search import SearchLimits
@@ -93,8 +94,11 @@ def test_each_fault_strikes_by_itself_in_the_order_of_the_registry() -> None:
 
 def test_all_and_nothing_mean_every_fault_that_has_schedules() -> None:
     pair = ["redis_streams"], ["stream_append"]
-    assert [row.fault for row in survival(*pair)] == list(STRIKES)
+    alone = [name for name, fault in STRIKES.items() if not isinstance(fault, StrikesOthers)]
+    assert [row.fault for row in survival(*pair)] == alone
     assert survival(*pair, ["all"]) == survival(*pair)
+    two = survival(*pair, chunks=1, joiners=2)
+    assert [row.fault for row in two] == list(STRIKES)
 
 
 def test_what_has_no_schedules_of_its_own_has_the_verdict_of_what_stands_for_it() -> None:
