@@ -97,7 +97,8 @@ def test_up_keeps_a_cluster_running_and_judges_it_until_it_is_stopped(tmp_path: 
     options = spelled(dict(zip(PORTS, ports, strict=True)))
     words = ("--nodes", 2, "--users", 12, "--sessions", 3, "--chunk-rate", 20)
     slow = ("--node-work-ms", 80, "--connect", "history_then_subscribe", "--write", "atomic_lua")
-    up = Running(tmp_path / "run", "up", *words, *slow, "--duration", 4, *options)
+    # Two visits a user, so that the loss of a first one is judged long before the round is over.
+    up = Running(tmp_path / "run", "up", *words, *slow, "--duration", 12, *options)
     try:
         told = [up.line() for _ in range(5)]
         assert told[0] == f"WebSocket  ws://127.0.0.1:{ports[0]}/ws/SESSION?ordering=NAME\n"
