@@ -5,13 +5,14 @@ shortly after each other, and a system has them always in the same order. What h
 learned from it first: the order, how far apart the two are, and which connection reads for which
 that subscribes. Then each subscription takes the read that is nearest on the side of that order, of
 its own host, and on no connection that reads for another. It is ambiguous when another read could
-as well have been the one.
+as well have been the one: one not much further away, or one that had its subscription still to come
+when this pair began and ended, for of two that wait the older may as well come first.
 """
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from statistics import median
@@ -112,8 +113,32 @@ def pairs(events: Sequence[Event], learned: Learned) -> list[Pair]:
         rivals = [r for r in candidates if r is not free[0] and _far(r, arrival) <= limit_us]
         used.add(free[0].line)
         found.append(Pair(free[0], arrival, bool(rivals) or arrival.wide is not None))
+    found = _doubt_nested(found, learned)
     found += [Pair(read, None) for read in reads.all if read.line not in used]
     return sorted(found, key=lambda pair: (pair.read or pair.arrival or events[0]).line)
+
+
+def _doubt_nested(found: list[Pair], learned: Learned) -> list[Pair]:
+    """The pairs; those that lie within another, and that one, could have it the other way round."""
+    spans = sorted(
+        (min(pair.read.line, pair.arrival.line), max(pair.read.line, pair.arrival.line), place)
+        for place, pair in enumerate(found)
+        if pair.read is not None and pair.arrival is not None
+    )
+    doubtful: set[int] = set()
+    outer_end, outer = 0, -1
+    for _, end, place in spans:
+        if end > outer_end:
+            outer_end, outer = end, place
+        elif _could_cross(found[outer], found[place], learned):
+            doubtful |= {outer, place}
+    return [replace(p, ambiguous=p.ambiguous or n in doubtful) for n, p in enumerate(found)]
+
+
+def _could_cross(one: Pair, other: Pair, learned: Learned) -> bool:
+    """Whether the reads could be each other's."""
+    crossed = ((one.read, other.arrival), (other.read, one.arrival))
+    return all(read and arrival and _fits(read, arrival, learned) for read, arrival in crossed)
 
 
 class _Reads:

@@ -50,6 +50,22 @@ def history(
                 yield line(at_ms, subscriber, "UNSUBSCRIBE", channel), join
 
 
+def test_of_two_joins_that_wait_neither_is_certain_however_far_apart_their_reads_are() -> None:
+    """A node that stood still for a while subscribed for the older one first. The nearest read was
+    taken for the younger one's, and the one 100 ms away for no rival: two joins with wrong chunks.
+    """
+    read, channel = ("LRANGE", "chat:history:s", "0", "-1"), "chat:stream:s"
+    log = [
+        line(0.0, "node1", *read),
+        line(100.0, "node1", *read),
+        line(109.0, "node1001", "SUBSCRIBE", channel),
+        line(129.0, "node1002", "SUBSCRIBE", channel),
+        line(1_000.0, "node1", *read),
+        line(1_001.0, "node1003", "SUBSCRIBE", channel),
+    ]
+    assert [join.ambiguous for join in found(log).joins] == [True, True, False]
+
+
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "own"])
 @pytest.mark.parametrize(
     "order", [("read", "subscribe"), ("subscribe", "read")], ids=["read-first", "subscribe-first"]
