@@ -96,8 +96,7 @@ $(PEERS)/python.stamp: benchmarks/peers/requirements.txt
 # A peer that cannot be installed is said in the results, and the others are measured.
 $(PEERS)/node.stamp: benchmarks/peers/package-lock.json benchmarks/peers/package.json
 	mkdir -p $(PEERS) && cp benchmarks/peers/package*.json $(PEERS)
-	-cd $(PEERS) && npm ci --silent --ignore-scripts --no-audit --no-fund
-	@touch $@
+	-cd $(PEERS) && npm ci --loglevel error --ignore-scripts --no-audit --no-fund && touch $(@F)
 
 gallery: $(VENV)/run.stamp gallery-env
 	$(BIN)/python examples/gallery.py $(MEMBER) $(ARGS)

@@ -122,9 +122,10 @@ def growth_sentence(grown: Sequence[rows.Row]) -> str:
     said: dict[exponents.Growth, list[str]] = {kind: [] for kind in exponents.Growth}
     for row in grown:
         said[exponents.growth(row.points)].append(row.what)
-    others = [f"{kind}: {', '.join(said[kind])}" for kind in exponents.BAD if said[kind]]
-    if kinds := "; ".join(others):
-        return f"Not all is {exponents.Growth.NOT_WORSE}. {kinds[0].upper()}{kinds[1:]}."
+    worse, unknown = (", ".join(said[kind]) for kind in exponents.BAD)
+    if worse or unknown:
+        first = f"Worse than linear: {worse}." if worse else "Nothing is surely worse than linear."
+        return f"{first} Too noisy to say: {unknown}." if unknown else first
     return "Nothing is worse than linear: no exponent is above 1 by more than its spread."
 
 

@@ -49,4 +49,6 @@ def test_growth_is_said_with_its_exponents() -> None:
     assert third.endswith("| too noisy to say |")
     assert performance.growth_sentence([linear]).startswith("Nothing is worse than linear")
     said = performance.growth_sentence([linear, noisy, square])
-    assert said.endswith("Worse than linear: Square; too noisy to say: noisy.")
+    assert said == "Worse than linear: Square. Too noisy to say: noisy."
+    said = performance.growth_sentence([linear, noisy])
+    assert said == "Nothing is surely worse than linear. Too noisy to say: noisy."
