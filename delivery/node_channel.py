@@ -9,6 +9,9 @@ The node subscribes when the first of its clients joins and unsubscribes when th
     lose         the connection has ended
     connect      on a new one: SUBSCRIBE, if somebody is there
 
+Each answers with what to send, in the order in which it reaches the connection: nothing or one
+command here, and several where a hub of one's own (a bug's, say) sends more.
+
 The store executes commands in the order in which they were sent, and confirmations come back in
 that order, with the published chunks. So a confirmation belongs to the oldest SUBSCRIBE that has
 none; of several on their way the channel's own is the newest, for an older one was for clients that
@@ -46,36 +49,39 @@ class NodeChannel(NamedTuple):
         """Whether the newest SUBSCRIBE has its confirmation."""
         return self.live and not self.unconfirmed
 
-    def join(self) -> "tuple[NodeChannel, ChannelCommand | None]":
+    def join(self) -> "Asked":
         """A client comes; what to send."""
-        return (self, None) if self.wanted else self._replace(wanted=True)._subscribe()
+        return (self, ()) if self.wanted else self._replace(wanted=True)._subscribe()
 
-    def leave(self, last: bool) -> "tuple[NodeChannel, ChannelCommand | None]":
+    def leave(self, last: bool) -> "Asked":
         """One of its clients goes, perhaps the last; what to send."""
         if not last or not self.wanted:
-            return self, None
-        return self._replace(wanted=False, live=False), ChannelCommand.UNSUBSCRIBE
+            return self, ()
+        return self._replace(wanted=False, live=False), (ChannelCommand.UNSUBSCRIBE,)
 
     def confirm(self) -> "NodeChannel":
         """The oldest confirmation due has come."""
         left = self.unconfirmed - 1
         return self._replace(unconfirmed=left, live=self.live or (self.wanted and not left))
 
-    def resubscribe(self) -> "tuple[NodeChannel, ChannelCommand | None]":
+    def resubscribe(self) -> "Asked":
         """The store may have forgotten the subscription; what to send. Live chunks go on."""
-        return self._subscribe() if self.confirmed else (self, None)
+        return self._subscribe() if self.confirmed else (self, ())
 
     def lose(self) -> "NodeChannel":
         """The connection has ended: nothing that was sent on it will be answered."""
         return self._replace(unconfirmed=0, live=False)
 
-    def connect(self) -> "tuple[NodeChannel, ChannelCommand | None]":
+    def connect(self) -> "Asked":
         """There is a new connection; what to send."""
-        return self._subscribe() if self.wanted else (self, None)
+        return self._subscribe() if self.wanted else (self, ())
 
-    def _subscribe(self) -> "tuple[NodeChannel, ChannelCommand | None]":
-        return self._replace(unconfirmed=self.unconfirmed + 1), ChannelCommand.SUBSCRIBE
+    def _subscribe(self) -> "Asked":
+        return self._replace(unconfirmed=self.unconfirmed + 1), (ChannelCommand.SUBSCRIBE,)
 
+
+Asked = tuple[NodeChannel, tuple[ChannelCommand, ...]]
+"""The channel after an event, and what to send to the store for it, in that order."""
 
 UNUSED = NodeChannel()
 """Nobody is there, and nothing is on its way."""

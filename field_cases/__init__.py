@@ -23,6 +23,7 @@ from chunk7.field_cases import (
     queryapi_558,
     satpulse_267,
     socketio_5419,
+    stackexchange_redis_1110,
     term_llm_455,
 )
 from chunk7.simulator.explore.field_case import FieldCase
@@ -42,6 +43,7 @@ FIELD_CASES: dict[str, FieldCase] = {
         openslides_5290.CASE,
         channels_1683.CASE,
         graphql_redis_598.CASE,
+        stackexchange_redis_1110.CASE,
         queryapi_558.CASE,
         socketio_5419.CASE,
         atproto_906.CASE,

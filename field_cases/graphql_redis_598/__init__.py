@@ -1,6 +1,6 @@
 """graphql-redis-subscriptions #598: who is not confirmed yet is not counted."""
 
-from chunk7.delivery.node_channel import UNUSED, ChannelCommand, NodeChannel
+from chunk7.delivery.node_channel import UNUSED, Asked, NodeChannel
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.field_case import FieldCase, story_of, variant
@@ -16,12 +16,12 @@ class CountsTheConfirmed(NodeChannel):
         """A listener is told so when its own SUBSCRIBE was answered, whoever is listed."""
         return not self.unconfirmed
 
-    def join(self) -> tuple[NodeChannel, ChannelCommand | None]:
+    def join(self) -> Asked:
         if self.live:
-            return self, None
+            return self, ()
         return self._replace(wanted=True)._subscribe()
 
-    def leave(self, last: bool) -> tuple[NodeChannel, ChannelCommand | None]:
+    def leave(self, last: bool) -> Asked:
         """Of those who are confirmed it may be the last, though others are on their way."""
         return super().leave(last or (self.live and self.unconfirmed > 0))
 

@@ -20,7 +20,7 @@ from chunk7.delivery.chunk import stream_key
 from chunk7.delivery.effects import Sink
 from chunk7.delivery.errors import StoreError, StoreLost
 from chunk7.delivery.handover import STRAIGHT, Handover, attach, check, hold, note, release
-from chunk7.delivery.node_channel import UNUSED, ChannelCommand, NodeChannel
+from chunk7.delivery.node_channel import UNUSED, Asked, ChannelCommand, NodeChannel
 from chunk7.nodes.feeds.buffer import BufferFull
 from chunk7.nodes.transports.websocket import Client, text_frame
 from chunk7.wire.clock import now_ns
@@ -150,18 +150,14 @@ class _Channels:
         """The subscription's channel."""
         return self._channels.get(subscription.channel, UNUSED)
 
-    def subscribe(
-        self,
-        link: Link,
-        subscription: Subscription,
-        asked: tuple[NodeChannel, ChannelCommand | None],
-    ) -> None:
+    def ask(self, link: Link, subscription: Subscription, asked: Asked) -> None:
         """What the channel asks for is sent, if anything. Raises StoreLost; nothing has changed."""
-        channel, command = asked
-        if command is not None:
-            subscription.sent_ns = now_ns()
+        channel, commands = asked
+        for command in commands:
             link.push(command.value, subscription.channel)
-            self._unconfirmed[subscription.channel].append(subscription)
+            if command is ChannelCommand.SUBSCRIBE:
+                subscription.sent_ns = now_ns()
+                self._unconfirmed[subscription.channel].append(subscription)
         self.become(subscription, channel)
 
     def confirm(self, name: bytes, current: Subscription | None) -> None:
@@ -242,7 +238,7 @@ class Hub:
             for client in subscription.handovers:
                 subscription.hold(client)  # what comes first may not be next
             subscription.confirmed = asyncio.get_running_loop().create_future()
-            self._channels.subscribe(link, subscription, self._channels.of(subscription).connect())
+            self._channels.ask(link, subscription, self._channels.of(subscription).connect())
         confirmations = [s.confirmed for s in self._subscriptions.values()]
         if confirmations:
             await asyncio.wait(confirmations)
@@ -344,8 +340,7 @@ class Hub:
         subscription = self.subscription(client)
         if subscription is None:
             subscription = Subscription(stream_key(client.session_id).encode())
-            channel = self._channels.of(subscription).join()
-            self._channels.subscribe(self._link, subscription, channel)
+            self._channels.ask(self._link, subscription, self._channels.of(subscription).join())
             self._subscriptions[subscription.channel] = subscription
         subscription.put(client, attach(subscription.of(client), to, after_seq, positioned))
         return subscription
@@ -370,15 +365,15 @@ class Hub:
         subscription = self.subscription(client)
         if subscription is None:
             return
-        channel, command = self._channels.of(subscription).leave(
+        channel, commands = self._channels.of(subscription).leave(
             last=not subscription.remove(client)
         )
         self._channels.become(subscription, channel)
         if not channel.wanted:
             del self._subscriptions[subscription.channel]
-        if command is not None and self._link is not None:
+        if self._link is not None:
             with contextlib.suppress(StoreLost):  # the store forgets us by itself
-                self._link.push(command.value, subscription.channel)
+                self._channels.ask(self._link, subscription, (channel, commands))
 
     # --- positions ---
 
@@ -391,7 +386,7 @@ class Hub:
         subscription = self._subscriptions.get(stream_key(session_id).encode())
         if subscription is None or self._link is None:
             return
-        channel, command = self._channels.of(subscription).resubscribe()
-        if command is not None:
+        channel, commands = self._channels.of(subscription).resubscribe()
+        if commands:
             subscription.confirmed = asyncio.get_running_loop().create_future()
-            self._channels.subscribe(self._link, subscription, (channel, command))
+            self._channels.ask(self._link, subscription, (channel, commands))

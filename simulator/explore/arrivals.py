@@ -69,9 +69,10 @@ class Connections:
             if apart:
                 memory.mailboxes[name].append(CONFIRMATION)
 
-        state = self._channels.at(state, node, execute_next if apart else take_effect)
+        ends = command is ChannelCommand.UNSUBSCRIBE
+        state = self._channels.at(state, node, execute_next if apart or ends else take_effect)
         store, _ = self._stores.after(state.heard_store, (command, node, deaf), execute)
-        happens = "unsubscription" if command is ChannelCommand.UNSUBSCRIBE else "subscription"
+        happens = "unsubscription" if ends else "subscription"
         return Step("store", happens), state.hearing(store)
 
     def _deliver(self, state: State, node: int) -> tuple[Step, State, Arrival | None]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from chunk7.delivery.chunk import Chunk
-from chunk7.delivery.node_channel import UNUSED, ChannelCommand, NodeChannel
+from chunk7.delivery.node_channel import UNUSED, Asked, ChannelCommand, NodeChannel
 from chunk7.simulator.explore.state import State, put
 
 NOBODY = 0
@@ -29,11 +29,10 @@ class ChannelStanding(NamedTuple):
     sent: tuple[ChannelCommand, ...] = ()
     listeners: int = 0
 
-    def asking(self, asked: tuple[NodeChannel, ChannelCommand | None]) -> "ChannelStanding":
+    def asking(self, asked: Asked) -> "ChannelStanding":
         """After the hub's answer: what it now is, and what it sends."""
-        channel, command = asked
-        sent = self.sent if command is None else (*self.sent, command)
-        return self._replace(channel=channel, sent=sent)
+        channel, commands = asked
+        return self._replace(channel=channel, sent=(*self.sent, *commands))
 
 
 class Channels:

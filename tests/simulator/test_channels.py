@@ -2,7 +2,7 @@
 
 from functools import reduce
 
-from chunk7.delivery.node_channel import UNUSED, ChannelCommand, NodeChannel
+from chunk7.delivery.node_channel import UNUSED, Asked, ChannelCommand, NodeChannel
 from chunk7.simulator.explore.channels import (
     NOBODY,
     Channels,
@@ -63,6 +63,22 @@ def test_a_new_connection_forgets_what_was_sent_on_the_old_one_and_keeps_the_cli
     again = ChannelStanding(NodeChannel(True, 1), (SUBSCRIBE,), 1)
     assert after(channels, join, execute_next, confirm, reconnect) == again
     assert after(channels, join, leave, reconnect) == ChannelStanding(UNUSED)
+
+
+class ForgetsFirst(NodeChannel):
+    """Tells a new connection to unsubscribe, and then to subscribe."""
+
+    def connect(self) -> Asked:
+        after, subscribe = super().connect()
+        return after, (UNSUBSCRIBE, *subscribe)
+
+
+def test_commands_that_are_sent_at_once_are_executed_one_by_one() -> None:
+    channels = Channels(ForgetsFirst())
+    again = after(channels, join, take_effect, reconnect)
+    assert again.sent == (UNSUBSCRIBE, SUBSCRIBE)
+    executed = after(channels, join, take_effect, reconnect, execute_next)
+    assert (executed.sent, executed.channel.confirmed) == ((SUBSCRIBE,), False)
 
 
 def test_a_node_that_asks_again_is_confirmed_twice() -> None:
