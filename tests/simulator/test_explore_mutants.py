@@ -12,13 +12,10 @@ from mutants import CAUGHT_BY, EXPLORE, MUTANTS, RUN, SIMULATE
 from mutants.mutant import Mutant
 
 from chunk7.delivery.life import ONE_BY_ONE, ProducerLife, Retry
-from chunk7.delivery.ordering import Feed
 from chunk7.delivery.replica import Replica
 from chunk7.faults import STRIKES
 from chunk7.faults.fault import Situation, Strike
 from chunk7.faults.producer_crash import ProducerCrash
-from chunk7.nodes.connect import CONNECT_ORDERINGS
-from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.simulator.explore.schedule import Failure
 from chunk7.simulator.explore.search import (
     ExploreVerdict,
@@ -90,27 +87,6 @@ def test_nothing_else_catches_it_that_what_it_should_have_been_survives(name: st
             cell = replace(mutant.cell(max(mutant.chunks, 2)), **{**bare, **terms})
             assert (terms, fails(cell, mutant.fails)) == (terms, False)
     assert survived > 5
-
-
-ORDERINGS = {
-    "positioned_merge": (CONNECT_ORDERINGS["positioned_merge"], WRITE_ORDERINGS["atomic_lua"]),
-    "gap fill": (CONNECT_ORDERINGS["sequence_gap_fill"], WRITE_ORDERINGS["publish_then_save"]),
-    **{
-        name: (mutant.connect, mutant.write)
-        for name, mutant in MUTANTS.items()
-        if mutant.connect.feed is Feed.PUBSUB
-    },
-}
-
-
-@pytest.mark.parametrize("fault", ["deaf_node_for_ever", "deaf_all_nodes"])
-def test_a_node_that_goes_deaf_once_catches_whatever_these_catch(fault: str) -> None:
-    """So no mutant is theirs alone. A later SUBSCRIBE mends nobody who would not look anyway."""
-    for name, (connect, write) in ORDERINGS.items():
-        cell = ExploreCell(connect, write, chunks=2)
-        explored = (explore(replace(cell, faults=(one,))).search for one in ("deaf_node", fault))
-        once, found = ({*search.shortest} for search in explored)
-        assert (name, found - once) == (name, set())
 
 
 def test_who_begins_again_stores_the_answer_and_who_dies_for_good_does_not(

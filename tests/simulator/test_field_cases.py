@@ -15,7 +15,14 @@ from chunk7.simulator.explore.search import SearchLimits, explore
 
 ROOT = Path(__file__).parents[2]
 LIMITS = SearchLimits(max_schedules=10**7, max_seconds=600)
-COUNTED = {14: "fourteen", 15: "fifteen", 16: "sixteen", 17: "seventeen", 20: "twenty", 21: "twenty-one"}
+COUNTED = {
+    14: "fourteen",
+    15: "fifteen",
+    16: "sixteen",
+    17: "seventeen",
+    20: "twenty",
+    21: "twenty-one",
+}
 
 
 @pytest.mark.parametrize("case", FIELD_CASES.values(), ids=FIELD_CASES)
