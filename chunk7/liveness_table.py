@@ -12,7 +12,13 @@ from chunk7.console import known_width, print_table
 from chunk7.exploration import Lived
 from chunk7.wire.visible import visible
 
-_STYLES = {"converges": "green", "starves": "red", "restless": "yellow", "unknown": "yellow"}
+_STYLES = {
+    "converges": "green",
+    "starves": "red",
+    "unfinished": "red",
+    "restless": "yellow",
+    "unknown": "yellow",
+}
 
 
 def show_liveness(rows: Sequence[Lived], title: str, console: Console) -> None:

@@ -49,7 +49,7 @@ FAILURES = ("loses", "unknown")
 """Verdicts that --fail-on may name."""
 UNPROVED = ("broken", "unknown")
 """The same with --properties."""
-UNLIVELY = ("starves", "restless", "unknown")
+UNLIVELY = ("starves", "unfinished", "restless", "unknown")
 """The same with --liveness."""
 MAX_JOBS = 1024
 PLAIN_WIDTH = 140
@@ -129,7 +129,7 @@ def _add_questions(parser: Parser) -> None:
         "--liveness",
         action="store_true",
         help="let heartbeats go on for ever, and ask whether in the end every client has "
-        f"everything; for --fail-on: {', '.join(UNLIVELY)}",
+        f"everything, and knows that it is over; for --fail-on: {', '.join(UNLIVELY)}",
     )
     parser.add_argument(
         "--properties",

@@ -221,7 +221,7 @@ def drawn(run: Replay, first: int = 0, failure: Failure | None = None) -> DrawnS
 
 def drawn_for_ever(found: Liveness) -> DrawnSchedule | None:
     """The run that fails, up to where it stays, and what goes on there; None without one."""
-    if found.verdict not in (InTheEnd.STARVES, InTheEnd.RESTLESS):
+    if found.verdict in (InTheEnd.CONVERGES, InTheEnd.UNKNOWN):
         return None
     cell = found.cell
     world = World(cell, receipts=True, endless=True)

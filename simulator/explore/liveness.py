@@ -1,4 +1,6 @@
-"""In the end every client has everything: whether that holds, if what can go on does go on.
+"""In the end every client has everything, and knows that it is over.
+
+Whether that holds, if what can go on does go on.
 
 `search` asks what a finished schedule has lost, and so lets each client have a few heartbeats only.
 Here they never end, schedules are endless, and what is asked is where fair ones can stay for ever.
@@ -31,13 +33,18 @@ class InTheEnd(StrEnum):
     """What all fair runs of a cell come to."""
 
     CONVERGES = "converges"
-    """Every client has been shown everything, and nobody waits."""
+    """Every client has been shown everything and been told of the end, if any; nobody waits."""
     STARVES = "starves"
     """A fair run is known in which some client never gets some chunk, or waits for ever."""
+    UNFINISHED = "unfinished"
+    """Nobody starves, but a fair run is known in which some client never learns of the end."""
     RESTLESS = "restless"
-    """Nobody starves, but in a fair run something goes on for ever that brings nothing."""
+    """Nothing of that, but in a fair run something goes on for ever that brings nothing."""
     UNKNOWN = "unknown"
     """The bound was reached before one was found."""
+
+
+_WORST = (InTheEnd.STARVES, InTheEnd.UNFINISHED, InTheEnd.RESTLESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class Liveness:
 
 
 def in_the_end(cell: ExploreCell, limits: SearchLimits | None = None) -> Liveness:
-    """Look for a fair run that starves, or else is restless, with one chunk, then two, and so on.
+    """Look for a fair run that starves, with one chunk, then two, and so on; or else the next best.
 
     `limits.max_schedules` bounds the states of a walk. Raises OrderingError as `explore` does.
     """
@@ -82,7 +89,7 @@ def in_the_end(cell: ExploreCell, limits: SearchLimits | None = None) -> Livenes
 
 def _in_the_end(cell: ExploreCell, limits: SearchLimits, began: float, blind: bool) -> Liveness:
     states, complete = 0, True
-    restless: Liveness | None = None
+    lesser: Liveness | None = None
     for chunks in range(1, cell.chunks + 1):
         smaller = replace(cell, chunks=chunks)
         world = World(smaller, blind=blind, endless=True)
@@ -94,9 +101,10 @@ def _in_the_end(cell: ExploreCell, limits: SearchLimits, began: float, blind: bo
             found = Liveness(smaller, verdict, stem, cycle, states, time.monotonic() - began)
             if verdict is InTheEnd.STARVES:
                 return found
-            restless = restless or found
-    if restless is not None:
-        return replace(restless, states=states, seconds=time.monotonic() - began)
+            if lesser is None or _WORST.index(verdict) < _WORST.index(lesser.verdict):
+                lesser = found
+    if lesser is not None:
+        return replace(lesser, states=states, seconds=time.monotonic() - began)
     verdict = InTheEnd.CONVERGES if complete else InTheEnd.UNKNOWN
     return Liveness(cell, verdict, (), (), states, time.monotonic() - began)
 
@@ -104,19 +112,28 @@ def _in_the_end(cell: ExploreCell, limits: SearchLimits, began: float, blind: bo
 def _traps(world: World, graph: Graph) -> list[tuple[InTheEnd, frozenset[int]]]:
     """The sets of states in which a fair run stays though it should not; nearest first."""
     traps = [
-        (InTheEnd.STARVES if _starves(world, graph, trap) else InTheEnd.RESTLESS, trap)
+        (verdict, trap)
         for trap in components(graph.moves)
         if _fair(graph, trap)
+        for verdict in (_wrong(world, graph, trap),)
+        if verdict is not None
     ]
-    wrong = [(why, trap) for why, trap in traps if why is InTheEnd.STARVES or len(trap) > 1]
-    return sorted(wrong, key=lambda found: min(found[1]))
+    return sorted(traps, key=lambda found: min(found[1]))
 
 
-def _starves(world: World, graph: Graph, trap: frozenset[int]) -> bool:
-    """Whether a chunk is missing (the same in all its states), or the same one waits in all."""
+def _wrong(world: World, graph: Graph, trap: frozenset[int]) -> InTheEnd | None:
+    """What is wrong with staying there, if anything.
+
+    A chunk is missing, or the same one waits in all of its states; or somebody has not been told
+    that it is over; or it is no single state. Who has what is the same in all of them.
+    """
     outcomes = [world.outcome(graph.states[place]) for place in trap]
     waiting = set(outcomes[0].stuck).intersection(*(outcome.stuck for outcome in outcomes))
-    return any(outcomes[0].lost) or bool(waiting)
+    if any(outcomes[0].lost) or waiting:
+        return InTheEnd.STARVES
+    if outcomes[0].unfinished:
+        return InTheEnd.UNFINISHED
+    return InTheEnd.RESTLESS if len(trap) > 1 else None
 
 
 def _fair(graph: Graph, trap: frozenset[int]) -> bool:

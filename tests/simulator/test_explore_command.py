@@ -365,7 +365,7 @@ def test_liveness_says_who_starves_and_draws_it(call: Call, tmp_path: Path) -> N
         (["--liveness", "--show", "all"], "--show: not with --liveness"),
         (
             ["--liveness", "--fail-on", "loses"],
-            "--fail-on loses: one of starves, restless, unknown",
+            "--fail-on loses: one of starves, unfinished, restless, unknown",
         ),
     ],
     ids=["two modes", "show", "a verdict of another kind"],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mutants import MUTANTS
 
 from chunk7.delivery.clients.takes_all import TakesAll
-from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
+from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering, pair
 from chunk7.exploration import lived
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
@@ -21,6 +21,10 @@ from chunk7.simulator.explore.state import ExploreCell
 
 GAP_FILL = CONNECT_ORDERINGS["sequence_gap_fill"]
 LUA = WRITE_ORDERINGS["atomic_lua"]
+
+
+def name_of(ordering: ConnectOrdering) -> str:
+    return ordering.name
 
 
 @pytest.mark.parametrize(("connect", "write"), PAIRS, ids=PAIR_NAMES)
@@ -71,6 +75,37 @@ def test_one_that_asks_for_ever_is_restless() -> None:
     found = in_the_end(ExploreCell(GAP_FILL, LUA, chunks=1, client=AsksForEver()))
     assert found.verdict is InTheEnd.RESTLESS
     assert {step.effect for step in found.cycle} == {"fetch", "fetched"}
+
+
+ENDINGS = {
+    "published": MUTANTS["end_only_published"].write,
+    "saved with it": MUTANTS["end_only_published"].sound[1],
+    "a status": MUTANTS["status_after_the_history"].write,
+}
+HEARING = {
+    **CONNECT_ORDERINGS,
+    "status_after_the_history": MUTANTS["status_after_the_history"].connect,
+    "status_before_the_history": MUTANTS["status_after_the_history"].sound[0],
+}
+
+
+@pytest.mark.parametrize("write", ENDINGS.values(), ids=ENDINGS)
+@pytest.mark.parametrize("connect", [c for c in HEARING.values() if pair(c, LUA)], ids=name_of)
+def test_who_never_learns_of_the_end_is_unfinished_also_in_the_end(
+    connect: ConnectOrdering, write: WriteOrdering
+) -> None:
+    cell = ExploreCell(connect, write, chunks=2)
+    tally = explore(cell).search.tally
+    worst = InTheEnd.UNFINISHED if tally.unfinished else InTheEnd.CONVERGES
+    worst = InTheEnd.STARVES if tally.lossy or tally.stuck else worst
+    assert in_the_end(cell).verdict is worst
+
+
+def test_a_run_that_never_ends_for_a_client_is_drawn() -> None:
+    mutant = MUTANTS["end_only_published"]
+    found = in_the_end(mutant.cell())
+    assert (found.verdict, found.cell.chunks, found.cycle) == (InTheEnd.UNFINISHED, 1, ())
+    assert [step.effect for step in found.stem] == [step.effect for step in mutant.shortest]
 
 
 def test_what_may_strike_need_not() -> None:
