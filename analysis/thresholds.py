@@ -18,7 +18,6 @@ import msgspec
 from chunk7.analysis.conditions import OPERATORS, parse_condition
 from chunk7.delivery.verdicts import Cause
 from chunk7.wire.account import Explored, Quantiles
-from chunk7.wire.intervals import units_needed
 
 if TYPE_CHECKING:  # it brings pandas: a run starts before it is there
     from chunk7.analysis.results import Result
@@ -126,8 +125,15 @@ def beyond_proof(threshold: Threshold, connections: int) -> int | None:
     """
     if threshold.bound is None:
         return None
-    needed = units_needed(threshold.bound)
+    needed = _units_needed(threshold.bound)
     return needed if needed > connections else None
+
+
+def _units_needed(bound: float) -> int:
+    # Imported here: it brings numpy, 0.1 s before a run's cluster, and few runs have a bound.
+    from chunk7.wire.intervals import units_needed
+
+    return units_needed(bound)
 
 
 def _doubt(threshold: Threshold, result: "Result") -> str:
@@ -135,7 +141,7 @@ def _doubt(threshold: Threshold, result: "Result") -> str:
     high = result.loss_rate_high
     if threshold.bound is None or high is None or high <= threshold.bound:
         return ""
-    needed = units_needed(threshold.bound)
+    needed = _units_needed(threshold.bound)
     more = f"; {needed:,} connections without a loss would do" if not result.chunks_lost else ""
     return f"loss_rate is {result.loss_rate:g}, but may be {high:.2g}{more}"
 

@@ -105,6 +105,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="end with the last cell; without it, rounds repeat until stopped",
     )
+    add("--held", action="store_true", help="get ready, and begin when stdin ends")
     add_origins(group)
     add_token_secret(group)
     add("--delivery", default="", metavar="URL", help="who judges while the test runs")

@@ -30,7 +30,15 @@ def place(producer: str, plan: Plan) -> Timetable:
 
     Raises UsageError with the producer's own line if it refuses the plan, ProducerUnreachable.
     """
-    answer = _ask(producer, "POST", msgspec.json.encode(plan))
+    return _timetable(producer, _ask(producer, "POST", msgspec.json.encode(plan)))
+
+
+def current(producer: str, within_s: float) -> Timetable:
+    """The producer's timetable of this moment; raises ProducerUnreachable, also without one."""
+    return _timetable(producer, _ask(producer, "GET", None, within_s))
+
+
+def _timetable(producer: str, answer: bytes) -> Timetable:
     try:
         return msgspec.json.decode(answer, type=Timetable)
     except msgspec.MsgspecError as error:
@@ -69,9 +77,11 @@ def epoch_ns(timetable: Timetable) -> int:
     return now_ns() + timetable.epoch_unix_ns - time.time_ns()
 
 
-def _ask(producer: str, method: str, body: bytes | None) -> bytes:
+def _ask(
+    producer: str, method: str, body: bytes | None, within_s: float = REQUEST_TIMEOUT_S
+) -> bytes:
     try:
-        with _open(f"{producer}/timetable", method, body) as answer:
+        with _open(f"{producer}/timetable", method, body, within_s) as answer:
             content: bytes = answer.read(_ANSWER_BYTES)
             return content
     except HTTPError as error:
@@ -85,11 +95,11 @@ def _ask(producer: str, method: str, body: bytes | None) -> bytes:
         raise ProducerUnreachable(f"--producer {producer} does not answer: {reason}") from error
 
 
-def _open(url: str, method: str, body: bytes | None) -> Any:
+def _open(url: str, method: str, body: bytes | None, within_s: float = REQUEST_TIMEOUT_S) -> Any:
     headers = {"Content-Type": "application/json"}
     # Options let only http:// through.
     request = Request(url, data=body, method=method, headers=headers)  # noqa: S310
-    return build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT_S)
+    return build_opener(ProxyHandler({})).open(request, timeout=within_s)
 
 
 def _first_line(body: bytes) -> str:

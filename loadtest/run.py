@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+from gevent.os import tp_read
 from locust import log
 
 from chunk7.delivery.errors import Chunk7Error, UsageError
@@ -59,6 +60,8 @@ def _prepare(form: Form, environment: Any, runner: Any, web_ui: Any, **_: Any) -
     # or so, and every user would wait 70 ms meanwhile.
     gc.collect()
     gc.freeze()
+    if parsed.held and not parsed.worker:
+        tp_read(sys.stdin.fileno(), 1)
 
 
 def _show(form: Form, environment: Any, controller: RoundController, web_ui: Any) -> None:

@@ -34,6 +34,10 @@ GONE = 0.9
 """Part of the quiet time after which a cell's clients are gone."""
 QUIET_MS = 1_200
 """The quiet time where nothing is slow."""
+LEAD_MS = 500
+"""From the plan's coming to the first cell, beside what its users take to work out their visits."""
+_LEAD_EACH_MS = 0.1
+"""A user: twice what its visits of eleven cells take one process."""
 _ROUND_TRIPS = 6
 """Of a join to the store, at most."""
 _RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -148,12 +152,12 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         ),
     ] = None  # fmt: skip
     lead_ms: Annotated[
-        int,
+        int | None,
         Parameter(
-            low=0, high=600_000, unit="ms",
+            low=0, high=600_000, unit="ms", none="enough",
             what="from the plan's coming to the first cell: time for every user to hear of it",
         ),
-    ] = 1_000  # fmt: skip
+    ] = None  # fmt: skip
 
     @property
     def quiet_ms(self) -> int:
@@ -162,6 +166,13 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             return self.settle_ms
         trips_ms = 2 * _ROUND_TRIPS * self.store_latency_ms
         return QUIET_MS + round((self.node_work_ms + self.save_lag_ms + trips_ms) / STAY)
+
+    @property
+    def first_ms(self) -> float:
+        """When the first cell starts: late enough for every user to have heard of it."""
+        if self.lead_ms is not None:
+            return self.lead_ms
+        return LEAD_MS + _LEAD_EACH_MS * self.users
 
     @property
     def slots(self) -> int:
@@ -175,7 +186,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     def cell_start_ms(self, cell: int) -> float:
         """When a cell starts; its first session a little later."""
-        return self.lead_ms + cell * (self.duration_ms + self.quiet_ms)
+        return self.first_ms + cell * (self.duration_ms + self.quiet_ms)
 
     def cell_gone_ms(self, cell: int) -> float:
         """When a cell's clients have left."""
@@ -189,7 +200,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     @property
     def end_ms(self) -> float:
         """When the last cell has settled."""
-        return self.lead_ms + self.length_ms
+        return self.first_ms + self.length_ms
 
     def session_id(self, cell: int, session: int) -> str:
         """Unique among all runs that share a store."""

@@ -169,11 +169,12 @@ def warn_of_proof(
     `option` has a {} for the number that could, `each` are the connections that one of it makes.
     """
     from chunk7.analysis.thresholds import beyond_proof
-    from chunk7.wire.intervals import score_interval
 
     for threshold in thresholds:
         needed = beyond_proof(threshold, connections)
         if needed is not None:
+            from chunk7.wire.intervals import score_interval
+
             high = score_interval(0, connections).high
             could = option.format(math.ceil(needed / each))
             sys.stderr.write(

@@ -3,16 +3,15 @@
 import asyncio
 from typing import Any
 
-import aiohttp
-
 from chunk7.delivery.errors import Chunk7Error
-from chunk7.wire.store.link import Link
 
 ANSWER_WITHIN_S = 5.0
 
 
 async def put(url: str, body: object) -> None:
     """Tell a process of ours. Raises Chunk7Error when it does not take it."""
+    import aiohttp  # 0.2 s, which a run without faults does without
+
     timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
     try:
         async with aiohttp.ClientSession(timeout=timeout) as http, http.put(url, json=body) as said:
@@ -24,6 +23,8 @@ async def put(url: str, body: object) -> None:
 
 async def ask_store(url: str, *command: str | bytes | int) -> Any:
     """The reply of the store at this URL. Raises Chunk7Error, of which StoreError is one."""
+    from chunk7.wire.store.link import Link  # 0.1 s: redis-py
+
     link = await Link.open(url, "chunk7-faults")
     try:
         return await asyncio.wait_for(link.send(*command), ANSWER_WITHIN_S)

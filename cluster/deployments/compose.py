@@ -26,13 +26,12 @@ from chunk7.cluster.deployments.roles import around_store, write_roles
 from chunk7.cluster.jobs.faults import FaultRecords, fault_records, follow_timetables
 from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.cluster.jobs.progress import follow
-from chunk7.cluster.jobs.run import ClusterKind, until_ended
+from chunk7.cluster.jobs.run import ClusterKind, check_answers, until_ended
 from chunk7.cluster.jobs.run import prepare as new_run
 from chunk7.cluster.jobs.up import Ports, recording
 from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Chunk7Error, PartDied, UsageError
 from chunk7.faults.live import Need
-from chunk7.producer.answers import SHIPPED, read_answers
 
 FILES = Path(str(files("chunk7"))).parent / "compose"
 INSIDE = Path("/runs")
@@ -55,7 +54,7 @@ _STOP_WITHIN_S = 10
 
 def check(settings: RunSettings) -> None:
     """Raise UsageError, in a line that says what to do, if a compose cluster cannot be had so."""
-    read_answers(settings.answers or SHIPPED)
+    check_answers(settings)
     if settings.redis is not None:
         raise UsageError("--redis: not with --cluster compose, which has a store of its own")
     if not (FILES / "compose.yaml").is_file():

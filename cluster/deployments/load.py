@@ -15,6 +15,7 @@ from chunk7.delivery.ordering import pair
 from chunk7.loadtest.targets.adapter import Adapter
 from chunk7.wire.plan import OPTIONS, Cell
 
+LOCUST = "locust"
 _LOCUSTFILE = Path(loadtest.__file__).with_name("locustfile.py")
 _NO_WARNING = 100
 """Users a second that Locust starts without a warning."""
@@ -27,14 +28,15 @@ _STOP_WITHIN_S = 4.0
 
 
 def headless(settings: RunSettings, endpoints: Endpoints, folder: Path, run_name: str) -> Part:
-    """Locust that runs every cell once and ends."""
+    """Locust that runs every cell once and ends, as soon as it is let go."""
     at_once = {"--spawn-rate": _spawn_rate(settings.plan.users, _AT_ONCE)}
     command = _command(settings, endpoints, folder, run_name, at_once)
     return Part(
-        "locust",
-        (*command, "--headless", "--once", "--only-summary"),
+        LOCUST,
+        (*command, "--headless", "--once", "--only-summary", "--held"),
         folder / "logs" / "locust.log",
         ends_by_itself=True,
+        held=True,
         stop_within_s=_STOP_WITHIN_S,
         orphan_signal=signal.SIGTERM,  # it must be there to end its workers
     )
@@ -52,7 +54,7 @@ def web(
     more = web_options(settings, f"http://{HOST}:{status_port}", endpoints.delay)
     command = _command(settings, endpoints, folder, run_name, more)
     return Part(
-        "locust",
+        LOCUST,
         (*command, "--web-host", HOST, "--web-port", str(port)),
         folder / "logs" / "locust.log",
         ready=answers_http(HOST, port, "/"),

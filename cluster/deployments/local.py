@@ -31,7 +31,6 @@ from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.delivery.errors import PartDied, UsageError
 from chunk7.faults.live import Need
 from chunk7.wire.plan import Plan
-from chunk7.wire.store.link import Link
 from chunk7.wire.store.option import ENVIRONMENT
 
 STARTS = 3
@@ -115,19 +114,24 @@ async def check_store(redis: str, store_latency_ms: float) -> None:
             "--store-latency-ms: cannot delay a store that is not at redis://: TLS must end at the "
             "store, and Sentinel names addresses of its own"
         )
+    from chunk7.wire.store.link import Link  # 0.1 s: redis-py, which a store of our own needs not
+
     link = await Link.open(redis, "chunk7-check")
     await link.close()
 
 
-async def start(cluster: Cluster, local: Local, folder: Path) -> Endpoints:
+async def start(
+    cluster: Cluster, local: Local, folder: Path, load: Callable[[Endpoints], Part] | None = None
+) -> Endpoints:
     """Start everything but Locust, and wait until all of it is healthy.
 
+    `load` makes a part that is held: it is started, but not let go, while the others get ready.
     A port that was free when it was looked for may be taken a moment later; then all is started
     again on others. Raises PartDied as `Cluster.start`.
     """
     for left in reversed(range(STARTS)):
         try:
-            return await _start_once(cluster, local, folder)
+            return await _start_once(cluster, local, folder, load)
         except PartDied as error:
             if left == 0 or not port_was_taken(error):
                 raise
@@ -141,7 +145,9 @@ def port_was_taken(error: PartDied) -> bool:
     return any(taken in str(error).lower() for taken in _TAKEN)
 
 
-async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints:
+async def _start_once(
+    cluster: Cluster, local: Local, folder: Path, load: Callable[[Endpoints], Part] | None
+) -> Endpoints:
     ports = _Ports.free(local)
     store = local.redis or f"redis://{HOST}:{ports.store}/0"
     tools = await _store_side(cluster, local, folder, ports, store)
@@ -161,8 +167,13 @@ async def _start_once(cluster: Cluster, local: Local, folder: Path) -> Endpoints
         again=_makers(local, folder, ports, near),
     )
     nodes = [f"node-{number}" for number in range(1, local.nodes + 1)]
-    await cluster.start(*(endpoints.again[name](name) for name in (*nodes, "producer")))
-    await cluster.start(_nginx(local, folder, ports.proxy, list(ports.nodes)))
+    relays = await cluster.begin(*(endpoints.again[name](name) for name in (*nodes, "producer")))
+    if load is not None:
+        await cluster.begin(load(endpoints))
+    await cluster.ready(relays)
+    # nginx after the nodes: it would pass over those that are not there yet. It stops with them.
+    nginx = _nginx(local, folder, ports.proxy, list(ports.nodes))
+    await cluster.while_alive(cluster.start_beside(nginx, "producer"))
     return endpoints
 
 

@@ -26,7 +26,7 @@ HOST = "127.0.0.1"
 """Where all parts listen."""
 QUOTED_LINES = 15
 _OWN_WORDS = re.compile(r"(?:chunk7|[a-z0-9]+: error): (.+)")
-_PROBE_EVERY_S = 0.05
+_PROBE_EVERY_S = 0.02
 _KILL_WITHIN_S = 2.0
 _PR_SET_PDEATHSIG = 1
 
@@ -70,6 +70,8 @@ class Part:
     """Added to our own."""
     folder: Path | None = None
     """Where it is started, if not where we are."""
+    held: bool = False
+    """It gets ready by itself and then waits for the end of its stdin: `Process.let_go`."""
 
 
 class Process:
@@ -90,7 +92,7 @@ class Process:
             try:
                 process = await asyncio.create_subprocess_exec(
                     *map(str, part.command),
-                    stdin=asyncio.subprocess.DEVNULL,
+                    stdin=asyncio.subprocess.PIPE if part.held else asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     cwd=part.folder,
@@ -106,6 +108,13 @@ class Process:
     def alive(self) -> bool:
         """Whether it has not ended yet, as far as is known."""
         return self._process.returncode is None
+
+    @property
+    def died(self) -> bool:
+        """Whether it has ended, and that end is not the one it was started for."""
+        code = self._process.returncode
+        planned = self.end_planned or (self.part.ends_by_itself and code == 0)
+        return code is not None and not planned
 
     async def wait(self) -> int:
         """Wait for its end; the exit code, negative for a signal."""
@@ -124,6 +133,11 @@ class Process:
             raise PartDied(
                 f"{self.part.name} was not ready within {within_s:g} s{self.last_lines()}"
             ) from None
+
+    def let_go(self) -> None:
+        """Have one that is held begin; nothing happens to any other."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def freeze(self) -> None:
         """SIGSTOP to it and its children, until `thaw`."""

@@ -12,8 +12,6 @@ from chunk7.cluster.deployments.parts import HOST, Part, python
 from chunk7.cluster.deployments.probes import pings
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.delivery.errors import Chunk7Error
-from chunk7.wire.store.address import PORT
-from chunk7.wire.store.link import Link
 
 STORE, REPLICA = "store", "store-replica"
 REPLICATION = "replication"
@@ -108,6 +106,8 @@ async def replicate(cluster: Cluster, tools: StoreTools, primary: int, replica: 
 
 async def command(port: int, *words: str | bytes | int) -> Any:
     """The reply of the server at this port to one command. Raises StoreError."""
+    from chunk7.wire.store.link import Link  # 0.1 s: redis-py, which most runs do without
+
     link = await Link.open(f"redis://{HOST}:{port}", "chunk7-faults")
     try:
         return await asyncio.wait_for(link.send(*words), REPLICATED_WITHIN_S)
@@ -121,4 +121,8 @@ def place(url: str) -> str:
     """HOST:PORT of a redis:// URL."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    return host if parts.port else f"{host.removesuffix(':')}:{PORT}"
+    if parts.port:
+        return host
+    from chunk7.wire.store.address import PORT  # 0.1 s: redis-py
+
+    return f"{host.removesuffix(':')}:{PORT}"

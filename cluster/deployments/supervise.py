@@ -59,14 +59,23 @@ class Cluster:
 
         Raises PartDied when one of them, or one started earlier, ends or is not ready in time.
         """
+        stage = await self.begin(*parts)
+        await self.ready(stage)
+        return stage
+
+    async def begin(self, *parts: Part) -> list[Process]:
+        """Start these, and do not wait. Raises Chunk7Error when one cannot be executed."""
         stage: list[Process] = []
         self._stages.append(stage)
         for part in parts:
             stage.append(await Process.start(part))
             self._stage_of[part.name] = stage
             self._write_pids()
-        await self.while_alive(_all_ready(stage))
         return stage
+
+    async def ready(self, stage: list[Process]) -> None:
+        """Wait until all of what `begin` started are ready; raises PartDied as `start`."""
+        await self.while_alive(_all_ready(stage))
 
     async def while_alive(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Do the work, but raise PartDied as soon as any part has ended that should not have."""
@@ -76,6 +85,9 @@ class Cluster:
             await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
             if watching.done():
                 raise watching.result().death()
+            for process in self.processes:  # one that was waited for may be heard of sooner
+                if process.died:
+                    raise process.death()
             return await working
         finally:
             await _cancel(working, watching)
@@ -151,8 +163,8 @@ async def _all_ready(stage: list[Process]) -> None:
 
 async def _unplanned_end(process: Process) -> None:
     """Returns once the part has ended, unless that end is the one it was started for."""
-    code = await process.wait()
-    if process.end_planned or (process.part.ends_by_itself and code == 0):
+    await process.wait()
+    if not process.died:
         await asyncio.Event().wait()  # nothing to tell; cancelled with the watch
 
 

@@ -30,7 +30,6 @@ from chunk7.cluster.jobs.unexpected import as_line
 from chunk7.cluster.settings import RunSettings
 from chunk7.delivery.errors import Chunk7Error, UsageError
 from chunk7.loadtest.targets.adapter import Adapter
-from chunk7.producer.answers import SHIPPED, read_answers
 from chunk7.wire.folders import make_empty
 from chunk7.wire.store.option import without_password
 
@@ -86,10 +85,19 @@ def execute(
 
 def check(settings: RunSettings) -> None:
     """Raise UsageError or StoreUnreachable for what cannot be used."""
-    read_answers(settings.answers or SHIPPED)
+    check_answers(settings)
     allow_files(settings.plan.users, each=2)  # in the proxy: the client's, and the node's
     if settings.redis is not None:
         run_interruptibly(local.check_store(settings.redis, settings.plan.store_latency_ms))
+
+
+def check_answers(settings: RunSettings) -> None:
+    """Raise UsageError for answers of somebody's own that cannot be used."""
+    if settings.answers is not None:
+        # Imported here: it brings numpy, 0.1 s before the cluster. The producer reads its own.
+        from chunk7.producer.answers import read_answers
+
+        read_answers(settings.answers)
 
 
 def prepare(settings: RunSettings, out: Path | None) -> tuple[Path, str]:
@@ -123,10 +131,12 @@ async def _drive(settings: RunSettings, folder: Path, run_name: str, console: Co
     """From the first part's start to the last one's stop."""
     console.print(f"starting a cluster of {settings.nodes} nodes", highlight=False)
     async with Cluster(folder) as cluster:
-        endpoints = await local.start(cluster, settings.local, folder)
+        # Held: Locust takes as long to import as all of them, and there is a second core.
+        locust = partial(load.headless, settings, folder=folder, run_name=run_name)
+        endpoints = await local.start(cluster, settings.local, folder, locust)
         with fault_records(folder / "raw") as records:
             faults = local_faults(cluster, settings, endpoints, folder, records)
-            await load_and_follow(cluster, settings, endpoints, folder, run_name, console, faults)
+            await load_and_follow(cluster, settings, endpoints, console, faults)
 
 
 def local_faults(
@@ -146,18 +156,19 @@ async def load_and_follow(
     cluster: Cluster,
     settings: RunSettings,
     endpoints: Endpoints,
-    folder: Path,
-    run_name: str,
     console: Console,
     faults: Coroutine[Any, Any, None] | None = None,
 ) -> None:
-    """Locust, from its start to its end, while the cluster is alive; raises Chunk7Error if not.
+    """Let go the cluster's Locust, and follow it to its end while the cluster is alive.
 
-    `faults`: what carries them out meanwhile, for as long as Locust runs.
+    `faults`: what carries them out meanwhile, for as long as Locust runs. Raises Chunk7Error for
+    what ends early.
     """
-    [locust] = await cluster.start(load.headless(settings, endpoints, folder, run_name))
+    locust = cluster.process(load.LOCUST)
+    locust.let_go()
+    _import_beside("chunk7.cluster.jobs.judge")  # half a second, in which nothing is streamed yet
     timetables = partial(timetable_of, endpoints.producer)
-    beside = [follow(timetables, settings.cells.cells, console), _be_ready_to_judge()]
+    beside = [follow(timetables, settings.cells.cells, console)]
     beside += [] if faults is None else [faults]
     try:
         async with asyncio.timeout(settings.limit_s):
@@ -165,12 +176,12 @@ async def load_and_follow(
     except TimeoutError:
         late = f"the load test did not end within {settings.limit_s:.0f} s"
         raise Chunk7Error(late + locust.last_lines()) from None
+    _import_beside("scipy.special")  # a quarter of a second, while the cluster stops
 
 
-async def _be_ready_to_judge() -> None:
-    """Import what judges, which takes half a second, while Locust starts: nothing is streamed yet
-    for two seconds, in which a core is idle."""
-    await asyncio.to_thread(import_module, "chunk7.cluster.jobs.judge")
+def _import_beside(module: str) -> None:
+    # In a thread that nobody waits for: who needs the module soon waits for it by importing it.
+    asyncio.get_running_loop().run_in_executor(None, import_module, module)
 
 
 async def until_ended(

@@ -69,6 +69,12 @@ def test_without_a_form_nobody_sees_the_warning_and_nobody_waits_a_second(
     assert command.count("--spawn-rate") == 1
 
 
+def test_the_one_of_a_run_is_held_until_there_is_something_to_load() -> None:
+    made = headless(settings(), Endpoints("redis://s", "ws://h:1", "http://p:1"), Path("r"), "n")
+    assert made.held
+    assert "--held" in made.command
+
+
 def test_locust_gets_every_parameter_of_the_plan_as_it_is() -> None:
     """Also one in whose option the plan's number has another unit, and one that is not chosen."""
     words = ("--duration", "2.345", "--chunk-rate", "recorded", "--ttft-ms", "0.1", "--users", "9")

@@ -92,6 +92,33 @@ async def test_a_part_that_dies_ends_the_work_and_is_named_with_its_last_lines(
     assert len(told) <= 16
 
 
+async def test_one_that_was_begun_is_waited_for_later(tmp_path: Path) -> None:
+    async with Cluster(tmp_path) as cluster:
+        begun = await cluster.begin(part(tmp_path, "a", SLEEPS), part(tmp_path, "b", SLEEPS))
+        await cluster.start(part(tmp_path, "beside", SLEEPS))
+        await cluster.ready(begun)
+        assert b"up" in (tmp_path / "b.log").read_bytes()
+
+
+async def test_one_that_is_held_goes_on_when_it_is_let_go(tmp_path: Path) -> None:
+    code = "print('up', flush=True); said = __import__('sys').stdin.read(); print('on', said)"
+    async with Cluster(tmp_path) as cluster:
+        [process] = await cluster.start(
+            part(tmp_path, "load", code, held=True, ends_by_itself=True)
+        )
+        assert process.alive
+        process.let_go()
+        assert await cluster.while_alive(process.wait()) == 0
+    assert (tmp_path / "load.log").read_text() == "up\non \n"
+
+
+async def test_one_that_is_held_ends_with_its_cluster(tmp_path: Path) -> None:
+    code = "print('up', flush=True); __import__('sys').stdin.read()"
+    async with Cluster(tmp_path) as cluster:
+        [process] = await cluster.start(part(tmp_path, "load", code, held=True))
+    assert await process.wait() == -signal.SIGTERM
+
+
 async def test_a_part_that_dies_at_start_is_not_waited_for(tmp_path: Path) -> None:
     broken = part(tmp_path, "broken", "raise SystemExit('no good')")
     with pytest.raises(PartDied, match=r"broken ended by itself with exit code 1 .*\n  no good"):

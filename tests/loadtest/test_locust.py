@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from chunk7.cluster.deployments.probes import free_ports
 from chunk7.delivery.errors import RecordError
 from chunk7.wire.records import read_back
 from chunk7.wire.tables import Via
@@ -35,8 +36,8 @@ class Backend:
     host: str
     producer: str
     records: Path
-    node: "subprocess.Popen[bytes]"
-    source: "subprocess.Popen[bytes]"
+    node: "subprocess.Popen[bytes] | None" = None
+    source: "subprocess.Popen[bytes] | None" = None
 
     def end(self) -> None:
         """Stop both, so that their records are complete."""
@@ -80,18 +81,23 @@ def start(
 
 
 @contextmanager
-def running_backend(store_url: str, folder: Path) -> Iterator[Backend]:
-    """A node and a producer, stopped at the end."""
+def running_backend(
+    store_url: str, folder: Path, ports: tuple[int, int] = (0, 0)
+) -> Iterator[Backend]:
+    """A node and a producer, stopped at the end; 0 is any port."""
     records = folder / "raw"
-    common = ["--listen", "127.0.0.1:0", "--redis", store_url, "--records", str(records)]
+    common = ["--redis", store_url, "--records", str(records)]
+    at_node, at_producer = (["--listen", f"127.0.0.1:{port}"] for port in ports)
     listening = r"listening on (\S+:\d+)"
     with ExitStack() as stack:
         node, at = start(
-            ["chunk7.nodes", *common, "--name", "node-1"], folder / "node.log", listening
+            ["chunk7.nodes", *common, *at_node, "--name", "node-1"], folder / "node.log", listening
         )
         stack.callback(end, node)
         producer, producer_at = start(
-            ["chunk7.producer", *common, "--name", "producer"], folder / "producer.log", listening
+            ["chunk7.producer", *common, *at_producer, "--name", "producer"],
+            folder / "producer.log",
+            listening,
         )
         stack.callback(end, producer)
         yield Backend(f"ws://{at[1]}", f"http://{producer_at[1]}", records, node, producer)
@@ -257,6 +263,24 @@ def test_cells_see_the_same_joins(whole: Whole) -> None:
         )
     assert len(joins[0]) == USERS
     assert joins == [joins[0]] * len(CELLS)
+
+
+def test_one_that_is_held_begins_when_its_stdin_ends(store_url: str, tmp_path: Path) -> None:
+    """chunk7 starts it beside what it loads, and nobody is there to be asked for anything yet."""
+    [at_node, at_producer] = free_ports(2)
+    nowhere = Backend(
+        f"ws://127.0.0.1:{at_node}", f"http://127.0.0.1:{at_producer}", tmp_path / "raw"
+    )
+    held = subprocess.Popen(
+        [*LOCUST, *nowhere.options(), "--held"], cwd=ROOT, stdin=subprocess.PIPE
+    )
+    try:
+        with running_backend(store_url, tmp_path, (at_node, at_producer)):
+            held.communicate(timeout=60)
+    finally:
+        end(held)
+    assert held.returncode == 0
+    assert len(rows(tmp_path / "raw", "opened")) == 8
 
 
 def test_two_workers_share_the_users_of_one_itinerary(backend: Backend) -> None:

@@ -74,8 +74,15 @@ def test_instants_follow_one_another(plan: Plan) -> None:
         last_leave_ms = start_ms + plan.duration_ms + STAY * plan.quiet_ms
         instants = (0, start_ms, start_ms + plan.duration_ms, last_leave_ms, gone_ms)
         assert all(a <= b for a, b in pairwise((*instants, plan.cell_start_ms(cell + 1))))
-    assert plan.lead_ms + plan.length_ms == plan.end_ms == plan.cell_start_ms(last + 1)
+    assert plan.first_ms + plan.length_ms == plan.end_ms == plan.cell_start_ms(last + 1)
     assert plan.slots * plan.slot_ms == pytest.approx(plan.duration_ms)
+
+
+def test_the_first_cell_waits_until_its_users_can_have_heard_of_it() -> None:
+    """It waited a second for a hundred users, and no longer for a hundred thousand."""
+    few, many = replace(PLAN, users=100), replace(PLAN, users=100_000)
+    assert (few.first_ms, many.first_ms) == (510, 10_500)
+    assert replace(many, lead_ms=0).first_ms == 0
 
 
 @given(st.data(), st.sampled_from(list(PARAMETERS.values())))
