@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.table import Table
 
 from chunk7.analysis.conclusion import Standing, conclusion, proof, standing
-from chunk7.analysis.report.faults import sentence
 from chunk7.analysis.results import Result, Summary
 from chunk7.console import print_table
 
@@ -24,6 +23,9 @@ def show(summary: Summary, console: Console) -> None:
     if summary.valid:
         console.print("The run is valid.")
     for fault in summary.faults:
+        # Imported here: it brings matplotlib, 0.4 s, and most runs have a table and no faults.
+        from chunk7.analysis.report.faults import sentence
+
         console.print(sentence(fault), soft_wrap=True, markup=False)
     for line in summary.excused:
         console.print(f"Excused by its faults: {line}", soft_wrap=True, markup=False)

@@ -36,8 +36,13 @@ EXPLORE = "from chunk7.cli import main; main(['explore', '--connect', 'redis_str
         ),
         pytest.param(
             "import chunk7.cluster.jobs.run, chunk7.cluster.settings",
-            {"aiohttp", "nanoarrow", "numpy", "redis", "rich"},
+            {"nanoarrow", "rich"},
             id="run",
+        ),
+        pytest.param(
+            "import chunk7.cluster.jobs.judge, chunk7.run_table",
+            {"numpy", "pandas", "pyarrow", "rich"},
+            id="table",
         ),
     ],
 )
