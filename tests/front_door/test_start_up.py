@@ -41,7 +41,7 @@ EXPLORE = "from chunk7.cli import main; main(['explore', '--connect', 'redis_str
         ),
         pytest.param(
             "import chunk7.cluster.jobs.judge, chunk7.run_table",
-            {"numpy", "pandas", "pyarrow", "rich"},
+            {"numpy", "pandas", "pyarrow", "redis", "rich"},
             id="table",
         ),
     ],
