@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from chunk7.faults.fault import StrikesOthers
 from chunk7.faults.live import Conducted
 from chunk7.faults.schedule import PlannedStrike, strikes
 from chunk7.loadtest.rounds import Round
@@ -18,8 +19,9 @@ from chunk7.wire.recorder import Recorder
 class UserStrike:
     """One strike of the plan, in this process. `at_ns` and `for_ns` are when, and for how long.
 
-    `breaks_off`: it ends the connection; otherwise the user stops reading meanwhile. Connections
-    that may live to see it are counted, so that it is known who was the last.
+    `leaves`: it ends the visit; `breaks_off`: it ends the connection. Otherwise the user stops
+    reading meanwhile. Connections that may live to see it are counted, so that it is known who was
+    the last.
     """
 
     def __init__(self, planned: PlannedStrike, round_: Round, recorder: Recorder) -> None:
@@ -27,7 +29,8 @@ class UserStrike:
         self.cell = planned.cell
         self.at_ns = round_.instant_ns(planned.at_ms)
         self.for_ns = round(planned.for_ms * 1e6)
-        self.breaks_off = planned.fault.terms.lasts_ms is None
+        self.leaves = isinstance(planned.fault, StrikesOthers)
+        self.breaks_off = planned.fault.terms.lasts_ms is None and not self.leaves
         self._share = float(planned.values.get("share", 1.0))
         self._seed = f"{round_.timetable.plan.seed} {planned.name} {planned.draw}"
         self._recorder = recorder

@@ -10,6 +10,7 @@ from typing import Any
 
 import gevent
 
+from chunk7.loadtest.client_faults import UserStrike
 from chunk7.loadtest.targets.errors import (
     ABNORMAL_CLOSURE,
     Closed,
@@ -39,6 +40,21 @@ class Dropped(Closed):
 
     def __init__(self, fault: str) -> None:
         super().__init__(ABNORMAL_CLOSURE, fault)
+
+
+class LeftEarly(Exception):
+    """The user went for good before its time, as a fault of the plan."""
+
+
+def suffer(strike: UserStrike, leave_ns: int) -> None:
+    """What the fault does to one user, who leaves then anyway. Raises Dropped, LeftEarly."""
+    with strike.strike():
+        if strike.leaves:
+            raise LeftEarly
+        if strike.breaks_off:
+            raise Dropped(strike.name)
+        still_ns = min(strike.for_ns, leave_ns - now_ns())
+        gevent.sleep(max(0, still_ns) / 1e9)
 
 
 def another_try_may_help(failure: Exception) -> bool:

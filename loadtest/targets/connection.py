@@ -5,14 +5,18 @@ from collections.abc import Sequence
 from functools import partial
 from urllib.parse import quote, urlencode
 
-import gevent
-
 from chunk7.delivery.gaps import GapTracker
-from chunk7.loadtest.client_faults import UserStrike
 from chunk7.loadtest.join_schedule import Visit
 from chunk7.loadtest.options import LoadOptions
 from chunk7.loadtest.rounds import Round
-from chunk7.loadtest.targets.away import TRY_WITHIN_S, Away, Dropped, another_try_may_help
+from chunk7.loadtest.targets.away import (
+    TRY_WITHIN_S,
+    Away,
+    Dropped,
+    LeftEarly,
+    another_try_may_help,
+    suffer,
+)
 from chunk7.loadtest.targets.errors import Closed, Refused, TargetError, TimedOut
 from chunk7.loadtest.targets.incoming import Payload
 from chunk7.loadtest.targets.reader import BadFrame, Reader
@@ -35,7 +39,8 @@ class Connection:
 
     When the server or the network ends its connection, the user comes back (`Away`) and resumes
     after what it has. A first try that fails is the end, unless a fault of the plan may be why: a
-    load test of nothing must not look like one of a cluster that recovers.
+    load test of nothing must not look like one of a cluster that recovers. A user that a fault has
+    leave is through: what it lacks is not due to it, and nobody says here what that is.
 
     Phases, each one Locust event: `connect` (opening to open) and `history` (open to the history
     frame) of the first connection, `reconnect` (loss to history) for each return, `complete` (the
@@ -57,6 +62,7 @@ class Connection:
         self._away = Away(worker, self._record, random.Random(seed), fire)
         recorder = worker.recorder
         self._answers: list[bytes] = []
+        self._left_early = False
         self._reader = Reader(
             self._record.connection_id,
             recorder.add_receipt,
@@ -161,18 +167,13 @@ class Connection:
         try:
             while coming and coming[0].at_ns < leave_ns:
                 self._read_until(socket, coming[0].at_ns)
-                self._suffer(coming.pop(0))
+                suffer(coming.pop(0), leave_ns)
             self._read_until(socket, leave_ns)
+        except LeftEarly:
+            self._left_early = True
         finally:
             for strike in coming:
                 strike.spare()
-
-    def _suffer(self, strike: UserStrike) -> None:
-        with strike.strike():
-            if strike.breaks_off:
-                raise Dropped(strike.name)
-            still_ns = min(strike.for_ns, self._record.leave_ns - now_ns())
-            gevent.sleep(max(0, still_ns) / 1e9)
 
     def _read_until(self, socket: WebSocket, until_ns: int) -> None:
         """Raises Closed, BadFrame."""
@@ -211,9 +212,10 @@ class Connection:
         if self._closed["history_ns"] is None:
             open_ms = self._record.since_connected_ms(self._closed["closed_ns"])
             self._fire("history", open_ms, NoHistory(reader.error or "no history frame came"))
-        if failure is None and visit.chunks_due is not None:
+        stayed = failure is None and not self._left_early
+        if stayed and visit.chunks_due is not None:
             reader.gaps.learn_head(visit.chunks_due)
-        if failure is None and reader.gaps.missing() is not None:
+        if stayed and reader.gaps.missing() is not None:
             failure = IncompleteAnswer("chunks missing")  # Locust keeps a row for each wording
         self._fire("complete", None, failure)
 

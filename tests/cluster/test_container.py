@@ -51,7 +51,10 @@ def test_init_makes_a_run_folder_with_the_command_of_each_part(current: Path) ->
     assert option(roles["locust"], "--delivery") == "http://cluster:8090"
     assert "history_then_subscribe x publish_then_save" in option(roles["locust"], "--pairs")
     assert "--store-delay" not in roles["locust"]
-    assert option(roles["locust"], "--fault-names") == "slow_client,client_reconnect_storm"
+    assert (
+        option(roles["locust"], "--fault-names")
+        == "slow_client,client_reconnect_storm,client_leave"
+    )
 
 
 def test_with_faults_before_the_store_the_parts_go_by_way_of_what_does_them(

@@ -67,10 +67,10 @@ def test_containers_of_docker_compose_up_have_the_users_own_faults_alone() -> No
         read_settings(parser.parse_args([*words, "node_kill@2s"]))
     assert str(caught.value) == (
         "--fault node_kill@2s: nobody strikes the containers of docker compose up, which have "
-        "slow_client, client_reconnect_storm; chunk7 up --cluster compose has it"
+        "slow_client, client_reconnect_storm, client_leave; chunk7 up --cluster compose has it"
     )
     found = read_settings(parser.parse_args([*words, "slow_client@1s:for=500ms"]))
-    assert found.fault_names == ("slow_client", "client_reconnect_storm")
+    assert found.fault_names == ("slow_client", "client_reconnect_storm", "client_leave")
 
 
 def test_numbers_within_their_range_are_taken() -> None:

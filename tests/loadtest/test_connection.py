@@ -246,6 +246,28 @@ def test_in_a_storm_those_who_are_there_break_off_and_come_back(tmp_path: Path) 
     assert began["at_ns"] <= ended["at_ns"] < max(row["history_ns"] for row in returns)
 
 
+def test_whom_a_fault_has_leave_closes_in_good_order_and_stays_away(tmp_path: Path) -> None:
+    with running(live) as (node, host):
+        users = Users(tmp_path, host)
+        round_ = make_round(duration_ms=800, faults=("client_leave@400ms:share=1",))
+        users.visit(round_, users=6)
+    there = joined_before(round_, 6, 400)
+    assert 0 < len(there) < 6
+    user_of = {row["connection_id"]: row["user"] for row in users.rows("opened")}
+    closed = {user_of[row["connection_id"]]: row for row in users.rows("closed")}
+    early_ns = 10_000_000  # as in a storm
+    for user, row in closed.items():
+        left_early = row["closed_ns"] < round_.visits(user)[0].leave_ms * 1e6 + round_.instant_ns(0)
+        assert left_early >= (user in there)
+        assert (row["by_server"], row["error"]) == (False, None)
+    assert all(closed[user]["closed_ns"] >= round_.instant_ns(400) - early_ns for user in there)
+    assert users.rows("returns") == []
+    assert len(node.asked) == 6
+    began, ended = users.rows("events")
+    assert began["detail"] == ended["detail"] == "client_leave clients"
+    assert ("complete", False) not in users.phases()
+
+
 def test_a_slow_user_reads_nothing_for_a_while_and_then_all_of_it(tmp_path: Path) -> None:
     with running(live) as (_, host):
         users = Users(tmp_path, host)

@@ -137,3 +137,20 @@ def test_a_storm_loses_nothing_and_is_no_reason_against_the_run(nodes: Nodes) ->
     assert [line for line in study.summary.invalid_because if "late" not in line] == []
     kinds = study.run.events["kind"].tolist()
     assert (kinds.count("fault_began"), kinds.count("fault_ended")) == (1, 1)
+
+
+def test_who_leaves_is_owed_nothing_and_who_comes_next_has_the_node_subscribe(nodes: Nodes) -> None:
+    study = nodes.run(a_plan(faults=("client_leave@1s:share=1",)))
+    [result] = study.summary.results
+    assert (result.connections, result.chunks_lost) == (USERS, 0)
+    assert study.run.returns.empty
+    assert [line for line in study.summary.invalid_because if "late" not in line] == []
+    events = study.run.events.set_index("kind")["at_ns"]
+    joins = study.run.joins.sort_values("subscribe_sent_ns")
+    before = joins[joins["subscribe_sent_ns"] < events["fault_began"]]
+    after = joins[joins["subscribe_sent_ns"] > events["fault_ended"]]
+    channel = ["node", "session_id"]
+    again = after.groupby(channel)["subscribe_shared"].first()
+    known = again.index.intersection(before.set_index(channel).index)
+    assert len(known)
+    assert not again[known].any()
