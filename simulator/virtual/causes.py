@@ -43,4 +43,5 @@ def window_ms(life: Life, delay_ms: float) -> float:
         return math.nan
     if life.channel is None:
         return 0.0
-    return max(life.channel[0], life.attached_ms - delay_ms) - life.read_ms
+    effective_ms, subscribed_ms = life.attached_ms - delay_ms, life.channel[0]
+    return (subscribed_ms if subscribed_ms > effective_ms else effective_ms) - life.read_ms

@@ -1,5 +1,6 @@
 """What an effect of a connect ordering takes, and is answered, in virtual time."""
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
@@ -55,8 +56,8 @@ class DrawnDurations:
 
     def __init__(self, draws: Draws) -> None:
         self._draws = draws
-        self._latencies: list[list[float]] = []
-        self._works: list[list[float]] = []
+        self._latencies: list[array[float]] = []
+        self._works: list[array[float]] = []
 
     def command(self, life: Life, now: float) -> tuple[float, float]:
         """When a command that is sent now is executed, and when its reply is here."""
@@ -77,10 +78,16 @@ class DrawnDurations:
         return drawn[number][life.place]
 
 
-def _column(drawn: list[list[float]], draw: Callable[[int], Durations]) -> list[float]:
-    """The next durations of all connections: from SLOTS on the first ones again."""
+def _column(drawn: "list[array[float]]", draw: Callable[[int], Durations]) -> "array[float]":
+    """The next durations of all connections: from SLOTS on the first ones again.
+
+    An array makes a float of those that are used: of later fetches these are few. A constant of
+    whole milliseconds is drawn as integers.
+    """
     number = len(drawn)
-    return drawn[number % SLOTS] if number >= SLOTS else draw(number).tolist()
+    if number >= SLOTS:
+        return drawn[number % SLOTS]
+    return array("d", draw(number).astype(float).tobytes())
 
 
 class Effects:
@@ -113,10 +120,6 @@ class Effects:
         self._group = group
         self.channels.clear()
 
-    def command(self, life: Life, now: float) -> tuple[float, float]:
-        """When a command that is sent now is executed, and when its reply is here."""
-        return self.durations.command(life, now)
-
     def begin(self, after_seq: int) -> Path:
         """Where a join starts. Answers that are stored alike have one path."""
         session = self._group.session
@@ -144,11 +147,13 @@ class Effects:
         return now + self.durations.work_ms(life), None
 
     def _subscribe(self, life: Life, path: Path, now: float) -> Done:
-        executed, confirmed = self.durations.command(life, now)
+        channel = executed, confirmed = self.durations.command(life, now)
         self._attach(life, now)
-        life.handover = attach(life.handover, path.effect.to, life.after_seq)
+        if path.note is None:
+            path.note = attach(life.handover, path.effect.to, life.after_seq)
+        life.handover = path.note
         if self._group.schedule is None:
-            life.channel = self.channels.setdefault(life.node, (executed, confirmed))
+            life.channel = self.channels.setdefault(life.node, channel)
             return now, None
         key = self._channel_key(life, now)
         if key not in self.channels:

@@ -148,7 +148,10 @@ class _Run:
             life = Life(place, 0, now, 0, path)
             while path.effect is not None:
                 now, name = path.act(life, path, now)
-                path = path.after.get(name) or learn(path, name)
+                try:
+                    path = path.after[name]
+                except KeyError:
+                    path = learn(path, name)
             self._settle(life)
 
     def _run(self, lives: list[Life]) -> None:

@@ -1,6 +1,7 @@
 """What a gap-filling client fetches in virtual time, beat by beat."""
 
 import math
+from bisect import bisect_right
 from operator import itemgetter
 
 from chunk7.delivery.effects import ReadHistory, ReadStream
@@ -12,9 +13,6 @@ from chunk7.simulator.virtual.lives import Life, Session
 from chunk7.simulator.virtual.population import MAX_BEATS
 from chunk7.simulator.virtual.receipts import Range
 
-_KNOWN = 100_000
-"""Answers that are remembered: most clients ask for a chunk or two."""
-
 
 class Fetching:
     """The fetches of clients; heartbeats are `beat_ms` apart."""
@@ -23,7 +21,6 @@ class Fetching:
         self._feed = feed
         self._effects = effects
         self._beat_ms = beat_ms
-        self._known: dict[tuple[int | None, int, int, int], tuple[list[Range], int]] = {}
 
     def turn_to(self, session: Session) -> None:
         """From now on clients are of this session."""
@@ -48,7 +45,7 @@ class Fetching:
         at_ms = self._noticed(life, welcome_ms, begin, end)
         fetched = 0
         for _ in range(MAX_BEATS):
-            executed, replied = self._effects.command(life, at_ms)
+            executed, replied = self._effects.durations.command(life, at_ms)
             if replied >= life.end_ms:
                 break
             ranges, count = self._fetched(executed, begin + fetched, end)
@@ -70,22 +67,21 @@ class Fetching:
             since_ms = numbers[begin] - welcome_ms if begin < len(numbers) else 0.0
             at_ms = welcome_ms + max(1, math.ceil(since_ms / beat_ms)) * beat_ms
         if end < len(session.arrive_ms):
-            at_ms = min(at_ms, max(session.arrive_ms[end], life.attached_ms or 0.0))
-        return max(at_ms, life.history_ms or 0.0)
+            here_ms = max(session.arrive_ms[end], life.attached_ms or 0.0)
+            if here_ms < at_ms:
+                at_ms = here_ms
+        history_ms = life.history_ms or 0.0
+        return at_ms if at_ms > history_ms else history_ms
 
     def _fetched(self, executed: float, begin: int, end: int) -> tuple[list[Range], int]:
         """What a fetch of the chunks begin..end, by index, brings, executed then; and how many."""
         session = self._session
-        stored = session.stored(executed)
-        name = (session.alike, begin, end, stored)
-        known = self._known.get(name)
-        if known is None:
-            if len(self._known) > _KNOWN:
-                self._known.clear()
-            steps = Steps(fetch_missing(self._feed, begin + 1, end))
-            read = steps.effect
-            assert isinstance(read, ReadStream | ReadHistory)
-            steps.advance(session.answer(read, stored))
-            chunks = steps.effect.chunks
-            known = self._known[name] = session.ranges(chunks), len(chunks)
-        return known
+        if session.regular:  # places are numbers: what `fetch_missing` finds is a slice
+            stop = bisect_right(session.save_ms, executed, begin, end)
+            return [(begin, stop)], stop - begin
+        steps = Steps(fetch_missing(self._feed, begin + 1, end))
+        read = steps.effect
+        assert isinstance(read, ReadStream | ReadHistory)
+        steps.advance(session.answer(read, session.stored(executed)))
+        chunks = steps.effect.chunks
+        return session.ranges(chunks), len(chunks)

@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
@@ -165,40 +165,39 @@ Channel = tuple[float, float]
 """A node's subscription to a session: executed, and confirmed to the node."""
 
 
+@dataclass(slots=True, eq=False)
 class Life:
     """A client on one node, from its join to the end of the answer or of the node.
 
-    `place` is its connection's in the block. What is not known yet is the class's own: there are
-    millions of these, and few of a life's facts ever differ from it.
+    `place` is its connection's in the block. Slots: there are millions of these, and a default that
+    is the class's own would make each look at an attribute slower.
     """
 
+    place: int
+    node: int
+    join_ms: float
+    after_seq: int
+    path: Path
+    writes: list[tuple[float, list[Range] | Released | Followed]] = field(default_factory=list)
+    """Frames apart from live chunks, with their instants."""
     attached_ms: float | None = None
-    attached_write = 0
+    attached_write: int = 0
     """How many of `writes` came before attaching, which may be at the same instant."""
     channel: Channel | None = None
     earlier: "tuple[Life, ...]" = ()
     """Its client's lives before it."""
-    end_ms = math.inf
+    end_ms: float = math.inf
     follow_from: int | None = None
     handover: Handover | None = None
     """As it was at the attaching: what comes of it is a matter of what arrives."""
     head: int | None = None
     history_ms: float | None = None
     """When its first history frame came: before it a client asks for nothing."""
-    latencies = 0
+    latencies: int = 0
     """How many its client has used up."""
-    pauses = 0
+    pauses: int = 0
     read_ms: float | None = None
     welcome_ms: float | None = None
-
-    def __init__(self, place: int, node: int, join_ms: float, after_seq: int, path: Path) -> None:
-        self.place = place
-        self.node = node
-        self.join_ms = join_ms
-        self.after_seq = after_seq
-        self.path = path
-        self.writes: list[tuple[float, list[Range] | Released | Followed]] = []
-        """Frames apart from live chunks, with their instants."""
 
 
 @dataclass(frozen=True, slots=True)

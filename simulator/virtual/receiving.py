@@ -45,7 +45,7 @@ class Receiving:
         for written, (at_ms, content) in enumerate(life.writes):
             cut = cursor
             if written >= attached:
-                cut = min(end, bisect_left(self._arrive, at_ms, cursor))
+                cut = bisect_left(self._arrive, at_ms, cursor, end)
             if isinstance(content, list):
                 if not holds:
                     if begin < cut:
@@ -74,7 +74,7 @@ class Receiving:
         begin = bisect_left(session.publish_ms, executed)
         if life.attached_ms <= executed:  # what has come by the first is published by the other
             return begin
-        return max(begin, bisect_left(session.arrive_ms, life.attached_ms))
+        return bisect_left(session.arrive_ms, life.attached_ms, begin)
 
     def _with_care(self, life: Life, end: int) -> list[Range]:
         session = self._group.session
