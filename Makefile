@@ -1,7 +1,8 @@
 # make run           set up, then the main job: every ordering on a local cluster, a table, a run folder
 # make test          set up, then lint, types and every test
 # make check         lint and types only
-# make test-quick    the tests that start no cluster; make test-clusters: the others
+# make test-quick    the tests that start no cluster; make test-clusters: the others, in four parts
+#                    (test-live, test-gallery, test-measured, test-docker)
 # make gallery       measure the relays of examples/ beside what docs/gallery.md says of them; MEMBER=
 # make bench         every measurement of docs/performance.md beside its peers, twenty minutes; ARGS=
 # make peers         what these peers need, in build/peers
@@ -30,38 +31,55 @@ GALLERY := .venv-gallery
 PEERS := build/peers
 NODE_LOCKS := $(wildcard examples/$(or $(MEMBER),*)/package-lock.json)
 
-.PHONY: run test test-quick test-clusters check bench peers gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak interrupts survival field-cases reliability lock clean
+.PHONY: run test test-quick test-left-over test-clusters test-live test-gallery test-measured test-docker check bench peers gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak interrupts survival field-cases reliability lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
 
-# What is measured, and what runs in containers, has the machine to itself, after all others. Other
+# What is measured is measured beside nothing but what runs in containers, which mostly waits. Other
 # tests with servers of their own wait two thirds of the time: three files of them run at a time, and
 # the soak beside them, which waits nearly all of it.
-ALONE := measured or docker
 CLUSTERS := live or docker or gallery
 CLUSTER_FILES = $(shell grep -rlE 'mark\.(live|docker|gallery)\b' tests --include='test_*.py' | sort)
+
+# Tests that start no cluster take what is left over of the processor: a part of a cluster that wakes
+# up goes first, at once, and so is not disturbed by them.
+LEFT_OVER := $(shell command -v chrt > /dev/null && echo chrt --idle 0 || echo nice -n 19)
+BESIDE := --jobs 3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
 
 ifdef ARGS
 test: check
 	$(BIN)/python -m pytest $(ARGS)
 else
-# BEFORE_CLUSTERS: a command that waits for what the last part needs and somebody else is making.
 test: check
-	$(MAKE) test-quick
-	$(BEFORE_CLUSTERS)
-	$(MAKE) test-clusters
+	@echo "The parts of the tests print what they found when they end, the first after some minutes."
+	$(MAKE) $(BESIDE) test-left-over test-clusters
 endif
 
+test-left-over: $(VENV)/dev.stamp
+	$(LEFT_OVER) $(MAKE) test-quick WORKERS=3
+
+WORKERS := auto
 test-quick: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto --durations 12 -m "not ($(CLUSTERS))"
+	$(BIN)/python -m pytest -n $(WORKERS) --durations 12 -m "not ($(CLUSTERS))"
+
+# BEFORE_MEASURED: a command that waits for what the later parts need and somebody else is making.
+test-clusters: $(VENV)/dev.stamp
+	$(MAKE) test-live
+	$(MAKE) test-gallery
+	$(BEFORE_MEASURED)
+	$(MAKE) test-measured test-docker
 
 # To collect those files alone takes a worker less time than to collect all.
-test-clusters: $(VENV)/dev.stamp
+test-live: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 12 \
-	  -m "live and not ($(ALONE))" $(CLUSTER_FILES)
+	  -m "live and not measured and not docker" $(CLUSTER_FILES)
+
+test-gallery: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 3 --durations 12 -m gallery tests/examples
-	$(BIN)/python -m pytest --durations 12 -m "$(ALONE)" $(CLUSTER_FILES)
+
+test-measured test-docker: test-%: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest --durations 12 -m "$*$(if $(filter measured,$*), and not docker)" $(CLUSTER_FILES)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -118,7 +118,7 @@ async def test_so_do_those_of_other_lives_of_the_producer(
     store_url: str, connect: Any, write: Any, life: ProducerLife
 ) -> None:
     faults = ("producer_timeout",) if life.retry else ()
-    await hold_counter_examples(store_url, ExploreCell(connect, write, 3, faults=faults, life=life))
+    await hold_counter_examples(store_url, ExploreCell(connect, write, 2, faults=faults, life=life))
 
 
 @pytest.mark.parametrize("resumes", [True, False])
