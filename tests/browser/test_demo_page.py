@@ -100,6 +100,18 @@ def visit(browser: Browser, url: str, **settings: Any) -> Visit:
     return seen
 
 
+def wait_lossy(seen: Visit) -> None:
+    """Until an answer has been played in whose windows chunks fell, as two or three should. Where
+    the producer stands still meanwhile there are none, and the page itself says to play again.
+    """
+    for _ in range(5):
+        wait_played(seen.page)
+        mended = seen.pane("sequence_gap_fill").locator("mark.mended").count()
+        if mended and seen.outcome(BUG) == "lossy":
+            return
+        seen.page.get_by_role("button", name="Play again").click()
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Store, two nodes, producer and nginx; once they have ended, no record names the page's."""
@@ -114,7 +126,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def played(chromium: Browser, site: Site) -> Iterator[Visit]:
     """The page after it has played its first answer by itself: 40 chunks/s, 60 ms of work."""
     seen = visit(chromium, site.url)
-    wait_played(seen.page)
+    wait_lossy(seen)
     yield seen
     seen.page.close()
 
@@ -200,7 +212,7 @@ def test_on_a_phone_all_verdicts_come_before_what_they_rest_on(
 ) -> None:
     """The page was six screens long, and the last verdict on the fifth."""
     seen = visit(chromium, site.url, viewport={"width": 390, "height": 844})
-    wait_played(seen.page)
+    wait_lossy(seen)
     pane = seen.pane(BUG)
     expect(pane.locator(".verdict")).to_contain_text("missing")
     expect(seen.page.locator("#panes .text")).to_have_count(1 + len(FIXES))

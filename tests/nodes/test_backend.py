@@ -70,6 +70,9 @@ async def test_a_store_that_restarts_is_reported_and_clients_are_live_again(
     store = await own_store.start()
     node = await start_node(own_store.url, tmp_path / "raw")
     writes = "stream_append" if ordering == "redis_streams" else "atomic_lua"
+    came = [["chunk 1"]]
+    if ordering == "positioned_merge":  # it reads again, and may find the chunk before it comes
+        came.append(["history 1"])
     async with node.client(ordering) as user:
         assert await user.frames(2) == ["history", "welcome"]
         await write(store, writes, chunk(1))
@@ -84,7 +87,7 @@ async def test_a_store_that_restarts_is_reported_and_clients_are_live_again(
         assert await user.frames(2) == ["error gap_possible", "error store_replaced"]
         assert await node.get("/healthz") == (200, "ok\n")
         await write(store, writes, chunk(1))
-        assert await user.frames(1) == ["chunk 1"]
+        assert await user.frames(1) in came
         await store.close()
         assert await node.metric("chunk7_node_store_replacements_total") == 1
     assert await events(node) == ["store_lost", "store_back", "store_replaced", "drain"]
