@@ -20,6 +20,8 @@ import chunk7
 from chunk7.analysis.study import Study
 from chunk7.delivery.errors import Chunk7Error, Interrupted
 from chunk7.exploration import survival
+from chunk7.faults import FAULTS
+from chunk7.faults.fault import StrikesOthers
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.producer.write import WRITE_ORDERINGS
 
@@ -34,6 +36,7 @@ SPECS = {
     "proxy_reload": "proxy_reload@1s",
     "client_reconnect_storm": "client_reconnect_storm@1s",
     "slow_client": "slow_client@1s:for=700ms",
+    "client_leave": "client_leave@1s",
     "store_latency": "store_latency@1s:for=700ms,ms=80",
     "store_pause": "store_pause@1s:for=700ms",
     "network_cut": "network_cut@1s:for=700ms",
@@ -146,9 +149,10 @@ def outcomes_of(name: str, duration_s: float, users: int, seed: int) -> Iterable
 def explored(name: str) -> dict[Pair, str]:
     """The verdict of each pair under this fault, or under what stands for it."""
     faults = ["store_pause" if name == NONE else name]  # which explores the pair alone
+    joiners = 2 if isinstance(FAULTS.get(name), StrikesOthers) else 1
     return {
         (one.connect, one.write): one.without_fault if name == NONE else one.verdict
-        for one in survival((), WRITES, faults)
+        for one in survival((), WRITES, faults, joiners=joiners)
     }
 
 
