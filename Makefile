@@ -36,9 +36,9 @@ NODE_LOCKS := $(wildcard examples/$(or $(MEMBER),*)/package-lock.json)
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
 
-# What is measured is measured beside nothing but what runs in containers, which mostly waits. Other
-# tests with servers of their own wait two thirds of the time: three files of them run at a time, and
-# the soak beside them, which waits nearly all of it.
+# What is measured has the machine to itself, after all others. Other tests with servers of their own
+# wait two thirds of the time: three files of them run at a time, and the soak beside them, which waits
+# nearly all of it; then two members of the gallery at a time, and what runs in containers.
 CLUSTERS := live or docker or gallery
 CLUSTER_FILES = $(shell grep -rlE 'mark\.(live|docker|gallery)\b' tests --include='test_*.py' | sort)
 
@@ -63,12 +63,12 @@ WORKERS := auto
 test-quick: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(WORKERS) --durations 12 -m "not ($(CLUSTERS))"
 
-# BEFORE_MEASURED: a command that waits for what the later parts need and somebody else is making.
+# BEFORE_DOCKER: a command that waits for what the later parts need and somebody else is making.
 test-clusters: $(VENV)/dev.stamp
 	$(MAKE) test-live
-	$(MAKE) test-gallery
-	$(BEFORE_MEASURED)
-	$(MAKE) test-measured test-docker
+	$(BEFORE_DOCKER)
+	$(MAKE) test-gallery test-docker
+	$(MAKE) test-measured
 
 # To collect those files alone takes a worker less time than to collect all.
 test-live: $(VENV)/dev.stamp
@@ -76,7 +76,7 @@ test-live: $(VENV)/dev.stamp
 	  -m "live and not measured and not docker" $(CLUSTER_FILES)
 
 test-gallery: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n 3 --durations 12 -m gallery tests/examples
+	$(BIN)/python -m pytest -n 2 --durations 12 -m gallery tests/examples
 
 test-measured test-docker: test-%: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest --durations 12 -m "$*$(if $(filter measured,$*), and not docker)" $(CLUSTER_FILES)
