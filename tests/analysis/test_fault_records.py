@@ -74,10 +74,10 @@ def test_an_end_without_a_beginning_is_no_fault(tmp_path: Path) -> None:
 def test_a_fault_is_placed_by_the_plan_and_the_instant_at_which_it_was_given(
     tmp_path: Path,
 ) -> None:
-    """A cell takes 1,000 ms and 500 quiet ones; the first begins 512 after the plan came."""
+    """A cell takes 1,000 ms and 500 quiet ones; the first begins 1,012 after the plan came."""
     story = Story(tmp_path / "run", cells=[CELL, SECOND])
     story.of("producer").add("events", kind="order", at_ns=ns(0), detail="{}")
-    for at_ms in (1_012, 2_512):
+    for at_ms in (1_512, 3_012):
         story.fault("trim store", at_ms, at_ms)
     table = faults(told(story))
     assert table["cell"].tolist() == [0, 1]

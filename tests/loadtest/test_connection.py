@@ -138,7 +138,7 @@ def test_a_proxy_without_nodes_is_asked_again(tmp_path: Path) -> None:
 
     with running(script) as (_, host):
         users = Users(tmp_path, host)
-        users.visit(make_round(duration_ms=2_000))
+        users.visit(make_round(duration_ms=6_000))
     returns = users.rows("returns")
     assert [row["error"] for row in returns] == [
         "HTTP 502: not now", "HTTP 503: not now", "HTTP 429: not now",
