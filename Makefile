@@ -36,16 +36,16 @@ NODE_LOCKS := $(wildcard examples/$(or $(MEMBER),*)/package-lock.json)
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
 
-# What is measured has the machine to itself, after all others. Other tests with servers of their own
-# wait two thirds of the time: three files of them run at a time, and the soak beside them, which waits
-# nearly all of it; then two members of the gallery at a time, and what runs in containers.
+# What is measured, and what runs in containers, has the machine to itself. Other tests with servers of
+# their own wait two thirds of the time: three files of them run at a time, and the soak beside them,
+# which waits nearly all of it; then three members of the gallery at a time.
 CLUSTERS := live or docker or gallery
 CLUSTER_FILES = $(shell grep -rlE 'mark\.(live|docker|gallery)\b' tests --include='test_*.py' | sort)
 
 # Tests that start no cluster take what is left over of the processor: a part of a cluster that wakes
 # up goes first, at once, and so is not disturbed by them.
 LEFT_OVER := $(shell command -v chrt > /dev/null && echo chrt --idle 0 || echo nice -n 19)
-BESIDE := --jobs 3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
+BESIDE := --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
 
 ifdef ARGS
 test: check
@@ -66,8 +66,9 @@ test-quick: $(VENV)/dev.stamp
 # BEFORE_DOCKER: a command that waits for what the later parts need and somebody else is making.
 test-clusters: $(VENV)/dev.stamp
 	$(MAKE) test-live
+	$(MAKE) test-gallery
 	$(BEFORE_DOCKER)
-	$(MAKE) test-gallery test-docker
+	$(MAKE) test-docker
 	$(MAKE) test-measured
 
 # To collect those files alone takes a worker less time than to collect all.
@@ -76,7 +77,7 @@ test-live: $(VENV)/dev.stamp
 	  -m "live and not measured and not docker" $(CLUSTER_FILES)
 
 test-gallery: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n 2 --durations 12 -m gallery tests/examples
+	$(BIN)/python -m pytest -n 3 --durations 12 -m gallery tests/examples
 
 test-measured test-docker: test-%: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest --durations 12 -m "$*$(if $(filter measured,$*), and not docker)" $(CLUSTER_FILES)
