@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from chunk7.cluster.deployments.binaries import valkey_server
+from chunk7.cluster.deployments.probes import free_ports
 
 if TYPE_CHECKING:
     from call_kit import Call
@@ -69,7 +70,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def store_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a store that lives as long as the test session."""
-    port = _free_port()
+    [port] = free_ports(1)
     folder = tmp_path_factory.mktemp("store")
     log = folder / "store.log"
     with log.open("wb") as output:
@@ -92,12 +93,6 @@ def store_url(store_process: str) -> str:
     with redis.Redis.from_url(store_process) as client:
         client.flushall()
     return store_process
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -2,12 +2,18 @@
 
 import asyncio
 import contextlib
+import secrets
 import socket
 
 from chunk7.cluster.deployments.parts import Probe
+from chunk7.delivery.errors import Chunk7Error
 
 _ANSWER_WITHIN_S = 1.0
 _MOST_BYTES = 4_096
+_PORTS = range(20_000, 32_768)
+"""Below those that Linux, macOS and Windows give to whoever connects: one that was found free stays
+so until it is used, also where a load test takes thousands of the others meanwhile.
+"""
 
 
 def pings(host: str, port: int) -> Probe:
@@ -42,12 +48,19 @@ async def accepts(host: str, port: int) -> bool:
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """Different TCP ports that nobody has at this moment; somebody may a moment later."""
+    """Different TCP ports that nobody has at this moment, drawn: hardly anybody has them a moment
+    later. Raises Chunk7Error when there are not so many.
+    """
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in sockets:
-            probe.bind((host, 0))
-        return [int(probe.getsockname()[1]) for probe in sockets]
+        for port in secrets.SystemRandom().sample(_PORTS, len(_PORTS)):
+            probe = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                probe.bind((host, port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise Chunk7Error(f"no {count} free ports from {_PORTS[0]} to {_PORTS[-1]} at {host}")
 
 
 async def _ask(host: str, port: int, question: bytes) -> bytes:

@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -285,7 +284,7 @@ def test_one_that_is_held_begins_when_its_stdin_ends(store_url: str, tmp_path: P
 
 def test_two_workers_share_the_users_of_one_itinerary(backend: Backend) -> None:
     """Workers tell the master every 3 s what they did: the test must not be over sooner."""
-    port = free_port()
+    [port] = free_ports(1)
     options = backend.options(users=9, spawn_rate=9, processes=2, duration=4)
     outcome = locust([*options, f"--master-bind-port={port}", f"--master-port={port}"])
     assert outcome.returncode == 0, outcome.stderr
@@ -299,12 +298,6 @@ def test_two_workers_share_the_users_of_one_itinerary(backend: Backend) -> None:
     assert max(row["connection_id"] for row in opened) < 2**63
     assert len(rows(backend.records, "closed")) == 9
     assert rows(backend.records, "receipts")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_users_leave_in_time_although_the_node_has_gone_silent(backend: Backend) -> None:
@@ -371,7 +364,7 @@ def test_a_killed_node_ends_its_connections_and_not_the_test(backend: Backend) -
 
 
 def test_nobody_to_connect_to_is_exit_code_1(shared: Backend) -> None:
-    outcome = locust(shared.options(host=f"ws://127.0.0.1:{free_port()}", duration=0.5))
+    outcome = locust(shared.options(host=f"ws://127.0.0.1:{free_ports(1)[0]}", duration=0.5))
     assert outcome.returncode == 1, outcome.stderr
     assert "Connection refused" in outcome.stdout + outcome.stderr
     assert len(rows(shared.records, "closed")) == 8
@@ -388,7 +381,7 @@ def test_a_server_of_another_system_is_exit_code_2_and_one_line(shared: Backend)
 
 
 def test_no_producer_is_exit_code_1_and_one_line(shared: Backend) -> None:
-    outcome = locust(shared.options(producer=f"http://127.0.0.1:{free_port()}"))
+    outcome = locust(shared.options(producer=f"http://127.0.0.1:{free_ports(1)[0]}"))
     assert outcome.returncode == 1, outcome.stderr
     line = outcome.stderr.splitlines()[-1]
     assert line.startswith("chunk7: --producer ")
@@ -416,7 +409,7 @@ def test_an_ordering_that_the_others_do_not_know_is_exit_code_2(
 def web(shared: Backend, tmp_path: Path) -> Iterator[str]:
     """The URL of Locust's web UI, with the shared's addresses as defaults."""
     options = [option for option in shared.options() if option not in ("--headless", "--once")]
-    port = free_port()
+    [port] = free_ports(1)
     arguments = [*LOCUST[2:], *options, "--web-host", "127.0.0.1", "--web-port", str(port)]
     process, _ = start(arguments, tmp_path / "locust.log", r"Starting web interface")
     url = f"http://127.0.0.1:{port}"

@@ -6,7 +6,6 @@ What of Locust it relies on breaks here first when Locust changes.
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import pytest
 from request_kit import raw_status
 from web_kit import Courtroom, courtroom, judged
 
+from chunk7.cluster.deployments.probes import free_ports
 from chunk7.loadtest.web.pages import INDEX, REPORT, STATS, SWARM, until_stopped
 
 pytestmark = pytest.mark.live
@@ -54,9 +54,7 @@ def web(judge: Courtroom, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @contextmanager
 def locust(judge: Courtroom, folder: Path, **more: object) -> Iterator[str]:
     """The URL of a Locust that listens where it does by default."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    [port] = free_ports(1)
     options = {
         "--host": "ws://127.0.0.1:9",
         "--producer": "http://127.0.0.1:9",

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from chunk7.cluster.deployments.binaries import valkey_server
+from chunk7.cluster.deployments.probes import free_ports
 from chunk7.delivery.errors import StoreError, StoreUnreachable
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.wire.store.store import Store
@@ -24,9 +24,7 @@ class OwnStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        [self._port] = free_ports(1)
         self.url = f"redis://127.0.0.1:{self._port}/0"
         self.process: subprocess.Popen[bytes]
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chunk7.cluster.deployments.binaries import valkey_server
+from chunk7.cluster.deployments.probes import free_ports
 from chunk7.delivery.chunk import Chunk, stream_key
 from chunk7.delivery.ordering import WriteOrdering
 from chunk7.producer.answers import Answer
@@ -139,9 +140,7 @@ class OwnStore:
     """A store that a test may kill and start again at the same address, with nothing in it."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        [self.port] = free_ports(1)
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
