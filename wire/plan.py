@@ -35,8 +35,8 @@ GONE = 0.9
 QUIET_MS = 1_200
 """The quiet time where nothing is slow."""
 LEAD_MS = 1_000
-"""From the plan's coming to the first cell, beside what its users take to work out their visits.
-With half of it a fault of the first cell's first half second was left out on a busy machine.
+"""From the plan's coming to the first cell, beside what its users take to work out their visits:
+who carries out faults gets ready in it, or else what judges is imported.
 """
 _LEAD_EACH_MS = 0.1
 """A user: twice what its visits of eleven cells take one process."""
