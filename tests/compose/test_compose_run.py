@@ -163,11 +163,13 @@ def test_what_is_started_in_the_web_ui_of_a_kept_cluster_is_struck(
     swarm = urllib.request.Request(f"http://127.0.0.1:{web}/swarm", b"user_count=24&spawn_rate=100")
     with urllib.request.urlopen(swarm, timeout=10):  # noqa: S310
         wait_for_event(tmp_path / "up", process, "fault_ended", "node_kill")
+        raw = tmp_path / "up" / "raw"  # a node that is there again has served nobody yet
+        wait_for(lambda: any(raw.glob("node-*-2.joins.arrows")), within_s=60)
     os.kill(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "everything is up" in stdout
-    [node] = (tmp_path / "up" / "raw").glob("node-*-2.joins.arrows")
+    [node] = raw.glob("node-*-2.joins.arrows")
     killed = node.name.removesuffix("-2.joins.arrows")
     assert ("fault_planned_death", killed) in recorded(events(tmp_path / "up"))
     assert Containers(connect(), "chunk7").list() == ()  # a volume of notes stays
