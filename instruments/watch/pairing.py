@@ -5,8 +5,9 @@ shortly after each other, and a system has them always in the same order. What h
 learned from it first: the order, how far apart the two are, and which connection reads for which
 that subscribes. Then each subscription takes the read that is nearest on the side of that order, of
 its own host, and on no connection that reads for another. It is ambiguous when another read could
-as well have been the one: one not much further away, or one that had its subscription still to come
-when this pair began and ended, for of two that wait the older may as well come first.
+as well have been the one: one not much further away, and where no order is known not much further
+than many are in this log; or one that had its subscription still to come when this pair began and
+ended, for of two that wait the older may as well come first.
 """
 
 from bisect import bisect_left
@@ -24,6 +25,8 @@ WITHIN_US = 5_000_000
 RATIO = 4
 """Another read less than so many times as far away could have been the one."""
 _PARTNER_SEEN, _PARTNER_SHARE = 3, 0.8
+_COMMON = 0.9
+"""The share of distances in a log that are no uncommon ones there."""
 
 
 class Order(Enum):
@@ -52,6 +55,7 @@ class Learned:
 
     orders: dict[str, Order]
     typical_us: float
+    common_us: float
     partners: dict[str, str]
     """By the connection that subscribes, the one that reads for it."""
 
@@ -66,8 +70,12 @@ class Learned:
             return Order.READ_FIRST
         return self.orders.get(arrival.session) or self.orders.get("")
 
+    def near_us(self, arrival: Event) -> float:
+        """A distance at which a read can be an arrival's, however near another one is."""
+        return self.typical_us if self.order(arrival) else self.common_us
 
-NOTHING = Learned({}, 0.0, {})
+
+NOTHING = Learned({}, 0.0, 0.0, {})
 
 
 def learn(sessions: Iterable[Sequence[Event]]) -> Learned:
@@ -94,8 +102,10 @@ def learn(sessions: Iterable[Sequence[Event]]) -> Learned:
                 votes[arrival.session][order] += 1
                 votes[""][order] += 1
     orders = {session: order for session, c in votes.items() if (order := _majority(c))}
+    distances.sort()
     typical_us = float(median(distances)) if distances else 0.0
-    return Learned(orders, typical_us, dict(_partners(readers)))
+    common_us = float(distances[int(_COMMON * len(distances))]) if distances else 0.0
+    return Learned(orders, typical_us, common_us, dict(_partners(readers)))
 
 
 def pairs(events: Sequence[Event], learned: Learned) -> list[Pair]:
@@ -109,7 +119,7 @@ def pairs(events: Sequence[Event], learned: Learned) -> list[Pair]:
             alone = arrival if is_beginning(arrival.cursor) else None
             found.append(Pair(alone, arrival))
             continue
-        limit_us = RATIO * max(_far(free[0], arrival), learned.typical_us)
+        limit_us = RATIO * max(_far(free[0], arrival), learned.near_us(arrival))
         rivals = [r for r in candidates if r is not free[0] and _far(r, arrival) <= limit_us]
         used.add(free[0].line)
         found.append(Pair(free[0], arrival, bool(rivals) or arrival.wide is not None))

@@ -66,6 +66,35 @@ def test_of_two_joins_that_wait_neither_is_certain_however_far_apart_their_reads
     assert [join.ambiguous for join in found(log).joins] == [True, True, False]
 
 
+def test_a_read_right_behind_a_subscription_does_not_make_it_its_own_where_no_order_is_known() -> (
+    None
+):
+    """Two orderings share the store, so none is the store's. A second client of a node read just
+    as the first one's subscription came, 19 ms after its read: it was called sound and certain.
+    """
+    read, subscribe = ("LRANGE", "0", "-1"), ("SUBSCRIBE",)
+    steps = [(read, subscribe), (subscribe, read)]
+    log = [
+        command(1_000.0 * place + at_ms, f"s{place}", what)
+        for place in range(10)
+        for at_ms, what in zip((0.0, 1.0 if place < 8 else 20.0), steps[place % 2], strict=True)
+    ]
+    log += [
+        command(20_000.0 + at_ms, "s", what) for at_ms, what in ((0.0, read), (11.0, subscribe))
+    ]
+    two_clients = ((143.0, read), (162.0, subscribe), (162.01, read))
+    log += [command(20_000.0 + at_ms, "s", what, node=10) for at_ms, what in two_clients]
+    joins = [join for join in found(log).joins if join.session == "s" and join.arrival]
+    assert [join.ambiguous for join in joins] == [False, True]
+
+
+def command(at_ms: float, session: str, what: tuple[str, ...], node: int = 0) -> bytes:
+    """A read of the session's history, or a subscription to its channel, by one of two nodes."""
+    name, *rest = what
+    key = f"chat:history:{session}" if rest else f"chat:stream:{session}"
+    return line(at_ms, f"node{node + 1 if rest else node + 2}", name, key, *rest)
+
+
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "own"])
 @pytest.mark.parametrize(
     "order", [("read", "subscribe"), ("subscribe", "read")], ids=["read-first", "subscribe-first"]
