@@ -25,6 +25,10 @@ class ProducerUnreachable(Chunk7Error):
     """Nobody, or no producer, answers at --producer."""
 
 
+class TimetableStopped(Chunk7Error):
+    """The last timetable that the producer was given has been stopped."""
+
+
 def place(producer: str, plan: Plan) -> Timetable:
     """Order a timetable; what runs now is stopped by it.
 
@@ -34,7 +38,10 @@ def place(producer: str, plan: Plan) -> Timetable:
 
 
 def current(producer: str, within_s: float) -> Timetable:
-    """The producer's timetable of this moment; raises ProducerUnreachable, also without one."""
+    """The producer's timetable of this moment.
+
+    Raises TimetableStopped, and ProducerUnreachable, also when there has been none.
+    """
     return _timetable(producer, _ask(producer, "GET", None, within_s))
 
 
@@ -89,6 +96,8 @@ def _ask(
             line = _first_line(error.read(4_096)) or str(error.reason)
         if error.code == 400:
             raise UsageError(as_options(line)) from error
+        if error.code == 410:
+            raise TimetableStopped(f"--producer {producer}: {line}") from error
         raise ProducerUnreachable(f"--producer {producer}: HTTP {error.code}: {line}") from error
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)

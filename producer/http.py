@@ -91,9 +91,11 @@ def _put(producer: Producer) -> _Handler:
 
 def _get(producer: Producer) -> _Handler:
     async def get(request: web.Request) -> web.Response:
-        if producer.timetable is None:
-            return web.Response(status=404, text="no timetable\n")
-        return _json(producer.timetable)
+        if producer.timetable is not None:
+            return _json(producer.timetable)
+        if producer.stopped:
+            return web.Response(status=410, text="the timetable was stopped\n")
+        return web.Response(status=404, text="no timetable\n")
 
     return get
 

@@ -31,6 +31,8 @@ class Producer:
         self.journal = journal
         self.demo = Demo(connection, answers, orderings, group)
         self.timetable: Timetable | None = None
+        self.stopped = False
+        """Whether there is no timetable because the one that there was has been stopped."""
         self._answers = answers
         self._orderings = orderings
         self._group = group
@@ -71,7 +73,7 @@ class Producer:
     def _begin(
         self, timetable: Timetable, written: Sequence[Script], resumed_ns: int = 0
     ) -> Timetable:
-        self.timetable = timetable
+        self.timetable, self.stopped = timetable, False
         self.journal.may_be_killed = bool(timetable.plan.faults)
         streaming = Streaming(
             timetable, written, self._orderings, self.connection, self.journal, resumed_ns
@@ -88,6 +90,7 @@ class Producer:
     async def stop(self) -> None:
         """Stop streaming and forget the timetable; nothing happens without one."""
         async with self._changing:
+            self.stopped = self.stopped or self.timetable is not None
             await self._stop()
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from chunk7.cluster.deployments.calls import ask_store, put
 from chunk7.cluster.deployments.containers import Container, Containers
 from chunk7.cluster.deployments.parts import HOST
 from chunk7.cluster.deployments.store_parts import REPLICATED_WITHIN_S
-from chunk7.cluster.jobs.progress import timetable_of
+from chunk7.cluster.jobs.progress import Stopped, timetable_of
 from chunk7.delivery.errors import Chunk7Error, PartDied, StoreError
 from chunk7.wire.plan import Timetable
 
@@ -154,7 +154,7 @@ class ComposeControls:
         """By the link before the store."""
         await self._put("link", _CONTROL_PORT, f"/parts/{part}", state)
 
-    async def timetables(self) -> Timetable | None:
+    async def timetables(self) -> Timetable | Stopped | None:
         """The producer's timetable, as it has it; None while it has none, or is not there."""
         port = await asyncio.to_thread(
             self._containers.published, self._part("producer"), _PRODUCER_PORT

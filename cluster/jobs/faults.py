@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 
-from chunk7.cluster.jobs.progress import Timetables
+from chunk7.cluster.jobs.progress import Stopped, Timetables
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.faults.live import Conducted, Controls
 from chunk7.faults.schedule import PlannedStrike, lag_ms, parse_faults, strikes
@@ -133,8 +133,8 @@ async def follow_timetables(
 ) -> None:
     """Conduct one timetable after the other, until cancelled; raises as `conduct`.
 
-    A timetable finds the cluster whole: what strikes of the one before is undone first. When this
-    is cancelled the cluster ends, and nothing is undone.
+    A timetable finds the cluster whole: what strikes of the one before is undone first, and as soon
+    as that is stopped. When this is cancelled the cluster ends, and nothing is undone.
     """
     before: int | None = None
     conducting: asyncio.Task[None] | None = None
@@ -142,7 +142,10 @@ async def follow_timetables(
     try:
         while True:
             timetable = await timetables()
-            if timetable is not None and timetable.epoch_ns != before:
+            if isinstance(timetable, Stopped):
+                controls.timetable = None  # a producer that comes back has nothing to go on with
+                over.set()
+            elif timetable is not None and timetable.epoch_ns != before:
                 before = timetable.epoch_ns
                 if conducting is not None:
                     over.set()

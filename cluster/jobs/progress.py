@@ -10,14 +10,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from chunk7.delivery.errors import Chunk7Error
-from chunk7.loadtest.producer_api import current, epoch_ns
+from chunk7.loadtest.producer_api import TimetableStopped, current, epoch_ns
 from chunk7.wire.clock import now_ns
 from chunk7.wire.plan import Cell, Timetable
 
 _EVERY_S = 0.2
 _ANSWER_WITHIN_S = 2.0
 
-Timetables = Callable[[], Awaitable[Timetable | None]]
+
+class Stopped:
+    """In the place of a timetable that was stopped."""
+
+
+Timetables = Callable[[], Awaitable[Timetable | Stopped | None]]
 """The producer's timetable of this moment, as it has it; None while there is none."""
 
 
@@ -52,14 +57,16 @@ async def _timetable(timetables: Timetables) -> Timetable:
     """The timetable, as soon as the load test has ordered one."""
     while True:  # bounded by whoever waits for the load to end
         found = await timetables()
-        if found is not None:
+        if isinstance(found, Timetable):
             return found
         await asyncio.sleep(_EVERY_S)
 
 
-async def timetable_of(producer: str) -> Timetable | None:
+async def timetable_of(producer: str) -> Timetable | Stopped | None:
     """The timetable that the producer has now; None for none, and where nobody answers."""
     try:  # the standard library's client, which is here anyway: aiohttp takes 0.2 s to import
         return await asyncio.to_thread(current, producer, _ANSWER_WITHIN_S)
+    except TimetableStopped:
+        return Stopped()
     except Chunk7Error:
         return None  # if it is gone, its part has ended, and that is watched elsewhere

@@ -44,7 +44,7 @@ class Constant:
         return self.value_ms
 
     def draw(self, rng: np.random.Generator, count: int) -> Durations:
-        return np.full(count, self.value_ms)
+        return np.full(count, float(self.value_ms))
 
     def __str__(self) -> str:
         return f"constant({self.value_ms:g})"

@@ -16,6 +16,7 @@ from conductor_kit import events
 
 from chunk7.cluster.jobs import faults
 from chunk7.cluster.jobs.faults import fault_records, follow_timetables
+from chunk7.cluster.jobs.progress import Stopped, Timetables
 from chunk7.delivery.errors import Chunk7Error
 from chunk7.faults import LIVE
 from chunk7.faults.live import Conducted
@@ -133,11 +134,16 @@ async def followed(
             raise SeenEnoughError
         return timetable
 
+    await all_of(folder, cluster, looked_up)
+
+
+async def all_of(folder: Path, cluster: Pictured, timetables: Timetables) -> None:
+    """Conduct these until enough has been seen."""
     controls: Any = cluster
     with fault_records(folder) as records:
         async with asyncio.timeout(30):
             with contextlib.suppress(SeenEnoughError):
-                await follow_timetables(controls, looked_up, records)
+                await follow_timetables(controls, timetables, records)
 
 
 async def ordered_anew(folder: Path, cluster: Pictured, first: str, *then: str) -> None:
@@ -165,6 +171,28 @@ async def test_a_fault_under_way_is_undone_before_the_next_load_test(
     cluster = Pictured()
     lasts = ":for=50s" if LIVE[name].terms.lasts_ms is not None else ""
     await ordered_anew(tmp_path, cluster, f"{name}@0ms{lasts}")
+    assert cluster.state == cluster.whole
+    assert [kind for kind, _ in events(tmp_path)][-2:] == ["fault_began", "fault_ended"]
+
+
+@pytest.mark.parametrize("name", CONDUCTED)
+async def test_a_fault_under_way_is_undone_as_the_load_test_is_stopped(
+    tmp_path: Path, name: str
+) -> None:
+    """It once went on until its own end, or the next test's beginning."""
+    cluster = Pictured()
+    lasts = ":for=50s" if LIVE[name].terms.lasts_ms is not None else ""
+    one = ordered(f"{name}@0ms{lasts}", "node_kill@50s")
+
+    async def timetables() -> Timetable | Stopped:
+        if not cluster.touched.is_set():
+            return one
+        cluster.next_order.set()
+        if any(kind == "fault_ended" for kind, _ in events(tmp_path)):
+            raise SeenEnoughError
+        return Stopped()
+
+    await all_of(tmp_path, cluster, timetables)
     assert cluster.state == cluster.whole
     assert [kind for kind, _ in events(tmp_path)][-2:] == ["fault_began", "fault_ended"]
 

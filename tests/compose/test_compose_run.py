@@ -66,6 +66,12 @@ def answers(url: str) -> bool:
         return False
 
 
+def ask_locust(url: str, form: bytes) -> None:
+    """Press a button of its web UI."""
+    with urllib.request.urlopen(url, form, timeout=30) as answer:  # noqa: S310 - of our own making
+        assert json.load(answer)["success"]
+
+
 def test_the_bug_loses_and_the_fix_does_not(engine: None, tmp_path: Path) -> None:
     own = tmp_path / "mine.py"
     shipped = Path(__file__).parents[2] / "nodes/connect/buffered_merge.py"
@@ -103,6 +109,7 @@ def test_faults_strike_containers_and_an_end_that_none_of_them_planned_is_the_ru
     faults = (
         "store_latency@100ms:for=100ms,ms=20",
         "network_cut@300ms:for=200ms",
+        "client_leave@600ms:share=0.3",
         "store_restart@700ms",
         "proxy_reload@1500ms",
         "node_kill@1700ms:for=100ms",
@@ -125,12 +132,13 @@ def test_faults_strike_containers_and_an_end_that_none_of_them_planned_is_the_ru
     assert [one["name"] for one in summary["faults"]] == [
         "store_latency",
         "network_cut",
+        "client_leave",
         "store_restart",
         "proxy_reload",
         "node_kill",
         "store_failover",
     ]
-    killed = summary["faults"][4]["target"]
+    killed = summary["faults"][5]["target"]
     assert not [reason for reason in summary["invalid_because"] if f"{killed} " in reason]
 
 
@@ -156,15 +164,18 @@ def test_what_is_started_in_the_web_ui_of_a_kept_cluster_is_struck(
     port, web, status = map(str, free_ports(3))
     ports = ("--port", port, "--web-port", web, "--status-port", status)
     words = (*SMALL, "--connect", "buffered_merge", "--write", "atomic_lua", "--nodes", "1")
-    process = started(
-        tmp_path / "up", *words, *ports, "--duration", "20", "--fault", "node_kill@2s", job="up"
-    )
+    faults = ("--fault", "node_kill@2s", "--fault", "store_pause@6s:for=13s")
+    process = started(tmp_path / "up", *words, *ports, "--duration", "20", *faults, job="up")
     wait_for(lambda: answers(f"http://127.0.0.1:{status}/healthz"), within_s=120)
-    swarm = urllib.request.Request(f"http://127.0.0.1:{web}/swarm", b"user_count=24&spawn_rate=100")
-    with urllib.request.urlopen(swarm, timeout=10):  # noqa: S310
-        wait_for_event(tmp_path / "up", process, "fault_ended", "node_kill")
-        raw = tmp_path / "up" / "raw"  # a node that is there again has served nobody yet
-        wait_for(lambda: any(raw.glob("node-*-2.joins.arrows")), within_s=60)
+    ask_locust(f"http://127.0.0.1:{web}/swarm", b"user_count=24&spawn_rate=100")
+    wait_for_event(tmp_path / "up", process, "fault_ended", "node_kill")
+    raw = tmp_path / "up" / "raw"  # a node that is there again has served nobody yet
+    wait_for(lambda: any(raw.glob("node-*-2.joins.arrows")), within_s=60)
+    wait_for_event(tmp_path / "up", process, "fault_began", "store_pause")
+    ask_locust(f"http://127.0.0.1:{web}/stop", b"now=yes")
+    wait_for_event(tmp_path / "up", process, "fault_ended", "store_pause")
+    [began, ended] = read_back(events(tmp_path / "up")).table.to_pylist()[-2:]
+    assert ended["at_ns"] - began["at_ns"] < 13e9, "undone as the test was stopped, not later"
     os.kill(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr

@@ -81,10 +81,11 @@ async def test_delete_stops_the_timetable(http: aiohttp.ClientSession, at: Bench
     async with http.delete("/timetable") as answer:
         assert answer.status == 204
     assert at.journal.under_way == 0
-    async with http.get("/timetable") as answer:
-        assert answer.status == 404
-    async with http.delete("/timetable") as answer:
-        assert answer.status == 204
+    for _ in ("once", "again"):
+        async with http.get("/timetable") as answer:
+            assert (answer.status, await answer.text()) == (410, "the timetable was stopped\n")
+        async with http.delete("/timetable") as answer:
+            assert answer.status == 204
     assert "order_done" not in at.kinds()
 
 
