@@ -114,6 +114,7 @@ def ordered(*planned: str) -> Timetable:
         cells=[Cell("history_then_subscribe", "atomic_lua")],
         faults=planned,
         duration_ms=60_000,
+        lead_ms=0,
     )
     return Timetable(plan, now_ns(), 0, boot_id(), [])
 

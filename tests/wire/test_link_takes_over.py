@@ -21,9 +21,7 @@ async def answering(*pieces: bytes) -> tuple[asyncio.Server, str]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"SETNAME\r\n")
-        writer.write(b"+OK\r\n")
-        await reader.readuntil(b"LIB-VER\r\n")
-        writer.write(2 * b"+OK\r\n" + pieces[0])
+        writer.write(b"+OK\r\n" + pieces[0])
         for piece in pieces[1:]:
             await reader.readuntil(b"PING\r\n")
             writer.write(piece)
