@@ -1,13 +1,12 @@
 """The rules of a world, each executed once for the parts of a state that it depends on.
 
-What comes of it is looked up wherever these parts meet again. That what is left out of a rule's
-view really does not matter to it, is held by tests: the same schedules, one by one, as `World` has.
+What comes of it is looked up wherever these parts meet again, until the world is closed. That what
+is left out of a rule's view really does not matter to it, is held by tests: the same schedules, one
+by one, as `World` has.
 """
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
-from weakref import WeakMethod
+from typing import Any, NamedTuple
 
 from chunk7.delivery.contract import Contract
 from chunk7.delivery.effects import SendControl, SendWelcome
@@ -16,12 +15,10 @@ from chunk7.simulator.explore.arrivals import Arrival
 from chunk7.simulator.explore.parts import Heard, Left, Numbers, PartNumbers, Parts
 from chunk7.simulator.explore.programs import ENDED
 from chunk7.simulator.explore.schedule import Step
-from chunk7.simulator.explore.state import Joiner, OpenWrite, ScheduleOutcome, State
+from chunk7.simulator.explore.state import Joiner, OpenWrite, ScheduleOutcome, State, put
 from chunk7.simulator.explore.stores import Stores
 from chunk7.simulator.explore.strokes import Felt
 from chunk7.simulator.explore.world import World
-
-Answer = TypeVar("Answer")
 
 PartMove = tuple[Step, Parts]
 Change = tuple[tuple[str, Any], ...]
@@ -42,6 +39,7 @@ _WRITING = ((OpenWrite(0, ENDED),),)
 _BEHIND = ((0, 0, False),)
 _CHANGED = ("channels", "stale", "started")
 """What a node's work for one client may change of what all share."""
+_OF_ALL = tuple(place for place, name in enumerate(State._fields) if name != "joiners")
 _SEEING = (SendControl, SendWelcome)
 """Effects that vouch for something: which writes have begun matters to them."""
 
@@ -58,21 +56,26 @@ class PartedWorld:
         self._changes = Numbers[Change](())
         self._feelings = Numbers[tuple[Felt, ...]](())
         self._missing: dict[bool, int] = {}
-        self._shared_moves = _once(self._share)
-        self._arrived = _once(self._arrive)
-        self._received = _once(self._receive)
-        self._sight = _once(self._see)
-        self._looks = _once(self._look)
-        self._served = _once(self._serve)
-        self._worked = _once(self._work)
-        self._misses = _once(self._miss)
-        self._changed = _once(self._change)
-        self._read = _once(self._hear)
-        self._left = _once(self._leave)
-        self._viewed = _once(self._view)
-        self._options = _once(self._strike)
-        self._felt = _once(self._feel)
-        self._harmed = _once(self._harm)
+        self._others = (Joiner(),) * world.cell.joiners
+        self._shared_moves = cache(self._share)
+        self._arrived = cache(self._arrive)
+        self._received = cache(self._receive)
+        self._sight = cache(self._see)
+        self._looks = cache(self._look)
+        self._served = cache(self._serve)
+        self._worked = cache(self._work)
+        self._misses = cache(self._miss)
+        self._changed = cache(self._change)
+        self._read = cache(self._hear)
+        self._left = cache(self._leave)
+        self._viewed = cache(self._view)
+        self._options = cache(self._strike)
+        self._felt = cache(self._feel)
+        self._harmed = cache(self._harm)
+
+    def close(self) -> None:
+        """Let go of all that was looked up, which holds the world; it can do no more."""
+        vars(self).clear()
 
     def initial(self) -> Parts:
         """The first state."""
@@ -96,18 +99,19 @@ class PartedWorld:
             else:
                 after = [self._arrived(client, arrival) for client in clients]
                 moves.append((step, (now, *after)))
+        alone = len(clients) == 1
         for place, client in enumerate(clients):
-            before, behind = clients[:place], clients[place + 1 :]
             sight = self._sight(shared, self._looks(client))
             for step, now, change in self._served(place, client, sight):
                 there = self._changed(shared, change) if change else shared
-                moves.append((step, (there, *before, now, *behind)))
+                all_now = (there, now) if alone else (there, *put(clients, place, now))
+                moves.append((step, all_now))
         return moves
 
     def optional_moves(self, parts: Parts) -> list[PartMove]:
         """What may happen now and need not."""
         shared, clients = parts[0], parts[1:]
-        if not self._parts.shared[shared].faults and not self._world.cell.company:
+        if not self._parts.shared.value(shared).faults and not self._world.cell.company:
             return []
         moves: list[PartMove] = []
         views = tuple([self._viewed(client) for client in clients])
@@ -122,14 +126,14 @@ class PartedWorld:
     # --- each of these is executed once for what it is given ---
 
     def _share(self, shared: int) -> list[tuple[Step, int, Arrival | None]]:
-        state = self._parts.shared[shared]
+        state = self._parts.shared.value(shared)
         return [
             (self._taken(step), self._parts.share(after), arrival)
             for step, after, arrival in self._world.shared_moves(state)
         ]
 
     def _arrive(self, client: int, arrival: Arrival) -> int:
-        node, reader = self._parts.clients[client]
+        node, reader = self._parts.clients.value(client)
         return self._told(*self._received(node, arrival), reader)
 
     def _receive(self, node: int, arrival: Arrival) -> Half:
@@ -143,11 +147,11 @@ class PartedWorld:
         return self._parts.clients.of((node, reader))
 
     def _see(self, shared: int, writes: bool) -> int:
-        return self._sights.of(_seen(self._parts.shared[shared], self._world.stores, writes))
+        return self._sights.of(_seen(self._parts.shared.value(shared), self._world.stores, writes))
 
     def _look(self, client: int) -> bool:
         """Whether it matters to the node's work for the client which writes have begun."""
-        program = self._parts.joiner(self._parts.clients[client][0]).program
+        program = self._parts.joiner(self._parts.clients.value(client)[0]).program
         return self._world.cell.contract is Contract.FROM_MESSAGE or (
             program != ENDED and type(self._world.programs.effect(program)) in _SEEING
         )
@@ -160,7 +164,7 @@ class PartedWorld:
         return misses
 
     def _serve(self, place: int, client: int, sight: int) -> list[tuple[Step, int, int]]:
-        node, reader = self._parts.clients[client]
+        node, reader = self._parts.clients.value(client)
         return [
             (step, self._told(after, heard, reader), change)
             for step, (after, heard), change in self._worked(
@@ -170,9 +174,8 @@ class PartedWorld:
 
     def _work(self, place: int, node: int, sight: int, misses: bool) -> list[Work]:
         """What a node may do for a client of which it only knows whether it misses anything."""
-        joiners = [Joiner()] * self._world.cell.joiners
-        joiners[place] = self._parts.joiner(node, self._missing[misses])
-        before = self._sights[sight]._replace(joiners=tuple(joiners))
+        joiner = self._parts.joiner(node, self._missing[misses])
+        before = self._sights.value(sight)._replace(joiners=put(self._others, place, joiner))
         return [
             Work(
                 self._taken(step),
@@ -183,7 +186,7 @@ class PartedWorld:
         ]
 
     def _change(self, shared: int, change: int) -> int:
-        state = self._parts.shared[shared]._replace(**dict(self._changes[change]))
+        state = self._parts.shared.value(shared)._replace(**dict(self._changes.value(change)))
         return self._parts.share(state)
 
     def _hear(self, reader: int, heard: Heard) -> tuple[int, Left | None]:
@@ -202,19 +205,19 @@ class PartedWorld:
         return self._parts.node(client._replace(fetches=fetches, has_history=left.has_history))
 
     def _view(self, client: int) -> ClientView:
-        return self._world.view(self._parts.joiner(self._parts.clients[client][0]))
+        return self._world.view(self._parts.joiner(self._parts.clients.value(client)[0]))
 
     def _strike(
         self, shared: int, views: tuple[ClientView, ...]
     ) -> list[tuple[Step, int, int, bool]]:
-        blows = self._world.shared_options(self._parts.shared[shared], views)
+        blows = self._world.shared_options(self._parts.shared.value(shared), views)
         return [
             (step, self._parts.share(after), self._feelings.of(felt), changes)
             for step, after, felt, changes in blows
         ]
 
     def _feel(self, place: int, client: int, felt: int) -> int:
-        node, reader = self._parts.clients[client]
+        node, reader = self._parts.clients.value(client)
         memory = self._parts.joiner(reader=reader).client
         after = self._harmed(place, node, memory, felt)
         return self._parts.clients.of((after, reader))
@@ -222,7 +225,7 @@ class PartedWorld:
     def _harm(self, place: int, node: int, memory: int, felt: int) -> int:
         """What is left of a node's work for a client; where that resumes it may have to say."""
         joiner = self._parts.joiner(node)._replace(client=memory)
-        return self._parts.node(self._world.felt(joiner, place, self._feelings[felt]))
+        return self._parts.node(self._world.felt(joiner, place, self._feelings.value(felt)))
 
     def _half(self, joiner: Joiner) -> Half:
         """The node's half after a step, and what its client is to hear."""
@@ -233,21 +236,6 @@ class PartedWorld:
     def _taken(self, step: Step) -> Step:
         self.effects.add(step.effect)
         return step
-
-
-def _once(rule: Callable[..., Answer]) -> Callable[..., Answer]:
-    """The rule, executed once for whatever it is given.
-
-    It does not keep the world alive, which so goes with its last user and not with a collection.
-    """
-    method = WeakMethod(rule)
-
-    def execute(*given: Any) -> Answer:
-        bound = method()
-        assert bound is not None
-        return bound(*given)
-
-    return cache(execute)
 
 
 def _seen(state: State, stores: Stores, writes: bool) -> State:
@@ -272,10 +260,9 @@ def _seen(state: State, stores: Stores, writes: bool) -> State:
 
 def _difference(before: State, after: State) -> Change:
     """What a node's work for a client has changed of what all share."""
-    changes = tuple(
-        (name, getattr(after, name))
-        for name in _CHANGED
-        if getattr(after, name) is not getattr(before, name)
-    )
-    assert after == before._replace(joiners=after.joiners, **dict(changes))
+    changed = [place for place in _OF_ALL if after[place] is not before[place]]
+    if not changed:
+        return ()
+    changes = tuple([(State._fields[place], after[place]) for place in changed])
+    assert all(name in _CHANGED for name, _ in changes), changes
     return changes

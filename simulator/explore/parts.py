@@ -4,7 +4,7 @@ A part is a small number. An event reads and changes few of them, so most states
 of parts that have met others before: `parted_world` makes the rules fast by that.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from chunk7.simulator.explore.state import Joiner, State
@@ -25,19 +25,24 @@ class Numbers(Generic[Value]):
     """Values as small numbers, in the order in which they came; from 0 on the given ones."""
 
     def __init__(self, *values: Value) -> None:
-        self._values: list[Value] = []
-        self._numbers: dict[Value, int] = {}
+        known: list[Value] = []
+        self.of: Callable[[Value], int] = _Counted(known).__getitem__
+        """The value's number."""
+        self.value: Callable[[int], Value] = known.__getitem__
+        """That of a number."""
         for value in values:
             self.of(value)
 
-    def __getitem__(self, number: int) -> Value:
-        return self._values[number]
 
-    def of(self, value: Value) -> int:
-        """The value's number."""
-        number = self._numbers.setdefault(value, len(self._values))
-        if number == len(self._values):
-            self._values.append(value)
+class _Counted(dict[Value, int]):
+    """Gives what it is asked for first the next number. What is known is found without our code."""
+
+    def __init__(self, known: list[Value]) -> None:
+        self._known = known
+
+    def __missing__(self, value: Value) -> int:
+        number = self[value] = len(self._known)
+        self._known.append(value)
         return number
 
 
@@ -84,12 +89,12 @@ class PartNumbers:
 
     def joiner(self, node: int = 0, reader: int = 0) -> Joiner:
         """A client, put together."""
-        return Joiner._make((*self.nodes[node], (), *self.readers[reader]))
+        return tuple.__new__(Joiner, (*self.nodes.value(node), (), *self.readers.value(reader)))
 
     def state(self, parts: Parts) -> State:
         """A state, put together."""
-        joiners = tuple(self.joiner(*self.clients[client]) for client in parts[1:])
-        return self.shared[parts[0]]._replace(joiners=joiners)
+        joiners = tuple(self.joiner(*self.clients.value(client)) for client in parts[1:])
+        return self.shared.value(parts[0])._replace(joiners=joiners)
 
 
 def canonical(parts: Parts) -> Parts:

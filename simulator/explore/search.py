@@ -8,7 +8,7 @@ complete schedules though only states are visited.
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -218,8 +218,13 @@ def walk(world: World, limits: SearchLimits, deadline: float) -> Search:
     Two states that differ in the names of the clients only are one: as many schedules lead on from
     either, and end in the same ways. `deadline` is an instant of time.monotonic().
     """
-    visits = _Visits(PartedWorld(world))
-    visits.walk(limits, deadline)
+    with closing(PartedWorld(world)) as parted:
+        visits = _Visits(parted)
+        visits.walk(limits, deadline)
+        return _found(visits)
+
+
+def _found(visits: "_Visits") -> Search:
     children, failed = visits.children, visits.failed()
     total, counts = ways_by_kind(children, visits.ends(), [failed[kind] for kind in Failure])
     by_steps = levels(children) if any(counts) else []
