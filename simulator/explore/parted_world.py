@@ -8,15 +8,12 @@ by one, as `World` has.
 from functools import cache
 from typing import Any, NamedTuple
 
-from chunk7.delivery.contract import Contract
-from chunk7.delivery.effects import SendControl, SendWelcome
 from chunk7.faults.fault import ClientView
 from chunk7.simulator.explore.arrivals import Arrival
 from chunk7.simulator.explore.parts import Heard, Left, Numbers, PartNumbers, Parts
-from chunk7.simulator.explore.programs import ENDED
 from chunk7.simulator.explore.schedule import Step
-from chunk7.simulator.explore.state import Joiner, OpenWrite, ScheduleOutcome, State, put
-from chunk7.simulator.explore.stores import Stores
+from chunk7.simulator.explore.sights import Looks, looks, seen
+from chunk7.simulator.explore.state import Joiner, ScheduleOutcome, State, put
 from chunk7.simulator.explore.strokes import Felt
 from chunk7.simulator.explore.world import World
 
@@ -35,13 +32,9 @@ class Work(NamedTuple):
     change: int
 
 
-_WRITING = ((OpenWrite(0, ENDED),),)
-_BEHIND = ((0, 0, False),)
 _CHANGED = ("channels", "stale", "started")
 """What a node's work for one client may change of what all share."""
 _OF_ALL = tuple(place for place, name in enumerate(State._fields) if name != "joiners")
-_SEEING = (SendControl, SendWelcome)
-"""Effects that vouch for something: which writes have begun matters to them."""
 
 
 class PartedWorld:
@@ -62,6 +55,7 @@ class PartedWorld:
         self._received = cache(self._receive)
         self._sight = cache(self._see)
         self._looks = cache(self._look)
+        self._looked = cache(self._look_for)
         self._served = cache(self._serve)
         self._worked = cache(self._work)
         self._misses = cache(self._miss)
@@ -146,15 +140,14 @@ class PartedWorld:
             node = node if left is None else self._left(node, left)
         return self._parts.clients.of((node, reader))
 
-    def _see(self, shared: int, writes: bool) -> int:
-        return self._sights.of(_seen(self._parts.shared.value(shared), self._world.stores, writes))
+    def _see(self, shared: int, at: Looks) -> int:
+        return self._sights.of(seen(self._parts.shared.value(shared), self._world.stores, at))
 
-    def _look(self, client: int) -> bool:
-        """Whether it matters to the node's work for the client which writes have begun."""
-        program = self._parts.joiner(self._parts.clients.value(client)[0]).program
-        return self._world.cell.contract is Contract.FROM_MESSAGE or (
-            program != ENDED and type(self._world.programs.effect(program)) in _SEEING
-        )
+    def _look(self, client: int) -> Looks:
+        return self._looked(self._parts.clients.value(client)[0])
+
+    def _look_for(self, node: int) -> Looks:
+        return looks(self._world, self._parts.joiner(node))
 
     def _miss(self, reader: int) -> bool:
         """Whether the client knows of a hole."""
@@ -236,26 +229,6 @@ class PartedWorld:
     def _taken(self, step: Step) -> Step:
         self.effects.add(step.effect)
         return step
-
-
-def _seen(state: State, stores: Stores, writes: bool) -> State:
-    """The state as far as a node's work for a client depends on it, the rest made alike.
-
-    `writes`: it depends on what has been written, and not only on whether something is to be.
-    """
-    replica, stale = state.replica, state.stale
-    if replica is not None:
-        pending = _BEHIND if replica.pending else ()
-        replica = replica._replace(store=stores.kept(replica.store), pending=pending)
-    return state._replace(
-        store=stores.kept(state.store),
-        writers=state.writers if writes else _WRITING if any(state.writers) else (),
-        undetermined=0,
-        faults=(),
-        before=(),
-        stale=stale and stale._replace(store=stores.kept(stale.store)),
-        replica=replica,
-    )
 
 
 def _difference(before: State, after: State) -> Change:

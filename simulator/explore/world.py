@@ -72,12 +72,12 @@ class World:
         self.stores = Stores(cell.stream_max_entries)
         self.channels = Channels(cell.hub, subscriptions_end=subscriptions_end(cell))
         self._connections = Connections(self.stores, self.channels, self.reception)
-        self._service = Service(
+        self.service = Service(
             cell, self.programs, self.stores, self.channels, self.reception, endless
         )
         self._production = Production(cell, self.programs, self.stores, blind)
         self._strokes = strokes = Strokes(
-            cell, self.programs, self.stores, self.channels, self._service, self._production
+            cell, self.programs, self.stores, self.channels, self.service, self._production
         )
         self.view, self.felt = strokes.view, strokes.felt
         self._nodes = 1 + sum(STRIKES[name].moves_client for name in cell.faults)
@@ -85,7 +85,7 @@ class World:
     def initial(self) -> State:
         """Nothing written, nobody there."""
         replica = self.cell.replica
-        joiner = self._service.newcomer()
+        joiner = self.service.newcomer()
         return State(
             store=0,
             writers=self._production.begin(),
@@ -116,7 +116,7 @@ class World:
 
     def client_moves(self, state: State, place: int) -> Iterator[Move]:
         """What one client, its join and its node may do for it; it has heard no new frame yet."""
-        return self._service.moves(state, place, state.joiners[place])
+        return self.service.moves(state, place, state.joiners[place])
 
     def optional_moves(self, state: State) -> Iterator[Move]:
         """What may happen now and need not: a schedule is complete without it."""
@@ -176,7 +176,7 @@ class World:
 
     def received(self, joiner: Joiner, arrival: Arrival) -> Joiner:
         """The client after something has come to a node, which may be its own."""
-        return received(self._service, self.reception, joiner, arrival)
+        return received(self.service, self.reception, joiner, arrival)
 
     def _hear(self, state: State) -> State:
         if not any(joiner.hearing for joiner in state.joiners):
