@@ -58,6 +58,11 @@ CELLS = {
         "sequence_gap_fill", "atomic_lua", joiners=2, faults=("client_leave", "node_kill")
     ),
     "unsubscribes": MUTANTS["subscribes_anew_for_the_client"].cell(),
+    "newest": MUTANTS["dollar_reread"].cell(),
+    "poked": MUTANTS["pokes_before_it_saves"].cell(),
+    "tail": MUTANTS["reads_the_tail_last"].cell(),
+    "starts": MUTANTS["starts_before_it_listens"].cell(),
+    "vouches": MUTANTS["vouches_for_what_it_read"].cell(2),
     "waits": MUTANTS["waits_for_replicas_too_early"].cell(2),
     "writers": cell(
         "subscribe_then_history",
