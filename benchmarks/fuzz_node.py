@@ -12,7 +12,6 @@ its memory, descriptors and tasks at the end are those after the first quarter.
 import argparse
 import asyncio
 import contextlib
-import dataclasses
 import json
 import random
 import re
@@ -26,6 +25,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from websockets.asyncio.client import connect
 
 from benchmarks.bad_inputs import CLOSE, Attack, End, attacks
@@ -130,8 +130,8 @@ class Fuzzed:
         return [f"{line} (seed {self.seed})" for line, is_so in checks.items() if is_so]
 
     def document(self) -> dict[str, object]:
-        """As JSON."""
-        values = dataclasses.asdict(self) | {"strange_commands": sorted(self.strange_commands)}
+        """As JSON. `dataclasses.asdict` would count the items of a Counter, as tuples."""
+        values: dict[str, object] = msgspec.to_builtins(self, order="sorted")
         return values | {"growth": self.growth, "faults": self.faults()}
 
 

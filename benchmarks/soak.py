@@ -12,7 +12,6 @@ has every chunk, and memory, descriptors and tasks of the nodes and the store ar
 import argparse
 import asyncio
 import contextlib
-import dataclasses
 import json
 import random
 import statistics
@@ -25,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
@@ -97,8 +97,9 @@ class Soaked:
         return [f"{line} (seed {self.seed})" for line in wrong]
 
     def document(self) -> dict[str, object]:
-        """As JSON."""
-        return dataclasses.asdict(self) | {"faults": self.faults()}
+        """As JSON. `dataclasses.asdict` would count the items of a Counter, as tuples."""
+        values: dict[str, object] = msgspec.to_builtins(self)
+        return values | {"faults": self.faults()}
 
 
 def soak(seconds: float, seed: int, mishap_every_s: float = MISHAP_EVERY_S) -> Soaked:

@@ -1,5 +1,6 @@
 """Seeded bad inputs against a real node; `make fuzz` has the long run of the same."""
 
+import json
 from collections import Counter
 from itertools import islice
 
@@ -29,6 +30,15 @@ def test_what_must_not_be_is_said_with_the_seed() -> None:
         "tasks: 12, then 99 (seed 7)",
         "the node ended with 1 (seed 7)",
     ]
+
+
+def test_its_document_is_json() -> None:
+    level = Level(100, 16, 12)
+    done = Fuzzed(7, Counter(text=3), levels=[level, level], strange_commands={"b", "a"})
+    document = json.loads(json.dumps(done.document()))
+    assert document["inputs"] == {"text": 3}
+    assert document["strange_commands"] == ["a", "b"]
+    assert (document["growth"], len(document["faults"])) == (1.0, 2)
 
 
 @pytest.mark.live

@@ -1,5 +1,8 @@
 """Flat and lossless over two minutes of joins and mishaps; `make soak` has the half hour."""
 
+import json
+from collections import Counter
+
 import pytest
 
 from benchmarks.soak import CHUNKS, Line, Soaked, fitted, soak
@@ -20,6 +23,15 @@ def test_what_is_not_flat_or_lost_is_said_with_the_seed() -> None:
         "n1 files: from 16.0 to 27.0, more than 26.0 (seed 3)",
         "n1 tasks: from 12.0 to 23.0, more than 22.0 (seed 3)",
     ]
+
+
+def test_its_document_is_json() -> None:
+    """Half an hour was lost at its end: `asdict` had counted the items of a Counter, as tuples."""
+    done = Soaked(3, mishaps=Counter(silence=2), lines={"n1 files": Line(16, 25)})
+    document = json.loads(json.dumps(done.document()))
+    assert document["mishaps"] == {"silence": 2}
+    assert document["lines"] == {"n1 files": [16, 25]}
+    assert document["faults"] == []
 
 
 @pytest.mark.live
