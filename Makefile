@@ -44,7 +44,7 @@ CLUSTERS := live or docker or gallery
 CLUSTER_FILES = $(shell grep -rlE 'mark\.(live|docker|gallery)\b' tests --include='test_*.py' | sort)
 
 # Tests that start no cluster take what is left over of the processor: a part of a cluster that wakes
-# up goes first, at once, and so is not disturbed by them.
+# up goes first, at once, and so is not disturbed by them. One may get nothing for minutes.
 LEFT_OVER := $(shell command -v chrt > /dev/null && echo chrt --idle 0 || echo nice -n 19)
 BESIDE := --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
 
@@ -58,11 +58,11 @@ test: check
 endif
 
 test-left-over: $(VENV)/dev.stamp
-	$(LEFT_OVER) $(MAKE) test-quick WORKERS=2
+	$(LEFT_OVER) $(MAKE) test-quick WORKERS=2 PATIENCE='--timeout 400'
 
 WORKERS := auto
 test-quick: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) --durations 12 -m "not ($(CLUSTERS))"
+	$(BIN)/python -m pytest -n $(WORKERS) $(PATIENCE) --durations 12 -m "not ($(CLUSTERS))"
 
 # BEFORE_DOCKER: a command that waits for what the later parts need and somebody else is making.
 test-clusters: $(VENV)/dev.stamp
