@@ -4,7 +4,7 @@
 # make test-quick    the tests that start no cluster; make test-clusters: the others, in four parts
 #                    (test-live, test-gallery, test-measured, test-docker)
 # make gallery       measure the relays of examples/ beside what docs/gallery.md says of them; MEMBER=
-# make bench         every measurement of docs/performance.md beside its peers, twenty minutes; ARGS=
+# make bench         every measurement of docs/performance.md beside its peers, half an hour; ARGS=
 # make peers         what these peers need, in build/peers
 # make steer         force every interleaving on the naive FastAPI relay of examples/, and on the mended one
 # make gallery-env   what they need: .venv-gallery, and node_modules of those in Node

@@ -20,24 +20,23 @@ from docs.make_performance import Measured
 
 RESULTS = make_performance.RESULTS
 WITHIN_S = 1_800.0
-PARTS = {
-    "relays": "--rounds",
-    "load_generators": "--rounds",
-    "analysis_scale": "--rounds",
-    "simulate": "--rounds",
-    "explore": "--rounds",
-    "start_up": "--rounds",
-    "end_to_end": None,
-    "growth": "--rounds",
-}
-"""Modules beside this one, and how each is told the rounds; None: it makes one."""
+PARTS = (
+    "relays",
+    "load_generators",
+    "analysis_scale",
+    "simulate",
+    "explore",
+    "start_up",
+    "end_to_end",
+    "growth",
+)
+"""Modules beside this one."""
 
 
 def measure(part: str, rounds: int, path: Path) -> Measured | None:
     """What it has measured, or None if it failed; what it says goes to our stdout and stderr."""
-    option = PARTS[part]
-    told = [option, str(rounds)] if option else []
-    command = [sys.executable, "-m", f"benchmarks.{part}", *told, "--json", str(path)]
+    told = ("--rounds", str(rounds), "--json", str(path))
+    command = [sys.executable, "-m", f"benchmarks.{part}", *told]
     print(f"\n== {part}", flush=True)
     try:
         done = subprocess.run(command, cwd=rows.ROOT, timeout=WITHIN_S, check=False)
@@ -45,7 +44,7 @@ def measure(part: str, rounds: int, path: Path) -> Measured | None:
         return None
     if done.returncode:
         return None
-    return Measured(rounds if option else 1, rows.read(path))
+    return Measured(rounds, rows.read(path))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
