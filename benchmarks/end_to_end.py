@@ -116,7 +116,10 @@ def main(arguments: Sequence[str] | None = None) -> list[rows.Row]:
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
-    rounds = [[measure(*step) for step in STEPS] for _ in range(given.rounds)]
+    rounds: list[list[Step]] = []
+    for number in range(1, given.rounds + 1):
+        sys.stderr.write(f"round {number} of {given.rounds}\n")
+        rounds.append([measure(*step) for step in STEPS])
     steps = [together(runs) for runs in zip(*rounds, strict=True)]
     print("| users | chunks/s each | verified/s | valid | why not |\n|---|---|---|---|---|")
     for step in steps:
