@@ -55,7 +55,6 @@ def process(*arguments: object) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-m", "chunk7", "explore", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
 

@@ -1,6 +1,7 @@
 """What each fault does to the orderings that are lossless without it."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from explore_kit import PAIRS
@@ -19,12 +20,18 @@ from chunk7.simulator.explore.world import World, replay
 WIDEST = ("producer_zombie", "store_failover_behind")
 
 
+@cache  # asked for with every fault
+def calm(cell: ExploreCell) -> ExploreVerdict:
+    """Without a fault."""
+    return explore(cell).verdict
+
+
 def survivors(fault: str) -> set[str]:
     """The connect orderings that lose nothing under it, with any producer safe without it.
 
     Whether the client, when it has to join again, resumes or starts over; of two clients those who
-    stay. Under the
-    widest faults the producers of one command only: others have a hundred times as many states.
+    stay. Under the widest faults the producers of one command only: others have a hundred times as
+    many states.
     """
     verdicts: dict[str, set[str]] = {}
     for connect, write in PAIRS:
@@ -32,7 +39,7 @@ def survivors(fault: str) -> set[str]:
             continue
         others = isinstance(STRIKES[fault], StrikesOthers)
         cell = ExploreCell(connect, write, *((1, 2) if others else (2, 1)))
-        if explore(cell).verdict == ExploreVerdict.LOSSLESS:
+        if calm(cell) == ExploreVerdict.LOSSLESS:
             for struck in replace(cell, faults=(fault,)).with_each_client():
                 verdicts.setdefault(connect.name, set()).add(str(explore(struck).verdict))
     return {name for name, words in verdicts.items() if words == {"lossless"}}

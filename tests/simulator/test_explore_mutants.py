@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,15 @@ def fails(cell: ExploreCell, kind: Failure) -> bool:
     return kind in kinds(cell)
 
 
-def kinds(cell: ExploreCell) -> set[Failure]:
+def kinds(cell: ExploreCell) -> frozenset[Failure]:
     """In which ways some schedule fails; no counter-examples are sought."""
     search = walk(World(cell, blind=True), SearchLimits(), math.inf)
     assert search.complete
-    return {kind for kind in Failure if getattr(search.tally, kind)}
+    return frozenset(kind for kind in Failure if getattr(search.tally, kind))
+
+
+kinds_of_sound = cache(kinds)
+"""Several mutants should have been the same."""
 
 
 @pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if mutant.only])
@@ -82,7 +87,7 @@ def test_nothing_else_catches_it_that_what_it_should_have_been_survives(name: st
     survived = 0
     for terms in other_terms(mutant):
         sound = ExploreCell(*mutant.sound, chunks=2, joiners=mutant.joiners, **terms)
-        if not fails(sound, mutant.fails):
+        if mutant.fails not in kinds_of_sound(sound):
             survived += 1
             cell = replace(mutant.cell(max(mutant.chunks, 2)), **{**bare, **terms})
             assert (terms, fails(cell, mutant.fails)) == (terms, False)

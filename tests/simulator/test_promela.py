@@ -44,7 +44,7 @@ def spin_finds(cell: ExploreCell, kind: Failure, folder: Path) -> bool:
     (folder / "cell.pml").write_text(promela(cell))
 
     def done(*words: str) -> str:
-        run = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=60)
+        run = subprocess.run(words, cwd=folder, capture_output=True, text=True)
         assert run.returncode == 0, run.stdout + run.stderr
         return run.stdout
 
