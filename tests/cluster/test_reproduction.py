@@ -387,7 +387,7 @@ def chunk7(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """
     command = [sys.executable, "-m", "chunk7", *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ)
+        command, capture_output=True, text=True, check=False, env=dict(os.environ)
     )
 
 

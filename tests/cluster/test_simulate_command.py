@@ -51,7 +51,7 @@ def said(done: "subprocess.CompletedProcess[str]") -> list[str]:
 def process(*arguments: str) -> str:
     """The stdout of a process of its own."""
     words = [sys.executable, "-m", "chunk7", "simulate", *FEW, *arguments]
-    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 def test_by_default_it_simulates_the_cells_of_a_run(document: Document) -> None:

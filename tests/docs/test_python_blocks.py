@@ -134,7 +134,6 @@ def recorded(block: int, folder: Path, *arguments: str) -> list[Any]:
     done = subprocess.run(
         [sys.executable, str(script), *arguments],
         stdout=subprocess.PIPE,
-        timeout=30,
         check=True,
         encoding="utf-8",
     )

@@ -75,7 +75,6 @@ def chunk7(folder: Path, program: str, *words: str) -> str:
         env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
-        timeout=100,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -89,7 +89,6 @@ def test_no_color_holds(monkeypatch: pytest.MonkeyPatch) -> None:
             words,
             capture_output=True,
             text=True,
-            timeout=60,
             env={**os.environ, "FORCE_COLOR": "1", "TERM": "xterm", name: "1"},
         ).stdout
         for name in ("NO_COLOR", "UNRELATED")

@@ -36,7 +36,6 @@ def pressed(module: str, *words: str) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-c", PRESSED.format(module=module, words=words)],
         capture_output=True,
         text=True,
-        timeout=60,
     )
 
 
@@ -57,9 +56,7 @@ def test_who_is_to_ignore_it_ignores_it() -> None:
     """A shell has its background jobs ignore Ctrl-C."""
     code = PRESSED.format(module="chunk7.cli", words=("--version",))
     ignoring = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + code
-    ended = subprocess.run(
-        [sys.executable, "-c", ignoring], capture_output=True, text=True, timeout=60
-    )
+    ended = subprocess.run([sys.executable, "-c", ignoring], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "went on\n")
     assert ended.stdout.startswith("chunk7 ")
 
@@ -75,11 +72,11 @@ def test_ctrl_c_in_a_terminal_is_one_line_although_it_reaches_a_child_too(tmp_pa
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not began.exists() and time.monotonic() < deadline:
         time.sleep(0.01)  # poll, bounded by the deadline
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=300)
     assert (process.returncode, out, err) == (130, "", "chunk7: stopped by SIGINT\n")
 
 
@@ -92,5 +89,5 @@ def test_a_reader_that_has_seen_enough_is_no_error(words: list[str]) -> None:
     )
     os.close(writer)
     os.close(reader)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (141, "")
