@@ -21,6 +21,13 @@ def instants(begun_s: float, whole_s: float, fewest: int) -> list[float]:
     return [round(begun_s + (number + rng.random()) * part_s, 3) for number in range(count)]
 
 
+def came_before_ours(code: int, said: str) -> bool:
+    """Whether Python had not come to our first line: half a second on a busy machine. Then
+    what it says of Ctrl-C is its own, and no file of ours is in it.
+    """
+    return code in (1, *STOPPED) and "KeyboardInterrupt" in said and "/chunk7/" not in said
+
+
 def assert_readable(folder: Path, call: Call) -> None:
     """It can be reported on; valid is only what streamed to its end, and nothing is half there.
 
