@@ -63,12 +63,27 @@ def adapter(folder: Path, connect: str, start: bool = True) -> Path:
     return file
 
 
+Results = dict[tuple[str, str], dict[str, Any]]
+"""By cell what steer says."""
+
+
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict[str, Any]]:
-    """By cell what steer says; the commands run at once, as they mostly wait."""
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Somebody else's work on the machine makes a schedule undetermined, which is the right answer
+    but not what is tested here: its ordering is forced once more, and a third time.
+    """
+    found, connects = Results(), set(WRITES)
+    for _ in range(3):
+        found |= forced({connect: tmp_path_factory.mktemp(connect) for connect in connects})
+        late = {cell for cell in found if found[cell]["metrics"]["undetermined_schedules"]}
+        connects = {connect for connect, _ in late}
+    return found
+
+
+def forced(folders: dict[str, Path]) -> Results:
+    """The commands run at once, as they mostly wait."""
     running = {}
-    for connect in WRITES:
-        folder = tmp_path_factory.mktemp(connect)
+    for connect, folder in folders.items():
         words = ("steer", "--target", adapter(folder, connect), *QUICK, "--json")
         command = [*CHUNK7, *map(str, words)]
         running[connect] = subprocess.Popen(
@@ -84,7 +99,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], d
 
 @pytest.mark.parametrize(("connect", "write"), CELLS)
 def test_the_forced_nodes_and_the_explored_orderings_agree(
-    results: dict[tuple[str, str], dict[str, Any]], connect: str, write: str
+    results: Results, connect: str, write: str
 ) -> None:
     explored = explored_pair(CONNECT_ORDERINGS[connect], WRITE_ORDERINGS[write], {}, lambda: None)[
         1
