@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.measured]  # it leaves nothing for others
 
 PAIR = ("--connect", "buffered_merge", "--write", "atomic_lua")
 FAR_TOO_MUCH = ("--users", "800", "--chunk-rate", "2000", "--duration", "2", "--nodes", "1")
