@@ -37,9 +37,9 @@ run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
 
 # What is measured, and what runs in containers, has the machine to itself. Other tests with servers of
-# their own wait two thirds of the time: three files of them run at a time, and the soak beside them,
-# which waits nearly all of it; then two members of the gallery at a time, which are measured, too: of
-# three some had to be run again and again, as their runs were not valid.
+# their own wait two thirds of the time: two files of them run at a time, and the soak beside them,
+# which waits nearly all of it; of three, some run or other was not valid on two slow cores. Then two
+# members of the gallery at a time, which are measured, too: of three some had to be run again and again.
 CLUSTERS := live or docker or gallery
 CLUSTER_FILES = $(shell grep -rlE 'mark\.(live|docker|gallery)\b' tests --include='test_*.py' | sort)
 
@@ -74,7 +74,7 @@ test-clusters: $(VENV)/dev.stamp
 
 # To collect those files alone takes a worker less time than to collect all.
 test-live: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 12 \
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12 \
 	  -m "live and not measured and not docker" $(CLUSTER_FILES)
 
 test-gallery: $(VENV)/dev.stamp
