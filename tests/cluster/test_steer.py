@@ -97,6 +97,7 @@ def forced(folders: dict[str, Path]) -> Results:
     }
 
 
+@pytest.mark.timeout(300)  # of which the first has all that `results` takes
 @pytest.mark.parametrize(("connect", "write"), CELLS)
 def test_the_forced_nodes_and_the_explored_orderings_agree(
     results: Results, connect: str, write: str
