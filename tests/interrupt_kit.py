@@ -9,8 +9,12 @@ from pathlib import Path
 import pandas as pd
 from call_kit import Call
 
+import chunk7
+
 STOPPED = (130, -signal.SIGINT)
 """The second is what Python makes of it where it came in the midst of an import; 130 to a shell."""
+OURS = str(Path(chunk7.__file__).parent)
+"""Where our files are, as a traceback names them."""
 _SEED = 13
 
 
@@ -25,7 +29,7 @@ def came_before_ours(code: int, said: str) -> bool:
     """Whether Python had not come to our first line: half a second on a busy machine. Then
     what it says of Ctrl-C is its own, and no file of ours is in it.
     """
-    return code in (1, *STOPPED) and "KeyboardInterrupt" in said and "/chunk7/" not in said
+    return code in (1, *STOPPED) and "KeyboardInterrupt" in said and OURS not in said
 
 
 def assert_readable(folder: Path, call: Call) -> None:

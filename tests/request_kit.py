@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-WITHIN_S = 60.0
+WITHIN_S = 10.0
 
 
 def raw_status(port: int, request: str) -> int:

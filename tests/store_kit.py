@@ -16,7 +16,7 @@ from chunk7.cluster.deployments.binaries import valkey_server
 from chunk7.cluster.deployments.probes import free_ports
 
 HOST = "127.0.0.1"
-DEADLINE_S = 60.0
+DEADLINE_S = 20.0
 
 
 class Server:

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.live
 RUN = ("--duration", "1", "--connect", "history_then_subscribe", "--write", "atomic_lua")
 
 
-# A tenth of a second after its start the interpreter is there; before, Ctrl-C is its own
-# (`chunk7.__main__`). The whole run takes about five.
+# A tenth of a second after its start the interpreter is there, on a busy machine later; before,
+# Ctrl-C is its own (`chunk7.__main__`). The whole run takes about five.
 @pytest.mark.parametrize("instant_s", instants(begun_s=0.1, whole_s=5.0, fewest=3))
 def test_ctrl_c_leaves_a_readable_folder_and_no_process(
     tmp_path: Path, call: Call, instant_s: float

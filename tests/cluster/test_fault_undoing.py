@@ -142,7 +142,7 @@ async def all_of(folder: Path, cluster: Pictured, timetables: Timetables) -> Non
     """Conduct these until enough has been seen."""
     controls: Any = cluster
     with fault_records(folder) as records:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(30):
             with contextlib.suppress(SeenEnoughError):
                 await follow_timetables(controls, timetables, records)
 

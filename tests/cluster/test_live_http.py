@@ -23,7 +23,7 @@ from chunk7.cluster.status.delivery import DeliveryService
 from chunk7.cluster.status.metrics import JudgeMetrics
 
 TRAITS = {BUG.connect: Traits(), FIX.connect: Traits(merges=True)}
-WITHIN_S = 60.0
+WITHIN_S = 10.0
 ORDER = ["connect", "write", "cause", "quantile"]
 
 

@@ -42,7 +42,7 @@ async def test_without_a_terminal_each_cell_is_a_line_once_there_is_a_timetable(
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         following = follow(partial(timetable_of, url), CELLS, Console(file=output, width=100))
-        await asyncio.wait_for(following, 60)
+        await asyncio.wait_for(following, 30)
     finally:
         await runner.cleanup()
     assert output.getvalue().splitlines() == [

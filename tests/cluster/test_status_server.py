@@ -16,7 +16,7 @@ from chunk7.cluster.status.server import Health, StatusOptions, check, parse_opt
 from chunk7.delivery.errors import UsageError
 
 HOST = "127.0.0.1"
-WITHIN_S = 60.0
+WITHIN_S = 10.0
 
 
 @contextlib.asynccontextmanager

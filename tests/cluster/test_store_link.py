@@ -13,7 +13,7 @@ from chunk7.cluster.deployments.store_link import RespFrames, StoreLink, serve
 from chunk7.wire.origins import origins_of
 
 HOST = "127.0.0.1"
-WITHIN_S = 60.0
+WITHIN_S = 5.0
 
 
 @dataclass

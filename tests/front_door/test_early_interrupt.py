@@ -72,11 +72,11 @@ def test_ctrl_c_in_a_terminal_is_one_line_although_it_reaches_a_child_too(tmp_pa
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 100
     while not began.exists() and time.monotonic() < deadline:
         time.sleep(0.01)  # poll, bounded by the deadline
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=100)
     assert (process.returncode, out, err) == (130, "", "chunk7: stopped by SIGINT\n")
 
 
@@ -89,5 +89,5 @@ def test_a_reader_that_has_seen_enough_is_no_error(words: list[str]) -> None:
     )
     os.close(writer)
     os.close(reader)
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=100)
     assert (process.returncode, err) == (141, "")

@@ -106,7 +106,7 @@ async def test_who_leaves_says_so_to_the_server(chat: Chat) -> None:
     visit.leave()
     visit.leave()  # twice is once
     await visit.finished
-    async with asyncio.timeout(LONG_S):
+    async with asyncio.timeout(10):
         while not chat.left_with:  # noqa: ASYNC110
             await asyncio.sleep(0.01)  # poll, bounded by the deadline
     assert chat.left_with == [1000]
@@ -148,14 +148,14 @@ async def test_who_leaves_before_it_was_let_in_is_gone_at_once(scheme: str) -> N
         url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         visit = start_visit(make_adapter(url), JOIN, LONG_S)
         visit.leave()  # its thread may not even have begun
-        async with asyncio.timeout(LONG_S):
+        async with asyncio.timeout(10):
             assert await visit.finished == "left"
         with pytest.raises(WrongAnswer, match="not opened: left"):
             await visit.opened
         visit = start_visit(make_adapter(url), JOIN, LONG_S)
         with await asyncio.to_thread(_asked, listener):
             visit.leave()
-            async with asyncio.timeout(LONG_S):
+            async with asyncio.timeout(10):
                 assert await visit.finished == "left"
 
 
@@ -252,7 +252,7 @@ async def test_a_hundred_visits_leave_no_file_and_no_thread_behind() -> None:
         await visits(2)
         files, threads = held()
         await visits(100)
-        async with asyncio.timeout(LONG_S):
+        async with asyncio.timeout(10):
             while held()[0] > files or held()[1] > threads:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)  # poll, bounded: the last of them may just be ending
 

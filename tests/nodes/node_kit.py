@@ -31,7 +31,7 @@ from chunk7.wire.frames import HeartbeatFrame, decode_server_frame
 from chunk7.wire.records import ReadBack, read_back
 from chunk7.wire.store.store import Store
 
-DEADLINE_S = 60.0
+DEADLINE_S = 10.0
 
 
 @dataclass

@@ -36,7 +36,7 @@ class OwnStore:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(10):
             while True:
                 try:
                     return await Store.open(self.url, "test")

@@ -60,7 +60,7 @@ async def asked(node: RunningNode, order: str, origin: str | None = None) -> Any
     url = f"ws://127.0.0.1:{node.port}/demo/answer"
     async with connect(url, compression=None, origin=origin) as connection:  # type: ignore[arg-type]
         await connection.send(order)
-        return json.loads(await asyncio.wait_for(connection.recv(), 60))
+        return json.loads(await asyncio.wait_for(connection.recv(), 10))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ async def test_a_name_that_is_no_file_of_the_page_is_not_found(
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())  # no client tidies the path
-    answer = await asyncio.wait_for(reader.read(), 60)
+    answer = await asyncio.wait_for(reader.read(), 10)
     writer.close()
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert answer.endswith(b"\r\n\r\nthe page is /demo\n")

@@ -187,7 +187,7 @@ async def test_a_connection_lost_while_it_is_taken_up_ends_that_whoever_left_mea
     hub.leave(listener)
     second.lost.set_result(None)
     with pytest.raises(StoreLost):
-        await asyncio.wait_for(connecting, 60)
+        await asyncio.wait_for(connecting, 2)
 
 
 # --- through a node ---

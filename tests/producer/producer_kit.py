@@ -29,7 +29,7 @@ from chunk7.wire.recorder import Recorder
 from chunk7.wire.records import read_back
 from chunk7.wire.store.link import Link
 
-DEADLINE_S = 60.0
+DEADLINE_S = 20.0
 AS_JSON = {"Content-Type": "application/json"}
 ANSWERS = (
     Answer("even", tuple("abcdefgh"), np.arange(1.0, 9.0) * 100),

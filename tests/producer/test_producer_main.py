@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from producer_kit import AS_JSON, DEADLINE_S, a_plan, until
+from producer_kit import AS_JSON, a_plan, until
 
 from chunk7.delivery.errors import RecordError, UsageError
 from chunk7.producer.options import parse_options
@@ -32,6 +32,10 @@ def forgets(chunk):
 """
 
 
+WITHIN_S = 60.0
+"""A process imports first, which may take long beside other tests."""
+
+
 async def start(*arguments: object) -> asyncio.subprocess.Process:
     """`python -m chunk7.producer`."""
     return await asyncio.create_subprocess_exec(
@@ -46,7 +50,7 @@ async def start(*arguments: object) -> asyncio.subprocess.Process:
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int, str, str]:
     """(exit code, stdout, stderr) of a process that ends by itself."""
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(WITHIN_S):
         out, err = await process.communicate()
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
@@ -55,7 +59,7 @@ async def ended(process: asyncio.subprocess.Process) -> tuple[int, str, str]:
 async def address_of(process: asyncio.subprocess.Process) -> str:
     """Where a served producer listens, as it says itself."""
     assert process.stderr is not None
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(WITHIN_S):
         while line := (await process.stderr.readline()).decode():
             if "listening on" in line:
                 return f"http://{line.split()[-1]}"

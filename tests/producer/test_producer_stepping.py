@@ -43,7 +43,7 @@ class Watched:
         self.client = client
         self._heard = client.pubsub(ignore_subscribe_messages=True)
         self._heard.subscribe(channel)
-        self._heard.get_message(timeout=60)  # the confirmation
+        self._heard.get_message(timeout=10)  # the confirmation
         self._monitor = client.monitor()
         self._monitor.__enter__()
 

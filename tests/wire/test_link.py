@@ -118,7 +118,7 @@ async def test_a_server_that_takes_no_more_does_not_hold_up_the_end() -> None:
     server = await asyncio.start_server(deaf, "127.0.0.1", 0)
     link = await Link.open(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     waiting = link.send("SET", "k", b"v" * 100_000_000)
-    await asyncio.wait_for(link.close(), 60)
+    await asyncio.wait_for(link.close(), 10)
     with pytest.raises(StoreLost):
         await waiting
     ended.set()

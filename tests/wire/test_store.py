@@ -204,7 +204,7 @@ class OnServer:
 
     async def _ask(self, name: str, command: str, channel: str) -> None:
         self._subscribers[name].push(command.upper(), channel)
-        while (push := await asyncio.wait_for(self._pushes[name].get(), 60))[0] != command.encode():
+        while (push := await asyncio.wait_for(self._pushes[name].get(), 10))[0] != command.encode():
             self._received[name].append(decode_chunk(push[2]))
 
 

@@ -111,7 +111,7 @@ def test_a_command_begins_anew_without_the_password_it_was_given(
         text=True,
         env=environment,
     )
-    out, _ = process.communicate(timeout=300)
+    out, _ = process.communicate(timeout=100)
     assert out.startswith(f"{process.pid} ")
     assert (url in out.partition("]")[0]) == shown
     assert out.rstrip().endswith(in_environment)

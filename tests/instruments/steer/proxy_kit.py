@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from chunk7.instruments.steer.proxy import Interceptor, Passage, Proxy, Push
 
-DEADLINE_S = 60.0
+DEADLINE_S = 20.0
 
 
 def resp(*words: bytes | str | int) -> bytes:

@@ -64,7 +64,7 @@ async def test_a_chunk_that_is_not_yet_written_is_not_owed_and_ends_with_the_try
     answers.write()
     await asyncio.sleep(0)
     assert answers.expected([]) == []
-    await asyncio.wait_for(answers.end(), 60)
+    await asyncio.wait_for(answers.end(), 5)
     assert producer.closed
     assert producer.began in ([], ["chunk 1. "])
 
