@@ -1,7 +1,7 @@
 # make run           set up, then the main job: every ordering on a local cluster, a table, a run folder
 # make test          set up, then lint, types and every test
 # make check         lint and types only
-# make test-quick    the tests that start no cluster; make test-clusters: the others, in four parts
+# make test-quick    the tests without a clock; make test-clusters: the others, in four parts
 #                    (test-live, test-gallery, test-measured, test-docker)
 # make gallery       measure the relays of examples/ beside what docs/gallery.md says of them; MEMBER=
 # make bench         every measurement of docs/performance.md beside its peers, half an hour; ARGS=
@@ -40,11 +40,12 @@ run: $(VENV)/run.stamp
 # their own wait two thirds of the time: two files of them run at a time, and the soak beside them,
 # which waits nearly all of it; of three, some run or other was not valid on two slow cores. Then two
 # members of the gallery at a time, which are measured, too: of three some had to be run again and again.
-CLUSTERS := live or docker or gallery
-CLUSTER_FILES = $(shell grep -rlE 'mark\.(live|docker|gallery)\b' tests --include='test_*.py' | sort)
+CLUSTERS := live or clocked or docker or gallery
+CLUSTER_FILES = $(shell grep -rlE 'mark\.(live|clocked|docker|gallery)\b' tests --include='test_*.py' | sort)
 
-# Tests that start no cluster take what is left over of the processor: a part of a cluster that wakes
-# up goes first, at once, and so is not disturbed by them. One may get nothing for minutes.
+# Tests that only compute take what is left over of the processor: a part of a cluster that wakes up
+# goes first, at once, and so is not disturbed by them. One may get nothing for minutes, and a server
+# would give up meanwhile: tests with a clock in them run with the clusters.
 LEFT_OVER := $(shell command -v chrt > /dev/null && echo chrt --idle 0 || echo nice -n 19)
 BESIDE := --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
 
@@ -75,7 +76,7 @@ test-clusters: $(VENV)/dev.stamp
 # To collect those files alone takes a worker less time than to collect all.
 test-live: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12 \
-	  -m "live and not measured and not docker" $(CLUSTER_FILES)
+	  -m "(live or clocked) and not measured and not docker" $(CLUSTER_FILES)
 
 test-gallery: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 --durations 12 -m gallery tests/examples

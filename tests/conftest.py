@@ -34,12 +34,13 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(trylast=True)  # of those that were selected
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where something lasts, it begins first, then the files with most tests: workers that take a
-    file at a time, in this order, end at about the same time.
+    """Where something lasts, it begins first, then the files with most clusters, then those with
+    most tests: workers that take a file at a time, in this order, end at about the same time.
     """
     if any(map(_lasts, items)):
         tests = Counter(item.path for item in items)
-        items.sort(key=lambda item: (not _lasts(item), -tests[item.path]))
+        live = Counter(item.path for item in items if item.get_closest_marker("live"))
+        items.sort(key=lambda item: (not _lasts(item), -live[item.path], -tests[item.path]))
 
 
 def _lasts(item: pytest.Item) -> bool:

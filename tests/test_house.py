@@ -33,7 +33,7 @@ def test_no_class_is_longer_than_can_be_read_in_one_go() -> None:
 
 def test_a_mark_of_a_cluster_stands_in_the_file_whose_tests_have_it() -> None:
     """`make test-clusters` collects only files that name one; another's tests would run nowhere."""
-    marks = re.compile(r"mark\.(live|docker|gallery)\b")
+    marks = re.compile(r"mark\.(live|clocked|docker|gallery)\b")
     kits = [path for path in (ROOT / "tests").rglob("*.py") if not path.name.startswith("test_")]
     assert kits
     assert [path.name for path in kits if marks.search(path.read_text())] == []

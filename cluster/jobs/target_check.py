@@ -5,14 +5,14 @@ and the target itself, where its adapter says how it is started.
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from chunk7.cluster.deployments.parts import python
+from chunk7.cluster.deployments.parts import HOST, python
 from chunk7.cluster.deployments.started import StartedTarget
 from chunk7.cluster.jobs.interrupts import run_interruptibly
 from chunk7.delivery.errors import Chunk7Error
@@ -21,6 +21,8 @@ from chunk7.loadtest.targets.visiting import in_thread
 from chunk7.wire.store.option import ENVIRONMENT
 
 _ENDS_WITHIN_S = 5.0
+_BEGINS = ": listening on "
+"""What a producer says once it serves, and writes."""
 Result = TypeVar("Result")
 
 
@@ -40,7 +42,7 @@ def with_started(adapter: Adapter, redis: str | None, look: Callable[[Adapter], 
 
 @contextmanager
 def written_for(produce: ProduceRule, redis: str, seconds: float) -> Iterator[str]:
-    """Write one session meanwhile, as the adapter says; gives the session's id.
+    """Write one session meanwhile, as the adapter says; gives the session's id once it is written.
 
     Raises Chunk7Error with the producer's own line if it could not.
     """
@@ -55,6 +57,7 @@ def written_for(produce: ProduceRule, redis: str, seconds: float) -> Iterator[st
             "--sessions": 1,
             "--duration": f"{max(0.1, seconds):g}",
             "--history-ttl-s": produce.ttl_s,
+            "--listen": f"{HOST}:0",  # so that it says when it begins
         }
         process = subprocess.Popen(
             python("chunk7.producer", options),
@@ -64,13 +67,26 @@ def written_for(produce: ProduceRule, redis: str, seconds: float) -> Iterator[st
             text=True,
         )
         try:
-            yield f"{run}-0-0"
+            # Its imports alone may take longer than the look. Its own waits are bounded.
+            assert process.stderr is not None
+            said = list(_until_it_begins(process.stderr))
+            begun = bool(said) and _BEGINS in said[-1]
+            if begun:
+                yield f"{run}-0-0"
         finally:
             process.terminate()
             try:
-                _, said = process.communicate(timeout=_ENDS_WITHIN_S)
+                process.wait(_ENDS_WITHIN_S)
             except subprocess.TimeoutExpired:
                 process.kill()
-                _, said = process.communicate()
-    if process.returncode > 0:
-        raise Chunk7Error(said.strip().splitlines()[-1])
+                process.wait()
+        said += process.stderr
+    if process.returncode > 0 or not begun:
+        raise Chunk7Error(said[-1].strip() if said else "the producer ended without a word")
+
+
+def _until_it_begins(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield line
+        if _BEGINS in line:
+            return

@@ -15,6 +15,8 @@ from chunk7.wire.clock import boot_id, now_ns
 from chunk7.wire.plan import Cell, Plan, Timetable
 from chunk7.wire.store.link import Link
 
+pytestmark = pytest.mark.clocked
+
 CELLS = [Cell("history_then_subscribe", "atomic_lua")]
 
 

@@ -23,6 +23,8 @@ from chunk7.faults.live import Conducted
 from chunk7.wire.clock import boot_id, now_ns
 from chunk7.wire.plan import Cell, Plan, Timetable
 
+pytestmark = pytest.mark.clocked
+
 CONDUCTED = [name for name, fault in LIVE.items() if isinstance(fault, Conducted)]
 ANSWERS = {
     "SCAN": [b"0", [b"chat:history:s"]],

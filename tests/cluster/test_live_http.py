@@ -22,6 +22,8 @@ from chunk7.cluster.status import delivery as live_http
 from chunk7.cluster.status.delivery import DeliveryService
 from chunk7.cluster.status.metrics import JudgeMetrics
 
+pytestmark = pytest.mark.clocked
+
 TRAITS = {BUG.connect: Traits(), FIX.connect: Traits(merges=True)}
 WITHIN_S = 10.0
 ORDER = ["connect", "write", "cause", "quantile"]

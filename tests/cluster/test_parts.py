@@ -17,6 +17,8 @@ from chunk7.cluster.deployments.parts import Part, Process
 from chunk7.cluster.deployments.supervise import Cluster
 from chunk7.delivery.errors import Chunk7Error, PartDied
 
+pytestmark = pytest.mark.clocked
+
 SLEEPS = "import time; print('up', flush=True); time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); " + SLEEPS
 

@@ -8,6 +8,8 @@ from chunk7.cluster.deployments import probes
 from chunk7.cluster.deployments.probes import free_ports
 from chunk7.delivery.errors import Chunk7Error
 
+pytestmark = pytest.mark.clocked
+
 
 def test_a_free_port_is_none_that_the_system_gives_to_whoever_connects() -> None:
     """A node's was, between its being found and its being used: "address already in use"."""

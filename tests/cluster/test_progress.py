@@ -5,12 +5,15 @@ import io
 from functools import partial
 
 import msgspec
+import pytest
 from aiohttp import web
 from rich.console import Console
 
 from chunk7.cluster.jobs.progress import follow, timetable_of
 from chunk7.wire.clock import boot_id, now_ns
 from chunk7.wire.plan import Cell, Plan, Timetable
+
+pytestmark = pytest.mark.clocked
 
 CELLS = [Cell("history_then_subscribe", "atomic_lua"), Cell("buffered_merge", "atomic_lua")]
 ORDER = Plan(

@@ -15,6 +15,8 @@ from chunk7.cluster.deployments.probes import accepts, free_ports
 from chunk7.cluster.status.server import Health, StatusOptions, check, parse_options, serve, told
 from chunk7.delivery.errors import UsageError
 
+pytestmark = pytest.mark.clocked
+
 HOST = "127.0.0.1"
 WITHIN_S = 10.0
 

@@ -12,6 +12,8 @@ from chunk7.cluster.deployments.probes import free_ports
 from chunk7.cluster.deployments.store_link import RespFrames, StoreLink, serve
 from chunk7.wire.origins import origins_of
 
+pytestmark = pytest.mark.clocked
+
 HOST = "127.0.0.1"
 WITHIN_S = 5.0
 

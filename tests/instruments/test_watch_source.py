@@ -16,6 +16,8 @@ from chunk7.instruments.watch.patterns import Patterns
 from chunk7.instruments.watch.source import MAX_BEHIND_S, Behind
 from chunk7.instruments.watch.watching import Limits, Outcome, watch_live
 
+pytestmark = pytest.mark.clocked
+
 ALLOWED = {"hello", "auth", "select", "client|setinfo", "client|setname", "monitor", "info"}
 
 

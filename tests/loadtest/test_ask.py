@@ -20,6 +20,8 @@ from chunk7.loadtest.targets.client import (
 from chunk7.loadtest.targets.errors import Closed, Refused, WrongAnswer
 from chunk7.loadtest.targets.paths import Message
 
+pytestmark = pytest.mark.clocked
+
 JOIN = TargetJoin("s 1", 3, 4)
 
 

@@ -29,6 +29,8 @@ from chunk7.wire.frames import encode_chunk, encode_history
 from chunk7.wire.recorder import Recorder
 from chunk7.wire.tables import Via
 
+pytestmark = pytest.mark.clocked
+
 ALL = [Chunk("s", "m", seq - 1, "word", seq == 10, seq) for seq in range(1, 11)]
 Script = Callable[["Node", ServerConnection, int], None]
 

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from target_kit import soon
@@ -14,6 +15,8 @@ from websockets.uri import parse_uri
 from chunk7.loadtest.targets.errors import Closed
 from chunk7.loadtest.targets.incoming import SMALL_BYTES
 from chunk7.loadtest.targets.websocket import WebSocket
+
+pytestmark = pytest.mark.clocked
 
 
 class Parts:

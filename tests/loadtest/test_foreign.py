@@ -12,6 +12,8 @@ from chunk7.loadtest.producer_api import ProducerUnreachable
 from chunk7.loadtest.targets import foreign
 from chunk7.wire.clock import now_ns
 
+pytestmark = pytest.mark.clocked
+
 LEAVE_MS = 60_000
 
 

@@ -27,6 +27,8 @@ from websockets.utils import accept_key
 from chunk7.loadtest.targets.errors import Closed
 from chunk7.loadtest.targets.websocket import connect
 
+pytestmark = pytest.mark.clocked
+
 LAST = Sent(CLOSE, b"\x03\xe8")
 
 

@@ -24,6 +24,8 @@ from chunk7.loadtest.targets.incoming import Payload
 from chunk7.loadtest.targets.paths import Message
 from chunk7.loadtest.targets.websocket import WebSocket, connect
 
+pytestmark = pytest.mark.clocked
+
 
 @contextlib.contextmanager
 def serving(handler: Callable[[ServerConnection], None], **options: object) -> Iterator[str]:

@@ -18,6 +18,8 @@ from chunk7.loadtest.targets.errors import Refused, WrongAnswer
 from chunk7.loadtest.targets.paths import Message
 from chunk7.loadtest.targets.socketio import with_query
 
+pytestmark = pytest.mark.clocked
+
 JOIN = TargetJoin("s1", 1, 2)
 
 

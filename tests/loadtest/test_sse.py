@@ -27,6 +27,8 @@ from chunk7.loadtest.targets.errors import (
 )
 from chunk7.loadtest.targets.paths import Message
 
+pytestmark = pytest.mark.clocked
+
 JOIN = TargetJoin("s/1", 3, 4)
 BODY = b"id: 1\ndata: a\n\ndata: b\n\n"
 READ = [Message("a", "message", "1"), Message("b", "message", "1")]

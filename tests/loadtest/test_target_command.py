@@ -18,6 +18,8 @@ from chunk7.loadtest.targets.frame_reader import FrameReader, Sighting
 from chunk7.loadtest.targets.paths import Message
 from chunk7.loadtest.targets.samples import SAMPLES
 
+pytestmark = pytest.mark.clocked
+
 CHUNKS = (
     b'event: history\ndata: {"all": [{"n": 1, "t": "Once"}, {"n": 2, "t": " upon"}]}\n\n'
     b'id: 3\ndata: {"n": 3, "t": " a"}\n\ndata: [DONE]\n\n'

@@ -29,6 +29,8 @@ from chunk7.loadtest.targets.visiting import (
     start_visit,
 )
 
+pytestmark = pytest.mark.clocked
+
 JOIN = TargetJoin("s1", 1, 1)
 LONG_S = 60.0
 FRAMES = [

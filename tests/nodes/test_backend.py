@@ -18,6 +18,8 @@ from chunk7.delivery.errors import StoreError, StoreUnreachable
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.wire.store.store import Store
 
+pytestmark = pytest.mark.clocked
+
 
 class OwnStore:
     """A store that a test may kill, freeze and start again, on one port."""

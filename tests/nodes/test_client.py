@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 
+import pytest
 from node_kit import RunningNode, StartNode, User, chunk, eventually
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from chunk7.wire.store.store import Store
+
+pytestmark = pytest.mark.clocked
 
 BIG = "x" * 100_000
 

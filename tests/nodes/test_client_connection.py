@@ -10,6 +10,8 @@ from benchmarks.bad_inputs import handshake
 from chunk7.nodes.transports import connection
 from chunk7.nodes.transports.websocket import text_frame
 
+pytestmark = pytest.mark.clocked
+
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
 def test_a_text_frame_is_the_one_that_websockets_builds(size: int) -> None:

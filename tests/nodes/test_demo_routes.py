@@ -15,6 +15,8 @@ from websockets.exceptions import InvalidStatus
 from chunk7.wire.frames import WelcomeFrame
 from chunk7.wire.store.store import Store
 
+pytestmark = pytest.mark.clocked
+
 CHOICES = {
     "writes": [{"name": "atomic_lua", "feed": "pubsub"}],
     "chunk_rate": [1.0, 200.0],

@@ -9,6 +9,8 @@ from websockets.frames import Frame, Opcode
 
 from chunk7.nodes.transports.frame_limit import BURST_FRAMES
 
+pytestmark = pytest.mark.clocked
+
 FLOODS = {
     "pings": Frame(Opcode.PING, b"x" * 125),
     "empty fragments": Frame(Opcode.TEXT, b"", fin=False),

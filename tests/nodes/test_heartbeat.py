@@ -13,6 +13,8 @@ from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.wire.frames import HeartbeatFrame
 from chunk7.wire.store.store import Store
 
+pytestmark = pytest.mark.clocked
+
 
 async def head(user: User, wanted: int) -> Any:
     """The first heartbeat with this head."""

@@ -21,7 +21,7 @@ from chunk7.nodes.transports.handshake import MAX_REQUEST_BYTES
 from chunk7.nodes.transports.reading import READ_BYTES
 from chunk7.wire.store.store import Store
 
-pytestmark = pytest.mark.usefixtures("others_are_served")
+pytestmark = [pytest.mark.clocked, pytest.mark.usefixtures("others_are_served")]
 
 PING = Frame(Opcode.PING, b"").serialize(mask=True)
 LONG_PING = Frame(Opcode.PING, b"x" * 125).serialize(mask=True)

@@ -15,6 +15,8 @@ from chunk7.wire.frames import encode_chunk
 from chunk7.wire.store.link import Link
 from chunk7.wire.store.store import Store
 
+pytestmark = pytest.mark.clocked
+
 
 class Listener:
     """As much of a client as the hub needs: it keeps what it is sent."""

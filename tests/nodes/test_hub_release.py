@@ -18,6 +18,8 @@ from chunk7.nodes.transports.websocket import text_frame
 from chunk7.wire.frames import encode_chunk
 from chunk7.wire.store.link import Link
 
+pytestmark = pytest.mark.clocked
+
 
 class Listener:
     """As much of a client as the hub needs: it keeps what it is sent."""

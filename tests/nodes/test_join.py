@@ -16,6 +16,8 @@ from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.frames import FetchFrame, HeartbeatFrame, encode
 from chunk7.wire.store.store import Store
 
+pytestmark = pytest.mark.clocked
+
 PAIRS = [
     (connect.name, writes.name)
     for connect in CONNECT_ORDERINGS.values()

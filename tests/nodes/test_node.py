@@ -16,6 +16,8 @@ from chunk7.nodes.__main__ import main
 from chunk7.wire.records import read_back
 from chunk7.wire.store.store import Store
 
+pytestmark = pytest.mark.clocked
+
 
 async def test_draining_sends_clients_elsewhere_and_tells_the_proxy(start: StartNode) -> None:
     node = await start("--drain-s", "2")

@@ -15,6 +15,8 @@ from websockets.exceptions import InvalidStatus
 from chunk7.wire.store.store import Store
 from chunk7.wire.tokens import Tokens
 
+pytestmark = pytest.mark.clocked
+
 SECRET = b"a-secret-of-the-tests"
 
 CROSS_SITE_JOIN = f"""

@@ -2,10 +2,13 @@
 
 import re
 
+import pytest
 from node_kit import RunningNode, StartNode, chunk, write
 
 from chunk7.nodes.connect import CONNECT_ORDERINGS
 from chunk7.wire.store.store import Store
+
+pytestmark = pytest.mark.clocked
 
 
 async def window(node: RunningNode, connect: str) -> tuple[float, float, float]:

@@ -5,6 +5,8 @@ from node_kit import StartNode, chunk, eventually, start_node, subscribers, writ
 
 from chunk7.wire.store.store import Store
 
+pytestmark = pytest.mark.clocked
+
 
 @pytest.fixture
 def options() -> tuple[str, ...]:

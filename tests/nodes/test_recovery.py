@@ -1,9 +1,12 @@
 """A node that keeps positions sends its clients what it has missed: live, on a real store."""
 
+import pytest
 from node_kit import RunningNode, StartNode, chunk, eventually, subscribers, write
 
 from chunk7.delivery.chunk import stream_key
 from chunk7.wire.store.store import Store
+
+pytestmark = pytest.mark.clocked
 
 CHANNEL = stream_key("s").encode()
 BEAT = ("--heartbeat-ms", "100")

@@ -23,6 +23,8 @@ from rfc6455_cases import (
 from benchmarks.bad_inputs import handshake
 from chunk7.wire.frames import decode_server_frame
 
+pytestmark = pytest.mark.clocked
+
 LAST = Sent(CLOSE, b"\x03\xe8")
 
 

@@ -14,6 +14,8 @@ from chunk7.delivery.chunk import history_key
 from chunk7.wire.frames import FetchFrame, ResumeFrame, encode
 from chunk7.wire.store.store import Store
 
+pytestmark = pytest.mark.clocked
+
 
 async def ask(user: User, frame: FetchFrame | ResumeFrame) -> str:
     await user.connection.send(encode(frame), text=True)

@@ -18,6 +18,8 @@ from chunk7.wire.frames import encode_chunk
 from chunk7.wire.store.link import Link
 from chunk7.wire.store.store import Store
 
+pytestmark = pytest.mark.clocked
+
 
 class Reading:
     """A tail that reads from a real store."""

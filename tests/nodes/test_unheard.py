@@ -1,10 +1,13 @@
 """What is published past a node's clients is noticed, and nothing else is."""
 
+import pytest
 from node_kit import RunningNode, StartNode, chunk, eventually, write
 
 from chunk7.nodes.unheard import Unheard
 from chunk7.wire.frames import HeartbeatFrame
 from chunk7.wire.store.store import Store
+
+pytestmark = pytest.mark.clocked
 
 
 def counted(*beats: dict[str, tuple[int, int | None]]) -> int:

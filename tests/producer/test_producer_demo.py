@@ -15,6 +15,8 @@ from chunk7.producer import demo
 from chunk7.producer.http import served
 from chunk7.wire.demo import AnswerOrder, AnswerPromise, Choices
 
+pytestmark = pytest.mark.clocked
+
 
 @pytest.fixture
 async def at(store_url: str, tmp_path: Path) -> AsyncIterator[Bench]:

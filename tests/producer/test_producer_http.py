@@ -12,6 +12,8 @@ from chunk7.delivery.errors import UsageError
 from chunk7.producer.http import served
 from chunk7.wire.plan import Plan, Timetable
 
+pytestmark = pytest.mark.clocked
+
 
 @pytest.fixture
 async def at(store_url: str, tmp_path: Path) -> AsyncIterator[Bench]:

@@ -19,6 +19,8 @@ from chunk7.producer.options import parse_options
 from chunk7.wire.plan import Cell
 from chunk7.wire.records import read_back
 
+pytestmark = pytest.mark.clocked
+
 REDIS = ("--redis", "redis://127.0.0.1:1")
 SERVED = (*REDIS, "--listen", "127.0.0.1:0", "--records", "r")
 ALONE = (*REDIS, "--duration", "1")

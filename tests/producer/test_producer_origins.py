@@ -10,6 +10,8 @@ from request_kit import status_of
 from chunk7.producer.http import served
 from chunk7.wire.origins import Origins
 
+pytestmark = pytest.mark.clocked
+
 PLAN = '{"run":"evil","cells":[{"connect":"c","write":"save_then_publish"}]}'
 ORDER = '{"session_id":"demo-evil","writes":["atomic_lua"]}'
 

@@ -15,6 +15,8 @@ from chunk7.producer.write import WRITE_ORDERINGS
 from chunk7.wire.frames import decode_chunk
 from chunk7.wire.store.layout import OWN, Layout, TemplateLayout, Templates
 
+pytestmark = pytest.mark.clocked
+
 SESSION = "s1"
 THEIRS = TemplateLayout(
     Templates(

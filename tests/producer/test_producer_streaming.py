@@ -16,6 +16,8 @@ from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.records import read_back
 from chunk7.wire.store.store import SCRIPT_CALLS
 
+pytestmark = pytest.mark.clocked
+
 
 @pytest.fixture
 def own_store(tmp_path: Path) -> Iterator[OwnStore]:

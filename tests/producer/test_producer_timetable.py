@@ -21,6 +21,8 @@ from chunk7.producer.timetable import (
 )
 from chunk7.wire.plan import Cell, Plan
 
+pytestmark = pytest.mark.clocked
+
 gaps = st.lists(st.sampled_from([0.0, 7.0, 40.0, 900.0]), min_size=1, max_size=30)
 answer_sets = st.lists(gaps, min_size=1, max_size=3).map(
     lambda recorded: tuple(

@@ -16,6 +16,8 @@ from chunk7.wire.plan import Cell, Plan
 from chunk7.wire.store.link import Link
 from chunk7.wire.store.store import Store
 
+pytestmark = pytest.mark.clocked
+
 INSTANTS = ("publish_sent_ns", "publish_done_ns", "save_sent_ns", "save_done_ns")
 PUBSUB = [name for name in WRITE_ORDERINGS if name != "stream_append"]
 

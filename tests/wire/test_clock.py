@@ -5,6 +5,8 @@ import pytest
 from chunk7.wire import clock
 from chunk7.wire.store.store import Store
 
+pytestmark = pytest.mark.clocked
+
 
 async def test_the_quickest_round_trip_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ours and the store's clock differ by 1 ms; trips take 400, 100 and 300 us."""

@@ -14,6 +14,8 @@ from chunk7.wire.store.layout import OWN, TemplateLayout, Templates, read_layout
 from chunk7.wire.store.store import Store
 from tests.store_kit import server
 
+pytestmark = pytest.mark.clocked
+
 CHUNK = Chunk("s1", "m1", 2, 'say "hi"', True, 7)
 CHAT = Templates(
     history="chat:{session_id}:history",

@@ -9,6 +9,8 @@ from chunk7.delivery.errors import StoreError, StoreLost, StoreUnreachable, Usag
 from chunk7.wire.store import link as link_module
 from chunk7.wire.store.link import Link
 
+pytestmark = pytest.mark.clocked
+
 
 async def test_a_refused_command_fails_alone(store_url: str) -> None:
     link = await Link.open(store_url)

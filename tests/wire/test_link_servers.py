@@ -12,6 +12,8 @@ from chunk7.cluster.deployments.probes import free_ports
 from chunk7.delivery.errors import StoreError, StoreUnreachable
 from chunk7.wire.store.link import Link
 
+pytestmark = pytest.mark.clocked
+
 PASSWORD = "p@ss/w?rd"
 QUOTED = "p%40ss%2Fw%3Frd"
 

@@ -15,6 +15,8 @@ from chunk7.delivery.errors import StoreError, StoreLost, StoreUnreachable
 from chunk7.wire.store.address import parse_address
 from chunk7.wire.store.link import Link
 
+pytestmark = pytest.mark.clocked
+
 
 async def answering(*pieces: bytes) -> tuple[asyncio.Server, str]:
     """A server that greets, adds the first piece to that, and answers PINGs by the next."""

@@ -20,6 +20,8 @@ from chunk7.wire.store.link import Link
 from chunk7.wire.store.reconnect import run_id
 from chunk7.wire.store.store import Store
 
+pytestmark = pytest.mark.clocked
+
 LIST = (
     "next_seq",
     "begin",
