@@ -210,7 +210,7 @@ class _Stage:
         """Learn, plan, force, judge."""
         write, ordering = named
         settings = self._settings
-        if self._target is not None:
+        if self._target is not None and self._sessions:  # it has been used
             await self._target.restart(redis_url=self._proxy.url)
         bench = self._bench(ordering, self._near_url())
         learned = await self._learned(bench)

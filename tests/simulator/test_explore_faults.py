@@ -35,6 +35,8 @@ def survivors(fault: str) -> set[str]:
     """
     verdicts: dict[str, set[str]] = {}
     for connect, write in PAIRS:
+        if verdicts.get(connect.name, {"lossless"}) != {"lossless"}:
+            continue  # one producer under whom it loses is enough
         if fault in WIDEST and write.name not in ("atomic_lua", "stream_append"):
             continue
         others = isinstance(STRIKES[fault], StrikesOthers)
