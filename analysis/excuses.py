@@ -20,6 +20,7 @@ from chunk7.analysis.faults import (
 )
 from chunk7.analysis.run_folder import Instants, Run
 from chunk7.analysis.verdicts import Bits
+from chunk7.wire.plan import NOBODY
 
 LAST_FLUSH_NS = 2_000_000_000
 """A process writes its records down once a second; of a killed one so much may be missing."""
@@ -81,5 +82,6 @@ NO_EXCUSES = Excuses(pd.DataFrame(columns=list(COLUMNS)))
 
 
 def excuses_of(run: Run) -> Excuses:
-    """The excuses of a run: none without faults."""
-    return Excuses(faults(run), planned_deaths(run))
+    """The excuses of a run: none without faults, and none by those that struck nobody."""
+    struck = faults(run)
+    return Excuses(struck[struck["target"] != NOBODY], planned_deaths(run))

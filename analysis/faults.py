@@ -3,7 +3,8 @@
 Whoever carries a fault out records two events, `fault_began` and `fault_ended`, with the detail
 `NAME TARGET`; before it kills a recording process, a `fault_planned_death` with its name. Users
 carry out faults of their own, each load-test process for its users: what several of them tell of
-one strike is one fault here. docs/verdicts.md says what a fault excuses.
+one strike is one fault here, and it struck nobody if all of them say so. docs/verdicts.md says what
+a fault excuses.
 """
 
 from collections import Counter, defaultdict
@@ -42,13 +43,15 @@ def faults(run: Run) -> pd.DataFrame:
     offset_ms, since that cell's start; began_ns, ended_ns, since the run's origin: the same instant
     for what takes no time, NaN where no end is on record.
     """
-    rows = [row for detail, spans in _told(run).items() for row in _strikes(detail, spans)]
+    told = [row for detail, spans in _told(run).items() for row in _strikes(detail, spans)]
+    rows = [row for row in told if row["target"] != NOBODY or not _struck_elsewhere(row, told)]
     table = pd.DataFrame(rows, columns=["name", "target", "began_ns", "ended_ns"])
     table = table.sort_values(["began_ns", "name", "target"], ignore_index=True)
     starts_ns = cell_starts_ns(run)
     began_ns = table["began_ns"].to_numpy(dtype=float)
-    cell = np.searchsorted(starts_ns, began_ns, side="right").clip(1) - 1
-    table = table.assign(cell=cell, offset_ms=(began_ns - starts_ns[cell]) / 1e6)
+    # Two clocks tell of a strike at a cell's very start; nothing strikes so shortly before one.
+    cell = np.searchsorted(starts_ns, began_ns + EARLY_NS, side="right").clip(1) - 1
+    table = table.assign(cell=cell, offset_ms=((began_ns - starts_ns[cell]) / 1e6).clip(0))
     return table[list(COLUMNS)].astype({"cell": int, "began_ns": float, "ended_ns": float})
 
 
@@ -145,6 +148,13 @@ def _strikes(detail: str, spans: list[tuple[float, float, str]]) -> list[dict[st
         }
         for strike in strikes
     ]
+
+
+def _struck_elsewhere(of_nobody: dict[str, Any], told: list[dict[str, Any]]) -> bool:
+    """Whether the users of another load-test process felt what nobody did here."""
+    began_ns, name = of_nobody["began_ns"], of_nobody["name"]
+    felt = [row["began_ns"] for row in told if (row["name"], row["target"]) == (name, CLIENTS)]
+    return any(-EARLY_NS <= at_ns - began_ns <= RECOVERY_NS for at_ns in felt)
 
 
 def on_node(struck: pd.DataFrame, names: Any, run: Run, join: Ints) -> list[Any]:

@@ -13,6 +13,7 @@ from chunk7.faults.live import Conducted
 from chunk7.faults.schedule import PlannedStrike, strikes
 from chunk7.loadtest.rounds import Round
 from chunk7.wire.clock import now_ns
+from chunk7.wire.plan import NOBODY
 from chunk7.wire.recorder import Recorder
 
 
@@ -62,8 +63,15 @@ class UserStrike:
         if self._struck and not self._awaiting:
             self._note("fault_ended")
 
-    def _note(self, kind: str) -> None:
-        self._recorder.add("events", at_ns=now_ns(), kind=kind, detail=f"{self.name} clients")
+    def pass_(self) -> None:
+        """Its round is over: if it was due and hit no user of this process, that is on record."""
+        if not self._struck and self.at_ns <= now_ns():
+            self._note("fault_began", self.at_ns, NOBODY)
+            self._note("fault_ended", self.at_ns, NOBODY)
+
+    def _note(self, kind: str, at_ns: int | None = None, target: str = "clients") -> None:
+        when = now_ns() if at_ns is None else at_ns
+        self._recorder.add("events", at_ns=when, kind=kind, detail=f"{self.name} {target}")
 
 
 class ClientFaults:
@@ -87,6 +95,11 @@ class ClientFaults:
         for one in coming:
             one.await_()
         return coming
+
+    def end(self) -> None:
+        """The round is over."""
+        for strike in self._strikes:
+            strike.pass_()
 
     def may_be_under_way(self) -> bool:
         """Whether any fault of the plan, of whatever kind, has struck or should have by now.

@@ -61,6 +61,7 @@ class WorkerState:
 
     def stop(self) -> None:
         """The test stops: there is no round any more."""
+        self._end_round()
         self._round = None
         self._round_came.clear()
 
@@ -136,8 +137,13 @@ class WorkerState:
     def _take_round(self, msg: Any, **_: Any) -> None:
         coming = from_message(msg.data)
         if self._round is None or coming.number > self._round.number:
+            self._end_round()
             self._round = coming
             self._round_came.set()
+
+    def _end_round(self) -> None:
+        if self._round is not None and self._recorder is not None:
+            self.client_faults(self._round).end()
 
     def _keep_records(self, recorder: Recorder) -> None:
         """Once a second: a row of health, and everything to the system."""

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from story import CELL, Story, ns
 
+from chunk7.analysis.excuses import excuses_of
 from chunk7.analysis.faults import during, faults, planned_deaths
 from chunk7.analysis.gather import gather
 from chunk7.analysis.run_folder import Run, load_run
@@ -84,6 +85,15 @@ def test_a_fault_is_placed_by_the_plan_and_the_instant_at_which_it_was_given(
     assert table["offset_ms"].tolist() == [500.0, 500.0]
 
 
+def test_a_fault_at_a_cells_very_start_is_of_that_cell(tmp_path: Path) -> None:
+    """The clocks of its two records differ by a little."""
+    story = Story(tmp_path / "run", cells=[CELL, SECOND])
+    story.of("producer").add("events", kind="order", at_ns=ns(0), detail="{}")
+    story.fault("client_leave nobody", 2_511, 2_511, "locust")
+    table = faults(told(story))
+    assert table[["cell", "offset_ms"]].to_numpy().tolist() == [[1, 0.0]]
+
+
 def test_without_the_plans_instant_a_cell_begins_with_what_was_due_first(tmp_path: Path) -> None:
     story = Story(tmp_path / "run", cells=[CELL, SECOND])
     story.chunk(1, 2_000, cell=1, session_id="t")
@@ -112,6 +122,22 @@ def test_a_strike_ends_when_the_last_of_its_load_generators_says_so(tmp_path: Pa
     story.fault("slow_client clients", 500, 900, "w-1")
     story.fault("slow_client clients", 510, None, "w-2")
     assert faults(told(story))["ended_ns"].isna().tolist() == [True]
+
+
+def test_a_strike_that_hit_no_user_of_one_process_may_have_hit_those_of_another(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path / "run")
+    for target, at_ms, process in (
+        ("nobody", 500, "w-1"),
+        ("clients", 505, "w-2"),
+        ("nobody", 5_000, "w-1"),
+        ("nobody", 5_000, "w-2"),
+    ):
+        story.fault(f"client_leave {target}", at_ms, at_ms, process)
+    run = told(story)
+    assert [row[1:4] for row in rows(run)] == [("clients", 0, 505.0), ("nobody", 0, 5_000.0)]
+    assert excuses_of(run).struck["target"].tolist() == ["clients"]
 
 
 def test_a_part_that_is_killed_again_is_its_next_life(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ def test_faults_strike_containers_and_an_end_that_none_of_them_planned_is_the_ru
         "network_cut@300ms:for=200ms",
         "store_restart@700ms",
         "proxy_reload@1500ms",
+        "client_leave@1600ms",
         "node_kill@1700ms:for=100ms",
         "store_failover@2s:down_ms=100,lag_ms=10",
     )
@@ -133,10 +134,11 @@ def test_faults_strike_containers_and_an_end_that_none_of_them_planned_is_the_ru
         "network_cut",
         "store_restart",
         "proxy_reload",
+        "client_leave",
         "node_kill",
         "store_failover",
     ]
-    killed = summary["faults"][4]["target"]
+    killed = summary["faults"][5]["target"]
     assert not [reason for reason in summary["invalid_because"] if f"{killed} " in reason]
 
 

@@ -270,6 +270,23 @@ def test_whom_a_fault_has_leave_closes_in_good_order_and_stays_away(tmp_path: Pa
     assert ("complete", False) not in users.phases()
 
 
+def test_a_fault_that_found_no_user_says_so_when_the_round_is_over(tmp_path: Path) -> None:
+    """Once it left no trace: nobody could tell it from one that was not planned."""
+    with running(live) as (_, host):
+        users = Users(tmp_path, host)
+        round_ = make_round(faults=("client_leave@1ms:share=1", "slow_client@2ms:for=10ms"))
+        users.visit(round_, users=2)
+    rows = users.rows("events")
+    assert [(row["kind"], row["detail"]) for row in rows] == [
+        ("fault_began", "client_leave nobody"),
+        ("fault_ended", "client_leave nobody"),
+        ("fault_began", "slow_client nobody"),
+        ("fault_ended", "slow_client nobody"),
+    ]
+    began_ms = [(row["at_ns"] - round_.instant_ns(0)) / 1e6 for row in rows]
+    assert [round(ms - round_.timetable.plan.first_ms) for ms in began_ms] == [1, 1, 2, 2]
+
+
 def test_a_slow_user_reads_nothing_for_a_while_and_then_all_of_it(tmp_path: Path) -> None:
     with running(live) as (_, host):
         users = Users(tmp_path, host)

@@ -22,6 +22,7 @@ from chunk7.cluster.deployments.probes import free_ports
 from chunk7.cluster.deployments.proxy import nginx_command
 from chunk7.loadtest.producer_api import epoch_ns, place
 from chunk7.loadtest.rounds import Round
+from chunk7.wire.clock import now_ns
 from chunk7.wire.plan import Plan
 
 pytestmark = pytest.mark.live
@@ -43,7 +44,8 @@ class Nodes:
         timetable = place(self.producer, plan)
         round_ = Round(1, timetable, epoch_ns(timetable))
         if kill_ms is not None:
-            gevent.spawn_later(kill_ms / 1e3, self.processes["node-1"].kill)
+            left_s = (round_.instant_ns(kill_ms) - now_ns()) / 1e9
+            gevent.spawn_later(max(0.0, left_s), self.processes["node-1"].kill)
         Users(self.folder / "raw", self.host).visit(round_, plan.users)
         for process in self.processes.values():
             end(process)

@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 
 from chunk7.loadtest.options import LoadOptions
-from chunk7.loadtest.rounds import Round
+from chunk7.loadtest.rounds import ROUND, Round, to_message
 from chunk7.loadtest.targets.connection import Connection
 from chunk7.loadtest.worker_state import WorkerState
 from chunk7.wire.clock import boot_id, now_ns
@@ -40,8 +40,9 @@ class Users:
     def visit(self, round_: Round, users: int = 1) -> None:
         """All visits of a round, at their moments; everything is written down at the end."""
         parsed = SimpleNamespace(worker=False)
+        takers: dict[str, Any] = {}
         runner = SimpleNamespace(
-            register_message=lambda *_: None,
+            register_message=takers.__setitem__,
             send_message=lambda _, data: self.failed.append(data),
             worker_index=0,
             environment=SimpleNamespace(parsed_options=parsed),
@@ -52,8 +53,13 @@ class Users:
             records=self.records, fill_gaps=frozenset(), once=True, adapter=None,
         )  # fmt: skip
         worker.start(options)
-        greenlets = [gevent.spawn(self._follow, worker, round_, user) for user in range(users)]
+        data = to_message(round_.number, round_.timetable, round_.first_user, round_.user_step)
+        takers[ROUND](SimpleNamespace(data=data))
+        current = worker.wait_for_round(0, 1.0)
+        assert current is not None
+        greenlets = [gevent.spawn(self._follow, worker, current, user) for user in range(users)]
         gevent.joinall(greenlets, timeout=60, raise_error=True)
+        worker.stop()
         worker.close()
 
     def rows(self, table: str) -> list[dict[str, Any]]:
