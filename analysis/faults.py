@@ -28,6 +28,9 @@ EARLY_NS = 50_000_000
 """What was published so shortly before a fault was still on its way as it began."""
 
 COLUMNS = ("name", "target", "cell", "offset_ms", "began_ns", "ended_ns")
+_TYPES = {"cell": int, "offset_ms": float, "began_ns": float, "ended_ns": float}
+_NONE = pd.DataFrame(columns=list(COLUMNS)).astype(_TYPES)
+_TELLING = ("fault_began", "fault_ended")
 
 
 def is_conductor(process: str) -> bool:
@@ -43,6 +46,8 @@ def faults(run: Run) -> pd.DataFrame:
     offset_ms, since that cell's start; began_ns, ended_ns, since the run's origin: the same instant
     for what takes no time, NaN where no end is on record.
     """
+    if not run.events["kind"].isin(_TELLING).any():
+        return _NONE.copy()
     told = [row for detail, spans in _told(run).items() for row in _strikes(detail, spans)]
     rows = [row for row in told if row["target"] != NOBODY or not _struck_elsewhere(row, told)]
     table = pd.DataFrame(rows, columns=["name", "target", "began_ns", "ended_ns"])
@@ -52,7 +57,7 @@ def faults(run: Run) -> pd.DataFrame:
     # Two clocks tell of a strike at a cell's very start; nothing strikes so shortly before one.
     cell = np.searchsorted(starts_ns, began_ns + EARLY_NS, side="right").clip(1) - 1
     table = table.assign(cell=cell, offset_ms=((began_ns - starts_ns[cell]) / 1e6).clip(0))
-    return table[list(COLUMNS)].astype({"cell": int, "began_ns": float, "ended_ns": float})
+    return table[list(COLUMNS)].astype(_TYPES)
 
 
 def planned_deaths(run: Run) -> dict[str, float]:
@@ -109,7 +114,7 @@ def cell_starts_ns(run: Run) -> Instants:
 def _told(run: Run) -> dict[str, list[tuple[float, float, str]]]:
     """(began, ended, process) by detail, each process's ends matched with its beginnings in
     their order; ended is NaN where there is none."""
-    events = run.events[run.events["kind"].isin(["fault_began", "fault_ended"])]
+    events = run.events[run.events["kind"].isin(_TELLING)]
     events = events.assign(at=run.instants(events, "at_ns")).dropna(subset=["detail", "at"])
     ends: dict[tuple[str, str], list[float]] = defaultdict(list)
     spans: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
@@ -163,10 +168,12 @@ def on_node(struck: pd.DataFrame, names: Any, run: Run, join: Ints) -> list[Any]
     `join`: rows of `Run.joins`, -1 for none. A fault whose target is no node of the run (the
     store) strikes every node. A list of (began_ns, ended_ns, Bits of the shape (joins,)).
     """
+    of = struck[struck["name"].isin(names) & (struck["target"] != NOBODY)]
+    if of.empty:
+        return []
     nodes = run.joins["node"].to_numpy(dtype=object)
     processes = run.joins["process"].to_numpy(dtype=object)
     known = {*nodes, *processes}
-    of = struck[struck["name"].isin(names) & (struck["target"] != NOBODY)]
     found = []
     for target, (began_ns, ended_ns) in zip(of["target"], spans_ns(of), strict=True):
         hit = (nodes == target) | (processes == target)

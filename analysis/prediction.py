@@ -1,5 +1,6 @@
 """What the law says a run should have lost, fetched and doubled, cell by cell."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,8 @@ import pandas as pd
 
 from chunk7.analysis.faults import planned_deaths
 from chunk7.analysis.law import Joins, Writes, handover
-from chunk7.analysis.run_folder import Run
+from chunk7.analysis.run_folder import Instants, Run
+from chunk7.analysis.verdicts import Ints
 from chunk7.analysis.windows import Execution, JoinTimes, WriteTimes
 
 NORMAL_95 = 1.959963984540054
@@ -33,6 +35,9 @@ class Prediction:
     fetched: Expectation = Expectation()
     duplicate: Expectation = Expectation()
 
+
+Columns = dict[str, Any]
+"""Arrays of one length, by name."""
 
 KINDS = ("lost", "fetched", "duplicate")
 """What the law predicts, and the columns of `per_join`."""
@@ -67,14 +72,23 @@ def per_join(run: Run, joins: JoinTimes, writes: WriteTimes) -> pd.DataFrame:
     instants' uncertainty allows: KIND_low, KIND_low_variance, KIND_high, KIND_high_variance.
     """
     table = _join_table(run, joins)
-    by_session = run.published.groupby("session_id").indices
-    parts = []
-    for session, rows in table.groupby("session_id", sort=False):
-        chunks = by_session.get(session, np.zeros(0, np.int64))
-        parts.append(_of_session(run, writes, rows, chunks))
-    if not parts:
-        parts = [_of_session(run, writes, table, np.zeros(0, np.int64))]
-    return _with_traits(run, pd.concat(parts, ignore_index=True))
+    known = _known_writes(run, writes)
+    parts = [_of_session(rows, known.of(session)) for session, rows in _by_session(table)]
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return _with_traits(run, pd.DataFrame(whole))
+
+
+def _by_session(table: pd.DataFrame) -> Iterator[tuple[str, Columns]]:
+    """The rows of each session, in the order in which sessions first come; of none, no rows."""
+    place, sessions = pd.factorize(table["session_id"])
+    in_order = np.argsort(place, kind="stable")
+    columns = {name: table[name].to_numpy()[in_order] for name in table}
+    sizes = np.bincount(place, minlength=len(sessions))
+    ends = np.cumsum(sizes)
+    for session, begin, end in zip(sessions, ends - sizes, ends, strict=True):
+        yield session, {name: values[begin:end] for name, values in columns.items()}
+    if not len(sessions):
+        yield "", columns
 
 
 def _join_table(run: Run, joins: JoinTimes) -> pd.DataFrame:
@@ -124,16 +138,16 @@ def _chunks_known_until(run: Run) -> float:
     return float(np.nanmin(ends)) if not np.isnan(ends).all() else np.inf
 
 
-def _of_session(run: Run, writes: WriteTimes, rows: pd.DataFrame, chunks: Any) -> pd.DataFrame:
+def _of_session(rows: Columns, chunks: "_KnownWrites") -> Columns:
     """The holes and overlaps of one session's joins, as `hole` and `overlap` columns."""
-    columns: dict[str, Any] = {name: rows[name] for name in ("connection", "cell", "connect")}
+    columns = {name: rows[name] for name in ("connection", "cell", "connect")}
     for ending, off in _OFFS.items():
-        holes, overlaps = handover(_joins(rows, off), _writes(run, writes, chunks, off))
+        holes, overlaps = handover(_joins(rows, off), chunks.writes(off))
         # The larger the gap, the more is lost and the less is doubled.
         mirrored = {"": "", "_low": "_high", "_high": "_low"}[ending]
         for name, moments in ((f"hole{ending}", holes), (f"overlap{mirrored}", overlaps)):
             columns |= {name: moments.mean, f"{name}_variance": moments.variance}
-    return pd.DataFrame(columns)
+    return columns
 
 
 def _with_traits(run: Run, table: pd.DataFrame) -> pd.DataFrame:
@@ -151,28 +165,63 @@ def _with_traits(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _joins(table: pd.DataFrame, off: int) -> Joins:
+def _joins(rows: Columns, off: int) -> Joins:
     """`off`: -1, 0, 1 for the smallest, the estimated, the largest possible window."""
     return Joins(
-        earliest_ns=table["earliest"].to_numpy(),
-        latest_ns=table["latest"].to_numpy(),
-        subscribe_delay_ns=(table["subscribe"] + off * table["subscribe_off"]).to_numpy(),
-        read_delay_ns=(table["read"] - off * table["read_off"]).to_numpy(),
-        after_seq=table["after_seq"].to_numpy(),
+        earliest_ns=rows["earliest"],
+        latest_ns=rows["latest"],
+        subscribe_delay_ns=rows["subscribe"] + off * rows["subscribe_off"],
+        read_delay_ns=rows["read"] - off * rows["read_off"],
+        after_seq=rows["after_seq"],
     )
 
 
-def _writes(run: Run, writes: WriteTimes, chunks: Any, off: int) -> Writes:
-    """Chunks whose writes have a known outcome; `off` as for the joins, for the lag."""
-    chunks = chunks[run.published["error"].isna().to_numpy()[chunks]]
-    chunks = chunks[~np.isnan(writes.lag_ns[chunks])]
+@dataclass(frozen=True, slots=True)
+class _KnownWrites:
+    """Chunks whose writes have a known outcome, in arrays of the shape (chunks,); `by_session`:
+    places in them. A chunk of one command is off by nothing: its lag is 0.
+    """
+
+    publish_ns: Instants
+    publish_off_ns: Instants
+    save_ns: Instants
+    save_off_ns: Instants
+    seq: Ints
+    by_session: Mapping[str, Ints]
+
+    def of(self, session: str) -> "_KnownWrites":
+        """Those of one session."""
+        at = self.by_session.get(session, np.zeros(0, np.int64))
+        return _KnownWrites(
+            publish_ns=self.publish_ns[at],
+            publish_off_ns=self.publish_off_ns[at],
+            save_ns=self.save_ns[at],
+            save_off_ns=self.save_off_ns[at],
+            seq=self.seq[at],
+            by_session={},
+        )
+
+    def writes(self, off: int) -> Writes:
+        """`off` as for the joins, for the lag."""
+        return Writes(
+            published_ns=self.publish_ns - off * self.publish_off_ns,
+            saved_ns=self.save_ns + off * self.save_off_ns,
+            seq=self.seq,
+        )
+
+
+def _known_writes(run: Run, writes: WriteTimes) -> _KnownWrites:
+    chunks = np.flatnonzero(run.published["error"].isna().to_numpy() & ~np.isnan(writes.lag_ns))
     one_command = _same(writes.publish, writes.save)[chunks]
-    publish_off = np.where(one_command, 0.0, off * writes.publish.off_ns[chunks])
-    save_off = np.where(one_command, 0.0, off * writes.save.off_ns[chunks])
-    return Writes(
-        published_ns=writes.publish.at_ns[chunks] - publish_off,
-        saved_ns=writes.save.at_ns[chunks] + save_off,
+    return _KnownWrites(
+        publish_ns=writes.publish.at_ns[chunks],
+        publish_off_ns=np.where(one_command, 0.0, writes.publish.off_ns[chunks]),
+        save_ns=writes.save.at_ns[chunks],
+        save_off_ns=np.where(one_command, 0.0, writes.save.off_ns[chunks]),
         seq=run.published["seq"].to_numpy(dtype=np.int64)[chunks],
+        by_session=pd.Series(chunks)
+        .groupby(run.published["session_id"].to_numpy()[chunks])
+        .indices,
     )
 
 

@@ -39,6 +39,8 @@ class Replacement:
 def replacements(run: Run) -> list[Replacement]:
     """Those of a run, by time. Two servers may change places more than once."""
     events = run.events[run.events["kind"] == "store_replaced"]
+    if events.empty:
+        return []
     events = events.assign(at=run.instants(events, "at_ns")).dropna(subset=["detail", "at"])
     events = events.sort_values("at", kind="stable")
     again = events.groupby(["process", "detail"]).cumcount()

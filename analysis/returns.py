@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from chunk7.analysis.run_folder import Instants, Run
-from chunk7.analysis.verdicts import Ints, Judgement
+from chunk7.analysis.verdicts import Bits, Ints, Judgement
 
 COLUMNS = (
     "users_cut", "returns", "tries", "never_back", "away_ms_median", "away_ms_max",
@@ -25,14 +25,20 @@ def joins_in_charge(run: Run, who: Ints, sent_ns: Instants) -> Ints:
     way then is as lost as what comes later), and after that the next one's that got a history.
     """
     ids = run.connections["connection_id"].to_numpy(dtype=np.int64)[who]
-    back = _parts(run)
-    chunks = pd.DataFrame({"connection": who, "at": np.nan_to_num(sent_ns)}).sort_values("at")
-    found = pd.merge_asof(chunks, back.sort_values("at"), on="at", by="connection")
-    later = found["connection_id"].set_axis(chunks.index).sort_index()
-    ids = later.fillna(pd.Series(ids)).to_numpy(dtype=np.int64)
+    if len(run.returns):
+        ids = _after_returns(run, who, sent_ns, ids)
     joins = pd.Index(run.joins["connection_id"].to_numpy(dtype=np.int64))
     rows: Ints = joins.get_indexer(ids).astype(np.int64)
     return rows
+
+
+def _after_returns(run: Run, who: Ints, sent_ns: Instants, first_ids: Ints) -> Ints:
+    """The id of the connection whose each chunk was; `first_ids` where it is the visit's own."""
+    chunks = pd.DataFrame({"connection": who, "at": np.nan_to_num(sent_ns)}).sort_values("at")
+    found = pd.merge_asof(chunks, _parts(run).sort_values("at"), on="at", by="connection")
+    later = found["connection_id"].set_axis(chunks.index).sort_index()
+    ids: Ints = later.fillna(pd.Series(first_ids)).to_numpy(dtype=np.int64)
+    return ids
 
 
 def _parts(run: Run) -> pd.DataFrame:
@@ -123,14 +129,19 @@ def _absences(run: Run) -> pd.DataFrame:
 
 def _never_tried(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     """Visits that were cut so late, or in such a way, that the user did not even try."""
-    cut = run.connections["by_server"].to_numpy(dtype=bool, na_value=False)
     still_away = table.loc[table["back_ns"].isna(), "connection"]
-    rows = np.setdiff1d(np.flatnonzero(cut), still_away)
+    rows = np.setdiff1d(np.flatnonzero(_cut(run)), still_away)
     lost_ns = run.instants(run.connections, "closed_ns")[rows]
     columns: dict[str, Any] = {
         "connection": rows, "lost_ns": lost_ns, "back_ns": np.full(len(rows), np.nan), "tries": 0
     }  # fmt: skip
     return pd.DataFrame(columns)
+
+
+def _cut(run: Run) -> Bits:
+    """Which visits' connections were ended by the server."""
+    cut: Bits = run.connections["by_server"].to_numpy(dtype=bool, na_value=False)
+    return cut
 
 
 def _due_ns(run: Run) -> Instants:
@@ -150,7 +161,7 @@ def _missing(of_visit: Any, connection: int, begin: float, end: float) -> tuple[
 
 def returns_by_cell(run: Run, judgement: Judgement) -> dict[int, dict[str, int | float]]:
     """COLUMNS of each cell in which a user was cut; `away_ms` is of those who came back."""
-    if run.manifest.target is not None:
+    if run.manifest.target is not None or not (len(run.returns) or _cut(run).any()):
         return {}
     table = absences(run, judgement)
     return {int(cell): _summed(rows) for cell, rows in table.groupby("cell")}

@@ -33,6 +33,10 @@ LOG_LATE_NS = 50e6
 """How much later than its chunk a line of a producer's log may be."""
 
 
+NO_DIGEST = -1
+"""Of a chunk whose content nobody wrote down, as in the folders of `chunk7 watch`: no receipt's."""
+
+
 @dataclass(frozen=True)
 class Chunks:
     """What was sent to the store, sorted by (session, seq); every array has the shape (chunks,).
@@ -357,7 +361,7 @@ def _chunks(run: Run, sessions: pd.Index) -> Chunks:
         row=np.arange(len(frame)),
         session=sessions.get_indexer(frame["session_id"]).astype(np.int64),
         seq=frame["seq"].to_numpy(dtype=np.int64, na_value=0),
-        digest=frame["digest"].to_numpy(dtype=np.int64),
+        digest=frame["digest"].to_numpy(dtype=np.int64, na_value=NO_DIGEST),
         due_ns=due_ns,
         known=has_known_outcome(frame),
     )

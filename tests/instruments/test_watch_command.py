@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from monitor_kit import EPOCH_S, history
 
+from chunk7.analysis.study import open_study
 from chunk7.cli import main
 
 LOST = """
@@ -172,6 +173,16 @@ def test_the_folder_has_the_tables_of_a_run_and_null_for_what_nobody_saw(tmp_pat
     assert list(published["save_done_ns"] - published["publish_done_ns"]) == [400_000, 500_000]
     assert pd.read_parquet(out / "connections.parquet").empty
     assert json.loads((out / "watch.json").read_text())["summary"]["joins"] == 2
+
+
+def test_a_report_on_its_folder_says_that_it_is_no_valid_run(tmp_path: Path) -> None:
+    """It ended in a traceback: what was said in the chunks is not known to who only watches."""
+    out = tmp_path / "out"
+    assert watch("--from", saved(tmp_path, LOST.format(**OURS)), "--out", out) == 0
+    assert open_study(out).summary.invalid_because[:2] == [
+        "nothing was published for watched x watched",
+        "nobody connected for watched x watched",
+    ]
 
 
 def test_a_folder_with_something_in_it_is_left_alone(
