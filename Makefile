@@ -1,8 +1,9 @@
 # make run           set up, then the main job: every ordering on a local cluster, a table, a run folder
-# make test          set up, then lint, types and every test
+# make test          set up, then lint, types and every test; of many cases alike a third (make wide: the others)
 # make check         lint and types only
 # make test-quick    the tests without a clock; make test-clusters: the others, in four parts
-#                    (test-live, test-gallery, test-measured, test-docker)
+#                    (test-live, test-judged, test-docker, test-measured)
+# make wide          the many cases alike of which make test runs a share, a quarter of an hour
 # make gallery       measure the relays of examples/ beside what docs/gallery.md says of them; MEMBER=
 # make bench         every measurement of docs/performance.md beside its peers, half an hour; ARGS=
 # make peers         what these peers need, in build/peers
@@ -31,15 +32,16 @@ GALLERY := .venv-gallery
 PEERS := build/peers
 NODE_LOCKS := $(wildcard examples/$(or $(MEMBER),*)/package-lock.json)
 
-.PHONY: run test test-quick test-left-over test-clusters test-live test-gallery test-measured test-docker check bench peers gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak interrupts survival field-cases reliability lock clean
+.PHONY: run test test-quick test-left-over test-clusters test-live test-judged test-docker test-measured wide check bench peers gallery gallery-env steer notebooks pictures examples sample-run sample-sweep fuzz autobahn soak interrupts survival field-cases reliability lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
 
 # What is measured, and what runs in containers, has the machine to itself. Other tests with servers of
 # their own wait two thirds of the time: two files of them run at a time, and the soak beside them,
-# which waits nearly all of it; of three, some run or other was not valid on two slow cores. Then two
-# members of the gallery at a time, which are measured, too: of three some had to be run again and again.
+# which waits nearly all of it; of three, some run or other was not valid on two slow cores. Then two at a
+# time of those that judge a run: members of the gallery, and targets; of three some had to be run again
+# and again.
 CLUSTERS := live or clocked or docker or gallery
 CLUSTER_FILES = $(shell grep -rlE 'mark\.(live|clocked|docker|gallery)\b' tests --include='test_*.py' | sort)
 
@@ -63,26 +65,31 @@ test-left-over: $(VENV)/dev.stamp
 
 WORKERS := auto
 test-quick: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) $(PATIENCE) --durations 12 -m "not ($(CLUSTERS))"
+	$(BIN)/python -m pytest -n $(WORKERS) $(PATIENCE) --durations 12 -m "not ($(CLUSTERS) or wide)"
 
 # BEFORE_DOCKER: a command that waits for what the later parts need and somebody else is making.
 test-clusters: $(VENV)/dev.stamp
 	$(MAKE) test-live
-	$(MAKE) test-gallery
+	$(MAKE) test-judged
 	$(BEFORE_DOCKER)
 	$(MAKE) test-docker
 	$(MAKE) test-measured
 
 # To collect those files alone takes a worker less time than to collect all.
+CLUSTER_TESTS := $(BIN)/python -m pytest --durations 12
+
 test-live: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12 \
-	  -m "(live or clocked) and not measured and not docker" $(CLUSTER_FILES)
+	$(CLUSTER_TESTS) -n 3 --dist loadfile --no-loadscope-reorder \
+	  -m "(live or clocked) and not (judged or measured or docker or wide)" $(CLUSTER_FILES)
 
-test-gallery: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n 2 --durations 12 -m gallery tests/examples
+test-judged: $(VENV)/dev.stamp
+	$(CLUSTER_TESTS) -n 2 --maxschedchunk 1 -m "(judged or gallery) and not wide" $(CLUSTER_FILES)
 
-test-measured test-docker: test-%: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest --durations 12 -m "$*$(if $(filter measured,$*), and not docker)" $(CLUSTER_FILES)
+test-docker test-measured: test-%: $(VENV)/dev.stamp
+	$(CLUSTER_TESTS) -m "$* and not wide" $(CLUSTER_FILES)
+
+wide: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n auto -m wide
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from docs.screenshots_web_ui import (
     wait_stopped,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.measured]
+pytestmark = [pytest.mark.browser, pytest.mark.live]
 
 BUG, FIX = "history_then_subscribe", "buffered_merge"
 SMALL = (

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 CHUNK7 = (sys.executable, "-m", "chunk7")
 PORTS = ("--port", "--web-port", "--status-port")
 """Those of `chunk7 up`: proxy, web UI, status."""
+ATTEMPTS, NOT_VALID = 3, 98
 SMALL = ("--users", "12", "--sessions", "3", "--chunk-rate", "20", "--nodes", "2")
 
 
@@ -48,6 +50,20 @@ def chunk7(
         env={**os.environ, **(environment or {})},
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def valid_run(place: Path, *words: object, environment: Mapping[str, str] | None = None) -> Ended:
+    """`chunk7 run` into a folder of that place; again, twice at most, if a busy machine made it not
+    valid. `run_dir` of its document says into which.
+    """
+    against = []
+    for attempt in range(ATTEMPTS):
+        shown = ("--json", "--out", place / f"run-{attempt + 1}")
+        ended = chunk7("run", *words, *shown, environment=environment)
+        if ended.code != NOT_VALID:
+            return ended
+        against.append(ended.document["invalid_because"])
+    pytest.fail(f"no run of {ATTEMPTS} was valid: {against}")
 
 
 class Running:

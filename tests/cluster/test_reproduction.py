@@ -13,6 +13,7 @@ import pytest
 from foreign_kit import backwards, knows_one_and_two, newest_and_fill
 from mutants import MUTANTS
 from mutants.mutant import schedule
+from wide_kit import share
 
 from chunk7.cluster.jobs.reproduction import (
     CHUNKS,
@@ -81,8 +82,10 @@ async def test_the_fixed_orderings_receive_all_ten(
     assert set(seen.received) == set(range(1, 11))
 
 
-@pytest.mark.parametrize("faults", [(), *((name,) for name in STRIKES)], ids=str)
-@pytest.mark.parametrize(("connect", "write"), CELLS, ids=names)
+@pytest.mark.parametrize(
+    ("connect", "write", "faults"),
+    share((*cell, faults) for cell in CELLS for faults in [(), *((name,) for name in STRIKES)]),
+)
 async def test_every_counter_example_fails_so_on_the_real_store(
     store_url: str, connect: Any, write: Any, faults: tuple[str, ...]
 ) -> None:
@@ -103,20 +106,21 @@ async def hold_counter_examples(url: str, cell: ExploreCell) -> None:
         assert any(again) == done.replay.outcome.duplicated
 
 
+LIVES = {
+    "writers": ProducerLife(writers=2),
+    "overlap": ProducerLife(overlap=2),
+    "same": ProducerLife(retry=Retry.SAME),
+    "new": ProducerLife(retry=Retry.NEW, overlap=2),
+}
+
+
 @pytest.mark.parametrize(
-    "life",
-    [
-        ProducerLife(writers=2),
-        ProducerLife(overlap=2),
-        ProducerLife(retry=Retry.SAME),
-        ProducerLife(retry=Retry.NEW, overlap=2),
-    ],
-    ids=["writers", "overlap", "same", "new"],
+    ("connect", "write", "named"), share((*cell, life) for cell in CELLS for life in LIVES)
 )
-@pytest.mark.parametrize(("connect", "write"), CELLS, ids=names)
 async def test_so_do_those_of_other_lives_of_the_producer(
-    store_url: str, connect: Any, write: Any, life: ProducerLife
+    store_url: str, connect: Any, write: Any, named: str
 ) -> None:
+    life = LIVES[named]
     faults = ("producer_timeout",) if life.retry else ()
     await hold_counter_examples(store_url, ExploreCell(connect, write, 2, faults=faults, life=life))
 

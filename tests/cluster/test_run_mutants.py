@@ -7,13 +7,12 @@ or more; 10 are asked for.
 
 import json
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import chunk7
+from command import valid_run
 from mutants import CAUGHT_BY, MUTANTS, RUN
 
 from chunk7.delivery.ordering import ConnectOrdering, WriteOrdering
@@ -23,7 +22,6 @@ pytestmark = [pytest.mark.live, pytest.mark.measured, pytest.mark.timeout(400)]
 
 TESTS = Path(__file__).parents[1]
 EXAMPLES = TESTS.parent / "examples" / "orderings"
-ATTEMPTS = 3
 LOAD = (
     *("--users", 60, "--sessions", 10, "--chunk-rate", 50, "--nodes", 2, "--duration", 1),
     *("--node-work-ms", 20),
@@ -94,29 +92,18 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Results]:
     answers = tmp_path_factory.mktemp("answers")
     lines = (json.dumps({"text": f"t{i}", "at_ms": 20 * i}) for i in range(ANSWER_CHUNKS))
     (answers / "short.jsonl").write_text("\n".join(lines))
+    search_path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
+    environment = {"PYTHONPATH": search_path}  # the files import `mutants`
     found: dict[str, Results] = {}
     for name, live in RUNS.items():
         short = ("--answers", answers) if live.short_answers else ()
         words = (*live.cells, *LOAD, *live.words, *short)
-        folders = (tmp_path_factory.mktemp(name) / "run" for _ in range(ATTEMPTS))
-        found[name] = by_pair(first_valid(words, folders))
+        ended = valid_run(
+            tmp_path_factory.mktemp(name), *words, "--no-report", environment=environment
+        )
+        assert ended.code == 0, ended.stderr
+        found[name] = by_pair(ended.document["results"])
     return found
-
-
-def first_valid(words: tuple[object, ...], folders: Iterable[Path]) -> list[dict[str, Any]]:
-    """The results of the first run that this machine was not too busy for."""
-    search_path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
-    against = []
-    for folder in folders:
-        environment = {"PYTHONPATH": search_path}  # the files import `mutants`
-        shown = ("--no-report", "--json", "--out", folder)
-        done = chunk7("run", *words, *shown, environment=environment)
-        assert done.code in (0, 98), done.stderr
-        if done.document["valid"]:
-            results: list[dict[str, Any]] = done.document["results"]
-            return results
-        against.append(done.document["invalid_because"])
-    pytest.fail(f"no run was valid: {against}")
 
 
 def by_pair(results: list[dict[str, Any]]) -> Results:

@@ -83,7 +83,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_continue(
 
 
 @pytest.mark.live
-@pytest.mark.measured
+@pytest.mark.judged
 def test_a_small_sweep_is_run_live_and_simulated(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     values = ("--node-work-ms", 80, "--base-node-work-ms", 0, "--save-lag-ms", 0)

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 from call_kit import Call
-from command import CHUNK7, Running, chunk7
+from command import CHUNK7, Running, chunk7, valid_run
 
 from chunk7.cluster.deployments.probes import free_ports
 from tests.store_kit import HOST, server
@@ -69,6 +69,8 @@ def app(folder: Path, mode: str, content: dict[str, Any]) -> Iterator[tuple[Path
             process.wait(10)
 
 
+WIDE = pytest.mark.wide
+"""The gallery's members have such back ends, too."""
 LOGGED = ASKED | {
     "ask": {"reference": "log", "log": {"session": "room", "text": "t", "index": "i", "time": "at"}}
 }
@@ -80,25 +82,28 @@ def with_numbers(content: dict[str, Any], name: str, path: str) -> dict[str, Any
     return content | {"frames": frames}
 
 
+NUMBERED = with_numbers(RELAYED, "seq", "n")
+INDEXED = with_numbers(ASKED, "index", "i")
+
+
 @pytest.mark.live
-@pytest.mark.measured
+@pytest.mark.judged
 @pytest.mark.parametrize(
     ("content", "by"),
     [
-        (with_numbers(RELAYED, "seq", "n"), "seq"),
-        (RELAYED, "text"),
-        (with_numbers(ASKED, "index", "i"), "index"),
-        (LOGGED, "text"),
+        pytest.param(NUMBERED, "seq", id="websocket by numbers", marks=WIDE),
+        pytest.param(RELAYED, "text", id="websocket by text"),
+        pytest.param(INDEXED, "index", id="events that are asked for", marks=WIDE),
+        pytest.param(LOGGED, "text", id="a log"),
     ],
-    ids=["websocket by numbers", "websocket by text", "events that are asked for", "a log"],
 )
 def test_a_back_end_that_reads_and_then_subscribes_loses(
     tmp_path: Path, content: dict[str, Any], by: str
 ) -> None:
     reports = content is LOGGED  # one for all: drawing takes as long as streaming
-    words = ("--out", tmp_path / "run", "--json", *(() if reports else ("--no-report",)))
+    words = () if reports else ("--no-report",)
     with app(tmp_path, "wrong", content) as (adapter, _):
-        ended = chunk7("run", "--target", adapter, *LOAD, *words)
+        ended = valid_run(tmp_path, "--target", adapter, *LOAD, *words)
     assert ended.code == 0, ended.stderr
     assert ended.document["invalid_because"] == []
     [result] = ended.document["results"]
@@ -106,18 +111,25 @@ def test_a_back_end_that_reads_and_then_subscribes_loses(
     assert result["chunks_unexpected"] == 0
     assert result["chunks_lost_predicted"] is None, "nobody knows its instants"
     assert result["window_ms"]["p50"] is None
-    assert set(_alignments(tmp_path / "run")["by"]) == {by}
-    assert (tmp_path / "run" / "report.html").exists() == reports
+    folder = Path(ended.document["run_dir"])
+    assert set(_alignments(folder)["by"]) == {by}
+    assert (folder / "report.html").exists() == reports
 
 
 @pytest.mark.live
-@pytest.mark.measured
-@pytest.mark.parametrize("content", [RELAYED, ASKED], ids=["websocket", "server-sent events"])
+@pytest.mark.judged
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(RELAYED, id="websocket", marks=WIDE),
+        pytest.param(ASKED, id="server-sent events"),
+    ],
+)
 def test_a_back_end_that_subscribes_first_keeps_all(
     tmp_path: Path, content: dict[str, Any]
 ) -> None:
     with app(tmp_path, "right", content) as (adapter, _):
-        ended = chunk7("run", "--target", adapter, *LOAD, "--json", "--no-report")
+        ended = valid_run(tmp_path, "--target", adapter, *LOAD, "--no-report")
     assert ended.code == 0, ended.stderr
     [result] = ended.document["results"]
     assert ended.document["valid"]
@@ -206,17 +218,20 @@ def started(folder: Path, content: dict[str, Any], words: str) -> Path:
 
 SERVES = f'exec "{sys.executable}" "{APP}" $PORT right $REDIS_URL app.log'
 FAILS = "echo my own last line; exit 5"
-SHORT = ("--users", "6", "--sessions", "2", "--duration", "1", "--json", "--no-report")
+SHORT = ("--users", "6", "--sessions", "2", "--duration", "1", "--no-report")
 
 
 @pytest.mark.live
-@pytest.mark.measured
-@pytest.mark.parametrize("content", [RELAYED, ASKED], ids=["relayed", "asked"])
+@pytest.mark.judged
+@pytest.mark.parametrize(
+    "content",
+    [pytest.param(RELAYED, id="relayed"), pytest.param(ASKED, id="asked", marks=WIDE)],
+)
 def test_a_run_starts_the_target_and_stops_it(tmp_path: Path, content: dict[str, Any]) -> None:
     adapter = started(tmp_path, content, f"echo $$ > pid; {SERVES}")
     with server(tmp_path / "store") as store:
-        words = ("--redis", f"redis://{HOST}:{store.port}/0", "--out", tmp_path / "run")
-        ended = chunk7("run", "--target", adapter, *SHORT, *words)
+        redis = ("--redis", f"redis://{HOST}:{store.port}/0")
+        ended = valid_run(tmp_path, "--target", adapter, *SHORT, *redis)
     assert ended.code == 0, ended.stderr
     assert "starting theirs: sh -c " in ended.stderr
     [result] = ended.document["results"]
@@ -232,7 +247,7 @@ def test_a_target_that_cannot_start_ends_run_and_check_with_its_last_line(
 ) -> None:
     adapter = started(tmp_path, ASKED, FAILS)
     for ended in (
-        call("run", "--target", adapter, *SHORT, "--out", tmp_path / "run"),
+        call("run", "--target", adapter, *SHORT, "--json", "--out", tmp_path / "run"),
         call("target", "check", adapter),
     ):
         assert ended.returncode == 1

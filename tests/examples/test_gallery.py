@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+from variants_kit import two_of_each
 
 from examples.gallery import Case, cases, measure, missing
 
 pytestmark = [pytest.mark.gallery, pytest.mark.timeout(240)]
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: case.label)
+@pytest.mark.parametrize("case", two_of_each(cases()))
 async def test_it_loses_or_keeps_as_recorded(case: Case, tmp_path: Path) -> None:
     if (reason := missing(case)) is not None:
         pytest.skip(reason)

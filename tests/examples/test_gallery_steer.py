@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from variants_kit import two_of_each
 
 from chunk7.loadtest.targets.adapter import read_adapter
 from examples.gallery import EXAMPLES, Case, cases, missing, steer
 
 PAGE = EXAMPLES.parent / "docs" / "gallery.md"
-FEW = ("--tries", "2", "--natural", "0", "--settle-ms", "250", "--hold-ms", "300")
+FEW = ("--tries", "1", "--natural", "0", "--settle-ms", "250", "--hold-ms", "300")
 STEERED = [case for case in cases() if case.variant.steer]
 VERDICTS = {"loses": "loses", "survives": "survives every feasible schedule", "unknown": "unknown"}
 EXPLORED = {"loses": "loses", "survives": "lossless"}
@@ -22,7 +23,7 @@ def by_label(case: Case) -> str:
 
 @pytest.mark.gallery
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("case", STEERED, ids=by_label)
+@pytest.mark.parametrize("case", two_of_each(STEERED))
 async def test_it_is_steered_as_recorded_and_explore_agrees(case: Case, tmp_path: Path) -> None:
     if (reason := missing(case)) is not None:
         pytest.skip(reason)

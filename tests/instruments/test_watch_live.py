@@ -33,6 +33,8 @@ CONNECTS = (
     "history_then_subscribe", "subscribe_then_history", "buffered_merge", "sequence_gap_fill",
     "redis_streams",
 )  # fmt: skip
+WRITES = "publish_then_save,atomic_lua,stream_append"
+"""Two commands, one, and a stream's."""
 CAUSES = {"handover_gap", "save_lag", "unconfirmed_subscribe", "unknown"}
 """Of losses that the store's order explains; a slow client's or a dead node's it does not show."""
 OFF_NS = 1_000_000
@@ -67,7 +69,7 @@ def both(store_process: str, tmp_path_factory: pytest.TempPathFactory) -> Both:
         subprocess.run(
             [
                 *(*CHUNK7, "run", "--redis", store_process, "--no-report", "--out", str(run)),
-                *("--connect", ",".join(CONNECTS), "--write", "all", "--users", "40"),
+                *("--connect", ",".join(CONNECTS), "--write", WRITES, "--users", "40"),
                 *("--sessions", "10", "--duration", "1", "--json"),
             ],
             stdout=subprocess.DEVNULL,

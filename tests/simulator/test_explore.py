@@ -5,6 +5,7 @@ import math
 import pytest
 from explore_kit import PAIR_NAMES, PAIRS, counts, every_schedule, toy_connects, toy_writes
 from hypothesis import given, settings
+from wide_kit import share
 
 from chunk7.delivery.effects import Confirmed, ReadHead, ReadHistory, SendHistory, SendWelcome
 from chunk7.delivery.errors import OrderingError
@@ -141,12 +142,12 @@ writes are walked.
 
 @pytest.mark.parametrize(
     ("connect", "write", "fault"),
-    [
+    share(
         (connect, write, fault)
         for connect, write in QUICK_PAIRS
         for fault in STRIKES
         if fault not in WRITES_ALL_AGAIN or write.name in ("atomic_lua", "stream_append")
-    ],
+    ),
 )
 def test_pruned_counts_are_those_of_walking_every_schedule_under_a_fault(
     connect: ConnectOrdering, write: WriteOrdering, fault: str
@@ -166,12 +167,12 @@ def test_pruned_counts_hold_for_orderings_that_nobody_has_thought_of(
 
 @pytest.mark.parametrize(
     ("connect", "write", "faults"),
-    [
+    share(
         (connect, write, faults)
         for connect, write in PAIRS
         for faults in [(), *((fault,) for fault in STRIKES)]
         if (connect, write) in QUICK_PAIRS or not WRITES_ALL_AGAIN.intersection(faults)
-    ],
+    ),
 )
 def test_a_client_that_hears_at_once_changes_no_verdict(
     connect: ConnectOrdering, write: WriteOrdering, faults: tuple[str, ...]

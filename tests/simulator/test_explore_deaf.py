@@ -1,9 +1,11 @@
 """Two ways to be deaf that tell explorers nothing new: each schedule is one of `deaf_node`."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from mutants import MUTANTS
+from wide_kit import share
 
 from chunk7.delivery.ordering import Feed
 from chunk7.nodes.connect import CONNECT_ORDERINGS
@@ -33,8 +35,9 @@ KEEPING = {
 GOES_DEAF = Step("node1", "deaf_node")
 
 
-@pytest.mark.parametrize("fault", ["deaf_node_for_ever", "deaf_all_nodes"])
-@pytest.mark.parametrize("name", KEEPING)
+@pytest.mark.parametrize(
+    ("name", "fault"), share(product(KEEPING, ["deaf_node_for_ever", "deaf_all_nodes"]))
+)
 def test_each_schedule_is_one_of_a_node_that_goes_deaf_once(name: str, fault: str) -> None:
     """Both worlds take the same steps side by side, and their schedules end in the same way.
 

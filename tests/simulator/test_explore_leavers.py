@@ -1,8 +1,11 @@
 """Clients that leave: the hub's own logic, explored, beside a small model that knows none of it."""
 
+from itertools import product
+
 import pytest
 from hub_model import CONNECTS, WRITES, HubModel
 from mutants.takes_any_confirmation import AnyConfirmation
+from wide_kit import share
 
 from chunk7.delivery.node_channel import UNUSED
 from chunk7.nodes.connect import CONNECT_ORDERINGS
@@ -19,11 +22,10 @@ def cell(connect: str, write: str, hub: str, chunks: int, fault: str) -> Explore
     return ExploreCell(*orderings, chunks, joiners=2, faults=(fault,), hub=HUBS[hub])
 
 
-@pytest.mark.parametrize("fault", ["client_leave", "client_leave_popping"])
-@pytest.mark.parametrize("chunks", [1, 2])
-@pytest.mark.parametrize("hub", HUBS)
-@pytest.mark.parametrize("write", WRITES)
-@pytest.mark.parametrize("connect", CONNECTS)
+@pytest.mark.parametrize(
+    ("connect", "write", "hub", "chunks", "fault"),
+    share(product(CONNECTS, WRITES, HUBS, [1, 2], ["client_leave", "client_leave_popping"])),
+)
 def test_another_model_counts_the_same_schedules_and_losses(
     connect: str, write: str, hub: str, chunks: int, fault: str
 ) -> None:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
-from explore_kit import PAIR_NAMES, PAIRS
+from explore_kit import PAIRS
 from lives_model import CONNECTS, WRITES, Model
 from mutants import MUTANTS
 from mutants.mutant import schedule
+from wide_kit import share
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.clients import CLIENTS
@@ -50,9 +52,10 @@ def walked(cell: ExploreCell) -> Search:
     return found
 
 
-@pytest.mark.parametrize("write", ["save_then_publish", "atomic_multi", "atomic_lua"])
-@pytest.mark.parametrize("connect", CONNECTS)
-@pytest.mark.parametrize("life", LIVES)
+@pytest.mark.parametrize(
+    ("life", "connect", "write"),
+    share(product(LIVES, CONNECTS, ["save_then_publish", "atomic_multi", "atomic_lua"])),
+)
 def test_counts_are_those_of_a_model_that_knows_nothing_of_ours(
     life: str, connect: str, write: str
 ) -> None:
@@ -81,20 +84,22 @@ def test_the_model_knows_the_orderings_that_it_spells() -> None:
 # --- the known facts ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("connect", "write"), PAIRS, ids=PAIR_NAMES)
+TROUBLES = {
+    "writers": (ProducerLife(writers=2), ()),
+    "overlap": (ProducerLife(overlap=2), ()),
+    "same": (ProducerLife(retry=Retry.SAME), ("producer_timeout",)),
+    "new": (ProducerLife(retry=Retry.NEW), ("producer_timeout",)),
+}
+
+
 @pytest.mark.parametrize(
-    ("life", "faults"),
-    [
-        (ProducerLife(writers=2), ()),
-        (ProducerLife(overlap=2), ()),
-        (ProducerLife(retry=Retry.SAME), ("producer_timeout",)),
-        (ProducerLife(retry=Retry.NEW), ("producer_timeout",)),
-    ],
-    ids=["writers", "overlap", "same", "new"],
+    ("connect", "write", "trouble"),
+    share((*pair, trouble) for pair in PAIRS for trouble in TROUBLES),
 )
 def test_no_life_of_a_producer_brings_a_new_loss(
-    connect: ConnectOrdering, write: WriteOrdering, life: ProducerLife, faults: tuple[str, ...]
+    connect: ConnectOrdering, write: WriteOrdering, trouble: str
 ) -> None:
+    life, faults = TROUBLES[trouble]
     plain = explore(ExploreCell(connect, write, chunks=2)).verdict
     assert explore(ExploreCell(connect, write, 2, faults=faults, life=life)).verdict == plain
 

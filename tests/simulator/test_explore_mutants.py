@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from mutants import CAUGHT_BY, EXPLORE, MUTANTS, RUN, SIMULATE
 from mutants.mutant import Mutant
+from wide_kit import rarely
 
 from chunk7.delivery.life import ONE_BY_ONE, ProducerLife, Retry
 from chunk7.delivery.replica import Replica
@@ -80,7 +81,14 @@ kinds_of_sound = cache(kinds)
 """Several mutants should have been the same."""
 
 
-@pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if mutant.only])
+LONG = ("repeats_all_but_the_last", "appends_twice", "trusts_what_it_has_just_saved")
+"""Mutants that all faults together take seconds to walk."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [rarely(name) if name in LONG else name for name, mutant in MUTANTS.items() if mutant.only],
+)
 def test_nothing_else_catches_it_that_what_it_should_have_been_survives(name: str) -> None:
     mutant = MUTANTS[name]
     bare = {"faults": (), "life": ONE_BY_ONE, "replica": None}

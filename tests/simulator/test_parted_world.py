@@ -1,9 +1,11 @@
 """What is looked up is what the rules say, in every state of cells that use all that they read."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from mutants import MUTANTS
+from wide_kit import share
 
 from chunk7.delivery.contract import Contract
 from chunk7.delivery.life import ProducerLife, Retry
@@ -73,10 +75,11 @@ CELLS = {
 }
 
 
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("options", [{}, {"wires": True}, {"blind": True, "endless": True}])
-def test_moves_are_those_of_the_rules_in_every_state(name: str, options: dict[str, bool]) -> None:
-    world = World(CELLS[name], **options)
+@pytest.mark.parametrize(
+    ("name", "options"), share(product(CELLS, [(), ("wires",), ("blind", "endless")]))
+)
+def test_moves_are_those_of_the_rules_in_every_state(name: str, options: tuple[str, ...]) -> None:
+    world = World(CELLS[name], **dict.fromkeys(options, True))
     parted = PartedWorld(world)
     waiting: list[Parts] = [parted.initial()]
     seen = set(waiting)

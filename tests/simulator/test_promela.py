@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from call_kit import Call
-from explore_kit import PAIR_NAMES, PAIRS, toy_connect, toy_write
+from explore_kit import PAIRS, toy_connect, toy_write
+from wide_kit import share
 
 from chunk7.delivery.effects import ReadHistory, SendHistory
 from chunk7.delivery.errors import UsageError
@@ -57,9 +58,7 @@ def spin_finds(cell: ExploreCell, kind: Failure, folder: Path) -> bool:
 
 @pytest.mark.spin
 @pytest.mark.parametrize(
-    ("connect", "write"),
-    [pair for pair in PAIRS if pair[0].recovery is None],
-    ids=[name for name in PAIR_NAMES if not name.startswith("positioned")],
+    ("connect", "write"), share(pair for pair in PAIRS if pair[0].recovery is None)
 )
 def test_spin_agrees_who_loses(
     connect: ConnectOrdering, write: WriteOrdering, tmp_path: Path

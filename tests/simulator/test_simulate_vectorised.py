@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from mutants import MUTANTS
+from wide_kit import rarely
 
 from chunk7.delivery.chunk import Chunk
 from chunk7.delivery.effects import (
@@ -195,9 +196,9 @@ def _z(first: CellAccount, second: CellAccount) -> float:
     ("connect", "write"),
     [
         ("history_then_subscribe", "publish_then_save"),
-        ("history_then_subscribe", "atomic_lua"),
+        rarely("history_then_subscribe", "atomic_lua"),
         ("subscribe_then_history", "publish_then_save"),
-        ("buffered_merge", "publish_then_save"),
+        rarely("buffered_merge", "publish_then_save"),
     ],
 )
 def test_loss_rates_agree_for_different_joins_and_durations(connect: str, write: str) -> None:

@@ -54,7 +54,13 @@ def clustered(draw: st.DrawFn) -> tuple[Any, Any]:
     return np.array([draw(st.integers(0, int(size))) for size in units]), units
 
 
-@pytest.mark.parametrize("load", [POISSON, BURSTY], ids=["poisson", "bursty"])
+@pytest.mark.parametrize(
+    "load",
+    [
+        pytest.param(POISSON, id="poisson", marks=pytest.mark.wide),
+        pytest.param(BURSTY, id="bursty"),
+    ],
+)
 def test_it_holds_in_93_to_97_percent_when_watchers_share_an_answer(load: Load) -> None:
     assert is_93_to_97_percent(held(intervals, lossy_of(load), load.watchers, TRUTH[load]))
 
