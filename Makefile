@@ -38,10 +38,9 @@ run: $(VENV)/run.stamp
 	$(BIN)/chunk7 run $(ARGS)
 
 # What is measured, and what runs in containers, has the machine to itself. Other tests with servers of
-# their own wait two thirds of the time: two files of them run at a time, and the soak beside them,
-# which waits nearly all of it; of three, some run or other was not valid on two slow cores. Then two at a
-# time of those that judge a run: members of the gallery, and targets; of three some had to be run again
-# and again.
+# their own wait two thirds of the time: three files of them run at a time, and the soak beside them,
+# which waits nearly all of it; none of them asks that a run be valid on a busy machine. Then two at a time
+# of those that do: members of the gallery, and targets; of three some had to be run again and again.
 CLUSTERS := live or clocked or docker or gallery
 CLUSTER_FILES = $(shell grep -rlE 'mark\.(live|clocked|docker|gallery)\b' tests --include='test_*.py' | sort)
 
@@ -67,8 +66,9 @@ WORKERS := auto
 test-quick: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(WORKERS) $(PATIENCE) --durations 12 -m "not ($(CLUSTERS) or wide)"
 
-# BEFORE_DOCKER: a command that waits for what the later parts need and somebody else is making.
+# BEFORE_CLUSTERS and BEFORE_DOCKER: commands that wait for what these parts need, or would disturb.
 test-clusters: $(VENV)/dev.stamp
+	$(BEFORE_CLUSTERS)
 	$(MAKE) test-live
 	$(MAKE) test-judged
 	$(BEFORE_DOCKER)
@@ -79,7 +79,7 @@ test-clusters: $(VENV)/dev.stamp
 CLUSTER_TESTS := $(BIN)/python -m pytest --durations 12
 
 test-live: $(VENV)/dev.stamp
-	$(CLUSTER_TESTS) -n 3 --dist loadfile --no-loadscope-reorder \
+	$(CLUSTER_TESTS) -n 4 --dist loadfile --no-loadscope-reorder \
 	  -m "(live or clocked) and not (judged or measured or docker or wide)" $(CLUSTER_FILES)
 
 test-judged: $(VENV)/dev.stamp

@@ -112,7 +112,7 @@ def test_a_round_that_is_over_is_an_ordinary_run_folder(scene: Scene) -> None:
     assert not (folder / "raw").exists()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     looks_ms=st.lists(st.integers(1, 4_500), max_size=5),
     joins_ms=st.lists(st.integers(0, 950), min_size=1, max_size=5),

@@ -81,8 +81,14 @@ kinds_of_sound = cache(kinds)
 """Several mutants should have been the same."""
 
 
-LONG = ("repeats_all_but_the_last", "appends_twice", "trusts_what_it_has_just_saved")
-"""Mutants that all faults together take seconds to walk."""
+LONG = (
+    "repeats_all_but_the_last",
+    "appends_twice",
+    "trusts_what_it_has_just_saved",
+    "asks_twice",
+    "takes_any_confirmation",
+)
+"""Mutants that it takes seconds to walk under every fault."""
 
 
 @pytest.mark.parametrize(

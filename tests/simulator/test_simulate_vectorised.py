@@ -197,7 +197,7 @@ def _z(first: CellAccount, second: CellAccount) -> float:
     [
         ("history_then_subscribe", "publish_then_save"),
         rarely("history_then_subscribe", "atomic_lua"),
-        ("subscribe_then_history", "publish_then_save"),
+        rarely("subscribe_then_history", "publish_then_save"),
         rarely("buffered_merge", "publish_then_save"),
     ],
 )

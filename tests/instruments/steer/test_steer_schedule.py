@@ -239,7 +239,7 @@ def test_a_file_of_the_explorer_is_read_as_it_maps(tmp_path: Path) -> None:
     assert (kept.target, kept.write, kept.chunks) == (None, "publish_then_save", 1)
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
