@@ -1,5 +1,5 @@
 # make run           set up, then the main job: every ordering on a local cluster, a table, a run folder
-# make test          set up, then lint, types and every test; of many cases alike a third (make wide: the others)
+# make test          set up, then lint, types and every test; of many cases alike a part (make wide: the others)
 # make check         lint and types only
 # make test-quick    the tests without a clock; make test-clusters: the others, in four parts
 #                    (test-live, test-judged, test-docker, test-measured)

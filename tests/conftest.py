@@ -1,5 +1,6 @@
 """Real parts for the tests: a valkey-server of our own on a Unix-assigned port."""
 
+import gc
 import os
 import signal
 import socket
@@ -19,6 +20,17 @@ from chunk7.cluster.deployments.probes import free_ports
 
 if TYPE_CHECKING:
     from call_kit import Call
+
+
+gc.disable()
+"""Until all tests are imported and collected: nothing of that ever goes, and all of it would be
+looked through again and again."""
+
+
+def pytest_collection_finish() -> None:
+    """Nor is it looked through while tests run."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_configure() -> None:

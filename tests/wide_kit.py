@@ -5,22 +5,21 @@ from typing import Any
 
 import pytest
 
-ONE_IN = 3
-
 Row = tuple[Any, ...]
 """A case: a value for each argument."""
 
 
-def share(cases: Iterable[Row]) -> list[Any]:
-    """One in three of these cases stays, the others are marked `wide`.
+def share(cases: Iterable[Row], one_in: int = 3) -> list[Any]:
+    """One in so many of these cases stays, the others are marked `wide`.
 
     Those stay whose arguments' places, each in the order in which its values first come, have a sum
-    that 3 divides: of a whole product every value of an argument meets a third of each other's.
+    that `one_in` divides: of a whole product every value of an argument meets that part of each
+    other's.
     Where a value would not stay at all, the first case that has it does.
     """
     rows = [*cases]
     columns = [list(dict.fromkeys(column)) for column in zip(*rows, strict=True)]
-    stay = [row for row in rows if _sum_of_places(columns, row) % ONE_IN == 0]
+    stay = [row for row in rows if _sum_of_places(columns, row) % one_in == 0]
     for row in rows:
         if any(all(row[at] != other[at] for other in stay) for at in range(len(row))):
             stay.append(row)

@@ -84,7 +84,10 @@ async def test_the_fixed_orderings_receive_all_ten(
 
 @pytest.mark.parametrize(
     ("connect", "write", "faults"),
-    share((*cell, faults) for cell in CELLS for faults in [(), *((name,) for name in STRIKES)]),
+    share(
+        ((*cell, faults) for cell in CELLS for faults in [(), *((name,) for name in STRIKES)]),
+        one_in=6,
+    ),
 )
 async def test_every_counter_example_fails_so_on_the_real_store(
     store_url: str, connect: Any, write: Any, faults: tuple[str, ...]

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from variants_kit import OTHERS, but
+from variants_kit import MENDED, VARIATIONS, but
 
 from examples.gallery import Case, cases, measure, missing
 
 pytestmark = [pytest.mark.gallery, pytest.mark.timeout(240)]
 
 
-@pytest.mark.parametrize("case", but(OTHERS, cases()))
+@pytest.mark.parametrize("case", but(VARIATIONS | MENDED, cases()))
 async def test_it_loses_or_keeps_as_recorded(case: Case, tmp_path: Path) -> None:
     if (reason := missing(case)) is not None:
         pytest.skip(reason)

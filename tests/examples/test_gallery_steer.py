@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from variants_kit import MORE_THAT_LOSE, OTHERS, but
+from variants_kit import LOSING, VARIATIONS, but
 
 from chunk7.loadtest.targets.adapter import read_adapter
 from examples.gallery import EXAMPLES, Case, cases, missing, steer
@@ -23,7 +23,7 @@ def by_label(case: Case) -> str:
 
 @pytest.mark.gallery
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("case", but(OTHERS | MORE_THAT_LOSE, STEERED))
+@pytest.mark.parametrize("case", but(VARIATIONS | LOSING, STEERED))
 async def test_it_is_steered_as_recorded_and_explore_agrees(case: Case, tmp_path: Path) -> None:
     if (reason := missing(case)) is not None:
         pytest.skip(reason)
