@@ -3,7 +3,7 @@
 # make check         lint and types only
 # make test-quick    the tests without a clock; make test-clusters: the others, in four parts
 #                    (test-live, test-judged, test-docker, test-measured)
-# make wide          the many cases alike of which make test runs a share, a quarter of an hour
+# make wide          the many cases alike of which make test runs a share: seven minutes
 # make gallery       measure the relays of examples/ beside what docs/gallery.md says of them; MEMBER=
 # make bench         every measurement of docs/performance.md beside its peers, half an hour; ARGS=
 # make peers         what these peers need, in build/peers
