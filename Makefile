@@ -89,7 +89,8 @@ test-docker test-measured: test-%: $(VENV)/dev.stamp
 	$(CLUSTER_TESTS) -m "$* and not wide" $(CLUSTER_FILES)
 
 wide: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto -m wide
+	$(BIN)/python -m pytest -n auto -m "wide and not (gallery or judged)"
+	$(CLUSTER_TESTS) -n 2 --maxschedchunk 1 -m "wide and (gallery or judged)" $(CLUSTER_FILES)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

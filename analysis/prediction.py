@@ -73,7 +73,7 @@ def per_join(run: Run, joins: JoinTimes, writes: WriteTimes) -> pd.DataFrame:
     """
     table = _join_table(run, joins)
     known = _known_writes(run, writes)
-    parts = [_of_session(rows, known.of(session)) for session, rows in _by_session(table)]
+    parts = [_of_session(rows, known, session) for session, rows in _by_session(table)]
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return _with_traits(run, pd.DataFrame(whole))
 
@@ -138,11 +138,11 @@ def _chunks_known_until(run: Run) -> float:
     return float(np.nanmin(ends)) if not np.isnan(ends).all() else np.inf
 
 
-def _of_session(rows: Columns, chunks: "_KnownWrites") -> Columns:
+def _of_session(rows: Columns, known: "_KnownWrites", session: str) -> Columns:
     """The holes and overlaps of one session's joins, as `hole` and `overlap` columns."""
     columns = {name: rows[name] for name in ("connection", "cell", "connect")}
     for ending, off in _OFFS.items():
-        holes, overlaps = handover(_joins(rows, off), chunks.writes(off))
+        holes, overlaps = handover(_joins(rows, off), known.of(session, off))
         # The larger the gap, the more is lost and the less is doubled.
         mirrored = {"": "", "_low": "_high", "_high": "_low"}[ending]
         for name, moments in ((f"hole{ending}", holes), (f"overlap{mirrored}", overlaps)):
@@ -189,24 +189,13 @@ class _KnownWrites:
     seq: Ints
     by_session: Mapping[str, Ints]
 
-    def of(self, session: str) -> "_KnownWrites":
-        """Those of one session."""
+    def of(self, session: str, off: int) -> Writes:
+        """Those of one session; `off` as for the joins, for the lag."""
         at = self.by_session.get(session, np.zeros(0, np.int64))
-        return _KnownWrites(
-            publish_ns=self.publish_ns[at],
-            publish_off_ns=self.publish_off_ns[at],
-            save_ns=self.save_ns[at],
-            save_off_ns=self.save_off_ns[at],
-            seq=self.seq[at],
-            by_session={},
-        )
-
-    def writes(self, off: int) -> Writes:
-        """`off` as for the joins, for the lag."""
         return Writes(
-            published_ns=self.publish_ns - off * self.publish_off_ns,
-            saved_ns=self.save_ns + off * self.save_off_ns,
-            seq=self.seq,
+            published_ns=self.publish_ns[at] - off * self.publish_off_ns[at],
+            saved_ns=self.save_ns[at] + off * self.save_off_ns[at],
+            seq=self.seq[at],
         )
 
 
